@@ -1,0 +1,266 @@
+"""A net of 784, 90 and 10 units that learns to read handwritten digits: ``python -m models.mnist``.
+
+Identity, ReLU and softmax; squared loss; stochastic gradient descent over 6 epochs, in batches of 100, at a learning
+rate of 10^-0.35. About 96.7 % of the test digits are read right after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import tinygrad_lite as tg
+from models.command import Parser, output_folder, positive, say, whole
+from tinygrad_lite import DataError, checkpoint, nn, optim, plot
+from tinygrad_lite.data import Batches, DataUnavailable, Digits, Split, load_mnist, load_synthetic
+from tinygrad_lite.files import write_atomically
+from tinygrad_lite.nn.functional import accuracy, one_hot, squared_loss
+
+CLASSES = 10
+CONFIG = ("epochs", "batch_size", "lr", "seed", "shuffle", "dtype", "hidden")
+INTERRUPTED = 130  # the exit status after Ctrl-C, by the shells' custom
+
+
+class Net(nn.Module):
+    """Images (n, 784) to probabilities (n, 10)."""
+
+    def __init__(self, hidden: int = 90, rng: np.random.Generator | int | None = None) -> None:
+        rng = np.random.default_rng(rng)
+        self.input = nn.Identity()
+        self.hidden = nn.Linear(784, hidden, rng=rng)
+        self.output = nn.Linear(hidden, CLASSES, rng=rng)
+
+    def forward(self, images: Any) -> tg.Tensor:
+        a = self.input(images)
+        a = self.hidden(a).relu()
+        return self.output(a).softmax()
+
+
+class Diverged(Exception):
+    """The loss is no longer a number."""
+
+
+def train(net: Net, batches: Iterable[tuple[Any, Any]], optimizer: optim.Optimizer) -> None:
+    """Show the net every sample once, a batch at a time, and go down the gradient after each."""
+    for step, (images, targets) in enumerate(batches, 1):
+        loss = squared_loss(net(images), targets)
+        if not math.isfinite(loss.item()):
+            raise Diverged(f"step {step}: the loss is {loss.item()}, {_first_not_finite(net)}")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+@tg.no_grad()
+def evaluate(net: Net, split: Split) -> tuple[float, float]:
+    """Return the loss, as a mean over the samples, and the accuracy."""
+    loss = right = 0.0
+    # In parts that fit the processor's cache.
+    for images, labels in Batches(split.images, split.labels, 5_000):
+        p = net(images)
+        loss += squared_loss(p, one_hot(labels, CLASSES)).item() * len(labels)
+        right += accuracy(p, labels) * len(labels)
+    return loss / len(split), right / len(split)
+
+
+def _first_not_finite(net: Net) -> str:
+    for name, parameter in net.named_parameters():
+        if not np.isfinite(parameter.numpy()).all():
+            return f"and the first parameter that is not finite is {name}"
+    return "though every parameter is finite"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train as the options say, write the results, return the exit status."""
+    tg.set_default_dtype(args.dtype)
+    data, kind = load_data(args.data, args.quiet)
+    net = Net(args.hidden, rng=args.seed)
+    optimizer = optim.SGD(net.parameters(), args.lr)
+    targets = one_hot(data.train.labels, CLASSES)
+    batches = Batches(data.train.images, targets, args.batch_size, args.shuffle, args.seed)
+
+    metrics: dict[str, Any] = {
+        "data": kind,
+        "config": {name: getattr(args, name) for name in CONFIG},
+        "initial_valid_accuracy": evaluate(net, data.valid)[1],
+        "history": [],
+        "test_accuracy": None,
+        "seconds": 0.0,
+    }
+    saved = args.out / "checkpoint.npz"
+    if args.resume:
+        metrics = resume(saved, metrics, net, optimizer)
+    history = metrics["history"]
+    batches.epoch = len(history)
+    say(f"validation accuracy before training: {metrics['initial_valid_accuracy']:.4f}", args.quiet)
+
+    status = 0
+    for epoch in range(len(history) + 1, args.epochs + 1):
+        start = time.perf_counter()
+        bar = tqdm(batches, f"epoch {epoch}/{args.epochs}", unit="batch", disable=args.quiet)
+        try:
+            # What overflows shows in the loss, which is checked at every step.
+            with np.errstate(all="ignore"):
+                train(net, bar, optimizer)
+            train_loss, train_accuracy = evaluate(net, data.train)
+            valid_loss, valid_accuracy = evaluate(net, data.valid)
+        except Diverged as error:
+            bar.close()
+            raise Diverged(f"epoch {epoch}, {error}. {_kept(history, args.out)} Try a lower --lr") from None
+        except KeyboardInterrupt:
+            bar.close()
+            say(f"interrupted in epoch {epoch}. {_kept(history, args.out)}")
+            status = INTERRUPTED
+            break
+        seconds = time.perf_counter() - start
+        metrics["seconds"] += seconds
+        history.append(
+            {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                "valid_loss": valid_loss,
+                "train_accuracy": train_accuracy,
+                "valid_accuracy": valid_accuracy,
+                "seconds": seconds,
+            }
+        )
+        checkpoint.save(saved, _state(net, optimizer), metrics)
+        write_metrics(args.out, metrics)
+        say(
+            f"  train loss {train_loss:.4f}, accuracy {train_accuracy:.4f};  "
+            f"validation loss {valid_loss:.4f}, accuracy {valid_accuracy:.4f}",
+            args.quiet,
+        )
+
+    if history:
+        # An epoch that was broken off has moved the weights: the results are those of the last finished one.
+        net.load_state_dict(_part(checkpoint.load(saved)[0], "net"))
+        report(net, data, metrics, args.out)
+        say(f"test accuracy: {metrics['test_accuracy']:.4f}  (results are in {args.out})", args.quiet)
+    return status
+
+
+def load_data(source: str, quiet: bool = False) -> tuple[Digits, str]:
+    """Return the digits that ``--data`` names, and what they are: ``"mnist"`` or ``"synthetic"``."""
+    if source == "synthetic":
+        return load_synthetic(), source
+    if source == "mnist":
+        return load_mnist(), source
+    if source != "auto":
+        return load_mnist(source), "mnist"
+    try:
+        return load_mnist(), "mnist"
+    except DataUnavailable as error:
+        say(f"{error}\nTraining on synthetic digits instead, which are rendered here.", quiet)
+        return load_synthetic(), "synthetic"
+
+
+def report(net: Net, data: Digits, metrics: dict[str, Any], folder: Path) -> None:
+    """Judge the net by the test digits; write the figures and the metrics."""
+    test = data.test
+    metrics["test_accuracy"] = evaluate(net, test)[1]
+    write_metrics(folder, metrics)
+    with tg.no_grad():
+        predictions = net(test.images).argmax(axis=1)
+    digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
+    read = f"{digits}, {metrics['test_accuracy']:.2%} of {len(test):,} test digits read right"
+    plot.save(plot.curves(metrics["history"], f"Learning {digits}"), folder / "curves.png")
+    plot.save(plot.mistakes(test.images, test.labels, predictions, f"{read}; misread"), folder / "mistakes.png")
+    plot.save(plot.confusion(test.labels, predictions, title=read), folder / "confusion.png")
+    plot.save(plot.weights(net.hidden.weight.numpy(), f"First layer, trained on {digits}"), folder / "weights.png")
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    """Write ``metrics.json``."""
+    write_atomically(folder / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+
+
+def resume(path: Path, fresh: dict[str, Any], net: Net, optimizer: optim.Optimizer) -> dict[str, Any]:
+    """Bring net and optimizer to where a checkpoint left them; return the metrics so far.
+
+    Raises
+    ------
+    DataError
+        If there is no checkpoint, or it belongs to a run with other options.
+    """
+    arrays, metrics = checkpoint.load(path)
+    before, now = ({"data": m["data"], **m["config"]} for m in (metrics, fresh))
+    differ = [
+        f"{name} was {before[name]}, not {now[name]}" for name in now if name != "epochs" and before[name] != now[name]
+    ]
+    if differ:
+        raise DataError(
+            f"{path} belongs to a run with other options ({'; '.join(differ)}): give the same ones to resume it"
+        )
+    net.load_state_dict(_part(arrays, "net"))
+    optimizer.load_state_dict(_part(arrays, "optimizer"))
+    metrics["config"] = fresh["config"]
+    return metrics
+
+
+def _state(net: Net, optimizer: optim.Optimizer) -> dict[str, Any]:
+    parts = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+    return {f"{part}/{name}": value for part, state in parts.items() for name, value in state.items()}
+
+
+def _part(arrays: dict[str, Any], part: str) -> dict[str, Any]:
+    return {name.removeprefix(f"{part}/"): value for name, value in arrays.items() if name.startswith(f"{part}/")}
+
+
+def _kept(history: list[Any], folder: Path) -> str:
+    if not history:
+        return "No epoch was finished, so nothing was written."
+    return f"The results of epoch {len(history)} are kept in {folder}."
+
+
+def parser() -> Parser:
+    """Return the parser of the command's options; without any they are those of the reference run."""
+    parser = Parser(
+        prog="python -m models.mnist",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--epochs", type=whole(1), default=6, help="times every training digit is shown (%(default)s)")
+    parser.add_argument("--batch-size", type=whole(1), default=100, help="digits a step (%(default)s)")
+    parser.add_argument("--lr", type=positive, default=10**-0.35, help="learning rate (10^-0.35)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of the first weights and of --shuffle (%(default)s)")
+    parser.add_argument("--shuffle", action="store_true", help="a new order every epoch, not that of the file")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="(%(default)s)")
+    parser.add_argument("--hidden", type=whole(1), default=90, help="units of the hidden layer (%(default)s)")
+    parser.add_argument(
+        "--data",
+        default="auto",
+        metavar="auto|mnist|synthetic|DIR",
+        help="MNIST if it can be had, else digits rendered here (auto); one of the two; or MNIST's files in a folder",
+    )
+    parser.add_argument(
+        "--out", type=output_folder, default="runs/mnist", metavar="DIR", help="for results (%(default)s)"
+    )
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
+    args = parser().parse_args(arguments)
+    try:
+        return run(args)
+    except (DataError, Diverged, OSError) as error:
+        print(f"{parser().prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Two half-moons told apart, the smallest complete model: ``python -m models.moons``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import trange
+
+import tinygrad_lite as tg
+from models.command import Parser, output_folder, positive, say, whole
+from tinygrad_lite import nn, optim, plot
+from tinygrad_lite.nn.functional import accuracy, cross_entropy, softmax
+
+
+class Net(nn.Module):
+    """Points (n, 2) to scores of the two classes (n, 2)."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.hidden = nn.Linear(2, 32, rng=rng)
+        self.output = nn.Linear(32, 2, rng=rng)
+
+    def forward(self, points: Any) -> tg.Tensor:
+        return self.output(self.hidden(points).tanh())
+
+
+def moons(n: int, noise: float, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Return points (n, 2) on two interleaved half-circles, and which of the two each lies on (n,)."""
+    labels = rng.integers(0, 2, n)
+    angle = rng.uniform(0, np.pi, n)
+    upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
+    points = np.where(labels[:, None] == 0, upper, lower) + rng.normal(0, noise, (n, 2))
+    return points.astype(np.float32), labels
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train on some points, judge by others, draw the boundary."""
+    rng = np.random.default_rng(args.seed)
+    points, labels = moons(args.points, args.noise, rng)
+    test_points, test_labels = moons(args.points, args.noise, rng)
+    net = Net(rng)
+    optimizer = optim.Adam(net.parameters(), args.lr)
+
+    for _ in trange(args.steps, desc="moons", unit="step", disable=args.quiet):
+        loss = cross_entropy(net(points), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    with tg.no_grad():
+        reached = accuracy(net(test_points), test_labels)
+        figure = plot.boundary(
+            lambda xy: softmax(net(xy)).numpy()[:, 1],
+            points,
+            labels,
+            title=f"Two half-moons: {reached:.1%} of {args.points} new points told right",
+        )
+    path = args.out / "boundary.png"
+    plot.save(figure, path)
+    say(f"loss {loss:.4f}, test accuracy {reached:.4f}  (the boundary is in {path})", args.quiet)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
+    parser = Parser(prog="python -m models.moons", description=__doc__)
+    parser.add_argument("--steps", type=whole(1), default=400, help="updates of the weights (%(default)s)")
+    parser.add_argument("--lr", type=positive, default=0.02, help="learning rate (%(default)s)")
+    parser.add_argument("--points", type=whole(2), default=400, help="to learn from, and as many to test (%(default)s)")
+    parser.add_argument("--noise", type=positive, default=0.15, help="standard deviation of the scatter (%(default)s)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of points and first weights (%(default)s)")
+    parser.add_argument("--out", type=output_folder, default="runs/moons", metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    args = parser.parse_args(arguments)
+    try:
+        run(args)
+    except OSError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

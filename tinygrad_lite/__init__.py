@@ -1,0 +1,32 @@
+"""A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings."""
+
+from . import data, nn, optim, plot, rules
+from .engine import no_grad
+from .errors import DataError, GraphError, ShapeError
+from .gradcheck import GradientMismatch, gradcheck
+from .tensor import PrecisionWarning, Tensor, get_default_dtype, set_default_dtype
+from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
+
+__all__ = [
+    "DataError",
+    "GradientMismatch",
+    "GraphError",
+    "PrecisionWarning",
+    "ShapeError",
+    "Tensor",
+    "data",
+    "get_default_dtype",
+    "grad",
+    "gradcheck",
+    "hessian",
+    "jacobian",
+    "jvp",
+    "nn",
+    "no_grad",
+    "optim",
+    "plot",
+    "rules",
+    "set_default_dtype",
+    "value_and_grad",
+    "vjp",
+]

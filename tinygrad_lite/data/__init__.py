@@ -1,0 +1,20 @@
+"""Data: MNIST from disk or from a mirror, digits rendered on the spot, IDX files, and mini-batches."""
+
+from __future__ import annotations
+
+from .batches import Batches
+from .digits import load_synthetic
+from .idx import read_idx, write_idx
+from .mnist import DataUnavailable, load_mnist
+from .splits import Digits, Split
+
+__all__ = [
+    "Batches",
+    "DataUnavailable",
+    "Digits",
+    "Split",
+    "load_mnist",
+    "load_synthetic",
+    "read_idx",
+    "write_idx",
+]

@@ -1,0 +1,174 @@
+"""The IDX format, in which MNIST is published: a header that says type and shape, then the numbers.
+
+======  ==========================================================
+bytes   meaning
+======  ==========================================================
+2       zero
+1       type code, see ``DTYPES``
+1       number of axes
+4 each  length of each axis, an unsigned big-endian integer
+rest    the numbers, big-endian, the last axis varying fastest
+======  ==========================================================
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError
+from ..files import write_atomically
+
+DTYPES: dict[int, np.dtype[Any]] = {
+    0x08: np.dtype(np.uint8),
+    0x09: np.dtype(np.int8),
+    0x0B: np.dtype(np.int16),
+    0x0C: np.dtype(np.int32),
+    0x0D: np.dtype(np.float32),
+    0x0E: np.dtype(np.float64),
+}
+CODES = {dtype: code for code, dtype in DTYPES.items()}
+
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP_WBITS = 31  # tells zlib to expect or write a gzip header and checksum
+FETCH_AGAIN = "The file is damaged or incomplete: fetch or write it again."
+
+
+def file_error(path: str | os.PathLike[str], expected: str, found: str, remedy: str) -> DataError:
+    """Return the error for a bad file: which file, what was expected, what was found, what to do."""
+    return DataError(f"{os.fspath(path)}: expected {expected}, found {found}. {remedy}")
+
+
+def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read the array in an IDX file, plain or gzipped; which of the two is seen from its content.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    ndarray
+        A new, writable array in the machine's byte order, of the file's shape, and of dtype uint8, int8,
+        int16, int32, float32 or float64.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, truncated, too long, corrupt, or not an IDX file.
+    """
+    array = parse_idx(read_content(path), path)
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+def read_content(path: str | os.PathLike[str]) -> bytes:
+    """Return a file's bytes, decompressed where they are gzipped.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or its gzip stream is cut short or corrupt.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise file_error(path, "a readable file", reason, "Check the path and its permissions.") from error
+    return _gunzip(content, path) if content.startswith(GZIP_MAGIC) else content
+
+
+def _gunzip(content: bytes, path: str | os.PathLike[str]) -> bytes:
+    members = []
+    while content:  # the format allows several streams, one after another
+        stream = zlib.decompressobj(GZIP_WBITS)
+        try:
+            members.append(stream.decompress(content))
+        except zlib.error as error:
+            raise file_error(path, "an intact gzip stream", str(error), FETCH_AGAIN) from error
+        if not stream.eof:
+            raise file_error(path, "a whole gzip stream", "one that is cut short", FETCH_AGAIN)
+        content = stream.unused_data
+    return b"".join(members)
+
+
+def parse_idx(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Interpret the (decompressed) bytes of an IDX file.
+
+    Parameters
+    ----------
+    content
+        The bytes.
+    path
+        Where they come from, for the error messages.
+
+    Returns
+    -------
+    ndarray
+        A read-only view of ``content``, in the file's byte order.
+
+    Raises
+    ------
+    DataError
+        If the bytes are not exactly one IDX array.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0":
+        found = f"{content[:4].hex(' ') or 'nothing'} at its start"
+        raise file_error(path, "an IDX file (00 00, type code, number of axes)", found, "Name an IDX file.")
+    code, axes = content[2], content[3]
+    if code not in DTYPES:
+        known = ", ".join(f"0x{known:02X} {dtype}" for known, dtype in DTYPES.items())
+        raise file_error(path, f"a type code among {known}", f"0x{code:02X}", FETCH_AGAIN)
+    dtype = DTYPES[code].newbyteorder(">")
+
+    start = 4 + 4 * axes
+    if len(content) < start:
+        raise file_error(path, f"a header of {start} bytes for {axes} axes", f"{len(content)}", FETCH_AGAIN)
+    shape = struct.unpack_from(f">{axes}I", content, offset=4)
+    size = start + math.prod(shape) * dtype.itemsize
+    if len(content) != size:
+        verdict = "truncated" if len(content) < size else "with trailing bytes"
+        expected = f"{size} bytes for shape {shape} of {DTYPES[code]}"
+        raise file_error(path, expected, f"{len(content)} ({verdict})", FETCH_AGAIN)
+    try:
+        return np.ndarray(shape, dtype, buffer=content, offset=start)
+    except ValueError as error:  # more than 64 axes, or huge axes beside an empty one
+        raise file_error(path, "a shape that NumPy can hold", f"{shape} ({error})", FETCH_AGAIN) from error
+
+
+def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
+    """Write an array as an IDX file, gzipped if the name ends in ``.gz``.
+
+    The file appears whole or not at all: a failure leaves what stood there before.
+    Equal arrays give equal bytes.
+
+    Parameters
+    ----------
+    path
+        The file, replaced if it exists.
+    array
+        Of any shape, and of dtype uint8, int8, int16, int32, float32 or float64.
+
+    Raises
+    ------
+    TypeError
+        If IDX has no code for the array's dtype.
+    """
+    path, array = Path(path), np.asarray(array)
+    dtype = array.dtype.newbyteorder("=")
+    if dtype not in CODES:
+        supported = ", ".join(map(str, CODES))
+        raise TypeError(
+            f"IDX files hold {supported}, not {array.dtype}: convert first, as in array.astype(np.float32)."
+        )
+    header = struct.pack(f">2x2B{array.ndim}I", CODES[dtype], array.ndim, *array.shape)
+    content = header + array.astype(dtype.newbyteorder(">"), copy=False).tobytes()
+    # zlib leaves the time stamp of the gzip header at zero, so the bytes depend on the array alone.
+    write_atomically(path, zlib.compress(content, wbits=GZIP_WBITS) if path.suffix == ".gz" else content)

@@ -1,0 +1,264 @@
+"""The engine: a graph of recorded operations, and the sweep that carries cotangents back through it.
+
+It knows rules and nodes, and nothing of NumPy: what flows through the rules is arrays or nodes, as the caller asks.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Sequence, Set
+from contextlib import contextmanager
+from contextvars import ContextVar
+from heapq import heappop, heappush
+from typing import Any
+
+from .errors import GraphError
+from .rules import Rule
+
+
+class _Clock:
+    """One clock for all threads.
+
+    An operation is younger than its inputs, so the order of birth is a topological order of every graph; and what
+    was changed after an operation used it has a later time than the operation.
+    """
+
+    def __init__(self) -> None:
+        self.tick = itertools.count(1).__next__
+        self.last_change = 0
+
+
+clock = _Clock()
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+is_recording = _recording.get
+
+
+@contextmanager
+def recording(on: bool) -> Iterator[None]:
+    """Record operations, or do not, within a ``with`` block: in the current thread and asynchronous task only."""
+    token = _recording.set(on)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record no operations: a context manager, and as ``@no_grad()`` a decorator.
+
+    Results do not require gradients, and no memory is held for a backward pass.
+    """
+    with recording(False):
+        yield
+
+
+class Operation:
+    """How a node came about: the rule, what it was applied to, and when.
+
+    Attributes
+    ----------
+    rule : Rule
+        The rule that was applied.
+    inputs : sequence or None
+        What it was applied to: nodes and constants. None once the graph has been freed.
+    arrays : sequence or None
+        The raw values of the inputs, as the rule saw them.
+    params : tuple
+        The rule's parameters.
+    time : int
+        The tick of its birth.
+    """
+
+    __slots__ = ("arrays", "inputs", "params", "rule", "time")
+
+    def __init__(self, rule: Rule, inputs: Sequence[Any], arrays: Sequence[Any], params: tuple[Any, ...]) -> None:
+        self.rule = rule
+        self.inputs: Sequence[Any] | None = inputs
+        self.arrays: Sequence[Any] | None = arrays
+        self.params = params
+        self.time = clock.tick()
+
+    def free(self) -> None:
+        """Let go of the inputs, so that the memory they hold can be used again."""
+        self.inputs = self.arrays = None
+
+
+class Node:
+    """A value in a graph.
+
+    Attributes
+    ----------
+    requires_grad : bool
+        Whether a sweep carries cotangents to it.
+    operation : Operation or None
+        What it came from; None for a leaf.
+    changed : int
+        The tick of its last change in place, 0 if there was none.
+    """
+
+    __slots__ = ("_data", "changed", "operation", "requires_grad")
+
+    _data: Any
+    requires_grad: bool
+    operation: Operation | None
+    changed: int
+
+    def mark_changed(self) -> None:
+        """Note that the value was changed in place."""
+        self.changed = clock.last_change = clock.tick()
+
+    # By identity: a node's `==` compares elements.
+    __hash__ = object.__hash__
+
+
+def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum a cotangent over the axes along which its input was broadcast.
+
+    Broadcasting copies an element; each copy adds to the loss, so the derivative by the element is the sum over
+    its copies.
+
+    Parameters
+    ----------
+    g : array or Tensor
+        A cotangent whose shape ``shape`` broadcasts to.
+    shape : tuple of int
+        The shape of the input.
+    """
+    new = len(g.shape) - len(shape)
+    stretched = [new + i for i, n in enumerate(shape) if n == 1 and g.shape[new + i] != 1]
+    g = g.sum(axis=(*range(new), *stretched), keepdims=bool(stretched))
+    return g if g.shape == shape else g.reshape(shape)
+
+
+def sweep(
+    outputs: Sequence[Node],
+    seeds: Sequence[Any],
+    sources: Sequence[Node] | None = None,
+    *,
+    as_nodes: bool = False,
+    free: bool = False,
+) -> dict[Node, Any]:
+    """Carry cotangents from outputs back to sources, youngest operation first.
+
+    Parameters
+    ----------
+    outputs : sequence of Node
+        Where the sweep starts.
+    seeds : sequence
+        The cotangent of each output: arrays, or nodes if ``as_nodes``.
+    sources : sequence of Node, optional
+        Where it ends; only what lies between is computed. By default every leaf that requires a gradient.
+    as_nodes : bool
+        Whether nodes flow through the rules, so that the result can be differentiated again, or raw arrays.
+    free : bool
+        Whether each operation lets go of its inputs once it has been passed.
+
+    Returns
+    -------
+    dict
+        The cotangent of each source that was reached.
+
+    Raises
+    ------
+    GraphError
+        If the graph was freed by an earlier sweep, or a value that a rule reads was changed in place.
+    """
+    ends: Set[Node] = set(sources or ())
+    on_path = None if sources is None else _between(outputs, ends)
+    cotangents: dict[Node, Any] = {}
+    queue: list[tuple[int, Node]] = []
+    for y, g in zip(outputs, seeds, strict=True):
+        if on_path is None or y in on_path:
+            _give(y, g, cotangents, queue, ends)
+
+    while queue:
+        y = heappop(queue)[1]
+        g = cotangents.pop(y)
+        operation = y.operation
+        assert operation is not None
+        rule, inputs, arrays, params = operation.rule, operation.inputs, operation.arrays, operation.params
+        if inputs is None or arrays is None:
+            raise GraphError(
+                f"the graph of this {rule.name} was freed by an earlier backward pass: compute the loss again, "
+                "or differentiate with create_graph=True, which keeps the graph"
+            )
+        if as_nodes:
+            output: Any = y
+            values: Any = [x if isinstance(x, Node) else a for x, a in zip(inputs, arrays, strict=True)]
+        else:
+            output, values = y._data, arrays
+        for k, x in enumerate(inputs):
+            if isinstance(x, Node) and x.requires_grad and (on_path is None or x in on_path):
+                if clock.last_change > operation.time:
+                    _check_unchanged(operation, k, y)
+                dx = rule.vjp(k).pull_back(g, output, k, values, params)
+                shape = arrays[k].shape
+                _give(x, dx if dx.shape == shape else sum_to_shape(dx, shape), cotangents, queue, ends)
+        if free:
+            operation.free()
+    return cotangents
+
+
+def _give(x: Node, g: Any, cotangents: dict[Node, Any], queue: list[tuple[int, Node]], ends: Set[Node]) -> None:
+    """Add to the cotangent of ``x``; never in place, since a rule may hand on the array it was given."""
+    if x in cotangents:
+        cotangents[x] = cotangents[x] + g
+    else:
+        cotangents[x] = g
+        if x.operation is not None and x not in ends:
+            heappush(queue, (-x.operation.time, x))
+
+
+def _check_unchanged(operation: Operation, k: int, y: Node) -> None:
+    """Raise GraphError if a value that the derivative by input ``k`` reads has changed since it was recorded."""
+    vjp = operation.rule.vjp(k)
+    read = [y] if vjp.reads_output else []
+    inputs = operation.inputs or ()
+    read += inputs if vjp.reads_inputs is None else [inputs[i] for i in vjp.reads_inputs]
+    for x in read:
+        if isinstance(x, Node) and x.changed > operation.time:
+            raise GraphError(
+                f"a Tensor of shape {x._data.shape} was changed in place after {operation.rule.name} used it, and its "
+                "derivative needs the old value: compute the loss again after the change, or change a copy"
+            )
+
+
+def depends_on_others(outputs: Sequence[Node], sources: Sequence[Node]) -> bool:
+    """Return whether outputs depend on anything that requires a gradient and was there before the sources."""
+    oldest = _oldest(sources)
+    return any(_time(node) < oldest for node in _ancestors(outputs, oldest) - set(sources))
+
+
+def _between(outputs: Sequence[Node], sources: Set[Node]) -> set[Node]:
+    """Return the nodes on the paths from outputs back to sources, both included."""
+    found = _ancestors(outputs, _oldest(sources))
+    on_path = found & sources
+    for node in sorted(found - sources, key=_time):
+        if node.operation is not None and any(
+            isinstance(x, Node) and x in on_path for x in node.operation.inputs or ()
+        ):
+            on_path.add(node)
+    return on_path
+
+
+def _ancestors(outputs: Sequence[Node], since: int) -> set[Node]:
+    """Return outputs and the nodes they depend on that require gradients, none behind those born at ``since``."""
+    found = {y for y in outputs if y.requires_grad}
+    stack = list(found)
+    while stack:
+        operation = stack.pop().operation
+        if operation is not None and operation.time >= since:
+            new = {x for x in operation.inputs or () if isinstance(x, Node) and x.requires_grad} - found
+            found |= new
+            stack += new
+    return found
+
+
+def _time(node: Node) -> int:
+    return 0 if node.operation is None else node.operation.time
+
+
+def _oldest(nodes: Collection[Node]) -> int:
+    return min(map(_time, nodes), default=0)

@@ -1,0 +1,7 @@
+"""``python -m tinygrad_lite.gradcheck`` proves every rule and prints the table."""
+
+import sys
+
+from .prove import main
+
+sys.exit(main())

@@ -1,0 +1,157 @@
+"""Activations, losses and what goes with them, as functions of Tensors or arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ShapeError
+from ..rules import elementwise, neural
+from ..tensor import get_default_dtype
+
+
+def relu(x: Any) -> Any:
+    """Return max(x, 0); its derivative at 0 is taken to be 0."""
+    return neural.relu(x)
+
+
+def sigmoid(x: Any) -> Any:
+    """Return 1 / (1 + e⁻ˣ)."""
+    return neural.sigmoid(x)
+
+
+def tanh(x: Any) -> Any:
+    """Return the hyperbolic tangent."""
+    return elementwise.tanh(x)
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """Return exp(x) / Σ exp(x) along an axis: positive numbers that add up to one."""
+    return neural.softmax(x, axis)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """Return the logarithm of `softmax`, without underflow."""
+    return neural.log_softmax(x, axis)
+
+
+def squared_loss(p: Any, y: Any) -> Any:
+    """Return the squared differences, summed over a sample and averaged over the batch: 1/n Σ (p - y)².
+
+    Parameters
+    ----------
+    p : Tensor or array of shape (n, k)
+        Predictions; of more axes, if the last one is a sample's own; of shape (k,), one sample.
+    y : Tensor or array of the same shape
+        Targets: for classes, `one_hot` of the labels.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ; nothing is broadcast.
+    ValueError
+        If the batch is empty.
+    """
+    _check_targets("squared_loss", p, y)
+    return neural.squared_loss(p, y)
+
+
+def cross_entropy(logits: Any, y: Any) -> Any:
+    """Return the cross-entropy of softmax(logits), averaged over the batch: -1/n Σ y log softmax(logits).
+
+    Parameters
+    ----------
+    logits : Tensor or array of shape (n, k)
+        Scores, before any softmax.
+    y : array of int of shape (n,), or Tensor or array of shape (n, k)
+        Labels, or a distribution over the classes for each sample.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    ValueError
+        If the batch is empty or a label is none of the classes.
+    TypeError
+        If labels are not whole numbers.
+    """
+    if np.ndim(y) == np.ndim(logits) - 1:
+        y = one_hot(y, np.shape(logits)[-1])
+    _check_targets("cross_entropy", logits, y)
+    return neural.cross_entropy(logits, y)
+
+
+def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
+    """Return labels as rows of zeros with a one in the label's column.
+
+    Parameters
+    ----------
+    labels : array of int of shape (n,)
+        Each in ``range(classes)``.
+    classes : int
+        How many classes there are.
+
+    Returns
+    -------
+    ndarray of the default dtype, of shape (n, classes)
+
+    Raises
+    ------
+    TypeError
+        If labels are not whole numbers.
+    ValueError
+        If a label is none of the classes: says which, and where.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be whole numbers, not {labels.dtype}: convert with .astype(int)")
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        where = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"label {labels[where]} at index {', '.join(map(str, where))} is none of the {classes} classes, "
+            f"which are 0 to {classes - 1}"
+        )
+    rows: NDArray[Any] = np.eye(classes, dtype=get_default_dtype())[labels]
+    return rows
+
+
+def accuracy(p: Any, labels: ArrayLike) -> float:
+    """Return the share of samples whose largest prediction stands at their label.
+
+    Parameters
+    ----------
+    p : Tensor or array of shape (n, k)
+        Predictions.
+    labels : array of int of shape (n,)
+        The right classes.
+
+    Raises
+    ------
+    ShapeError
+        If there are not as many labels as samples.
+    ValueError
+        If there are none.
+    """
+    labels = np.asarray(labels)
+    if np.shape(p)[:-1] != labels.shape:
+        raise ShapeError(
+            f"accuracy of predictions {np.shape(p)} and labels {labels.shape}: one label a sample is needed"
+        )
+    if not labels.size:
+        raise ValueError("accuracy of an empty batch has no value")
+    return float(np.mean(np.argmax(p, axis=-1) == labels))
+
+
+def _check_targets(loss: str, p: Any, y: Any) -> None:
+    if np.shape(p) != np.shape(y):
+        hint = "; encode labels with one_hot" if np.ndim(y) < np.ndim(p) else ""
+        raise ShapeError(
+            f"{loss} of predictions {np.shape(p)} and targets {np.shape(y)}: the shapes must be equal{hint}"
+        )
+    if np.ndim(p) == 0:
+        raise ShapeError(f"{loss} needs samples along the last axis, but the predictions are a single number")
+    if np.size(p) == 0:
+        raise ValueError(f"{loss} of an empty batch, of shape {np.shape(p)}, has no value")

@@ -1,0 +1,173 @@
+"""Layers: the modules that models are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+
+
+class Sequential(Module):
+    """Modules one after the other, named ``0``, ``1``, …; indexed and counted like a list.
+
+    Parameters
+    ----------
+    *layers : Module
+        What the input passes through, in this order.
+    """
+
+    def __init__(self, *layers: Module) -> None:
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise TypeError(f"Sequential takes modules, but number {i} is {layer!r:.60}; write tg.nn.ReLU(), say")
+        self.layers = layers
+
+    def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
+        return ((str(i), layer) for i, layer in enumerate(self.layers))
+
+    def __getitem__(self, i: int) -> Module:
+        return self.layers[i]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Linear(Module):
+    """``x @ weight + bias``.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        The length of a sample before and after.
+    bias : bool
+        Whether to add a bias, which starts at zero.
+    rng : numpy.random.Generator or int, optional
+        Where the weights are drawn from; a number is a seed.
+    initialiser : callable
+        One of `tinygrad_lite.nn.init`.
+
+    Attributes
+    ----------
+    weight : Tensor of shape (in_features, out_features)
+    bias : Tensor of shape (out_features,), or None
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        rng: init.Rng = None,
+        initialiser: Callable[..., Any] = init.glorot_uniform,
+    ) -> None:
+        for name, value in (("in_features", in_features), ("out_features", out_features)):
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"Linear needs a positive whole number of {name}, not {value!r}")
+        self.weight = Tensor(initialiser((in_features, out_features), rng), requires_grad=True, name="weight")
+        self.bias = Tensor(init.zeros((out_features,)), requires_grad=True, name="bias") if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """Map inputs of shape ``(…, in_features)`` to ``(…, out_features)``."""
+        y: Tensor = x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        sizes = f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+        return f"Linear({sizes})" if self.bias is not None else f"Linear({sizes}, bias=False)"
+
+
+class Identity(Module):
+    """The input as it is: the activation of an input layer."""
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+class ReLU(Module):
+    """``max(x, 0)``."""
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(x)
+
+
+class Sigmoid(Module):
+    """``1 / (1 + exp(-x))``."""
+
+    def forward(self, x: Any) -> Any:
+        return F.sigmoid(x)
+
+
+class Tanh(Module):
+    """The hyperbolic tangent."""
+
+    def forward(self, x: Any) -> Any:
+        return F.tanh(x)
+
+
+class Softmax(Module):
+    """``exp(x) / Σ exp(x)`` along an axis, by default the last."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        return F.softmax(x, self.axis)
+
+
+class LogSoftmax(Module):
+    """The logarithm of `Softmax`."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        return F.log_softmax(x, self.axis)
+
+
+class Flatten(Module):
+    """Each sample laid out along one axis: ``(n, …)`` becomes ``(n, features)``."""
+
+    def forward(self, x: Any) -> Any:
+        return x.reshape((len(x), -1))
+
+
+class Dropout(Module):
+    """In training each element is 0 with probability ``p``, and the others grow by ``1 / (1 - p)`` in its stead.
+
+    Source: N. Srivastava and others, "Dropout: a simple way to prevent neural networks from overfitting", 2014.
+
+    Parameters
+    ----------
+    p : float
+        The probability, in [0, 1).
+    rng : numpy.random.Generator or int, optional
+        Where the choice is drawn from; a number is a seed.
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: init.Rng = None) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout needs a probability of at least 0 and below 1, not {p!r}")
+        self.p = p
+        self.rng = np.random.default_rng(rng)
+
+    def forward(self, x: Any) -> Any:
+        if not self.training or self.p == 0:
+            return x
+        return x * ((self.rng.random(x.shape) >= self.p) / (1 - self.p))
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return f"Dropout({self.p})"

@@ -1,0 +1,27 @@
+"""The derivative rules, each written once.
+
+`all` enumerates them, `define` adds one, `prove` (in `tinygrad_lite.gradcheck`) checks them. The tables are in
+`elementwise`, `products`, `reductions`, `shapes` and `neural`; `composed` holds what is made of them, `plain` what
+has no derivative.
+"""
+
+from . import composed, elementwise, neural, plain, products, reductions, shapes
+from .rule import Rule, Sample, all, answer_for, answers, define, get, sample
+
+__all__ = [
+    "Rule",
+    "Sample",
+    "all",
+    "answer_for",
+    "answers",
+    "composed",
+    "define",
+    "elementwise",
+    "get",
+    "neural",
+    "plain",
+    "products",
+    "reductions",
+    "sample",
+    "shapes",
+]

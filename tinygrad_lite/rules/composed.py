@@ -1,0 +1,241 @@
+"""NumPy's functions that need no rule of their own, since they are made of functions that have one.
+
+Each takes NumPy's arguments and works on arrays and on whatever else the rules work on.
+"""
+
+from __future__ import annotations
+
+import builtins
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, explained
+from . import elementwise, products, reductions, shapes
+from .reductions import Axis, axes_of, count
+from .rule import answers
+
+
+@answers(np.power)
+def power(a: Any, b: Any) -> Any:
+    """Raise to a power: the textbook's xⁿ where the exponent is a plain number, aᵇ where it is not."""
+    if isinstance(b, (builtins.int, builtins.float)):
+        return elementwise.power(a, b)
+    # As an array a plain number takes on the other's type, and so does its logarithm.
+    return elementwise.power_of(np.asarray(a) if isinstance(a, (builtins.int, builtins.float)) else a, b)
+
+
+@answers(np.where)
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Choose from ``a`` where the condition holds, else from ``b``; differentiable by both."""
+    return elementwise.where(a, b, condition)
+
+
+@answers(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """Limit values to an interval; a bound that is None does not limit."""
+    low, high = a_min if min is None else min, a_max if max is None else max
+    return elementwise.clip(a, -np.inf if low is None else low, np.inf if high is None else high)
+
+
+@answers(np.matmul)
+def matmul(a: Any, b: Any) -> Any:
+    """Multiply matrices, or batches of them; a vector is a row on the left and a column on the right."""
+    if len(a.shape) >= 2 and len(b.shape) >= 2:
+        return products.product(a, b)
+    if not a.shape or not b.shape:
+        raise ShapeError(f"matmul of {a.shape} @ {b.shape}: a 0-d operand has no axis to sum over, multiply with *")
+    rows = expand_dims(a, 0) if len(a.shape) == 1 else a
+    columns = expand_dims(b, 1) if len(b.shape) == 1 else b
+    try:
+        y = products.product(rows, columns)
+    except ValueError as error:
+        raise explained(error, "matmul", [a.shape, b.shape]) from None
+    return squeeze(y, (*((-2,) if rows is not a else ()), *((-1,) if columns is not b else ())))
+
+
+@answers(np.dot)
+def dot(a: Any, b: Any) -> Any:
+    """Sum over the last axis of ``a`` and the second to last (or only) one of ``b``."""
+    if not np.ndim(a) or not np.ndim(b):
+        return a * b
+    if len(a.shape) <= 2 and len(b.shape) <= 2:
+        return matmul(a, b)
+    return tensordot(a, b, axes=(-1, -2 if len(b.shape) > 1 else -1))
+
+
+@answers(np.outer)
+def outer(a: Any, b: Any) -> Any:
+    """Multiply each element of ``a`` by each of ``b``."""
+    return expand_dims(ravel(a), 1) * expand_dims(ravel(b), 0)
+
+
+@answers(np.inner)
+def inner(a: Any, b: Any) -> Any:
+    """Sum over the last axes of both."""
+    return a * b if not np.ndim(a) or not np.ndim(b) else tensordot(a, b, axes=(-1, -1))
+
+
+@answers(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """Sum over pairs of axes, as one matrix product."""
+    if isinstance(axes, builtins.int):
+        axes = (range(len(a.shape) - axes, len(a.shape)), range(axes))
+    summed_a, summed_b = ([axis] if isinstance(axis, builtins.int) else list(axis) for axis in axes)
+    summed_a, summed_b = [i % len(a.shape) for i in summed_a], [i % len(b.shape) for i in summed_b]
+    free_a = [i for i in range(len(a.shape)) if i not in summed_a]
+    free_b = [i for i in range(len(b.shape)) if i not in summed_b]
+    size = count(a, tuple(summed_a))
+    left = shapes.transpose(a, (*free_a, *summed_a)).reshape((count(a, tuple(free_a)), size))
+    right = shapes.transpose(b, (*summed_b, *free_b)).reshape((size, count(b, tuple(free_b))))
+    return (left @ right).reshape((*(a.shape[i] for i in free_a), *(b.shape[i] for i in free_b)))
+
+
+@answers(np.einsum)
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Sum products of elements as the subscripts say (Einstein's convention)."""
+    return products.einsum(
+        *operands, subscripts=products.explicit_subscripts(subscripts, [len(x.shape) for x in operands])
+    )
+
+
+@answers(np.var)
+def var(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Return the variance: the sum of squared deviations over n - ddof."""
+    deviations = a - a.mean(axis=axis, keepdims=True)
+    return reductions.sum(np.square(deviations), axis, keepdims) / (count(a, axis) - ddof)
+
+
+@answers(np.std)
+def std(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Return the standard deviation: the square root of the variance."""
+    return np.sqrt(var(a, axis, ddof=ddof, keepdims=keepdims))
+
+
+@answers(np.cumsum)
+def cumsum(a: Any, axis: builtins.int | None = None) -> Any:
+    """Return the running sum along an axis; of all elements in order if the axis is None."""
+    return reductions.cumsum(ravel(a), 0) if axis is None else reductions.cumsum(a, axis)
+
+
+@answers(np.reshape)
+def reshape(a: Any, shape: Any) -> Any:
+    """Lay the same elements out in another shape."""
+    return shapes.reshape(a, (shape,) if isinstance(shape, builtins.int) else tuple(shape))
+
+
+@answers(np.ravel)
+def ravel(a: Any) -> Any:
+    """Lay the elements out along one axis."""
+    return shapes.reshape(a, (-1,))
+
+
+@answers(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Any:
+    """Permute the axes; reverse them by default."""
+    n = len(a.shape)
+    return shapes.transpose(a, tuple(reversed(range(n))) if axes is None else tuple(axis % n for axis in axes))
+
+
+@answers(np.swapaxes)
+def swapaxes(a: Any, axis1: builtins.int, axis2: builtins.int) -> Any:
+    """Exchange two axes."""
+    axes = list(range(len(a.shape)))
+    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    return shapes.transpose(a, tuple(axes))
+
+
+@answers(np.matrix_transpose)
+def matrix_transpose(a: Any) -> Any:
+    """Exchange the last two axes."""
+    return swapaxes(a, -1, -2)
+
+
+@answers(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """Move axes to other positions; the rest keep their order."""
+    n = len(a.shape)
+    pairs = [
+        tuple(axis % n for axis in ((axes,) if isinstance(axes, builtins.int) else axes))
+        for axes in (source, destination)
+    ]
+    order = [axis for axis in range(n) if axis not in pairs[0]]
+    for target, origin in sorted(zip(pairs[1], pairs[0], strict=True)):
+        order.insert(target, origin)
+    return shapes.transpose(a, tuple(order))
+
+
+@answers(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """Insert axes of length 1."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    rank = len(a.shape) + len(axes)
+    sizes = iter(a.shape)
+    if any(not -rank <= i < rank for i in axes):
+        raise ShapeError(f"expand_dims: axis {axis} is out of bounds for a result of {rank} axes")
+    new = axes_of(axes, rank)
+    return shapes.reshape(a, tuple(1 if i in new else next(sizes) for i in range(rank)))
+
+
+@answers(np.squeeze)
+def squeeze(a: Any, axis: Axis = None) -> Any:
+    """Remove axes of length 1: all of them by default."""
+    if axis is None:
+        return shapes.reshape(a, tuple(n for n in a.shape if n != 1))
+    axes = axes_of(axis, len(a.shape))
+    for i in axes:
+        if a.shape[i] != 1:
+            raise ShapeError(f"squeeze: axis {i} of shape {a.shape} has length {a.shape[i]}, not 1")
+    return shapes.reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
+
+
+@answers(np.concatenate)
+def concatenate(arrays: Any, axis: builtins.int | None = 0) -> Any:
+    """Join along an existing axis."""
+    arrays = tuple(arrays)
+    if axis is None:
+        return shapes.concatenate(*(ravel(a) for a in arrays), axis=0)
+    return shapes.concatenate(*arrays, axis=axis % builtins.max(1, np.ndim(arrays[0])) if arrays else axis)
+
+
+@answers(np.stack)
+def stack(arrays: Any, axis: builtins.int = 0) -> Any:
+    """Join along a new axis."""
+    rows = [expand_dims(a, axis) for a in arrays]
+    return concatenate(rows, axis)
+
+
+@answers(np.vstack)
+def vstack(tup: Any) -> Any:
+    """Join as rows."""
+    return concatenate([a if np.ndim(a) >= 2 else reshape(a, (1, -1)) for a in tup], 0)
+
+
+@answers(np.hstack)
+def hstack(tup: Any) -> Any:
+    """Join as columns; vectors end to end."""
+    rows = [a if np.ndim(a) >= 1 else reshape(a, (1,)) for a in tup]
+    return concatenate(rows, 0 if np.ndim(rows[0]) == 1 else 1)
+
+
+@answers(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: builtins.int = 0) -> list[Any]:
+    """Cut into equal parts, or before the given indices."""
+    n = ary.shape[axis]
+    if isinstance(indices_or_sections, builtins.int):
+        if n % indices_or_sections:
+            raise ShapeError(f"split: axis {axis} of length {n} does not divide into {indices_or_sections} equal parts")
+        indices_or_sections = range(n // indices_or_sections, n, n // indices_or_sections) if n else []
+    cuts = [0, *indices_or_sections, n]
+    before = (slice(None),) * (axis % len(ary.shape))
+    return [ary[(*before, slice(i, j))] for i, j in pairwise(cuts)]
+
+
+@answers(np.pad)
+def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:
+    """Surround with a constant."""
+    if mode != "constant":
+        raise TypeError(f"np.pad(mode={mode!r}) has no derivative rule; mode='constant' has")
+    widths = np.broadcast_to(np.asarray(pad_width, dtype=builtins.int), (len(array.shape), 2))
+    return shapes.pad(array, tuple((builtins.int(a), builtins.int(b)) for a, b in widths), constant_values)

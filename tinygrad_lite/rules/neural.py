@@ -1,0 +1,81 @@
+"""Rules of neural networks: activations and losses, each as one step so that its formula stays the textbook's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .reductions import count, kept
+from .rule import Sample, define, sample
+from .samples import distinct, each, normal, positive
+
+
+def samples_in(x: Any) -> int:
+    """Return how many samples a batch holds: every axis but the last, which is a sample's own."""
+    return count(x, tuple(range(len(x.shape) - 1)))
+
+
+def _softmax(z: Any, axis: int = -1) -> Any:
+    # Without the shift by the maximum, which leaves the quotient as it is, exp overflows at 89 in float32.
+    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _log_softmax(z: Any, axis: int = -1) -> Any:
+    shifted = z - z.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    largest = x.max(axis=axis, keepdims=True)
+    total = np.exp(x - largest).sum(axis=axis, keepdims=keepdims)
+    return np.log(total) + largest.reshape(total.shape)
+
+
+def _rows() -> list[Sample]:
+    return [
+        sample(normal(3, 4)),
+        sample(normal(3, 4), axis=0),
+        sample(normal(5)),
+        sample(normal(2, 3, 4), axis=1),
+        sample(normal(4, 6)[:, ::2].T),
+        sample(normal(0, 3)),
+        sample(200 * normal(2, 3)),
+    ]
+
+
+# fmt: off
+
+# At 0 the derivative is taken to be 0.
+relu = define("relu", lambda x: np.maximum(x, 0), samples=each(),
+    x=lambda g, y: g * (y > 0))
+
+# 1 / (1 + exp(-x)), written so that nothing overflows.
+sigmoid = define("sigmoid", lambda x: 0.5 * (1 + np.tanh(0.5 * x)), samples=each(),
+    x=lambda g, y: g * y * (1 - y))
+
+softmax = define("softmax", _softmax, samples=_rows,
+    z=lambda g, y, axis: y * (g - (g * y).sum(axis=axis, keepdims=True)))
+
+log_softmax = define("log_softmax", _log_softmax, samples=_rows,
+    z=lambda g, y, axis: g - np.exp(y) * g.sum(axis=axis, keepdims=True))
+
+logsumexp = define("logsumexp", _logsumexp,
+    x=lambda g, y, x, axis: kept(g, x, axis) * np.exp(x - kept(y, x, axis)),
+    samples=lambda: [sample(normal(3, 4)), sample(normal(3, 4), axis=1), sample(normal(2, 3, 4), axis=(0, -1)),
+                     sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1)])
+
+# L = 1/n Σ (p - t)²: summed over a sample, averaged over the batch.
+squared_loss = define("squared_loss", lambda p, t: np.square(p - t).sum() / samples_in(p),
+    p=lambda g, p, t: 2 / samples_in(p) * g * (p - t),
+    t=lambda g, p, t: 2 / samples_in(p) * g * (t - p),
+    samples=lambda: [sample(normal(5, 3), normal(5, 3, seed=1)), sample(normal(3), normal(3, seed=1)),
+                     sample(normal(2, 3, 4), normal(2, 3, 4, seed=1))])
+
+# L = -1/n Σ t·log softmax(z), t a distribution over the classes (its rows add up to one).
+cross_entropy = define("cross_entropy", lambda z, t: -(t * _log_softmax(z)).sum() / samples_in(z),
+    z=lambda g, z, t: g / samples_in(z) * (softmax(z) * t.sum(axis=-1, keepdims=True) - t),
+    t=lambda g, z: -g / samples_in(z) * log_softmax(z),
+    samples=lambda: [sample(normal(5, 3), positive(5, 3)), sample(distinct(4), positive(4)),
+                     sample(normal(2, 3, 4), positive(2, 3, 4))])

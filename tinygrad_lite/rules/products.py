@@ -1,0 +1,112 @@
+"""Rules of products: matrices, batches of matrices, and everything `einsum` can say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .rule import define, sample
+from .samples import normal
+
+# Both operands have two axes or more: a vector is given its second axis by `matmul` in `composed`.
+# fmt: off
+product = define("matmul", lambda a, b: a @ b,
+    a=lambda g, b: g @ b.mT,
+    b=lambda g, a: a.mT @ g,
+    samples=lambda: [
+        sample(normal(2, 3), normal(3, 4)),
+        sample(normal(5, 2, 3), normal(5, 3, 4)),
+        sample(normal(5, 2, 3), normal(3, 4)),
+        sample(normal(2, 3), normal(5, 3, 4)),
+        sample(normal(4, 1, 2, 3), normal(5, 3, 2)),
+        sample(normal(3, 2).T, normal(4, 6)[:, ::2].T),
+        sample(normal(0, 3), normal(3, 2)),
+        sample(normal(2, 0), normal(0, 3)),
+    ])
+# fmt: on
+
+
+def _einsum_back(g: Any, k: int, xs: tuple[Any, ...], subscripts: str) -> Any:
+    """Return the cotangent of operand ``k``: the einsum with that operand and the output exchanged.
+
+    Two kinds of labels need a partner to take their place: one that stands in operand ``k`` alone was summed over,
+    so its cotangent is the same all along the axis (a vector of ones); one that stands twice took a diagonal, so
+    its cotangent lies on the diagonal (an identity matrix).
+    """
+    x = xs[k]
+    terms, output = split_subscripts(subscripts)
+    others = [other for i, other in enumerate(xs) if i != k]
+    sources = [output, *(term for i, term in enumerate(terms) if i != k)]
+    unused = iter(sorted(set(_LABELS) - set("".join([*terms, output]))))
+    target: list[str] = []
+    for axis, label in enumerate(terms[k]):
+        size = x.shape[axis]
+        if label in target:
+            twin = next(unused)
+            others.append(np.eye(size, dtype=x.dtype, like=x))
+            sources.append(label + twin)
+            label = twin
+        elif not any(label in source for source in sources):
+            others.append(np.ones_like(x, shape=size))
+            sources.append(label)
+        target.append(label)
+    return np.einsum(f"{','.join(sources)}->{''.join(target)}", g, *others)
+
+
+_LABELS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def split_subscripts(subscripts: str) -> tuple[list[str], str]:
+    """Split explicit subscripts without an ellipsis, ``"ij,jk->ik"``, into ``(["ij", "jk"], "ik")``."""
+    inputs, _, output = subscripts.partition("->")
+    return inputs.split(","), output
+
+
+def explicit_subscripts(subscripts: str, ranks: list[int]) -> str:
+    """Write subscripts out in full: every label named, the output given, no ellipsis.
+
+    Parameters
+    ----------
+    subscripts : str
+        As `numpy.einsum` takes them: ``"ij,jk"``, ``"...ij,...jk->...ik"``.
+    ranks : list of int
+        The number of axes of each operand.
+
+    Raises
+    ------
+    ValueError
+        If the number of operands, or of an operand's axes, is not what the subscripts say.
+    """
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(ranks):
+        raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands, but {len(ranks)} were given")
+    hidden = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
+    for i, (term, rank, n) in enumerate(zip(terms, ranks, hidden, strict=True)):
+        if n < 0 or (n > 0 and "..." not in term):
+            raise ValueError(f"einsum: operand {i} has {rank} axes, but {subscripts!r} calls it {term!r}")
+    free = [label for label in reversed(_LABELS) if label not in subscripts]
+    batch = "".join(free[: max([0, *(n for term, n in zip(terms, hidden, strict=True) if "..." in term)])])
+    if not arrow:
+        letters = inputs.replace(",", "").replace("...", "")
+        output = "..." * ("..." in inputs) + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    terms = [term.replace("...", batch[len(batch) - n :]) for term, n in zip(terms, hidden, strict=True)]
+    return f"{','.join(terms)}->{output.replace('...', batch)}"
+
+
+# fmt: off
+einsum = define("einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs),
+    xs=_einsum_back,
+    samples=lambda: [
+        sample(normal(2, 3), normal(3, 4), subscripts="ij,jk->ik"),
+        sample(normal(2, 3), normal(3), subscripts="ij,j->ji"),
+        sample(normal(2, 3), subscripts="ij->j"),
+        sample(normal(3, 3), subscripts="ii->i"),
+        sample(normal(3, 3), subscripts="ii->"),
+        sample(normal(3, 3, 2), normal(4, 2), subscripts="iij,kj->i"),
+        sample(normal(2, 3), normal(4, 5), subscripts="ij,kl->jk"),
+        sample(normal(2, 2), normal(2, 3), normal(3, 2), subscripts="ab,bc,cd->ad"),
+        sample(normal(5, 2, 3), normal(1, 3, 2), subscripts="zij,zjk->zik"),
+        sample(normal(0, 3), normal(3, 2), subscripts="ij,jk->ik"),
+    ])

@@ -1,0 +1,97 @@
+"""Rules of functions that reduce axes: sum, mean, product, extremes; and the running sum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .rule import Sample, define, sample
+from .samples import distinct, normal
+
+Axis = int | tuple[int, ...] | None
+
+
+def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Return ``axis`` as a tuple of non-negative axes; None means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def kept(g: Any, x: Any, axis: Axis) -> Any:
+    """Give a reduction of ``x`` its reduced axes back, of length 1, so that it broadcasts against ``x``."""
+    axes = axes_of(axis, len(x.shape))
+    return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+
+
+def count(x: Any, axis: Axis) -> int:
+    """Return how many elements of ``x`` go into one element of its reduction."""
+    size = 1
+    for a in axes_of(axis, len(x.shape)):
+        size *= x.shape[a]
+    return size
+
+
+def reductions() -> list[Sample]:
+    """Return the usual samples of a reduction: all axes, one, several, kept, 0-d, strided, ones."""
+    x = distinct(2, 3, 4)
+    return [
+        sample(x),
+        sample(x, axis=1),
+        sample(x, axis=-1, keepdims=True),
+        sample(x, axis=(0, 2)),
+        sample(x, axis=(-1, 0), keepdims=True),
+        sample(distinct()),
+        sample(distinct(1, 3), axis=0),
+        sample(distinct(6, 4)[::2, ::-1].T, axis=0),
+        sample(distinct(0, 3), axis=1),
+    ]
+
+
+def _others(x: Any, axis: Axis) -> Any:
+    """Return, for each element of ``x``, the product of the other elements it is multiplied with.
+
+    The product over the elements divided by each would be shorter, but not defined where one is zero.
+    """
+    axes = axes_of(axis, len(x.shape))
+    rest = tuple(i for i in range(len(x.shape)) if i not in axes)
+    order = (*rest, *axes)
+    rows = x.transpose(order).reshape((*(x.shape[i] for i in rest), 1, count(x, axis)))
+    own = np.eye(count(x, axis), dtype=bool)
+    product = np.where(own, 1, rows).prod(axis=-1)
+    return product.reshape(tuple(x.shape[i] for i in order)).transpose(tuple(order.index(i) for i in range(len(order))))
+
+
+def _share(chosen: Any, x: Any, axis: Axis) -> Any:
+    """Return what each chosen element receives so that those of one reduction add up to one."""
+    chosen = chosen.astype(x.dtype)
+    return chosen / chosen.sum(axis=axis, keepdims=True)
+
+
+# fmt: off
+
+sum = define("sum", lambda x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims),
+    x=lambda g, x, axis: np.broadcast_to(kept(g, x, axis), x.shape),
+    numpy=np.sum, samples=lambda: [*reductions(), sample(distinct(0, 3), axis=0)])
+
+mean = define("mean", lambda x, axis=None, keepdims=False: x.mean(axis=axis, keepdims=keepdims),
+    x=lambda g, x, axis: np.broadcast_to(kept(g / count(x, axis), x, axis), x.shape),
+    numpy=np.mean, samples=reductions)
+
+prod = define("prod", lambda x, axis=None, keepdims=False: x.prod(axis=axis, keepdims=keepdims),
+    x=lambda g, x, axis: kept(g, x, axis) * _others(x, axis),
+    numpy=np.prod, samples=lambda: [*reductions(), sample(distinct(3, 3) * (1 - np.eye(3)), axis=1)])
+
+# Where several elements are the extreme, they share the cotangent: any split that adds up to one is a subgradient.
+_extreme = {"x": lambda g, y, x, axis: kept(g, x, axis) * _share(x == kept(y, x, axis), x, axis)}
+
+max = define("max", lambda x, axis=None, keepdims=False: x.max(axis=axis, keepdims=keepdims), **_extreme,
+    numpy=np.max, samples=reductions)
+
+min = define("min", lambda x, axis=None, keepdims=False: x.min(axis=axis, keepdims=keepdims), **_extreme,
+    numpy=np.min, samples=reductions)
+
+cumsum = define("cumsum", lambda x, axis: np.cumsum(x, axis),
+    x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),
+    samples=lambda: [sample(normal(3, 4), 0), sample(normal(3, 4), -1), sample(normal(2, 0), 1), sample(normal(5), 0)])

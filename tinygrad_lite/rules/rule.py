@@ -1,0 +1,299 @@
+"""A derivative rule: what an operation computes, and one expression for each input it can be differentiated by.
+
+The expressions use operators, array methods and NumPy functions only, so whatever answers NumPy's protocols can
+flow through them: arrays give the gradient, Tensors give a gradient that can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_rules: dict[str, Rule] = {}
+_answers: dict[Callable[..., Any], Rule | Callable[..., Any]] = {}
+_own_package = __name__.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Vjp:
+    """The derivative of a rule by one input: a vector-Jacobian product.
+
+    Attributes
+    ----------
+    expression : callable
+        Takes the cotangent ``g`` of the output, then the values it names; returns the cotangent of the input, still
+        of the broadcast shape: whoever calls it sums it back.
+    names : tuple of str
+        What it reads besides ``g``: ``y`` (the output), inputs, parameters.
+    pull_back : callable
+        ``pull_back(g, y, k, inputs, params)`` calls the expression with what it names. The values may be of any one
+        kind (arrays, Tensors, …), and so is what is returned; ``k`` is the number of the input.
+    reads_output : bool
+        Whether it needs the value of the output.
+    reads_inputs : tuple of int, or None
+        The inputs whose values it needs; None says all of them.
+    """
+
+    expression: Callable[..., Any]
+    names: tuple[str, ...]
+    pull_back: Callable[[Any, Any, int, Sequence[Any], tuple[Any, ...]], Any]
+    reads_output: bool
+    reads_inputs: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arguments on which a rule is proven: what `define` takes as ``samples``, built by `sample`."""
+
+    args: tuple[Any, ...]
+    params: dict[str, Any]
+
+
+def sample(*args: Any, **params: Any) -> Sample:
+    """Return the arguments of one call of a rule, as it would be written: ``sample(x, axis=0)``."""
+    return Sample(args, params)
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """An operation and its derivatives; made by `define`, called like a function.
+
+    Attributes
+    ----------
+    name : str
+        The name it is known by in the table, in error messages and in a Tensor's repr.
+    forward : callable
+        The operation on raw arrays: ``forward(*inputs, *params)``.
+    inputs : tuple of str
+        The differentiable inputs, in the order of ``forward``. A variadic rule (``lambda *xs, axis``) has one name.
+    params : tuple of str
+        The remaining arguments of ``forward``: axes, shapes, indices; nothing is differentiated by them.
+    defaults : dict
+        The default values of ``params``.
+    variadic : bool
+        Whether the inputs are ``*xs``; its one expression then also receives ``k``, the input it is for.
+    vjps : tuple of Vjp
+        One derivative an input, in the order of ``inputs``.
+    make_samples : callable
+        Makes the sample inputs.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    inputs: tuple[str, ...]
+    params: tuple[str, ...]
+    defaults: dict[str, Any]
+    variadic: bool
+    vjps: tuple[Vjp, ...]
+    make_samples: Callable[[], Iterable[Sample]]
+
+    def __repr__(self) -> str:
+        return f"<rule {self.name}({', '.join([*self.inputs, *self.params])})>"
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The sample inputs the rule is proven on, made afresh."""
+        return list(self.make_samples())
+
+    def vjp(self, k: int) -> Vjp:
+        """Return the derivative by input number ``k``."""
+        return self.vjps[0 if self.variadic else k]
+
+    def compute(self, inputs: Sequence[Any], params: tuple[Any, ...]) -> Any:
+        """Return the value of the operation on raw arrays."""
+        if self.variadic:
+            return self.forward(*inputs, **dict(zip(self.params, params, strict=True)))
+        return self.forward(*inputs, *params)
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Sort the arguments of a call into inputs and parameters, filling in the defaults.
+
+        Raises
+        ------
+        TypeError
+            If an argument is missing, given twice or unknown.
+        """
+        if self.variadic:
+            inputs, given = args, dict(kwargs)
+        else:
+            names = (*self.inputs, *self.params)
+            if len(args) > len(names):
+                raise TypeError(f"{self.name} takes {len(names)} arguments ({', '.join(names)}), not {len(args)}")
+            given = dict(zip(names, args, strict=False))
+            for name, value in kwargs.items():
+                if name in given:
+                    raise TypeError(f"{self.name} got the argument {name!r} twice")
+                given[name] = value
+            missing = [name for name in self.inputs if name not in given]
+            if missing:
+                raise TypeError(f"{self.name} needs the argument {missing[0]!r}")
+            inputs = tuple(given.pop(name) for name in self.inputs)
+        unknown = [name for name in given if name not in self.params]
+        if unknown:
+            raise TypeError(f"{self.name} has no argument {unknown[0]!r}; it takes {', '.join(self.params) or 'none'}")
+        given = self.defaults | given
+        missing = [name for name in self.params if name not in given]
+        if missing:
+            raise TypeError(f"{self.name} needs the argument {missing[0]!r}")
+        return inputs, tuple(given[name] for name in self.params)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the rule to values of any kind: the first that knows how to be read takes the call."""
+        if self.defaults or self.variadic or kwargs or len(args) != len(self.inputs) + len(self.params):
+            inputs, params = self.bind(args, kwargs)
+        else:
+            inputs, params = args[: len(self.inputs)], args[len(self.inputs) :]
+        for value in inputs:
+            apply = getattr(type(value), "__apply_rule__", None)
+            if apply is not None:
+                return apply(self, inputs, params)
+        return self.compute(inputs, params)
+
+
+def define(
+    name: str,
+    forward: Callable[..., Any],
+    *,
+    samples: Callable[[], Iterable[Sample]],
+    numpy: Callable[..., Any] | None = None,
+    **vjps: Callable[..., Any],
+) -> Rule:
+    """Add a rule to the table.
+
+    Parameters
+    ----------
+    name : str
+        The rule's name. A rule of your own may be defined again (a notebook cell run twice), a built-in may not.
+    forward : callable
+        The operation on arrays. Its arguments are the differentiable inputs first, then the parameters.
+    samples : callable
+        Returns a list of what `sample` makes, to prove the rule on: shapes that broadcast, 0-d, empty; no kinks.
+    numpy : callable, optional
+        The NumPy function that the rule answers for: ``np.exp(tensor)`` looks here.
+    **vjps : callable
+        For each differentiable input, by its name in ``forward``, the vector-Jacobian product. It takes the
+        cotangent ``g`` of the output first, then those of ``y`` (the output), inputs and parameters it needs, by
+        name; for ``lambda *xs`` also ``k``, the number of the input.
+
+    Returns
+    -------
+    Rule
+        The rule, which is called like a function: on arrays it computes, on Tensors it also records.
+
+    Raises
+    ------
+    TypeError
+        If ``forward`` and the derivatives do not fit together.
+    ValueError
+        If the name is taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_lite as tg
+    >>> cube = tg.rules.define(
+    ...     "cube", lambda x: x * x * x,
+    ...     x=lambda g, x: g * 3 * x * x,
+    ...     samples=lambda: [tg.rules.sample(np.array([-1.0, 0.5, 2.0]))],
+    ... )
+    >>> tg.grad(lambda x: cube(x))(2.0).item()
+    12.0
+    """
+    arguments = inspect.signature(forward).parameters
+    variadic = any(a.kind is a.VAR_POSITIONAL for a in arguments.values())
+    inputs = tuple(argument for argument in arguments if argument in vjps)
+    params = tuple(argument for argument in arguments if argument not in vjps)
+    stray = [argument for argument in vjps if argument not in arguments]
+    if stray:
+        raise TypeError(f"rule {name!r}: a derivative by {stray[0]!r}, but forward takes {', '.join(arguments)}")
+    if not inputs:
+        raise TypeError(f"rule {name!r} has no derivative: give one expression an input, e.g. x=lambda g, x: …")
+    if tuple(arguments) != (*inputs, *params) or (variadic and len(inputs) > 1):
+        raise TypeError(f"rule {name!r}: the differentiable inputs ({', '.join(inputs)}) must come first in forward")
+    if {"g", "y"} & set(arguments):
+        raise TypeError(
+            f"rule {name!r}: forward may not name an argument g or y; they are the cotangent and the output"
+        )
+    known = _rules.get(name)
+    if known is not None and (
+        known.forward.__module__.startswith(_own_package) or known.forward.__module__ != forward.__module__
+    ):
+        raise ValueError(f"there is already a rule {name!r}, from {known.forward.__module__}: choose another name")
+
+    rule = Rule(
+        name=name,
+        forward=forward,
+        inputs=inputs,
+        params=params,
+        defaults={p: arguments[p].default for p in params if arguments[p].default is not inspect.Parameter.empty},
+        variadic=variadic,
+        vjps=tuple(_vjp(name, argument, vjps[argument], inputs, params, variadic) for argument in inputs),
+        make_samples=samples,
+    )
+    _rules[name] = rule
+    if numpy is not None:
+        answers(numpy)(rule)
+    return rule
+
+
+def _vjp(
+    rule: str,
+    argument: str,
+    expression: Callable[..., Any],
+    inputs: tuple[str, ...],
+    params: tuple[str, ...],
+    variadic: bool,
+) -> Vjp:
+    first, *names = inspect.signature(expression).parameters or [""]
+    known = {"y": "y"} | {name: f"params[{i}]" for i, name in enumerate(params)}
+    known |= {"k": "k", inputs[0]: "inputs"} if variadic else {name: f"inputs[{i}]" for i, name in enumerate(inputs)}
+    if first != "g":
+        raise TypeError(f"rule {rule!r}: the derivative by {argument!r} must take the cotangent g first, not {first!r}")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise TypeError(
+            f"rule {rule!r}: the derivative by {argument!r} reads {unknown[0]!r}; known are {', '.join(known)}"
+        )
+    # Compiled, since this is called for every operation of every backward pass: sorting out names then would double
+    # the cost of a small operation.
+    call = f"lambda g, y, k, inputs, params: expression({', '.join(['g', *(known[name] for name in names)])})"
+    return Vjp(
+        expression=expression,
+        names=tuple(names),
+        pull_back=eval(call, {"expression": expression}),
+        reads_output="y" in names,
+        reads_inputs=(
+            (None if set(inputs) & set(names) else ())
+            if variadic
+            else tuple(inputs.index(name) for name in names if name in inputs)
+        ),
+    )
+
+
+def all() -> tuple[Rule, ...]:
+    """Return every rule, in the order of definition."""
+    return tuple(_rules.values())
+
+
+def get(name: str) -> Rule:
+    """Return the rule of that name; KeyError lists the known ones."""
+    if name not in _rules:
+        raise KeyError(f"no rule {name!r}; there are {', '.join(sorted(_rules))}")
+    return _rules[name]
+
+
+def answers(*functions: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Let a rule, or a function composed of rules, answer for NumPy functions called on a Tensor."""
+
+    def register(implementation: Any) -> Any:
+        _answers.update(dict.fromkeys(functions, implementation))
+        return implementation
+
+    return register
+
+
+def answer_for(function: Callable[..., Any]) -> Rule | Callable[..., Any] | None:
+    """Return what answers for a NumPy function: a rule, a function composed of rules, or None."""
+    return _answers.get(function)

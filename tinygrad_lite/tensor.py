@@ -1,0 +1,716 @@
+"""Tensor: an array that remembers how it was made."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .engine import Node, Operation, is_recording, sweep
+from .errors import GraphError, ShapeError, explained
+from .rules import Rule, answer_for, composed, elementwise, neural, reductions, shapes
+from .rules.plain import PLAIN
+from .rules.reductions import Axis
+
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+class PrecisionWarning(UserWarning):
+    """Two Tensors of different floating types met, and the result has the larger one."""
+
+
+def set_default_dtype(dtype: DTypeLike) -> None:
+    """Set the type that Python's floats take on in a Tensor (float32 to begin with).
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        A real floating type.
+
+    Raises
+    ------
+    TypeError
+        If it is not one.
+    """
+    global _default_dtype
+    chosen = np.dtype(dtype)
+    if chosen.kind != "f":
+        raise TypeError(f"the default dtype must be a floating type, such as float32 or float64, not {chosen}")
+    _default_dtype = chosen
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """Return the type that Python's floats take on in a Tensor."""
+    return _default_dtype
+
+
+class Tensor(Node):
+    """An array that remembers how it was made, so that it can be differentiated.
+
+    Parameters
+    ----------
+    data : array-like
+        Python floats (and lists of them) become `get_default_dtype`; arrays keep their type. An array is shared,
+        not copied, unless ``requires_grad``: a parameter owns its memory, since optimizers change it in place.
+    requires_grad : bool
+        Whether gradients are wanted by this Tensor.
+    dtype : dtype-like, optional
+        Convert to this type.
+    name : str, optional
+        Shown in its repr and in error messages.
+
+    Attributes
+    ----------
+    grad : Tensor or None
+        What `backward` has accumulated: of the same shape and type.
+
+    Raises
+    ------
+    TypeError
+        If the data are not numbers, or require a gradient and are not of a floating type.
+
+    Examples
+    --------
+    >>> import tinygrad_lite as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> loss = (w * w).sum()
+    >>> loss.backward()
+    >>> w.grad
+    Tensor([2., 4.], dtype=float32)
+    """
+
+    __slots__ = ("__weakref__", "grad", "name")
+
+    grad: Tensor | None
+    name: str | None
+
+    def __init__(
+        self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
+    ) -> None:
+        array = _as_array(data)
+        if dtype is not None:
+            array = array.astype(dtype, copy=False)
+        if requires_grad and array.dtype.kind != "f":
+            raise TypeError(
+                f"only real floating numbers can require a gradient, not {array.dtype}: pass dtype='float32'"
+            )
+        self._data = array.copy() if requires_grad and array is data else array
+        self.requires_grad = requires_grad
+        self.operation = None
+        self.changed = 0
+        self.grad = None
+        self.name = name
+
+    # What it holds.
+
+    @property
+    def data(self) -> Any:
+        """The raw array. Assigning, also by ``t.data -= …``, counts as a change in place; writing into it does not."""
+        if isinstance(self._data, np.generic):
+            self._data = np.asarray(self._data)
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if value is not self._data:
+            value = _as_array(value)
+            self._data = value.copy() if self.requires_grad else value
+        self.mark_changed()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._data.dtype
+
+    def numpy(self) -> Any:
+        """Return a read-only view of the array; no gradient flows through it."""
+        view = self.data.view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """Return the only element as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs a Tensor of one element, but this one has shape {self.shape}")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def detach(self) -> Tensor:
+        """Return a Tensor that shares this one's memory and has no history."""
+        return constant(self._data)
+
+    # How it is differentiated.
+
+    def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
+        """Add the derivative of this Tensor to the ``grad`` of every leaf it depends on.
+
+        Parameters
+        ----------
+        gradient : array-like, optional
+            The cotangent of this Tensor, of its shape; 1 if it has one element.
+        create_graph : bool
+            Record the backward pass too, so that the gradients can be differentiated again. Otherwise the graph is
+            freed as it is passed.
+
+        Raises
+        ------
+        GraphError
+            If this Tensor does not require a gradient, has several elements and no ``gradient`` is given, or
+            its graph was freed or changed.
+        ShapeError
+            If ``gradient`` has another shape.
+        """
+        if not self.requires_grad:
+            raise GraphError(
+                "backward() on a Tensor that does not require a gradient: create a Tensor it is computed from with "
+                "requires_grad=True, and compute it outside no_grad()"
+            )
+        if gradient is None:
+            if self.size != 1:
+                raise GraphError(
+                    f"backward() starts from one number, but this Tensor has shape {self.shape}: reduce it, for "
+                    "example by .sum() or .mean(), or pass gradient= of the same shape"
+                )
+            gradient = np.ones_like(self._data)
+        seed = cotangent(gradient, self, keep_history=create_graph)
+        found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
+        handed_out = {id(seed)}
+        for leaf, g in found.items():
+            assert isinstance(leaf, Tensor)
+            if not create_graph:
+                # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
+                if id(g) in handed_out or getattr(g, "base", None) is not None:
+                    g = g.copy()
+                handed_out.add(id(g))
+                g = constant(g)
+            leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+    @staticmethod
+    def __apply_rule__(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
+        return apply(rule, inputs, params)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            raise _no_rule(f"np.{ufunc.__name__}.{method}")
+        return _call(ufunc, inputs, kwargs)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return _call(function, args, kwargs)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
+        if self.requires_grad:
+            raise TypeError(
+                "turning a Tensor that requires a gradient into an array would lose the gradient: use .numpy() or "
+                ".detach() if that is meant, np.stack to join Tensors"
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    # Arithmetic.
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(elementwise.add, (self, other))
+
+    def __radd__(self, other: Any) -> Tensor:
+        return apply(elementwise.add, (other, self))
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(elementwise.subtract, (self, other))
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(elementwise.subtract, (other, self))
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(elementwise.multiply, (self, other))
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return apply(elementwise.multiply, (other, self))
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(elementwise.divide, (self, other))
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return apply(elementwise.divide, (other, self))
+
+    def __pow__(self, other: Any) -> Tensor:
+        return composed.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return composed.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return composed.matmul(self, _operand(other))
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return composed.matmul(_operand(other), self)
+
+    def __neg__(self) -> Tensor:
+        return apply(elementwise.negative, (self,))
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return apply(elementwise.absolute, (self,))
+
+    # Comparison: plain boolean arrays, which have no derivative.
+
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if other is None or isinstance(other, str) else np.equal(self, _operand(other))
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if other is None or isinstance(other, str) else np.not_equal(self, _operand(other))
+
+    def __lt__(self, other: Any) -> Any:
+        return np.less(self, _operand(other))
+
+    def __le__(self, other: Any) -> Any:
+        return np.less_equal(self, _operand(other))
+
+    def __gt__(self, other: Any) -> Any:
+        return np.greater(self, _operand(other))
+
+    def __ge__(self, other: Any) -> Any:
+        return np.greater_equal(self, _operand(other))
+
+    __hash__ = Node.__hash__
+
+    # Elementwise functions.
+
+    def exp(self) -> Tensor:
+        """Return eˣ."""
+        return apply(elementwise.exp, (self,))
+
+    def log(self) -> Tensor:
+        """Return the natural logarithm."""
+        return apply(elementwise.log, (self,))
+
+    def sqrt(self) -> Tensor:
+        """Return the square root."""
+        return apply(elementwise.sqrt, (self,))
+
+    def square(self) -> Tensor:
+        """Return x²."""
+        return apply(elementwise.square, (self,))
+
+    def sin(self) -> Tensor:
+        """Return the sine."""
+        return apply(elementwise.sin, (self,))
+
+    def cos(self) -> Tensor:
+        """Return the cosine."""
+        return apply(elementwise.cos, (self,))
+
+    def tanh(self) -> Tensor:
+        """Return the hyperbolic tangent."""
+        return apply(elementwise.tanh, (self,))
+
+    def abs(self) -> Tensor:
+        """Return the absolute value; its derivative at 0 is taken to be 0."""
+        return apply(elementwise.absolute, (self,))
+
+    def maximum(self, other: Any) -> Tensor:
+        """Return the larger of the two, element by element."""
+        return apply(elementwise.maximum, (self, other))
+
+    def minimum(self, other: Any) -> Tensor:
+        """Return the smaller of the two, element by element."""
+        return apply(elementwise.minimum, (self, other))
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limit the values to an interval; outside it the derivative is 0."""
+        return composed.clip(self, min, max)
+
+    def astype(self, dtype: DTypeLike, copy: bool = True) -> Tensor:
+        """Convert to another type: differentiably to a floating one, else as a constant."""
+        dtype = np.dtype(dtype)
+        if dtype == self.dtype and not copy:
+            return self
+        if dtype.kind != "f":
+            return constant(self._data.astype(dtype))
+        return apply(elementwise.cast, (self,), (dtype,))
+
+    def copy(self) -> Tensor:
+        """Return a copy in memory of its own."""
+        return self.astype(self.dtype)
+
+    # Functions of neural networks.
+
+    def relu(self) -> Tensor:
+        """Return max(x, 0); its derivative at 0 is taken to be 0."""
+        return apply(neural.relu, (self,))
+
+    def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + e⁻ˣ)."""
+        return apply(neural.sigmoid, (self,))
+
+    def softmax(self, axis: int = -1) -> Tensor:
+        """Return exp(x) / Σ exp(x) along an axis: positive numbers that add up to one."""
+        return apply(neural.softmax, (self,), (axis,))
+
+    def log_softmax(self, axis: int = -1) -> Tensor:
+        """Return the logarithm of `softmax`, without underflow."""
+        return apply(neural.log_softmax, (self,), (axis,))
+
+    def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return log Σ exp(x), without overflow."""
+        return apply(neural.logsumexp, (self,), (axis, keepdims))
+
+    # Reductions.
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the sum over axes."""
+        return apply(reductions.sum, (self,), (axis, keepdims))
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the mean over axes."""
+        return apply(reductions.mean, (self,), (axis, keepdims))
+
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the product over axes."""
+        return apply(reductions.prod, (self,), (axis, keepdims))
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the maximum over axes; equal maxima share the derivative."""
+        return apply(reductions.max, (self,), (axis, keepdims))
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return the minimum over axes; equal minima share the derivative."""
+        return apply(reductions.min, (self,), (axis, keepdims))
+
+    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """Return the variance over axes, the sum of squares divided by n - ddof."""
+        return composed.var(self, axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """Return the standard deviation over axes."""
+        return composed.std(self, axis, ddof=ddof, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Tensor:
+        """Return the running sum along an axis."""
+        return composed.cumsum(self, axis)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Return where the maximum stands: a plain array."""
+        return np.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Return where the minimum stands: a plain array."""
+        return np.argmin(self, axis=axis, keepdims=keepdims)
+
+    def argsort(self, axis: int = -1) -> Any:
+        """Return the order that sorts: a plain array."""
+        return np.argsort(self, axis=axis)
+
+    # Shapes.
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Lay the same elements out in another shape; one length may be -1."""
+        return composed.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def flatten(self) -> Tensor:
+        """Lay the elements out along one axis."""
+        return composed.ravel(self)
+
+    ravel = flatten
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Permute the axes; reverse them by default."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else (axes or None)
+        return composed.transpose(self, order)
+
+    @property
+    def T(self) -> Tensor:
+        """The axes reversed."""
+        return composed.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        if self.ndim < 2:
+            raise ShapeError(f"mT exchanges the last two axes, but this Tensor has shape {self.shape}")
+        return composed.matrix_transpose(self)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Exchange two axes."""
+        return composed.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Axis = None) -> Tensor:
+        """Remove axes of length 1."""
+        return composed.squeeze(self, axis)
+
+    def expand_dims(self, axis: int | tuple[int, ...]) -> Tensor:
+        """Insert axes of length 1."""
+        return composed.expand_dims(self, axis)
+
+    def broadcast_to(self, shape: Sequence[int]) -> Tensor:
+        """Repeat along axes of length 1, and along new ones, up to a shape."""
+        return apply(shapes.broadcast_to, (self,), (tuple(shape),))
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return apply(shapes.getitem, (self,), (_raw_index(index),))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if self.operation is not None or (self.requires_grad and is_recording()):
+            raise GraphError(
+                "a Tensor that takes part in a graph cannot be written into: build the new value with np.where or "
+                "np.concatenate, or change a parameter inside no_grad()"
+            )
+        self.data[_raw_index(index)] = _raw(value)
+        self.mark_changed()
+
+    # Python's own protocols.
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a 0-d Tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        notes = [
+            np.array2string(self.data, separator=", ", prefix="Tensor(", threshold=200),
+            f"dtype={self.dtype}",
+        ]
+        if self.size > 200 or self.size == 0:
+            notes.append(f"shape={self.shape}")
+        if self.name is not None:
+            notes.append(f"name={self.name!r}")
+        if self.requires_grad:
+            notes.append("requires_grad=True")
+        if self.operation is not None:
+            notes.append(f"from={self.operation.rule.name}")
+        return f"Tensor({', '.join(notes)})"
+
+
+def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Tensor:
+    """Apply a rule to Tensors and constants, and record it if a gradient will be wanted.
+
+    This is the one way in which a Tensor comes from others.
+
+    Parameters
+    ----------
+    rule : Rule
+        What to apply.
+    inputs : tuple
+        Its differentiable inputs: Tensors, arrays, numbers. Arrays and numbers take on the Tensors' floating type.
+    params : tuple
+        Its other arguments, in the rule's order.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit: names the operation, the shapes and the axis that disagrees.
+    """
+    arrays = []
+    requires_grad = mixed = False
+    dtype = None
+    for x in inputs:
+        if isinstance(x, Tensor):
+            array = x._data
+            if x.requires_grad:
+                requires_grad = True
+        elif type(x) is float or type(x) is int:
+            arrays.append(x)
+            continue
+        else:
+            array = x
+        # What has no dtype, or not the first one's, is sorted out off the fast path.
+        found = getattr(array, "dtype", None)
+        if dtype is None:
+            dtype = found
+        if found is not dtype or found is None:
+            mixed = True
+        arrays.append(array)
+    if mixed:
+        inputs, arrays = _in_one_dtype(rule, inputs)
+    if params:
+        params = tuple(_raw(p) if isinstance(p, Tensor) else p for p in params)
+    try:
+        data = rule.forward(*arrays, *params) if not rule.variadic else rule.compute(arrays, params)
+    except (ValueError, TypeError) as error:
+        raise explained(error, rule.name, [np.shape(a) for a in arrays]) from None
+    y = Tensor.__new__(Tensor)
+    y._data = data
+    y.changed = 0
+    y.grad = y.name = None
+    if requires_grad and is_recording():
+        y.requires_grad = True
+        y.operation = Operation(rule, inputs, arrays, params)
+    else:
+        y.requires_grad = False
+        y.operation = None
+    return y
+
+
+def _in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
+    """Bring inputs to one floating type, so that float32 never meets float64 unnoticed.
+
+    The Tensors decide; where two of them differ the larger type wins, with a warning. Constants and whole numbers
+    follow, as Python's numbers do in NumPy.
+    """
+    inputs = tuple(x if isinstance(x, Tensor) else _operand(x, rule) for x in inputs)
+    floating = {x.dtype for x in inputs if isinstance(x, Tensor) and x.dtype.kind == "f"}
+    if floating:
+        dtype = np.result_type(*floating)
+        if len(floating) > 1:
+            warnings.warn(
+                f"{rule.name}: Tensors of {' and '.join(sorted(map(str, floating)))} meet, and the result is {dtype}: "
+                "convert one of them with .astype() to choose",
+                PrecisionWarning,
+                stacklevel=_frames_to_caller(),
+            )
+        inputs = tuple(_converted(x, dtype) for x in inputs)
+    return inputs, [_raw(x) for x in inputs]
+
+
+def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a Tensor or array in a floating type; booleans, which multiply as 0 and 1 in any type, as they are."""
+    if not hasattr(x, "dtype") or x.dtype.kind not in "iuf":
+        return x
+    if isinstance(x, Tensor) and x.dtype.kind != "f":
+        return constant(x._data.astype(dtype))
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def _frames_to_caller() -> int:
+    """Return the stacklevel at which a warning raised by the caller points outside this package."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__ or ""):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _operand(x: Any, rule: Rule | None = None) -> Any:
+    """Return a constant operand as something the rules work on: a number or an array."""
+    if isinstance(x, (Tensor, int, float)) and not isinstance(x, np.generic):
+        return x
+    if isinstance(x, np.generic):
+        return x.item()
+    array = x if hasattr(x, "__array_function__") else np.asarray(x)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{rule.name if rule else 'a Tensor'} takes numbers, not {type(x).__name__}: {x!r:.60}")
+    return array
+
+
+def _as_array(data: Any) -> Any:
+    """Return an array with the given content, sharing its memory where it is an array already."""
+    if isinstance(data, Tensor):
+        return data.data
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+    elif hasattr(data, "__array_function__"):
+        return data
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ShapeError(f"a Tensor needs rows of equal length: {error}") from None
+        if array.dtype == np.float64 and not _holds_arrays(data):
+            array = array.astype(_default_dtype)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"a Tensor holds numbers, not {type(data).__name__}: {data!r:.60}")
+    return array
+
+
+def _holds_arrays(data: Any) -> bool:
+    if isinstance(data, (list, tuple)):
+        return any(_holds_arrays(x) for x in data)
+    return isinstance(data, (np.ndarray, np.generic, Tensor))
+
+
+def constant(data: Any) -> Tensor:
+    """Return a Tensor without history around a raw array, unchecked."""
+    y = Tensor.__new__(Tensor)
+    y._data = data
+    y.requires_grad = False
+    y.operation = None
+    y.changed = 0
+    y.grad = y.name = None
+    return y
+
+
+def _raw(x: Any) -> Any:
+    return x._data if isinstance(x, Tensor) else x
+
+
+def _raw_tree(x: Any) -> Any:
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(_raw_tree, x))
+    if isinstance(x, dict):
+        return {key: _raw_tree(value) for key, value in x.items()}
+    return _raw(x)
+
+
+def _raw_index(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(map(_raw_index, index))
+    return np.asarray(index, dtype=None if index else int) if isinstance(index, list) else _raw(index)
+
+
+def cotangent(gradient: Any, y: Tensor, keep_history: bool) -> Any:
+    """Return the cotangent given for ``y``, checked: a Tensor if its history matters, else an array."""
+    g = gradient if isinstance(gradient, Tensor) else constant(_as_array(gradient))
+    if g.shape != y.shape:
+        raise ShapeError(f"the gradient has shape {g.shape}, but the Tensor it is for has shape {y.shape}")
+    if g.dtype != y.dtype:
+        g = g.astype(y.dtype)
+    return g if keep_history else g._data
+
+
+def _no_rule(name: str) -> TypeError:
+    return TypeError(
+        f"{name} has no derivative rule, so a Tensor cannot pass through it: compose it from functions that have one "
+        "(tinygrad_lite.rules.all() lists them), add one with tinygrad_lite.rules.define, or apply it to .numpy() "
+        "where no gradient is needed"
+    )
+
+
+def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Answer a NumPy function that was called on a Tensor."""
+    name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}".replace("numpy", "np", 1)
+    if kwargs.get("out") is not None:
+        raise TypeError(f"{name}(…, out=…) would overwrite values that a graph may need: assign the result instead")
+    if function in PLAIN:
+        return function(*_raw_tree(args), **_raw_tree(kwargs))
+    answer = answer_for(function)
+    if answer is None:
+        raise _no_rule(name)
+    return answer(*args, **kwargs)
