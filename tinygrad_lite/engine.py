@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from .errors import GraphError
-from .rules import Rule
+from .rules import Rule, Vjp
 
 
 class _Clock:
@@ -127,9 +127,10 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
         The shape of the input.
     """
     new = len(g.shape) - len(shape)
+    if g.shape[new:] == shape:
+        return g.sum(axis=0 if new == 1 else tuple(range(new)))
     stretched = [new + i for i, n in enumerate(shape) if n == 1 and g.shape[new + i] != 1]
-    g = g.sum(axis=(*range(new), *stretched), keepdims=bool(stretched))
-    return g if g.shape == shape else g.reshape(shape)
+    return g.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)
 
 
 def sweep(
@@ -165,55 +166,52 @@ def sweep(
     GraphError
         If the graph was freed by an earlier sweep, or a value that a rule reads was changed in place.
     """
-    ends: Set[Node] = set(sources or ())
+    ends: Set[Node] = frozenset(sources or ())
     on_path = None if sources is None else _between(outputs, ends)
     cotangents: dict[Node, Any] = {}
     queue: list[tuple[int, Node]] = []
-    for y, g in zip(outputs, seeds, strict=True):
-        if on_path is None or y in on_path:
-            _give(y, g, cotangents, queue, ends)
+    arriving = [(y, g) for y, g in zip(outputs, seeds, strict=True) if on_path is None or y in on_path]
+    while True:
+        for x, g in arriving:
+            if x in cotangents:
+                # Never in place: a rule may have handed on the array it was given.
+                cotangents[x] = cotangents[x] + g
+            else:
+                cotangents[x] = g
+                if x.operation is not None and x not in ends:
+                    heappush(queue, (-x.operation.time, x))
+        if not queue:
+            return cotangents
 
-    while queue:
         y = heappop(queue)[1]
         g = cotangents.pop(y)
-        operation = y.operation
-        assert operation is not None
+        operation: Any = y.operation
         rule, inputs, arrays, params = operation.rule, operation.inputs, operation.arrays, operation.params
-        if inputs is None or arrays is None:
+        if inputs is None:
             raise GraphError(
                 f"the graph of this {rule.name} was freed by an earlier backward pass: compute the loss again, "
                 "or differentiate with create_graph=True, which keeps the graph"
             )
         if as_nodes:
             output: Any = y
-            values: Any = [x if isinstance(x, Node) else a for x, a in zip(inputs, arrays, strict=True)]
+            values = [x if isinstance(x, Node) else a for x, a in zip(inputs, arrays, strict=True)]
         else:
             output, values = y._data, arrays
+        arriving = []
         for k, x in enumerate(inputs):
             if isinstance(x, Node) and x.requires_grad and (on_path is None or x in on_path):
+                vjp = rule.vjps[k]
                 if clock.last_change > operation.time:
-                    _check_unchanged(operation, k, y)
-                dx = rule.vjp(k).pull_back(g, output, k, values, params)
+                    _check_unchanged(operation, vjp, y)
+                dx = vjp.pull_back(g, output, k, values, params)
                 shape = arrays[k].shape
-                _give(x, dx if dx.shape == shape else sum_to_shape(dx, shape), cotangents, queue, ends)
+                arriving.append((x, dx if dx.shape == shape else sum_to_shape(dx, shape)))
         if free:
             operation.free()
-    return cotangents
 
 
-def _give(x: Node, g: Any, cotangents: dict[Node, Any], queue: list[tuple[int, Node]], ends: Set[Node]) -> None:
-    """Add to the cotangent of ``x``; never in place, since a rule may hand on the array it was given."""
-    if x in cotangents:
-        cotangents[x] = cotangents[x] + g
-    else:
-        cotangents[x] = g
-        if x.operation is not None and x not in ends:
-            heappush(queue, (-x.operation.time, x))
-
-
-def _check_unchanged(operation: Operation, k: int, y: Node) -> None:
-    """Raise GraphError if a value that the derivative by input ``k`` reads has changed since it was recorded."""
-    vjp = operation.rule.vjp(k)
+def _check_unchanged(operation: Operation, vjp: Vjp, y: Node) -> None:
+    """Raise GraphError if a value that a derivative reads has changed since the operation was recorded."""
     read = [y] if vjp.reads_output else []
     inputs = operation.inputs or ()
     read += inputs if vjp.reads_inputs is None else [inputs[i] for i in vjp.reads_inputs]

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from .engine import Node, Operation, is_recording, sweep
 from .errors import GraphError, ShapeError, explained
-from .rules import Rule, answer_for, composed, elementwise, neural, reductions, shapes
+from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
 
@@ -193,8 +193,11 @@ class Tensor(Node):
                     f"backward() starts from one number, but this Tensor has shape {self.shape}: reduce it, for "
                     "example by .sum() or .mean(), or pass gradient= of the same shape"
                 )
-            gradient = np.ones_like(self._data)
-        seed = cotangent(gradient, self, keep_history=create_graph)
+            # A scalar where it can be: arithmetic with one is several times faster than with a 0-d array.
+            one = np.ones_like(self._data) if self.shape else self.dtype.type(1)
+            seed = constant(one) if create_graph else one
+        else:
+            seed = cotangent(gradient, self, keep_history=create_graph)
         found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
         handed_out = {id(seed)}
         for leaf, g in found.items():
@@ -262,6 +265,8 @@ class Tensor(Node):
         return composed.power(other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
+        if isinstance(other, Tensor) and len(self._data.shape) >= 2 <= len(other._data.shape):
+            return apply(products.product, (self, other))
         return composed.matmul(self, _operand(other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
@@ -705,12 +710,17 @@ def _no_rule(name: str) -> TypeError:
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a NumPy function that was called on a Tensor."""
-    name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}".replace("numpy", "np", 1)
     if kwargs.get("out") is not None:
-        raise TypeError(f"{name}(…, out=…) would overwrite values that a graph may need: assign the result instead")
+        raise TypeError(
+            f"{_name(function)}(…, out=…) would overwrite values that a graph may need: assign the result instead"
+        )
+    answer = answer_for(function)
+    if answer is not None:
+        return answer(*args, **kwargs)
     if function in PLAIN:
         return function(*_raw_tree(args), **_raw_tree(kwargs))
-    answer = answer_for(function)
-    if answer is None:
-        raise _no_rule(name)
-    return answer(*args, **kwargs)
+    raise _no_rule(_name(function))
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}".replace("numpy", "np", 1)

@@ -6,11 +6,12 @@ has no derivative.
 """
 
 from . import composed, elementwise, neural, plain, products, reductions, shapes
-from .rule import Rule, Sample, all, answer_for, answers, define, get, sample
+from .rule import Rule, Sample, Vjp, all, answer_for, answers, define, get, sample
 
 __all__ = [
     "Rule",
     "Sample",
+    "Vjp",
     "all",
     "answer_for",
     "answers",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from .reductions import count, kept
+from .reductions import kept
 from .rule import Sample, define, sample
 from .samples import distinct, each, normal, positive
 
 
 def samples_in(x: Any) -> int:
     """Return how many samples a batch holds: every axis but the last, which is a sample's own."""
-    return count(x, tuple(range(len(x.shape) - 1)))
+    return math.prod(x.shape[:-1])
 
 
 def _softmax(z: Any, axis: int = -1) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 _rules: dict[str, Rule] = {}
 _answers: dict[Callable[..., Any], Rule | Callable[..., Any]] = {}
@@ -74,8 +74,8 @@ class Rule:
         The default values of ``params``.
     variadic : bool
         Whether the inputs are ``*xs``; its one expression then also receives ``k``, the input it is for.
-    vjps : tuple of Vjp
-        One derivative an input, in the order of ``inputs``.
+    vjps : sequence of Vjp
+        The derivative by input number ``k`` is ``vjps[k]``; for a variadic rule it is the same for all.
     make_samples : callable
         Makes the sample inputs.
     """
@@ -86,7 +86,7 @@ class Rule:
     params: tuple[str, ...]
     defaults: dict[str, Any]
     variadic: bool
-    vjps: tuple[Vjp, ...]
+    vjps: Sequence[Vjp]
     make_samples: Callable[[], Iterable[Sample]]
 
     def __repr__(self) -> str:
@@ -96,10 +96,6 @@ class Rule:
     def samples(self) -> list[Sample]:
         """The sample inputs the rule is proven on, made afresh."""
         return list(self.make_samples())
-
-    def vjp(self, k: int) -> Vjp:
-        """Return the derivative by input number ``k``."""
-        return self.vjps[0 if self.variadic else k]
 
     def compute(self, inputs: Sequence[Any], params: tuple[Any, ...]) -> Any:
         """Return the value of the operation on raw arrays."""
@@ -150,6 +146,18 @@ class Rule:
             if apply is not None:
                 return apply(self, inputs, params)
         return self.compute(inputs, params)
+
+
+class _Same(tuple[Vjp]):
+    """One derivative that stands for all inputs of a variadic rule."""
+
+    __slots__ = ()
+
+    def __new__(cls, vjp: Vjp) -> Self:
+        return super().__new__(cls, (vjp,))
+
+    def __getitem__(self, k: Any) -> Any:
+        return super().__getitem__(0)
 
 
 def define(
@@ -222,6 +230,7 @@ def define(
     ):
         raise ValueError(f"there is already a rule {name!r}, from {known.forward.__module__}: choose another name")
 
+    derivatives = tuple(_vjp(name, argument, vjps[argument], inputs, params, variadic) for argument in inputs)
     rule = Rule(
         name=name,
         forward=forward,
@@ -229,7 +238,7 @@ def define(
         params=params,
         defaults={p: arguments[p].default for p in params if arguments[p].default is not inspect.Parameter.empty},
         variadic=variadic,
-        vjps=tuple(_vjp(name, argument, vjps[argument], inputs, params, variadic) for argument in inputs),
+        vjps=_Same(*derivatives) if variadic else derivatives,
         make_samples=samples,
     )
     _rules[name] = rule
