@@ -172,11 +172,14 @@ def report(net: Net, data: Digits, metrics: dict[str, Any], folder: Path) -> Non
     with tg.no_grad():
         predictions = net(test.images).argmax(axis=1)
     digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
-    read = f"{digits}, {metrics['test_accuracy']:.2%} of {len(test):,} test digits read right"
-    plot.save(plot.curves(metrics["history"], f"Learning {digits}"), folder / "curves.png")
-    plot.save(plot.mistakes(test.images, test.labels, predictions, f"{read}; misread"), folder / "mistakes.png")
-    plot.save(plot.confusion(test.labels, predictions, title=read), folder / "confusion.png")
-    plot.save(plot.weights(net.hidden.weight.numpy(), f"First layer, trained on {digits}"), folder / "weights.png")
+    figures = {
+        "curves": plot.curves(metrics["history"], f"Learning {digits}"),
+        "mistakes": plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
+        "confusion": plot.confusion(test.labels, predictions, CLASSES, f"Test set of {digits}"),
+        "weights": plot.weights(net.hidden.weight.numpy(), f"First layer, trained on {digits}"),
+    }
+    for name, figure in figures.items():
+        plot.save(figure, folder / f"{name}.png")
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:

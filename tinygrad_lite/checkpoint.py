@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     """
     name = os.fspath(path)
     try:
-        with np.load(name, allow_pickle=False) as archive:
+        # Read whole first: NumPy leaves a damaged archive's file open.
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as archive:
             arrays = {member: archive[member] for member in archive.files}
         return arrays, json.loads(arrays.pop(FACTS).tobytes())
     except FileNotFoundError:

@@ -299,8 +299,8 @@ def boundary(
 
     from matplotlib.colors import LinearSegmentedColormap
 
-    figure = _figure(5 + BAR_INCHES, 4.5, title)
-    ax = _axes(figure, 0.6, 0.5, 4.4, 3.9)
+    figure = _figure(5.2 + BAR_INCHES, 4.5, title)
+    ax = _axes(figure, 0.8, 0.5, 4.4, 3.9)
     cmap = LinearSegmentedColormap.from_list("classes", [PALE_BLUE, "white", PALE_VERMILION])
     areas = ax.contourf(x, y, scores, np.linspace(0.5 - reach, 0.5 + reach, 21), cmap=cmap)
     if scores.min() < 0.5 < scores.max():

@@ -1,0 +1,294 @@
+"""The MNIST command: what it prints and leaves, that it resumes exactly, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from models import mnist
+from tinygrad_lite import checkpoint
+from tinygrad_lite.data import Batches, DataUnavailable, Digits, Split
+
+FILES = {"metrics.json", "curves.png", "mistakes.png", "confusion.png", "weights.png", "checkpoint.npz"}
+
+
+def small_digits(train: int = 600, seed: int = 0) -> Digits:
+    """Ten noisy patterns, learnt in a moment."""
+    rng = np.random.default_rng(seed)
+    patterns = rng.random((10, 784), dtype=np.float32)
+
+    def split(n: int) -> Split:
+        labels = (np.arange(n) % 10).astype(np.uint8)
+        noise = rng.normal(0, 0.3, (n, 784)).astype(np.float32)
+        return Split(np.clip(patterns[labels] + noise, 0, 1), labels)
+
+    return Digits(split(train), split(100), split(100))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let the command train on small data in place of MNIST, and leave the default dtype as it was."""
+    monkeypatch.setattr(mnist, "load_mnist", lambda *args, **kwargs: small_digits())
+    yield
+    tg.set_default_dtype(np.float32)
+
+
+def run(folder: Path, *options: str) -> dict:
+    """Run the command and return its metrics."""
+    assert mnist.main(["--out", str(folder), "--data", "mnist", "--lr", "0.1", *options]) == 0
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def without_times(metrics: dict) -> dict:
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in metrics["history"]]
+    return {**metrics, "seconds": None, "history": history}
+
+
+def test_a_run_leaves_its_files_and_nothing_else(small, tmp_path, capsys):
+    metrics = run(tmp_path, "--epochs", "2")
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert metrics["data"] == "mnist"
+    assert [epoch["epoch"] for epoch in metrics["history"]] == [1, 2]
+    assert metrics["history"][1]["train_loss"] < metrics["history"][0]["train_loss"]
+    assert metrics["config"]["lr"] == 0.1
+    printed = capsys.readouterr()
+    assert f"validation accuracy before training: {metrics['initial_valid_accuracy']:.4f}" in printed.out
+    assert f"test accuracy: {metrics['test_accuracy']:.4f}" in printed.out
+    assert "epoch 2/2" in printed.err
+
+
+def test_the_defaults_are_the_reference_run():
+    args = mnist.parser().parse_args(["--out", "/tmp"])
+    assert (args.epochs, args.batch_size, args.lr, args.hidden) == (6, 100, 10**-0.35, 90)
+    assert (args.shuffle, args.dtype, args.data, args.resume) == (False, "float32", "auto", False)
+    net = mnist.Net(rng=0)
+    assert {name: p.shape for name, p in net.named_parameters()} == {
+        "hidden.weight": (784, 90),
+        "hidden.bias": (90,),
+        "output.weight": (90, 10),
+        "output.bias": (10,),
+    }
+
+
+def test_quiet_prints_nothing(small, tmp_path, capsys):
+    run(tmp_path, "--epochs", "1", "--quiet")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_same_seed_gives_the_same_bits(small, tmp_path):
+    options = ["--epochs", "2", "--shuffle", "--seed", "3"]
+    first, second = (run(tmp_path / name, *options) for name in "ab")
+    assert without_times(first) == without_times(second)
+    one, two = (checkpoint.load(tmp_path / name / "checkpoint.npz")[0] for name in "ab")
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    other = run(tmp_path / "c", "--epochs", "2", "--shuffle", "--seed", "4")
+    assert without_times(other)["history"] != without_times(first)["history"]
+
+
+@pytest.mark.parametrize("shuffle", [(), ("--shuffle",)])
+def test_a_resumed_run_ends_as_an_undisturbed_one(small, tmp_path, shuffle):
+    whole = run(tmp_path / "whole", "--epochs", "4", *shuffle)
+    run(tmp_path / "parts", "--epochs", "1", *shuffle)
+    run(tmp_path / "parts", "--epochs", "3", *shuffle, "--resume")
+    parts = run(tmp_path / "parts", "--epochs", "4", *shuffle, "--resume")
+    assert without_times(parts) == without_times(whole)
+    weights = [
+        checkpoint.load(tmp_path / name / "checkpoint.npz")[0]["net/hidden.weight"] for name in ("whole", "parts")
+    ]
+    assert np.array_equal(*weights)
+
+
+def test_resuming_needs_a_checkpoint_of_the_same_run(small, tmp_path, capsys):
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume"]) == 2
+    assert "nothing to resume" in capsys.readouterr().err
+    run(tmp_path, "--epochs", "1")
+    capsys.readouterr()
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume", "--hidden", "7", "--lr", "0.1"]) == 2
+    message = capsys.readouterr().err
+    assert "hidden was 90, not 7" in message
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 half an archive"])
+def test_a_damaged_checkpoint_is_refused_by_name(small, tmp_path, capsys, content):
+    (tmp_path / "checkpoint.npz").write_bytes(content)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume"]) == 2
+    message = capsys.readouterr().err
+    assert "checkpoint.npz" in message
+    assert message.count("\n") == 1
+
+
+def test_float64_is_float64_all_through(small, tmp_path):
+    run(tmp_path, "--epochs", "1", "--dtype", "float64")
+    assert checkpoint.load(tmp_path / "checkpoint.npz")[0]["net/hidden.weight"].dtype == np.float64
+
+
+def test_without_mnist_auto_says_so_and_marks_everything_synthetic(small, tmp_path, monkeypatch, capsys):
+    def unavailable():
+        raise DataUnavailable("MNIST is not here.")
+
+    headings = []
+    monkeypatch.setattr(mnist, "load_mnist", unavailable)
+    monkeypatch.setattr(mnist, "load_synthetic", small_digits)
+    monkeypatch.setattr(mnist.plot, "save", lambda figure, path: headings.append(figure.get_suptitle()))
+    assert mnist.main(["--out", str(tmp_path), "--epochs", "1"]) == 0
+    assert "MNIST is not here." in capsys.readouterr().out
+    assert json.loads((tmp_path / "metrics.json").read_text())["data"] == "synthetic"
+    assert len(headings) == 4
+    assert all("synthetic" in heading for heading in headings)
+    assert checkpoint.load(tmp_path / "checkpoint.npz")[1]["data"] == "synthetic"
+
+
+def test_asking_for_mnist_where_there_is_none_is_an_error(tmp_path, monkeypatch, capsys):
+    def unavailable():
+        raise DataUnavailable("MNIST is not here.")
+
+    monkeypatch.setattr(mnist, "load_mnist", unavailable)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 2
+    assert capsys.readouterr().err == "python -m models.mnist: MNIST is not here.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--epoch-s", "3"], "unrecognized arguments: --epoch-s 3"),
+        (["--epochs", "0"], "expected a whole number of at least 1, found '0'"),
+        (["--batch-size", "ten"], "expected a whole number of at least 1, found 'ten'"),
+        (["--lr", "-1"], "expected a positive number, found '-1'"),
+        (["--lr", "nan"], "expected a positive number, found 'nan'"),
+        (["--seed", "-1"], "expected a whole number of at least 0, found '-1'"),
+        (["--dtype", "float16"], "invalid choice: 'float16'"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_status_2(tmp_path, capsys, options, complaint):
+    with pytest.raises(SystemExit) as stop:
+        mnist.main(["--out", str(tmp_path), *options])
+    message = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert complaint in message
+    assert message.count("\n") == 1
+
+
+def test_a_folder_without_mnist_is_one_line_and_status_2(tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert mnist.main(["--out", str(tmp_path / "out"), "--data", str(empty)]) == 2
+    message = capsys.readouterr().err
+    assert str(empty) in message
+    assert "train-images-idx3-ubyte" in message
+    assert message.count("\n") == 1
+
+
+def test_an_unwritable_output_folder_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SystemExit) as stop:
+        mnist.main(["--out", str(tmp_path / "file" / "runs"), "--data", "mnist"])
+    message = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert "cannot write to the folder" in message
+    assert str(tmp_path / "file") in message
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(small, tmp_path, monkeypatch, capsys):
+    whole = mnist.train
+
+    def spoilt(net, batches, optimizer):
+        if optimizer.steps >= 6:
+            net.output.weight.data[3, 2] = np.nan
+        whole(net, batches, optimizer)
+
+    monkeypatch.setattr(mnist, "train", spoilt)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "3"]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "epoch 2, step 1: the loss is nan" in message
+    assert "first parameter that is not finite is output.weight" in message
+    assert "results of epoch 1 are kept" in message
+    assert len(json.loads((tmp_path / "metrics.json").read_text())["history"]) == 1
+    assert len(checkpoint.load(tmp_path / "checkpoint.npz")[1]["history"]) == 1
+
+
+def test_ctrl_c_keeps_the_last_finished_epoch_and_exits_with_130(small, tmp_path, monkeypatch, capsys):
+    whole = mnist.train
+
+    def interrupted(net, batches, optimizer):
+        if optimizer.steps >= 12:
+            net.output.weight.data[:] = 0
+            raise KeyboardInterrupt
+        whole(net, batches, optimizer)
+
+    monkeypatch.setattr(mnist, "train", interrupted)
+    assert mnist.main(["--out", str(tmp_path / "cut"), "--data", "mnist", "--lr", "0.1", "--epochs", "5"]) == 130
+    assert "interrupted in epoch 3" in capsys.readouterr().out
+    monkeypatch.setattr(mnist, "train", whole)
+    two_epochs = run(tmp_path / "two", "--epochs", "2")
+    cut = json.loads((tmp_path / "cut" / "metrics.json").read_text())
+    assert cut["test_accuracy"] == two_epochs["test_accuracy"]
+    assert without_times(cut)["history"] == without_times(two_epochs)["history"]
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == FILES
+
+
+def test_ctrl_c_before_the_first_epoch_ends_writes_nothing(small, tmp_path, monkeypatch, capsys):
+    def interrupted(net, batches, optimizer):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist, "train", interrupted)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 130
+    assert "No epoch was finished" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+needs_mnist = pytest.mark.skipif("TINYGRAD_LITE_DATA" not in os.environ, reason="TINYGRAD_LITE_DATA names no MNIST")
+
+
+@needs_mnist
+def test_a_real_ctrl_c_ends_the_process_with_130(tmp_path):
+    command = [sys.executable, "-m", "models.mnist", "--epochs", "500", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "metrics.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "interrupted in epoch" in out
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["test_accuracy"] > 0.9
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+@needs_mnist
+def test_five_seeds_reach_the_reference_accuracy(tmp_path):
+    reached = []
+    for seed in range(5):
+        assert mnist.main(["--out", str(tmp_path), "--quiet", "--seed", str(seed)]) == 0
+        reached.append(json.loads((tmp_path / "metrics.json").read_text())["test_accuracy"])
+    assert min(reached) >= 0.965, reached
+    assert np.mean(reached) >= 0.9665, reached
+
+
+def test_a_training_step_is_float32_everywhere(small):
+    digits = small_digits()
+    net = mnist.Net(rng=0)
+    optimizer = tg.optim.SGD(net.parameters(), 0.1, momentum=0.9)
+    targets = tg.nn.functional.one_hot(digits.train.labels, 10)
+    mnist.train(net, Batches(digits.train.images, targets, 100), optimizer)
+    for parameter in net.parameters():
+        assert parameter.dtype == parameter.grad.dtype == np.float32
+    assert all(x.dtype == np.float32 for state in optimizer.state.values() for x in state.values())
+    loss = tg.nn.functional.squared_loss(net(digits.train.images), targets)
+    pending = [loss]
+    while pending:
+        x = pending.pop()
+        assert x.dtype == np.float32
+        pending += [i for i in (x.operation.inputs if x.operation else ()) if isinstance(i, tg.Tensor)]

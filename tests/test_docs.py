@@ -1,0 +1,96 @@
+"""Every example and command in the README and the docstrings does what it says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import os
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_lite
+from tinygrad_lite.rules import rule
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+INSTALLED = ".venv/bin/python "
+
+modules = [
+    module.name
+    for module in pkgutil.walk_packages(tinygrad_lite.__path__, "tinygrad_lite.")
+    if not module.name.endswith("__main__")
+]
+
+
+@pytest.fixture(autouse=True)
+def own_rules(monkeypatch):
+    """Forget the rules that examples define."""
+    monkeypatch.setattr(rule, "_rules", dict(rule._rules))
+
+
+@pytest.mark.parametrize("name", modules)
+def test_examples_in_docstrings(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_there_are_examples_in_docstrings():
+    assert sum(doctest.testmod(importlib.import_module(name)).attempted for name in modules) > 10
+
+
+def test_examples_in_the_readme(capsys):
+    namespace: dict = {"__name__": "readme"}
+    for block in PYTHON:
+        exec(compile(block, "README.md", "exec"), namespace)
+    printed = capsys.readouterr().out
+    assert "[False  True  True False]" in printed
+    assert printed.count("gradcheck holds") == 2
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """Return a copy of the checkout as one gets it by cloning."""
+    aside = shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__", ".*_cache", ".hypothesis")
+    return Path(shutil.copytree(ROOT, folder / "clone", ignore=aside))
+
+
+def test_the_training_command_on_a_fresh_machine(tmp_path):
+    if "TINYGRAD_LITE_DATA" not in os.environ:
+        pytest.skip("TINYGRAD_LITE_DATA names no MNIST")
+    clone = copy_of_the_project(tmp_path)
+    command = next(line for line in COMMANDS if "models.mnist" in line)
+    done = subprocess.run(["bash", "-c", command], cwd=clone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((clone / "runs/mnist/metrics.json").read_text())
+    assert metrics["test_accuracy"] > 0.965
+    listed = re.findall(r"^\| `([\w.]+)` \|", README, re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (clone / "runs/mnist").iterdir())
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith(INSTALLED)])
+def test_the_other_commands(command, tmp_path):
+    clone = copy_of_the_project(tmp_path)
+    arguments = command.removeprefix(INSTALLED).split()
+    done = subprocess.run([sys.executable, *arguments], cwd=clone, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_command_goes_untried():
+    tests = [line for line in COMMANDS if line.endswith("-m pytest")]
+    trained = [line for line in COMMANDS if "models.mnist" in line]
+    assert len(tests) == len(trained) == 1
+    assert all(line.startswith(INSTALLED) for line in COMMANDS if line not in tests + trained)
+    # The test command itself is what runs this.
+    assert "'python -m pytest' README.md" in (ROOT / ".ci/run").read_text()
+
+
+def test_files_the_readme_points_to_exist():
+    for target in re.findall(r"\]\(([\w./]+)\)", README):
+        assert (ROOT / target).exists(), target
