@@ -1,6 +1,6 @@
 """The engine: a graph of recorded operations, and the sweep that carries cotangents back through it.
 
-It knows rules and nodes, and nothing of NumPy: what flows through the rules is arrays or nodes, as the caller asks.
+It knows rules and nodes; what flows through the rules is arrays or nodes, as the caller asks.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from contextvars import ContextVar
 from heapq import heappop, heappush
 from typing import Any
 
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
 from .errors import GraphError
-from .rules import Rule, Vjp
+from .rules import Rule
 
 
 class _Clock:
@@ -85,6 +87,15 @@ class Operation:
         self.inputs = self.arrays = None
 
 
+class Memory:
+    """What several nodes may share, such as a Tensor and its transpose: ``changed`` is the tick of its last change."""
+
+    __slots__ = ("changed",)
+
+    def __init__(self) -> None:
+        self.changed = 0
+
+
 class Node:
     """A value in a graph.
 
@@ -94,20 +105,26 @@ class Node:
         Whether a sweep carries cotangents to it.
     operation : Operation or None
         What it came from; None for a leaf.
-    changed : int
-        The tick of its last change in place, 0 if there was none.
+    memory : Memory or None
+        Where changes in place are noted; None while it shares its memory with no other node and has not changed.
     """
 
-    __slots__ = ("_data", "changed", "operation", "requires_grad")
+    __slots__ = ("_data", "memory", "operation", "requires_grad")
 
     _data: Any
     requires_grad: bool
     operation: Operation | None
-    changed: int
+    memory: Memory | None
+
+    def shared_memory(self) -> Memory:
+        """Return the memory, for another node to share."""
+        if self.memory is None:
+            self.memory = Memory()
+        return self.memory
 
     def mark_changed(self) -> None:
         """Note that the value was changed in place."""
-        self.changed = clock.last_change = clock.tick()
+        self.shared_memory().changed = clock.last_change = clock.tick()
 
     # By identity: a node's `==` compares elements.
     __hash__ = object.__hash__
@@ -197,30 +214,46 @@ def sweep(
             values = [x if isinstance(x, Node) else a for x, a in zip(inputs, arrays, strict=True)]
         else:
             output, values = y._data, arrays
+        if clock.last_change > operation.time:
+            output = _unless_changed(output, y, operation)
+            values = [_unless_changed(value, x, operation) for value, x in zip(values, inputs, strict=True)]
         arriving = []
         for k, x in enumerate(inputs):
             if isinstance(x, Node) and x.requires_grad and (on_path is None or x in on_path):
-                vjp = rule.vjps[k]
-                if clock.last_change > operation.time:
-                    _check_unchanged(operation, vjp, y)
-                dx = vjp.pull_back(g, output, k, values, params)
-                shape = arrays[k].shape
-                arriving.append((x, dx if dx.shape == shape else sum_to_shape(dx, shape)))
+                dx = rule.vjps[k].pull_back(g, output, k, values, params)
+                array = arrays[k]
+                if dx.shape != array.shape:
+                    dx = sum_to_shape(dx, array.shape)
+                if dx.dtype is not array.dtype:
+                    dx = dx.astype(array.dtype)
+                arriving.append((x, dx))
         if free:
             operation.free()
 
 
-def _check_unchanged(operation: Operation, vjp: Vjp, y: Node) -> None:
-    """Raise GraphError if a value that a derivative reads has changed since the operation was recorded."""
-    read = [y] if vjp.reads_output else []
-    inputs = operation.inputs or ()
-    read += inputs if vjp.reads_inputs is None else [inputs[i] for i in vjp.reads_inputs]
-    for x in read:
-        if isinstance(x, Node) and x.changed > operation.time:
-            raise GraphError(
-                f"a Tensor of shape {x._data.shape} was changed in place after {operation.rule.name} used it, and its "
-                "derivative needs the old value: compute the loss again after the change, or change a copy"
-            )
+def _unless_changed(value: Any, node: Any, operation: Operation) -> Any:
+    """Return a value that a rule may read, or what stands for it if it has changed since the operation used it."""
+    memory = node.memory if isinstance(node, Node) else None
+    return value if memory is None or memory.changed <= operation.time else _Changed(value, operation.rule.name)
+
+
+class _Changed(NDArrayOperatorsMixin):
+    """Stands for a value that was changed in place: has its shape and type, and raises where it is computed with."""
+
+    def __init__(self, value: Any, rule: str) -> None:
+        self.shape, self.ndim, self.size, self.dtype = value.shape, value.ndim, value.size, value.dtype
+        self._rule = rule
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise GraphError(
+            f"a Tensor of shape {self.shape} was changed in place after {self._rule} used it, and its derivative needs "
+            "the old value: compute the loss again after the change, or change a copy"
+        )
+
+    __array_ufunc__ = __array_function__ = __getitem__ = _refuse
+
+    def __getattr__(self, name: str) -> Any:
+        return self._refuse()
 
 
 def depends_on_others(outputs: Sequence[Node], sources: Sequence[Node]) -> bool:

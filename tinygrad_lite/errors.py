@@ -50,7 +50,11 @@ def explained(error: Exception, operation: str, shapes: Sequence[Shape]) -> Exce
     Exception
         The error to raise instead.
     """
-    reason = _product_mismatch(*shapes) if operation == "matmul" else _broadcast_mismatch(shapes)
+    reason = None
+    if operation == "matmul":
+        reason = _product_mismatch(*shapes)
+    elif "could not be broadcast together with shapes" in str(error):
+        reason = _broadcast_mismatch(shapes)
     listed = (" @ " if operation == "matmul" else " and ").join(map(str, shapes))
     message = f"{operation} of {listed}: {reason or error}"
     return TypeError(message) if isinstance(error, TypeError) else ShapeError(message)

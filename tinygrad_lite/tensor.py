@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from .engine import Node, Operation, is_recording, sweep
 from .errors import GraphError, ShapeError, explained
-from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
+from .rules import Rule, answer_for, composed, elementwise, neural, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
 
@@ -98,10 +98,10 @@ class Tensor(Node):
             raise TypeError(
                 f"only real floating numbers can require a gradient, not {array.dtype}: pass dtype='float32'"
             )
-        self._data = array.copy() if requires_grad and array is data else array
+        self._data = array.copy() if requires_grad and hasattr(data, "__array_function__") else array
         self.requires_grad = requires_grad
         self.operation = None
-        self.changed = 0
+        self.memory = None
         self.grad = None
         self.name = name
 
@@ -118,7 +118,10 @@ class Tensor(Node):
     def data(self, value: Any) -> None:
         if value is not self._data:
             value = _as_array(value)
+            if self.requires_grad and value.dtype.kind != "f":
+                raise TypeError(f"a Tensor that requires a gradient holds floating numbers, not {value.dtype}")
             self._data = value.copy() if self.requires_grad else value
+            self.memory = None
         self.mark_changed()
 
     @property
@@ -159,7 +162,9 @@ class Tensor(Node):
 
     def detach(self) -> Tensor:
         """Return a Tensor that shares this one's memory and has no history."""
-        return constant(self._data)
+        y = constant(self._data)
+        y.memory = self.shared_memory()
+        return y
 
     # How it is differentiated.
 
@@ -199,14 +204,14 @@ class Tensor(Node):
         else:
             seed = cotangent(gradient, self, keep_history=create_graph)
         found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
-        handed_out = {id(seed)}
+        handed_out = {id(_raw(seed))}
         for leaf, g in found.items():
             assert isinstance(leaf, Tensor)
+            # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
+            if id(_raw(g)) in handed_out or getattr(_raw(g), "base", None) is not None:
+                g = g.copy()
+            handed_out.add(id(_raw(g)))
             if not create_graph:
-                # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
-                if id(g) in handed_out or getattr(g, "base", None) is not None:
-                    g = g.copy()
-                handed_out.add(id(g))
                 g = constant(g)
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
@@ -265,8 +270,6 @@ class Tensor(Node):
         return composed.power(other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
-        if isinstance(other, Tensor) and len(self._data.shape) >= 2 <= len(other._data.shape):
-            return apply(products.product, (self, other))
         return composed.matmul(self, _operand(other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
@@ -484,6 +487,11 @@ class Tensor(Node):
                 "a Tensor that takes part in a graph cannot be written into: build the new value with np.where or "
                 "np.concatenate, or change a parameter inside no_grad()"
             )
+        if isinstance(value, Tensor) and value.requires_grad and is_recording():
+            raise GraphError(
+                "a value that requires a gradient would lose it when written into a Tensor: build the new value with "
+                "np.where or np.concatenate, or write value.detach()"
+            )
         self.data[_raw_index(index)] = _raw(value)
         self.mark_changed()
 
@@ -567,22 +575,49 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     if mixed:
         inputs, arrays = _in_one_dtype(rule, inputs)
     if params:
-        params = tuple(_raw(p) if isinstance(p, Tensor) else p for p in params)
+        params = tuple(_parameter(rule, i, p) if isinstance(p, Tensor) else p for i, p in enumerate(params))
     try:
         data = rule.forward(*arrays, *params) if not rule.variadic else rule.compute(arrays, params)
     except (ValueError, TypeError) as error:
         raise explained(error, rule.name, [np.shape(a) for a in arrays]) from None
     y = Tensor.__new__(Tensor)
     y._data = data
-    y.changed = 0
-    y.grad = y.name = None
+    y.memory = y.grad = y.name = None
+    base = data.base
+    if base is not None or rule is elementwise.identity:
+        _share_memory(y, base, inputs)
     if requires_grad and is_recording():
         y.requires_grad = True
         y.operation = Operation(rule, inputs, arrays, params)
     else:
         y.requires_grad = False
         y.operation = None
+        if dtype is not None and dtype.kind in "iub":
+            y._data = _of_whole_numbers(data, arrays)
     return y
+
+
+def _share_memory(y: Tensor, base: Any, inputs: tuple[Any, ...]) -> None:
+    """Let a view, such as a transpose, know of changes in place to what it is a view of."""
+    for x in inputs:
+        if isinstance(x, Tensor) and (x._data is y._data or x._data is base or x._data.base is base):
+            y.memory = x.shared_memory()
+
+
+def _parameter(rule: Rule, i: int, value: Tensor) -> Any:
+    if value.requires_grad and is_recording():
+        raise TypeError(
+            f"{rule.name} has no derivative by {rule.params[i]!r}, so a Tensor that requires a gradient would lose it "
+            "there: pass .numpy() if that is meant"
+        )
+    return value._data
+
+
+def _of_whole_numbers(data: Any, arrays: list[Any]) -> Any:
+    """Return a floating result in the default type if all operands were whole numbers or Python's own."""
+    if data.dtype.kind != "f" or any(getattr(a, "dtype", np.dtype(bool)).kind == "f" for a in arrays):
+        return data
+    return data.astype(_default_dtype)
 
 
 def _in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
@@ -607,8 +642,8 @@ def _in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...],
 
 
 def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
-    """Return a Tensor or array in a floating type; booleans, which multiply as 0 and 1 in any type, as they are."""
-    if not hasattr(x, "dtype") or x.dtype.kind not in "iuf":
+    """Return a Tensor or array in a floating type; a Python number, which adapts by itself, as it is."""
+    if not hasattr(x, "dtype") or x.dtype.kind not in "biuf":
         return x
     if isinstance(x, Tensor) and x.dtype.kind != "f":
         return constant(x._data.astype(dtype))
@@ -648,17 +683,19 @@ def _as_array(data: Any) -> Any:
             array = np.asarray(data)
         except ValueError as error:
             raise ShapeError(f"a Tensor needs rows of equal length: {error}") from None
-        if array.dtype == np.float64 and not _holds_arrays(data):
-            array = array.astype(_default_dtype)
+        if array.dtype == np.float64:
+            # Python's floats adapt to the arrays among them, or to the default.
+            array = array.astype(np.result_type(*(_dtypes_in(data) or [_default_dtype]), 0.0))
     if array.dtype.kind not in "biufc":
         raise TypeError(f"a Tensor holds numbers, not {type(data).__name__}: {data!r:.60}")
     return array
 
 
-def _holds_arrays(data: Any) -> bool:
+def _dtypes_in(data: Any) -> list[np.dtype[Any]]:
+    """Return the types of the arrays in nested lists."""
     if isinstance(data, (list, tuple)):
-        return any(_holds_arrays(x) for x in data)
-    return isinstance(data, (np.ndarray, np.generic, Tensor))
+        return [dtype for x in data for dtype in _dtypes_in(x)]
+    return [data.dtype] if hasattr(data, "dtype") else []
 
 
 def constant(data: Any) -> Tensor:
@@ -667,8 +704,7 @@ def constant(data: Any) -> Tensor:
     y._data = data
     y.requires_grad = False
     y.operation = None
-    y.changed = 0
-    y.grad = y.name = None
+    y.memory = y.grad = y.name = None
     return y
 
 
@@ -685,16 +721,20 @@ def _raw_tree(x: Any) -> Any:
 
 
 def _raw_index(index: Any) -> Any:
+    """Return an index as the rules take it: its lists as arrays, and these its own, so that they never change."""
     if isinstance(index, tuple):
-        return tuple(map(_raw_index, index))
-    return np.asarray(index, dtype=None if index else int) if isinstance(index, list) else _raw(index)
+        return tuple(_raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
+    if isinstance(index, (list, np.ndarray, Tensor)):
+        index = np.array(_raw_tree(index))
+        return index if index.size else index.astype(int)
+    return index
 
 
-def cotangent(gradient: Any, y: Tensor, keep_history: bool) -> Any:
-    """Return the cotangent given for ``y``, checked: a Tensor if its history matters, else an array."""
+def cotangent(gradient: Any, y: Tensor, keep_history: bool, name: str = "gradient") -> Any:
+    """Return the cotangent (or tangent) given for ``y``, checked: a Tensor if its history matters, else an array."""
     g = gradient if isinstance(gradient, Tensor) else constant(_as_array(gradient))
     if g.shape != y.shape:
-        raise ShapeError(f"the gradient has shape {g.shape}, but the Tensor it is for has shape {y.shape}")
+        raise ShapeError(f"the {name} has shape {g.shape}, but the Tensor it is for has shape {y.shape}")
     if g.dtype != y.dtype:
         g = g.astype(y.dtype)
     return g if keep_history else g._data
@@ -710,12 +750,15 @@ def _no_rule(name: str) -> TypeError:
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a NumPy function that was called on a Tensor."""
-    if kwargs.get("out") is not None:
+    if kwargs.pop("out", None) is not None:
         raise TypeError(
             f"{_name(function)}(…, out=…) would overwrite values that a graph may need: assign the result instead"
         )
     answer = answer_for(function)
     if answer is not None:
+        if not args:
+            # NumPy's name for its first argument, which a rule may call otherwise.
+            args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
         return answer(*args, **kwargs)
     if function in PLAIN:
         return function(*_raw_tree(args), **_raw_tree(kwargs))

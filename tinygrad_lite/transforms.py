@@ -123,10 +123,10 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     primals, tangents = (x if isinstance(x, tuple) else (x,) for x in (primals, tangents))
     if len(primals) != len(tangents):
         raise ShapeError(f"jvp needs one tangent for each primal: got {len(tangents)} for {len(primals)}")
+    trace = _Trace(f, primals, {}, tuple(range(len(primals))))
+    directions = [cotangent(v, x, True, name="tangent") for v, x in zip(tangents, trace.sources, strict=True)]
     keep_history = is_recording()
     with recording(True):
-        trace = _Trace(f, primals, {}, tuple(range(len(primals))))
-        directions = [cotangent(v, x, keep_history=True) for v, x in zip(tangents, trace.sources, strict=True)]
         u = _source(np.zeros_like(trace.y.data))
         pulled = sweep([trace.y], [u], trace.sources, as_nodes=True) if trace.y.requires_grad else {}
         reached = [(pulled[x], v) for x, v in zip(trace.sources, directions, strict=True) if x in pulled]

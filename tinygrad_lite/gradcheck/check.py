@@ -131,7 +131,7 @@ def gradcheck(
     GradientMismatch
         If a derivative is off: names the input, the index, both values.
     ValueError
-        If ``order`` or ``method`` is not one of those above.
+        If ``order`` or ``method`` is not one of those above, or there is no input.
 
     Examples
     --------
@@ -144,6 +144,8 @@ def gradcheck(
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, not {order!r}")
+    if not inputs:
+        raise ValueError("gradcheck needs at least one input to differentiate by")
     points = [np.array(x.numpy() if isinstance(x, Tensor) else x, dtype=np.float64) for x in inputs]
     comparisons = _compare(f, points, 1)
     if order == 2:

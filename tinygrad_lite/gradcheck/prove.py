@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..rules import Rule, Sample
 from ..rules import all as all_rules
 from ..tensor import Tensor
@@ -16,25 +18,47 @@ from .check import Report, gradcheck
 
 @dataclass(frozen=True)
 class Proof:
-    """How a rule fared on its samples: true when first and second derivatives agree with finite differences."""
+    """How a rule fared on its samples: true when first and second derivatives agree with finite differences.
+
+    Attributes
+    ----------
+    rule : Rule
+    reports : tuple of Report
+        One a sample.
+    seconds : float
+        How long it took.
+    failure : str or None
+        What went wrong if the rule could not be checked to the end.
+    """
 
     rule: Rule
     reports: tuple[Report, ...]
     seconds: float
+    failure: str | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.reports) and all(self.reports)
+        return bool(self.reports) and all(self.reports) and self.failure is None
 
     def error(self, order: int) -> float:
         """Return the largest error of one order over all samples."""
-        return max((c.error for report in self.reports for c in report.comparisons if c.order == order), default=0.0)
+        errors = [c.error for report in self.reports for c in report.comparisons if c.order == order]
+        return float(np.max(errors, initial=0.0))
 
 
 def prove(rule: Rule) -> Proof:
-    """Check the first and second derivatives of a rule on each of its samples."""
+    """Check the first and second derivatives of a rule on each of its samples; what the rule raises is reported."""
     start = time.perf_counter()
-    reports = tuple(check_sample(rule, sample) for sample in rule.samples)
-    return Proof(rule, reports, time.perf_counter() - start)
+    reports: list[Report] = []
+    failure = None
+    try:
+        samples = rule.samples
+        if not samples:
+            failure = "it has no samples, so nothing is proven"
+        for sample in samples:
+            reports.append(check_sample(rule, sample))
+    except Exception as error:  # whatever a rule may do, the others are still to be checked
+        failure = f"{type(error).__name__} on sample {len(reports)}: {error}"
+    return Proof(rule, tuple(reports), time.perf_counter() - start, failure)
 
 
 def check_sample(rule: Rule, sample: Sample) -> Report:
@@ -73,6 +97,8 @@ def main() -> int:
     print(summary(proofs))
     failures = [proof for proof in proofs if not proof]
     for proof in failures:
+        if proof.failure is not None:
+            print(f"\n{proof.rule.name}: {proof.failure}")
         for report in proof.reports:
             if not report:
                 print(f"\n{proof.rule.name}: {report}")

@@ -17,13 +17,16 @@ from .reductions import Axis, axes_of, count
 from .rule import answers
 
 
+def array_like(x: Any) -> Any:
+    """Return what has a shape as it is, and a list or number as an array."""
+    return x if hasattr(x, "shape") else np.asarray(x)
+
+
 @answers(np.power)
 def power(a: Any, b: Any) -> Any:
     """Raise to a power: the textbook's xⁿ where the exponent is a plain number, aᵇ where it is not."""
-    if isinstance(b, (builtins.int, builtins.float)):
-        return elementwise.power(a, b)
-    # As an array a plain number takes on the other's type, and so does its logarithm.
-    return elementwise.power_of(np.asarray(a) if isinstance(a, (builtins.int, builtins.float)) else a, b)
+    b = b.item() if isinstance(b, np.generic) else b
+    return elementwise.power(a, b) if isinstance(b, (builtins.int, builtins.float)) else elementwise.power_of(a, b)
 
 
 @answers(np.where)
@@ -36,12 +39,20 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit values to an interval; a bound that is None does not limit."""
     low, high = a_min if min is None else min, a_max if max is None else max
-    return elementwise.clip(a, -np.inf if low is None else low, np.inf if high is None else high)
+    return elementwise.clip(a, _bound(low, -np.inf, a), _bound(high, np.inf, a))
+
+
+def _bound(value: Any, unbounded: float, x: Any) -> Any:
+    """Return a bound of ``x`` as a Python number or in the type of ``x``, so that it does not change that type."""
+    if value is None:
+        return unbounded
+    return value.astype(x.dtype) if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 @answers(np.matmul)
 def matmul(a: Any, b: Any) -> Any:
     """Multiply matrices, or batches of them; a vector is a row on the left and a column on the right."""
+    a, b = array_like(a), array_like(b)
     if len(a.shape) >= 2 and len(b.shape) >= 2:
         return products.product(a, b)
     if not a.shape or not b.shape:
@@ -58,7 +69,8 @@ def matmul(a: Any, b: Any) -> Any:
 @answers(np.dot)
 def dot(a: Any, b: Any) -> Any:
     """Sum over the last axis of ``a`` and the second to last (or only) one of ``b``."""
-    if not np.ndim(a) or not np.ndim(b):
+    a, b = array_like(a), array_like(b)
+    if not a.shape or not b.shape:
         return a * b
     if len(a.shape) <= 2 and len(b.shape) <= 2:
         return matmul(a, b)
@@ -68,33 +80,40 @@ def dot(a: Any, b: Any) -> Any:
 @answers(np.outer)
 def outer(a: Any, b: Any) -> Any:
     """Multiply each element of ``a`` by each of ``b``."""
-    return expand_dims(ravel(a), 1) * expand_dims(ravel(b), 0)
+    return expand_dims(ravel(array_like(a)), 1) * expand_dims(ravel(array_like(b)), 0)
 
 
 @answers(np.inner)
 def inner(a: Any, b: Any) -> Any:
     """Sum over the last axes of both."""
-    return a * b if not np.ndim(a) or not np.ndim(b) else tensordot(a, b, axes=(-1, -1))
+    a, b = array_like(a), array_like(b)
+    return a * b if not a.shape or not b.shape else tensordot(a, b, axes=(-1, -1))
 
 
 @answers(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sum over pairs of axes, as one matrix product."""
-    if isinstance(axes, builtins.int):
-        axes = (range(len(a.shape) - axes, len(a.shape)), range(axes))
-    summed_a, summed_b = ([axis] if isinstance(axis, builtins.int) else list(axis) for axis in axes)
-    summed_a, summed_b = [i % len(a.shape) for i in summed_a], [i % len(b.shape) for i in summed_b]
-    free_a = [i for i in range(len(a.shape)) if i not in summed_a]
-    free_b = [i for i in range(len(b.shape)) if i not in summed_b]
-    size = count(a, tuple(summed_a))
-    left = shapes.transpose(a, (*free_a, *summed_a)).reshape((count(a, tuple(free_a)), size))
-    right = shapes.transpose(b, (*summed_b, *free_b)).reshape((size, count(b, tuple(free_b))))
+    a, b = array_like(a), array_like(b)
+    if np.ndim(axes) == 0:
+        axes = (tuple(range(-axes, 0)), tuple(range(axes)))
+    summed_a, summed_b = axes_of(axes[0], len(a.shape)), axes_of(axes[1], len(b.shape))
+    lengths_a, lengths_b = ([x.shape[i] for i in summed] for x, summed in ((a, summed_a), (b, summed_b)))
+    if lengths_a != lengths_b:
+        raise ShapeError(
+            f"tensordot of {a.shape} and {b.shape}: axes {summed_a} of the first have lengths {lengths_a}, axes "
+            f"{summed_b} of the second {lengths_b}; they must be equal"
+        )
+    free_a = tuple(i for i in range(len(a.shape)) if i not in summed_a)
+    free_b = tuple(i for i in range(len(b.shape)) if i not in summed_b)
+    left = shapes.transpose(a, free_a + summed_a).reshape((count(a, free_a), count(a, summed_a)))
+    right = shapes.transpose(b, summed_b + free_b).reshape((count(b, summed_b), count(b, free_b)))
     return (left @ right).reshape((*(a.shape[i] for i in free_a), *(b.shape[i] for i in free_b)))
 
 
 @answers(np.einsum)
-def einsum(subscripts: str, *operands: Any) -> Any:
-    """Sum products of elements as the subscripts say (Einstein's convention)."""
+def einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
+    """Sum products of elements as the subscripts say (Einstein's convention); in the order given, optimize or not."""
+    operands = tuple(map(array_like, operands))
     return products.einsum(
         *operands, subscripts=products.explicit_subscripts(subscripts, [len(x.shape) for x in operands])
     )
@@ -122,7 +141,7 @@ def cumsum(a: Any, axis: builtins.int | None = None) -> Any:
 @answers(np.reshape)
 def reshape(a: Any, shape: Any) -> Any:
     """Lay the same elements out in another shape."""
-    return shapes.reshape(a, (shape,) if isinstance(shape, builtins.int) else tuple(shape))
+    return shapes.reshape(a, (shape,) if np.ndim(shape) == 0 else tuple(shape))
 
 
 @answers(np.ravel)
@@ -134,15 +153,18 @@ def ravel(a: Any) -> Any:
 @answers(np.transpose, np.permute_dims)
 def transpose(a: Any, axes: Any = None) -> Any:
     """Permute the axes; reverse them by default."""
-    n = len(a.shape)
-    return shapes.transpose(a, tuple(reversed(range(n))) if axes is None else tuple(axis % n for axis in axes))
+    order = tuple(reversed(range(len(a.shape)))) if axes is None else axes_of(tuple(axes), len(a.shape))
+    if len(order) != len(a.shape):
+        raise ShapeError(f"transpose of {a.shape}: {axes} must name each of the {len(a.shape)} axes once")
+    return shapes.transpose(a, order)
 
 
 @answers(np.swapaxes)
 def swapaxes(a: Any, axis1: builtins.int, axis2: builtins.int) -> Any:
     """Exchange two axes."""
     axes = list(range(len(a.shape)))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    (i,), (j,) = axes_of(axis1, len(axes)), axes_of(axis2, len(axes))
+    axes[i], axes[j] = axes[j], axes[i]
     return shapes.transpose(a, tuple(axes))
 
 
@@ -155,13 +177,11 @@ def matrix_transpose(a: Any) -> Any:
 @answers(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Move axes to other positions; the rest keep their order."""
-    n = len(a.shape)
-    pairs = [
-        tuple(axis % n for axis in ((axes,) if isinstance(axes, builtins.int) else axes))
-        for axes in (source, destination)
-    ]
-    order = [axis for axis in range(n) if axis not in pairs[0]]
-    for target, origin in sorted(zip(pairs[1], pairs[0], strict=True)):
+    origins, targets = axes_of(source, len(a.shape)), axes_of(destination, len(a.shape))
+    if len(origins) != len(targets):
+        raise ShapeError(f"moveaxis: {len(origins)} axes cannot be moved to {len(targets)} positions")
+    order = [axis for axis in range(len(a.shape)) if axis not in origins]
+    for target, origin in sorted(zip(targets, origins, strict=True)):
         order.insert(target, origin)
     return shapes.transpose(a, tuple(order))
 
@@ -169,12 +189,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 @answers(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     """Insert axes of length 1."""
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    rank = len(a.shape) + len(axes)
+    rank = len(a.shape) + (len(axis) if isinstance(axis, tuple) else 1)
+    new = axes_of(axis, rank)
     sizes = iter(a.shape)
-    if any(not -rank <= i < rank for i in axes):
-        raise ShapeError(f"expand_dims: axis {axis} is out of bounds for a result of {rank} axes")
-    new = axes_of(axes, rank)
     return shapes.reshape(a, tuple(1 if i in new else next(sizes) for i in range(rank)))
 
 
@@ -193,43 +210,45 @@ def squeeze(a: Any, axis: Axis = None) -> Any:
 @answers(np.concatenate)
 def concatenate(arrays: Any, axis: builtins.int | None = 0) -> Any:
     """Join along an existing axis."""
-    arrays = tuple(arrays)
+    arrays = tuple(map(array_like, arrays))
     if axis is None:
-        return shapes.concatenate(*(ravel(a) for a in arrays), axis=0)
-    return shapes.concatenate(*arrays, axis=axis % builtins.max(1, np.ndim(arrays[0])) if arrays else axis)
+        return shapes.concatenate(*map(ravel, arrays), axis=0)
+    return shapes.concatenate(*arrays, axis=axes_of(axis, len(arrays[0].shape))[0])
 
 
 @answers(np.stack)
 def stack(arrays: Any, axis: builtins.int = 0) -> Any:
     """Join along a new axis."""
-    rows = [expand_dims(a, axis) for a in arrays]
-    return concatenate(rows, axis)
+    return concatenate([expand_dims(array_like(a), axis) for a in arrays], axis)
 
 
 @answers(np.vstack)
 def vstack(tup: Any) -> Any:
     """Join as rows."""
-    return concatenate([a if np.ndim(a) >= 2 else reshape(a, (1, -1)) for a in tup], 0)
+    return concatenate([a if len(a.shape) >= 2 else reshape(a, (1, -1)) for a in map(array_like, tup)], 0)
 
 
 @answers(np.hstack)
 def hstack(tup: Any) -> Any:
     """Join as columns; vectors end to end."""
-    rows = [a if np.ndim(a) >= 1 else reshape(a, (1,)) for a in tup]
-    return concatenate(rows, 0 if np.ndim(rows[0]) == 1 else 1)
+    rows = [a if a.shape else reshape(a, (1,)) for a in map(array_like, tup)]
+    return concatenate(rows, 0 if len(rows[0].shape) == 1 else 1)
 
 
 @answers(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: builtins.int = 0) -> list[Any]:
     """Cut into equal parts, or before the given indices."""
+    (axis,) = axes_of(axis, len(ary.shape))
     n = ary.shape[axis]
-    if isinstance(indices_or_sections, builtins.int):
-        if n % indices_or_sections:
-            raise ShapeError(f"split: axis {axis} of length {n} does not divide into {indices_or_sections} equal parts")
-        indices_or_sections = range(n // indices_or_sections, n, n // indices_or_sections) if n else []
+    if np.ndim(indices_or_sections) == 0:
+        parts = indices_or_sections
+        if n % parts:
+            raise ShapeError(
+                f"split of {ary.shape}: axis {axis} of length {n} does not divide into {parts} equal parts"
+            )
+        indices_or_sections = [n // parts * i for i in range(1, parts)]
     cuts = [0, *indices_or_sections, n]
-    before = (slice(None),) * (axis % len(ary.shape))
-    return [ary[(*before, slice(i, j))] for i, j in pairwise(cuts)]
+    return [ary[(*[slice(None)] * axis, slice(i, j))] for i, j in pairwise(cuts)]
 
 
 @answers(np.pad)

@@ -117,4 +117,4 @@ where = define("where", lambda a, b, condition: np.where(condition, a, b),
 
 cast = define("astype", lambda x, dtype: x.astype(dtype),
     x=lambda g, x: g.astype(x.dtype),
-    samples=lambda: [sample(normal(3, 4), np.dtype(np.float64))])
+    samples=lambda: [sample(x, np.dtype(np.float64)) for x in (normal(3, 4), normal(), normal(0, 2))])

@@ -52,8 +52,8 @@ def _rows() -> list[Sample]:
 relu = define("relu", lambda x: np.maximum(x, 0), samples=each(),
     x=lambda g, y: g * (y > 0))
 
-# 1 / (1 + exp(-x)), written so that nothing overflows.
-sigmoid = define("sigmoid", lambda x: 0.5 * (1 + np.tanh(0.5 * x)), samples=each(),
+# 1 / (1 + exp(-x)), written so that nothing overflows, nor is lost where it is close to 0.
+sigmoid = define("sigmoid", lambda x: np.exp(-np.logaddexp(0, -x)), samples=each(),
     x=lambda g, y: g * y * (1 - y))
 
 softmax = define("softmax", _softmax, samples=_rows,

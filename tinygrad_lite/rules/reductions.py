@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from .rule import Sample, define, sample
 from .samples import distinct, normal
@@ -13,10 +14,8 @@ Axis = int | tuple[int, ...] | None
 
 
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """Return ``axis`` as a tuple of non-negative axes; None means all of them."""
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    """Return ``axis`` as a tuple of non-negative axes, all for None; an AxisError if there is no such axis."""
+    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
 
 
 def kept(g: Any, x: Any, axis: Axis) -> Any:

@@ -30,17 +30,11 @@ class Vjp:
     pull_back : callable
         ``pull_back(g, y, k, inputs, params)`` calls the expression with what it names. The values may be of any one
         kind (arrays, Tensors, …), and so is what is returned; ``k`` is the number of the input.
-    reads_output : bool
-        Whether it needs the value of the output.
-    reads_inputs : tuple of int, or None
-        The inputs whose values it needs; None says all of them.
     """
 
     expression: Callable[..., Any]
     names: tuple[str, ...]
     pull_back: Callable[[Any, Any, int, Sequence[Any], tuple[Any, ...]], Any]
-    reads_output: bool
-    reads_inputs: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -272,12 +266,6 @@ def _vjp(
         expression=expression,
         names=tuple(names),
         pull_back=eval(call, {"expression": expression}),
-        reads_output="y" in names,
-        reads_inputs=(
-            (None if set(inputs) & set(names) else ())
-            if variadic
-            else tuple(inputs.index(name) for name in names if name in inputs)
-        ),
     )
 
 

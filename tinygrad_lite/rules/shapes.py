@@ -33,15 +33,13 @@ def block(k: int, xs: tuple[Any, ...], axis: int) -> tuple[slice, ...]:
 
 def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     y = np.zeros_like(x, shape=shape)
-    if any(getattr(i, "dtype", None) is not None and i.dtype.kind in "iu" for i in _parts(index)):
+    parts = index if isinstance(index, tuple) else (index,)
+    # Only an array of positions can name an element twice; for the rest assignment does, and is much faster.
+    if any(isinstance(part, (list, tuple)) or getattr(part, "dtype", None) not in (None, np.bool_) for part in parts):
         np.add.at(y, index, x)
     else:
         y[index] = x
     return y
-
-
-def _parts(index: Any) -> tuple[Any, ...]:
-    return index if isinstance(index, tuple) else (index,)
 
 
 # fmt: off
