@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,13 @@ class Optimizer:
     lr : float
         The learning rate; it may be assigned between steps.
 
+    Attributes
+    ----------
+    lr : float
+        The learning rate.
+    state : dict
+        What the next step depends on besides parameters, gradients and options.
+
     Raises
     ------
     TypeError
@@ -31,6 +39,8 @@ class Optimizer:
     ValueError
         If there are none, or the learning rate is not a positive number.
     """
+
+    lr: float
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -41,13 +51,15 @@ class Optimizer:
         for i, p in enumerate(self.params):
             if not isinstance(p, Tensor) or not p.requires_grad:
                 raise TypeError(f"parameter {i} is no Tensor that requires a gradient: {p!r:.60}")
+        if len(set(self.params)) < len(self.params):
+            raise ValueError("a parameter is in the list twice, so each step would change it twice")
         if not self.params:
             raise ValueError("an optimizer needs at least one parameter, but the list is empty")
-        if not (math.isfinite(lr) and lr > 0):
+        if not (isinstance(lr, Real) and math.isfinite(lr) and lr > 0):
             raise ValueError(f"the learning rate must be a positive number, not {lr!r}")
-        self.lr = lr
-        self.steps = 0
-        # For each name, one array a parameter; none before the parameter's first step.
+        # Python's floats adapt to float32; NumPy's would make float64 of it.
+        self.lr = float(lr)
+        # For each name, a value for each parameter, by its number; none before its first gradient.
         self.state: dict[str, dict[int, Any]] = {}
 
     def zero_grad(self) -> None:
@@ -57,7 +69,6 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient, in place."""
-        self.steps += 1
         for i, p in enumerate(self.params):
             if p.grad is not None:
                 self._update(i, p, p.grad.data)
@@ -66,9 +77,8 @@ class Optimizer:
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that the next step depends on, by name: arrays and the number of steps."""
-        arrays = {f"{name}.{i}": x.copy() for name, state in self.state.items() for i, x in state.items()}
-        return {"steps": self.steps} | arrays
+        """Return a copy of what the next step depends on, by name and number of the parameter: ``momentum.0``."""
+        return {f"{name}.{i}": np.array(x) for name, values in self.state.items() for i, x in values.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the state to what `state_dict` returned.
@@ -76,20 +86,24 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If an array is for no parameter, or not of its shape; nothing is changed then.
+            If something is missing, of no use, or not of its parameter's shape; nothing is changed then.
         """
         loaded: dict[str, dict[int, Any]] = {name: {} for name in self.state}
         for key, value in state.items():
-            if key == "steps":
-                continue
             name, _, number = key.rpartition(".")
             if name not in loaded or not number.isdecimal() or int(number) >= len(self.params):
-                raise ValueError(f"the state has {key!r}, which {type(self).__name__} has no use for")
-            i = int(number)
-            if np.shape(value) != self.params[i].shape:
-                raise ValueError(f"{key} has shape {np.shape(value)}, but the parameter {self.params[i].shape}")
-            loaded[name][i] = np.array(value, dtype=self.params[i].dtype)
-        self.steps = int(state["steps"])
+                raise ValueError(f"the state has {key!r}, which this {type(self).__name__} has no use for")
+            p = self.params[int(number)]
+            if name == "steps":
+                loaded[name][int(number)] = int(value)
+            elif np.shape(value) == p.shape:
+                loaded[name][int(number)] = np.array(value, dtype=p.dtype)
+            else:
+                raise ValueError(f"{key} has shape {np.shape(value)}, but the parameter {p.shape}")
+        for i in set().union(*loaded.values()):
+            missing = [f"{name}.{i}" for name, values in loaded.items() if i not in values]
+            if missing:
+                raise ValueError(f"the state lacks {', '.join(missing)}")
         self.state = loaded
 
 
@@ -125,7 +139,7 @@ class SGD(Optimizer):
         _check_not_negative(momentum=momentum, weight_decay=weight_decay)
         if nesterov and not momentum:
             raise ValueError("nesterov looks ahead along the momentum: set momentum above 0")
-        self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
+        self.momentum, self.weight_decay, self.nesterov = float(momentum), float(weight_decay), nesterov
         self.state["momentum"] = {}
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
@@ -166,10 +180,11 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, lr)
         _check_not_negative(weight_decay=weight_decay, eps=eps)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas must be at least 0 and below 1, not {betas}")
-        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
-        self.state |= {"mean": {}, "square": {}}
+        if np.shape(betas) != (2,) or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must be at least 0 and below 1, not {betas}: two numbers such as (0.9, 0.999)")
+        self.betas = float(betas[0]), float(betas[1])
+        self.eps, self.weight_decay = float(eps), float(weight_decay)
+        self.state |= {"steps": {}, "mean": {}, "square": {}}
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
         if self.weight_decay:
@@ -178,12 +193,13 @@ class Adam(Optimizer):
 
     def _adapt(self, i: int, p: Tensor, g: Any) -> None:
         keep_mean, keep_square = self.betas
+        steps = self.state["steps"].get(i, 0) + 1
         mean = keep_mean * self.state["mean"].get(i, 0) + (1 - keep_mean) * g
         square = keep_square * self.state["square"].get(i, 0) + (1 - keep_square) * g * g
-        self.state["mean"][i], self.state["square"][i] = mean, square
+        self.state["steps"][i], self.state["mean"][i], self.state["square"][i] = steps, mean, square
         # Both means start at 0, which the division makes up for.
-        unbiased_mean = mean / (1 - keep_mean**self.steps)
-        unbiased_square = square / (1 - keep_square**self.steps)
+        unbiased_mean = mean / (1 - keep_mean**steps)
+        unbiased_square = square / (1 - keep_square**steps)
         p.data -= self.lr * unbiased_mean / (np.sqrt(unbiased_square) + self.eps)
 
 
@@ -211,5 +227,5 @@ class AdamW(Adam):
 
 def _check_not_negative(**options: float) -> None:
     for name, value in options.items():
-        if not (math.isfinite(value) and value >= 0):
+        if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
             raise ValueError(f"{name} must be a number of at least 0, not {value!r}")

@@ -202,7 +202,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(small, tmp_path
     whole = mnist.train
 
     def spoilt(net, batches, optimizer):
-        if optimizer.steps >= 6:
+        if (tmp_path / "metrics.json").exists():
             net.output.weight.data[3, 2] = np.nan
         whole(net, batches, optimizer)
 
@@ -219,8 +219,10 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(small, tmp_path
 def test_ctrl_c_keeps_the_last_finished_epoch_and_exits_with_130(small, tmp_path, monkeypatch, capsys):
     whole = mnist.train
 
+    epochs = iter(range(1, 4))
+
     def interrupted(net, batches, optimizer):
-        if optimizer.steps >= 12:
+        if next(epochs) == 3:
             net.output.weight.data[:] = 0
             raise KeyboardInterrupt
         whole(net, batches, optimizer)

@@ -77,8 +77,9 @@ def cross_entropy(logits: Any, y: Any) -> Any:
     TypeError
         If labels are not whole numbers.
     """
-    if np.ndim(y) == np.ndim(logits) - 1:
-        y = one_hot(y, np.shape(logits)[-1])
+    if len(_shape(y)) == len(_shape(logits)) - 1:
+        _check_labels("cross_entropy", logits, y)
+        y = one_hot(y, _shape(logits)[-1])
     _check_targets("cross_entropy", logits, y)
     return neural.cross_entropy(logits, y)
 
@@ -109,11 +110,9 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
         raise TypeError(f"labels must be whole numbers, not {labels.dtype}: convert with .astype(int)")
     outside = (labels < 0) | (labels >= classes)
     if outside.any():
-        where = tuple(int(i) for i in np.argwhere(outside)[0])
-        raise ValueError(
-            f"label {labels[where]} at index {', '.join(map(str, where))} is none of the {classes} classes, "
-            f"which are 0 to {classes - 1}"
-        )
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        where = f" at index {', '.join(map(str, index))}" if index else ""
+        raise ValueError(f"label {labels[index]}{where} is none of the {classes} classes, which are 0 to {classes - 1}")
     rows: NDArray[Any] = np.eye(classes, dtype=get_default_dtype())[labels]
     return rows
 
@@ -135,23 +134,29 @@ def accuracy(p: Any, labels: ArrayLike) -> float:
     ValueError
         If there are none.
     """
-    labels = np.asarray(labels)
-    if np.shape(p)[:-1] != labels.shape:
-        raise ShapeError(
-            f"accuracy of predictions {np.shape(p)} and labels {labels.shape}: one label a sample is needed"
-        )
-    if not labels.size:
+    _check_labels("accuracy", p, labels)
+    if not np.size(labels):
         raise ValueError("accuracy of an empty batch has no value")
     return float(np.mean(np.argmax(p, axis=-1) == labels))
 
 
-def _check_targets(loss: str, p: Any, y: Any) -> None:
-    if np.shape(p) != np.shape(y):
-        hint = "; encode labels with one_hot" if np.ndim(y) < np.ndim(p) else ""
+def _shape(x: Any) -> tuple[int, ...]:
+    return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def _check_labels(name: str, p: Any, labels: Any) -> None:
+    if _shape(p)[:-1] != _shape(labels):
         raise ShapeError(
-            f"{loss} of predictions {np.shape(p)} and targets {np.shape(y)}: the shapes must be equal{hint}"
+            f"{name} of predictions {_shape(p)} and labels {_shape(labels)}: one label for each sample is needed"
         )
-    if np.ndim(p) == 0:
-        raise ShapeError(f"{loss} needs samples along the last axis, but the predictions are a single number")
-    if np.size(p) == 0:
-        raise ValueError(f"{loss} of an empty batch, of shape {np.shape(p)}, has no value")
+
+
+def _check_targets(name: str, p: Any, y: Any) -> None:
+    shape = _shape(p)
+    if shape != _shape(y):
+        hint = "; encode labels with one_hot" if len(_shape(y)) < len(shape) else ""
+        raise ShapeError(f"{name} of predictions {shape} and targets {_shape(y)}: the shapes must be equal{hint}")
+    if not shape:
+        raise ShapeError(f"{name} needs samples along the last axis, but the predictions are a single number")
+    if 0 in shape:
+        raise ValueError(f"{name} of an empty batch, of shape {shape}, has no value")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -141,7 +142,7 @@ class Flatten(Module):
     """Each sample laid out along one axis: ``(n, …)`` becomes ``(n, features)``."""
 
     def forward(self, x: Any) -> Any:
-        return x.reshape((len(x), -1))
+        return x.reshape((x.shape[0], math.prod(x.shape[1:])))
 
 
 class Dropout(Module):
@@ -166,7 +167,8 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or self.p == 0:
             return x
-        return x * ((self.rng.random(x.shape) >= self.p) / (1 - self.p))
+        kept = self.rng.random(x.shape) >= self.p
+        return x * (kept / (1 - self.p)).astype(x.dtype)
 
     def describe(self) -> str:
         """Return the layer in one line."""

@@ -116,8 +116,9 @@ class Module:
         ]
         if problems:
             raise ValueError(f"the state does not fit this {type(self).__name__}: {'; '.join(problems)}")
+        arrays = {name: Tensor(state[name], dtype=tensor.dtype).data.copy() for name, tensor in tensors.items()}
         for name, tensor in tensors.items():
-            tensor.data = np.array(state[name], dtype=tensor.dtype)
+            tensor.data = arrays[name]
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training, where layers such as `Dropout` act."""
@@ -131,10 +132,11 @@ class Module:
         return self.train(False)
 
     def astype(self, dtype: Any) -> Self:
-        """Convert every Tensor of a floating type, in place; return the module."""
+        """Convert every Tensor of a floating type, in place, forgetting its gradient; return the module."""
         for _, tensor in self._named_tensors():
             if tensor.dtype.kind == "f":
                 tensor.data = tensor.data.astype(dtype)
+                tensor.grad = None
         return self
 
     # How it shows itself.

@@ -74,8 +74,9 @@ squared_loss = define("squared_loss", lambda p, t: np.square(p - t).sum() / samp
     samples=lambda: [sample(normal(5, 3), normal(5, 3, seed=1)), sample(normal(3), normal(3, seed=1)),
                      sample(normal(2, 3, 4), normal(2, 3, 4, seed=1))])
 
-# L = -1/n Σ t·log softmax(z), t a distribution over the classes (its rows add up to one).
-cross_entropy = define("cross_entropy", lambda z, t: -(t * _log_softmax(z)).sum() / samples_in(z),
+# L = -1/n Σ t·log softmax(z), t a distribution over the classes (its rows add up to one). 0·log 0 counts as 0.
+cross_entropy = define("cross_entropy",
+    lambda z, t: -(t * np.where(t == 0, 0, _log_softmax(z))).sum() / samples_in(z),
     z=lambda g, z, t: g / samples_in(z) * (softmax(z) * t.sum(axis=-1, keepdims=True) - t),
     t=lambda g, z: -g / samples_in(z) * log_softmax(z),
     samples=lambda: [sample(normal(5, 3), positive(5, 3)), sample(distinct(4), positive(4)),

@@ -1,0 +1,302 @@
+"""A Module finds its parameters wherever they are, names them by path, prints itself, and is saved and restored.
+
+A state that does not fit is refused as a whole: every problem is listed and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite import Tensor, nn
+
+
+class Mixed(nn.Module):
+    """Tensors and modules in every place where they are looked for."""
+
+    def __init__(self):
+        self.first = nn.Linear(2, 3, rng=0)
+        self.layers = [nn.Linear(3, 3, rng=1), nn.ReLU(), nn.Linear(3, 3, bias=False, rng=2)]
+        self.heads = {"a": nn.Linear(3, 1, rng=3), "b": (nn.Linear(3, 2, rng=4),)}
+        self.scale = Tensor([1.0, 2.0], requires_grad=True)
+        self.mean = Tensor([0.5, 0.25])
+        self.size = 3
+        self.label = "text"
+
+    def forward(self, x):
+        x = self.first(x * self.scale + self.mean)
+        for layer in self.layers:
+            x = layer(x)
+        return self.heads["a"](x)
+
+
+PARAMETERS = [
+    "first.weight",
+    "first.bias",
+    "layers.0.weight",
+    "layers.0.bias",
+    "layers.2.weight",
+    "heads.a.weight",
+    "heads.a.bias",
+    "heads.b.0.weight",
+    "heads.b.0.bias",
+    "scale",
+]
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        self.encoder = nn.Linear(2, 2, rng=0)
+        self.decoder = nn.Linear(2, 2, rng=1)
+        self.decoder.weight = self.encoder.weight
+
+    def forward(self, x):
+        return self.decoder(self.encoder(x))
+
+
+# Names.
+
+
+def test_parameters_are_named_by_their_path():
+    named = list(Mixed().named_parameters())
+    assert [name for name, _ in named] == PARAMETERS
+    assert all(isinstance(p, Tensor) and p.requires_grad for _, p in named)
+
+
+def test_the_names_lead_to_the_tensors():
+    net = Mixed()
+    named = dict(net.named_parameters())
+    assert named["first.weight"] is net.first.weight
+    assert named["layers.2.weight"] is net.layers[2].weight
+    assert named["heads.b.0.bias"] is net.heads["b"][0].bias
+    assert named["scale"] is net.scale
+    assert all(p is q for p, q in zip(net.parameters(), named.values(), strict=True))
+
+
+def test_modules_are_named_outer_ones_first():
+    names = [name for name, _ in nn.Sequential(nn.Sequential(nn.ReLU()), Mixed()).named_modules()]
+    assert names[:4] == ["0", "0.0", "1", "1.first"]
+    assert names[-2:] == ["1.heads.a", "1.heads.b.0"]
+
+
+def test_sequential_names_its_layers_by_number():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 1, bias=False)))
+    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "2.0.weight"]
+
+
+def test_a_shared_weight_is_one_parameter():
+    net = Tied()
+    assert [name for name, _ in net.named_parameters()] == ["encoder.weight", "encoder.bias", "decoder.bias"]
+    assert len(net.parameters()) == 3
+    layer = nn.Linear(2, 2)
+    assert len(nn.Sequential(layer, layer).parameters()) == 2
+
+
+def test_a_shared_weight_gets_the_sum_of_both_gradients():
+    net, x = Tied(), np.array([[1.0, -2.0]], np.float32)
+    net(x).sum().backward()
+    a, b = net.encoder.weight.data, np.ones((1, 2), np.float32)
+    expected = x.T @ (b @ a.T) + (x @ a + net.encoder.bias.data).T @ b
+    np.testing.assert_allclose(net.encoder.weight.grad.numpy(), expected, rtol=1e-5)
+
+
+def test_a_tensor_that_requires_no_gradient_is_state_but_no_parameter():
+    net = Mixed()
+    assert "mean" in net.state_dict()
+    assert "mean" not in dict(net.named_parameters())
+
+
+def test_none_and_other_attributes_are_passed_over():
+    net = nn.Linear(2, 2, bias=False)
+    net.extra = [None, 1, "a", {"b": None}]
+    assert list(net.state_dict()) == ["weight"]
+
+
+def test_layers_added_later_are_found():
+    net = Mixed()
+    net.layers.append(nn.Linear(3, 3))
+    assert "layers.3.weight" in dict(net.named_parameters())
+
+
+def test_a_module_without_parameters():
+    assert nn.ReLU().parameters() == []
+    assert nn.Sequential().state_dict() == {}
+    assert nn.Sequential()(5) == 5
+
+
+def test_a_module_without_forward_says_so():
+    class Empty(nn.Module):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Empty must define forward\(self, …\)"):
+        Empty()(1)
+
+
+def test_arguments_of_a_call_go_through_to_forward():
+    class Takes(nn.Module):
+        def forward(self, a, *rest, k=0):
+            return a, rest, k
+
+    assert Takes()(1, 2, 3, k=4) == (1, (2, 3), 4)
+
+
+# Printing.
+
+
+def test_a_layer_prints_in_one_line():
+    assert repr(nn.Linear(784, 90)) == "Linear(784, 90)"
+    assert repr(nn.Linear(2, 3, bias=False)) == "Linear(2, 3, bias=False)"
+    assert repr(nn.Dropout(0.25)) == "Dropout(0.25)"
+    assert repr(nn.ReLU()) == "ReLU()"
+
+
+def test_a_model_prints_as_a_table():
+    net = nn.Sequential(nn.Identity(), nn.Linear(784, 90), nn.ReLU(), nn.Linear(90, 10), nn.Softmax())
+    assert repr(net) == "\n".join(
+        [
+            "Sequential",
+            "layer  type      shapes                  parameters",
+            "-----  --------  ----------------------  ----------",
+            "0      Identity                                   0",
+            "1      Linear    weight 784×90, bias 90      70,650",
+            "2      ReLU                                       0",
+            "3      Linear    weight 90×10, bias 10          910",
+            "4      Softmax                                    0",
+            "total                                        71,560",
+        ]
+    )
+
+
+def test_nested_models_print_paths_and_own_tensors():
+    text = repr(nn.Sequential(Mixed()))
+    assert "0.heads.b.0" in text
+    assert "scale 2, mean 2" in text
+    assert text.splitlines()[-1].split() == ["total", str(9 + 12 + 9 + 4 + 8 + 2)]
+
+
+def test_a_shared_weight_counts_once_in_the_total():
+    assert repr(Tied()).splitlines()[-1].split() == ["total", "8"]
+
+
+# State.
+
+
+def test_state_round_trip():
+    one, other = Mixed(), Mixed()
+    for p in one.parameters():
+        p.data += 1
+    state = one.state_dict()
+    assert set(state) == {*PARAMETERS, "mean"}
+    other.load_state_dict(state)
+    for name, array in other.state_dict().items():
+        np.testing.assert_array_equal(array, state[name])
+    x = np.ones((4, 2), np.float32)
+    np.testing.assert_array_equal(one(x).numpy(), other(x).numpy())
+
+
+def test_state_is_a_copy_in_both_directions():
+    net = nn.Linear(2, 2, rng=0)
+    before = net.weight.data.copy()
+    state = net.state_dict()
+    state["weight"] += 1
+    np.testing.assert_array_equal(net.weight.data, before)
+    net.load_state_dict(state)
+    state["weight"] += 1
+    np.testing.assert_array_equal(net.weight.data, before + 1)
+
+
+def test_loading_keeps_the_tensors_and_their_types():
+    net = nn.Linear(2, 2)
+    weight = net.weight
+    net.load_state_dict({"weight": [[1, 2], [3, 4]], "bias": np.zeros(2)})
+    assert net.weight is weight
+    assert weight.dtype == net.bias.dtype == np.float32
+    assert weight.requires_grad
+    assert weight.tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_state_that_does_not_fit_is_refused_as_a_whole():
+    net = Mixed()
+    before = net.state_dict()
+    state = {name: array + 1 for name, array in before.items()}
+    del state["scale"], state["layers.0.bias"]
+    state["surplus"] = np.zeros(1)
+    state["first.weight"] = np.zeros((3, 2))
+    state["heads.a.bias"] = np.zeros(2)
+    with pytest.raises(ValueError, match="does not fit this Mixed") as caught:
+        net.load_state_dict(state)
+    text = str(caught.value)
+    for problem in (
+        "missing scale",
+        "missing layers.0.bias",
+        "unexpected surplus",
+        "first.weight has shape (3, 2), not (2, 3)",
+        "heads.a.bias has shape (2,), not (1,)",
+    ):
+        assert problem in text
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("junk", [np.full(2, "a"), np.array([None, None]), ["x", "y"]], ids=["text", "none", "list"])
+def test_values_that_are_no_numbers_change_nothing_either(junk):
+    net = nn.Linear(2, 2, rng=0)
+    before = net.state_dict()
+    with pytest.raises((ValueError, TypeError)):
+        net.load_state_dict({"weight": np.zeros((2, 2)), "bias": junk})
+    np.testing.assert_array_equal(net.weight.data, before["weight"])
+
+
+def test_a_shared_weight_is_restored_as_shared():
+    one, other = Tied(), Tied()
+    one.encoder.weight.data += 1
+    other.load_state_dict(one.state_dict())
+    assert other.decoder.weight is other.encoder.weight
+    np.testing.assert_array_equal(other.encoder.weight.data, one.encoder.weight.data)
+
+
+def test_astype_converts_parameters_in_place():
+    net = Mixed()
+    weight = net.first.weight
+    assert net.astype(np.float64) is net
+    assert {p.dtype for p in net.parameters()} == {np.dtype(np.float64)}
+    assert net.first.weight is weight
+    assert weight.requires_grad
+    assert net(np.ones((1, 2))).dtype == np.float64
+
+
+# Training and evaluation.
+
+
+def test_train_and_eval_reach_every_module_below():
+    net = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout()), Mixed())
+    assert all(module.training for _, module in net.named_modules())
+    assert net.eval() is net
+    assert not any(module.training for module in (net, *(m for _, m in net.named_modules())))
+    net.train()
+    assert all(module.training for module in (net, *(m for _, m in net.named_modules())))
+    assert not net.train(False).training
+
+
+def test_one_model_in_evaluation_leaves_others_in_training():
+    one, other = nn.Dropout(), nn.Dropout()
+    one.eval()
+    assert other.training
+    assert nn.Dropout().training
+
+
+def test_a_whole_training_step_stays_in_float32():
+    net = Mixed()
+    optimizer = tg.optim.Adam(net.parameters(), lr=0.1)
+    x, y = np.ones((4, 2)), np.zeros((4, 1))
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = nn.functional.squared_loss(net(x), y)
+        loss.backward()
+        optimizer.step()
+    assert loss.dtype == np.float32
+    assert {p.dtype for p in net.parameters()} == {np.dtype(np.float32)}
+    assert {p.grad.dtype for p in net.parameters() if p.grad is not None} == {np.dtype(np.float32)}
+    arrays = [a for key, a in optimizer.state_dict().items() if not key.startswith("steps")]
+    assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
