@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -124,7 +124,8 @@ class Node:
 
     def mark_changed(self) -> None:
         """Note that the value was changed in place."""
-        self.shared_memory().changed = clock.last_change = clock.tick()
+        memory = self.memory or self.shared_memory()
+        memory.changed = clock.last_change = clock.tick()
 
     # By identity: a node's `==` compares elements.
     __hash__ = object.__hash__
@@ -186,28 +187,21 @@ def sweep(
     ends: Set[Node] = frozenset(sources or ())
     on_path = None if sources is None else _between(outputs, ends)
     cotangents: dict[Node, Any] = {}
-    queue: list[tuple[int, Node]] = []
-    arriving = [(y, g) for y, g in zip(outputs, seeds, strict=True) if on_path is None or y in on_path]
-    while True:
-        for x, g in arriving:
-            if x in cotangents:
-                # Never in place: a rule may have handed on the array it was given.
-                cotangents[x] = cotangents[x] + g
-            else:
-                cotangents[x] = g
-                if x.operation is not None and x not in ends:
-                    heappush(queue, (-x.operation.time, x))
-        if not queue:
-            return cotangents
+    for y, g in zip(outputs, seeds, strict=True):
+        if on_path is None or y in on_path:
+            cotangents[y] = cotangents[y] + g if y in cotangents else g
+    queue = [(-y.operation.time, y) for y in cotangents if y.operation is not None and y not in ends]
+    heapify(queue)
 
+    while queue:
         y = heappop(queue)[1]
         g = cotangents.pop(y)
         operation: Any = y.operation
-        rule, inputs, arrays, params = operation.rule, operation.inputs, operation.arrays, operation.params
+        inputs, arrays, params = operation.inputs, operation.arrays, operation.params
         if inputs is None:
             raise GraphError(
-                f"the graph of this {rule.name} was freed by an earlier backward pass: compute the loss again, "
-                "or differentiate with create_graph=True, which keeps the graph"
+                f"the graph of this {operation.rule.name} was freed by an earlier backward pass: compute the loss "
+                "again, or differentiate with create_graph=True, which keeps the graph"
             )
         if as_nodes:
             output: Any = y
@@ -217,18 +211,25 @@ def sweep(
         if clock.last_change > operation.time:
             output = _unless_changed(output, y, operation)
             values = [_unless_changed(value, x, operation) for value, x in zip(values, inputs, strict=True)]
-        arriving = []
+        vjps = operation.rule.vjps
         for k, x in enumerate(inputs):
             if isinstance(x, Node) and x.requires_grad and (on_path is None or x in on_path):
-                dx = rule.vjps[k].pull_back(g, output, k, values, params)
+                dx = vjps[k].pull_back(g, output, k, values, params)
                 array = arrays[k]
                 if dx.shape != array.shape:
                     dx = sum_to_shape(dx, array.shape)
                 if dx.dtype is not array.dtype:
                     dx = dx.astype(array.dtype)
-                arriving.append((x, dx))
+                if x in cotangents:
+                    # Never in place: a rule may have handed on the array it was given.
+                    cotangents[x] = cotangents[x] + dx
+                else:
+                    cotangents[x] = dx
+                    if x.operation is not None and x not in ends:
+                        heappush(queue, (-x.operation.time, x))
         if free:
             operation.free()
+    return cotangents
 
 
 def _unless_changed(value: Any, node: Any, operation: Operation) -> Any:

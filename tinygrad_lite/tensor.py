@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from .engine import Node, Operation, is_recording, sweep
 from .errors import GraphError, ShapeError, explained
-from .rules import Rule, answer_for, composed, elementwise, neural, reductions, shapes
+from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
 
@@ -208,9 +208,10 @@ class Tensor(Node):
         for leaf, g in found.items():
             assert isinstance(leaf, Tensor)
             # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
-            if id(_raw(g)) in handed_out or getattr(_raw(g), "base", None) is not None:
+            raw = _raw(g)
+            if raw.base is not None or id(raw) in handed_out:
                 g = g.copy()
-            handed_out.add(id(_raw(g)))
+            handed_out.add(id(raw))
             if not create_graph:
                 g = constant(g)
             leaf.grad = g if leaf.grad is None else leaf.grad + g
@@ -270,6 +271,8 @@ class Tensor(Node):
         return composed.power(other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
+        if isinstance(other, Tensor) and self.ndim >= 2 <= other.ndim:
+            return apply(products.product, (self, other))
         return composed.matmul(self, _operand(other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
@@ -558,8 +561,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     for x in inputs:
         if isinstance(x, Tensor):
             array = x._data
-            if x.requires_grad:
-                requires_grad = True
+            requires_grad = requires_grad or x.requires_grad
         elif type(x) is float or type(x) is int:
             arrays.append(x)
             continue

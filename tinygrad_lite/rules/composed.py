@@ -52,9 +52,9 @@ def _bound(value: Any, unbounded: float, x: Any) -> Any:
 @answers(np.matmul)
 def matmul(a: Any, b: Any) -> Any:
     """Multiply matrices, or batches of them; a vector is a row on the left and a column on the right."""
-    a, b = array_like(a), array_like(b)
-    if len(a.shape) >= 2 and len(b.shape) >= 2:
+    if getattr(a, "ndim", 0) >= 2 <= getattr(b, "ndim", 0):
         return products.product(a, b)
+    a, b = array_like(a), array_like(b)
     if not a.shape or not b.shape:
         raise ShapeError(f"matmul of {a.shape} @ {b.shape}: a 0-d operand has no axis to sum over, multiply with *")
     rows = expand_dims(a, 0) if len(a.shape) == 1 else a
