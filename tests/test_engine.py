@@ -812,7 +812,7 @@ class Net(tg.nn.Module):
 
 def test_an_error_inside_a_model_names_the_layer_by_its_path():
     with pytest.raises(
-        tg.ShapeError, match=r"matmul of \(6, 3\) @ \(5, 2\).*in layer 'body.stages.0.2', Linear\(5, 2\)"
+        tg.ShapeError, match=r"linear of \(6, 3\) @ \(5, 2\).*in layer 'body.stages.0.2', Linear\(5, 2\)"
     ):
         Net()(np.ones((6, 4), np.float32))
     with pytest.raises(tg.ShapeError, match=r"\(6, 7\) @ \(4, 3\).*in layer 'body.stages.0.0', Linear\(4, 3\)"):

@@ -51,11 +51,13 @@ def explained(error: Exception, operation: str, shapes: Sequence[Shape]) -> Exce
         The error to raise instead.
     """
     reason = None
-    if operation == "matmul":
-        reason = _product_mismatch(*shapes)
+    listed = " and ".join(map(str, shapes))
+    if operation in ("matmul", "linear"):
+        a, b, *added = shapes
+        reason = _product_mismatch(a, b) or _broadcast_mismatch([(*a[:-1], b[-1]), *added])
+        listed = " + ".join([f"{a} @ {b}", *map(str, added)])
     elif "could not be broadcast together with shapes" in str(error):
         reason = _broadcast_mismatch(shapes)
-    listed = (" @ " if operation == "matmul" else " and ").join(map(str, shapes))
     message = f"{operation} of {listed}: {reason or error}"
     return TypeError(message) if isinstance(error, TypeError) else ShapeError(message)
 

@@ -145,7 +145,7 @@ OTHERS = {
     "int array": lambda x: np.ones_like(x, dtype=np.int64),
     "bool array": lambda x: np.ones_like(x, dtype=bool),
 }
-NO_SCALARS = ("matmul", "concatenate", "einsum", "squared_loss", "cross_entropy")
+NO_SCALARS = ("matmul", "linear", "concatenate", "einsum", "squared_loss", "cross_entropy")
 
 
 @pytest.mark.parametrize("kind", OTHERS)

@@ -8,8 +8,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ShapeError
-from ..rules import elementwise, neural
+from ..rules import elementwise, neural, products
 from ..tensor import get_default_dtype
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """Return ``x @ weight + bias``.
+
+    Parameters
+    ----------
+    x : Tensor or array of shape (…, in_features)
+    weight : Tensor or array of shape (in_features, out_features)
+    bias : Tensor or array of shape (out_features,), optional
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    """
+    if bias is None:
+        return x @ weight
+    return products.linear(x, weight, bias) if len(_shape(x)) >= 2 else x @ weight + bias
 
 
 def relu(x: Any) -> Any:

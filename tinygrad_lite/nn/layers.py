@@ -81,8 +81,7 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Map inputs of shape ``(…, in_features)`` to ``(…, out_features)``."""
-        y: Tensor = x @ self.weight
-        return y if self.bias is None else y + self.bias
+        return F.linear(x, self.weight, self.bias)
 
     def describe(self) -> str:
         """Return the layer in one line."""

@@ -11,9 +11,12 @@ from .samples import normal
 
 # Both operands have two axes or more: a vector is given its second axis by `matmul` in `composed`.
 # fmt: off
-product = define("matmul", lambda a, b: a @ b,
-    a=lambda g, b: g @ b.mT,
-    b=lambda g, a: a.mT @ g,
+factors = {
+    "a": lambda g, b: g @ b.mT,
+    "b": lambda g, a: a.mT @ g,
+}
+
+product = define("matmul", lambda a, b: a @ b, **factors,
     samples=lambda: [
         sample(normal(2, 3), normal(3, 4)),
         sample(normal(5, 2, 3), normal(5, 3, 4)),
@@ -23,6 +26,16 @@ product = define("matmul", lambda a, b: a @ b,
         sample(normal(3, 2).T, normal(4, 6)[:, ::2].T),
         sample(normal(0, 3), normal(3, 2)),
         sample(normal(2, 0), normal(0, 3)),
+    ])
+
+# A layer of a net in one step: half as many operations to record and to sweep.
+linear = define("linear", lambda a, b, c: a @ b + c, **factors,
+    c=lambda g: g,
+    samples=lambda: [
+        sample(normal(2, 3), normal(3, 4), normal(4)),
+        sample(normal(5, 2, 3), normal(3, 4), normal(4)),
+        sample(normal(2, 3), normal(3, 4), normal(2, 1)),
+        sample(normal(0, 3), normal(3, 2), normal(2)),
     ])
 # fmt: on
 
