@@ -65,7 +65,7 @@ def evaluate(net: Net, split: Split) -> tuple[float, float]:
     """Return the loss, as a mean over the samples, and the accuracy."""
     loss = right = 0.0
     # In parts that fit the processor's cache.
-    for images, labels in Batches(split.images, split.labels, 5_000):
+    for images, labels in Batches(split.images, split.labels, 2_000):
         p = net(images)
         loss += squared_loss(p, one_hot(labels, CLASSES)).item() * len(labels)
         right += accuracy(p, labels) * len(labels)
@@ -82,6 +82,7 @@ def _first_not_finite(net: Net) -> str:
 def run(args: argparse.Namespace) -> int:
     """Train as the options say, write the results, return the exit status."""
     tg.set_default_dtype(args.dtype)
+    plot.prepare()
     data, kind = load_data(args.data, args.quiet)
     net = Net(args.hidden, rng=args.seed)
     optimizer = optim.SGD(net.parameters(), args.lr)

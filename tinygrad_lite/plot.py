@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence, Sized
 from functools import wraps
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
@@ -315,6 +316,16 @@ def boundary(
     ticks = [float(tick) for tick in np.linspace(0.5 - reach, 0.5 + reach, 5)]
     _colour_bar(figure, areas, ax, "score of class 1").set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
     return figure
+
+
+def prepare() -> None:
+    """Import matplotlib in the background, so that the first figure of a run need not wait for it."""
+    Thread(target=_import_matplotlib).start()
+
+
+def _import_matplotlib() -> None:
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
