@@ -590,7 +590,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         _share_memory(y, base, inputs)
     if requires_grad and is_recording():
         y.requires_grad = True
-        y.operation = Operation(rule, inputs, arrays, params)
+        # A tuple: unlike a list of arrays it costs Python's garbage collector nothing.
+        y.operation = Operation(rule, inputs, tuple(arrays), params)
     else:
         y.requires_grad = False
         y.operation = None

@@ -53,7 +53,7 @@ def step(rounds: int = 30, batch_size: int = 100) -> str:
         ratios = [f"{ratio(times, name, reference):.2f}" for reference in (by_hand, floor)]
         return name, f"{median(times, name):.0f}", *ratios
 
-    # The peers come after: once imported, PyTorch's and JAX's own threads get in the way of NumPy's.
+    # The peers come after: once imported, their threads and the objects they keep slow down whatever runs beside them.
     times = alternate({name: endless(step) for name, step in steps.items()}, rounds, STEPS_A_TURN)
     found, missing = _installed({name: lambda make=make: make(parameters) for name, make in peers.STEPS.items()})
     others = {name: steps[name] for name in (floor, by_hand)} | found
@@ -67,11 +67,18 @@ def step(rounds: int = 30, batch_size: int = 100) -> str:
 def scalar(rounds: int = 30, length: int = 1000) -> str:
     """Compare one operation on a scalar, forward and backward, in a chain of them."""
     floats, ours = "Python floats, as in micrograd", "tinygrad_lite"
+
+    def measure(chains: Mapping[str, Callable[..., Any]]) -> Times:
+        return alternate({name: lambda f=f: f(length, FACTOR) for name, f in chains.items()}, rounds, 4)
+
+    def row(name: str, times: Times) -> tuple[str, ...]:
+        return name, f"{median(times, name) / length:.2f}", f"{ratio(times, name, floats):.2f}"
+
+    times = measure({floats: hand.chain, ours: own.chain})
     found, missing = _installed({name: lambda f=f: (f, f(1, FACTOR))[0] for name, f in peers.CHAINS.items()})
-    chains = {floats: hand.chain, ours: own.chain} | found
-    times = alternate({name: lambda f=f: f(length, FACTOR) for name, f in chains.items()}, rounds, 4)
+    times_of_others = measure({floats: hand.chain} | found)
     rows = [("who", "µs an operation", "times Python floats")]
-    rows += [(name, f"{median(times, name) / length:.2f}", f"{ratio(times, name, floats):.2f}") for name in chains]
+    rows += [row(name, times) for name in (floats, ours)] + [row(name, times_of_others) for name in found]
     return report(f"One operation on a scalar, forward and backward, in a chain of {length:,}", rows) + missing
 
 
@@ -156,15 +163,19 @@ def _finish(arguments: Sequence[str]) -> Finished:
     return Finished(seconds, usage.ru_maxrss * unit / 1e6, float(accuracy[1]) if accuracy else float("nan"))
 
 
-def parts(args: argparse.Namespace) -> Iterator[str]:
-    """Yield the reports asked for, each as soon as it is there."""
+def reports(args: argparse.Namespace) -> Iterator[str]:
+    """Yield the reports asked for, each as soon as it is there, and each from a process of its own."""
+    options = [] if args.rounds is None else ["--rounds", str(args.rounds)]
+    options += ["--batch-size", str(args.batch_size)]
+    if args.what is None:
+        for what in ("step", "scalar", "depth"):
+            command = [sys.executable, "-m", "tests.benchmarks", what, *options]
+            yield subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return
     given = {} if args.rounds is None else {"rounds": args.rounds}
-    chosen = [args.what] if args.what else ["step", "scalar", "depth"]
-    for what in chosen:
-        if what == "step":
-            yield step(batch_size=args.batch_size, **given)
-        else:
-            yield {"scalar": scalar, "depth": depth, "run": run}[what](**given)
+    if args.what == "step":
+        given["batch_size"] = args.batch_size
+    yield {"step": step, "scalar": scalar, "depth": depth, "run": run}[args.what](**given)
 
 
 def _at_least_one(text: str) -> int:
@@ -182,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=_at_least_one, default=100, help="of the step (%(default)s)")
     args = parser.parse_args(arguments)
     try:
-        for text in parts(args):
+        for text in reports(args):
             print(text, flush=True)
     except NotRun as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
