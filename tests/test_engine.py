@@ -34,8 +34,6 @@ def leaf(*values, shape=None, dtype=np.float64):
     return Tensor(array.reshape(shape) if shape else array, requires_grad=True)
 
 
-# Depth and cost.
-
 DEEP = 1_000_000
 
 
@@ -119,9 +117,6 @@ def test_grad_looks_only_at_what_lies_between_source_and_output(scratch):
     assert not calls
 
 
-# Only what is needed.
-
-
 def refusing(name="refusing"):
     def never(g):
         raise AssertionError("the derivative of an input that needs none was computed")
@@ -157,9 +152,6 @@ def test_gradients_go_to_leaves_only():
     y.sum().backward()
     assert y.grad is None
     assert x.grad is not None
-
-
-# Memory.
 
 
 def test_intermediates_are_freed_when_the_sweep_has_passed():
@@ -241,9 +233,6 @@ def test_no_grad_holds_no_intermediates():
     del h
     assert seen() is None
     assert not y.requires_grad
-
-
-# Right on graphs of any shape.
 
 
 def test_a_leaf_used_many_times_adds_up():
@@ -389,9 +378,6 @@ def test_gradients_have_the_dtype_of_their_leaf(dtype):
     assert x.grad.dtype == dtype
 
 
-# Derivatives of derivatives.
-
-
 def test_create_graph_makes_gradients_that_are_differentiated_again():
     x = Tensor(np.float64(2), requires_grad=True)
     (x**4).backward(create_graph=True)
@@ -423,9 +409,6 @@ def test_a_penalty_on_a_gradient_is_differentiated_through_it():
     (x.grad * x.grad).sum().backward()
     # d/dw [(2 w x)²] = 8 w x², plus x² from the first pass
     np.testing.assert_allclose(w.grad.numpy(), 8 * w.data * x.data**2 + x.data**2)
-
-
-# What is refused.
 
 
 def test_backward_from_several_numbers_is_refused():
@@ -475,9 +458,6 @@ def test_a_gradient_of_another_shape_is_refused(gradient):
 def test_a_gradient_that_is_no_numbers_is_refused(gradient):
     with pytest.raises((TypeError, ValueError)):
         (leaf(1.0, 2.0) * 2).backward(gradient)
-
-
-# Changed in place.
 
 
 def assign(t):
@@ -724,9 +704,6 @@ def test_no_grad_holds_for_its_own_thread_only():
     assert found == [False]
 
 
-# Threads.
-
-
 def train(seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(8, 4))
@@ -757,9 +734,6 @@ def test_threads_may_share_a_parameter_and_read_it():
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(gradient, range(1, 50)))
     assert found == [[2.0 * k, 4.0 * k] for k in range(1, 50)]
-
-
-# Errors about shapes.
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,6 @@ def without_history(x):
     return x.numpy() if isinstance(x, Tensor) else x
 
 
-# What holds.
-
-
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("method", ["auto", "central"])
 def test_what_is_right_holds(order, method):
@@ -93,9 +90,6 @@ def test_the_check_is_made_in_float64_and_leaves_the_inputs_alone():
 
 def test_large_values_are_compared_relatively():
     assert tg.gradcheck(lambda x: np.exp(x), np.array([20.0, 30.0]), order=2)
-
-
-# What does not.
 
 
 @pytest.mark.parametrize("k", [0, 4, 5])
@@ -225,9 +219,6 @@ def test_numeric_jacobian_of_a_known_function():
 
 def test_numeric_jacobian_has_the_shape_of_output_then_input():
     assert numeric_jacobian(lambda x: x.sum(axis=1), [X], 0).shape == (2, 2, 3)
-
-
-# Proving rules.
 
 
 def test_a_proof_is_true_when_all_samples_hold():

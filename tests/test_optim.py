@@ -244,9 +244,6 @@ def test_params_may_be_any_iterable():
     assert len(SGD(tuple(parameters()), lr=1).params) == 2
 
 
-# State.
-
-
 @each
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_saved_state_continues_bit_for_bit(name, dtype):
@@ -323,9 +320,6 @@ def test_half_a_state_is_refused():
     del state["square.1"]
     with pytest.raises(ValueError, match=r"square\.1"):
         optimizer.load_state_dict(state)
-
-
-# What is refused.
 
 
 @pytest.mark.parametrize("make", [SGD, Adam, AdamW])

@@ -35,9 +35,6 @@ def float64_default():
     tg.set_default_dtype(before)
 
 
-# What it is made of.
-
-
 @pytest.mark.parametrize(
     ("data", "dtype"),
     [
@@ -131,9 +128,6 @@ def test_a_tensor_has_only_the_attributes_it_was_given():
     assert Tensor(1.0, name="w").name == "w"
     with pytest.raises(AttributeError):
         t.gradient = 1
-
-
-# Whose memory it is.
 
 
 def test_a_constant_shares_the_array_it_is_given():
@@ -248,9 +242,6 @@ def test_item_and_tolist():
         Tensor([]).item()
 
 
-# How it shows itself.
-
-
 @pytest.mark.parametrize(
     ("t", "text"),
     [
@@ -318,8 +309,6 @@ def test_conversion_to_python_numbers():
             call(Tensor([1.0, 2.0]))
 
 
-# Comparison.
-
 COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 
 
@@ -366,8 +355,6 @@ def test_positions_are_plain(name, axis):
         assert t.argmax() == t.data.argmax()
         assert t.argmin(axis=axis, keepdims=True).ndim == 2
 
-
-# NumPy's functions.
 
 PLAIN_CALLS = {
     "sign": np.sign,
@@ -520,8 +507,6 @@ def test_keyword_names_of_numpy_are_understood():
     assert np.broadcast_to(array=t, shape=(4, 2, 3)).shape == (4, 2, 3)
 
 
-# Indexing.
-
 X = np.arange(24.0).reshape(4, 3, 2)
 INDICES = {
     "number": 1,
@@ -636,9 +621,6 @@ def test_a_tracked_value_cannot_be_written_into_a_constant_and_lose_its_gradient
         t[0] = tracked()
 
 
-# Precision.
-
-
 def test_mixing_precisions_warns_at_the_callers_line_and_takes_the_larger():
     a, b = Tensor([1.0]), Tensor(np.array([2.0]))
     with warnings.catch_warnings(record=True) as caught:
@@ -704,8 +686,6 @@ def test_astype():
     assert not np.shares_memory(t.copy().data, t.data)
     assert t.copy().requires_grad
 
-
-# Every method does what NumPy's does.
 
 shapes = array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=4)
 SMOOTH = {

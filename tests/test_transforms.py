@@ -137,8 +137,6 @@ def test_gradients_of_different_arguments_are_different_arrays():
     assert b.tolist() == [1, 1, 1]
 
 
-# Nesting.
-
 FORMS = {
     "x⁴": (lambda x: x**4, lambda x: (4 * x**3, 12 * x**2, 24 * x)),
     "sin": (np.sin, lambda x: (np.cos(x), -np.sin(x), -np.cos(x))),
@@ -307,9 +305,6 @@ def test_a_transform_works_in_every_thread():
     assert found == [6, 6, 6, 6]
 
 
-# vjp and jvp.
-
-
 def test_vjp_can_be_pulled_back_any_number_of_times():
     y, pull_back = tg.vjp(net, X, W, B)
     np.testing.assert_allclose(y.numpy(), np.tanh(W @ X + B))
@@ -423,9 +418,6 @@ def test_the_message_about_a_wrong_tangent_calls_it_a_tangent():
         tg.jvp(lambda x: x, X, X[:2])
 
 
-# jacobian and hessian.
-
-
 @pytest.mark.parametrize("shape", [(), (1,), (2,), (2, 3), (0,)])
 def test_the_jacobian_has_the_shape_of_output_and_input(shape):
     f = {0: lambda x: x * 2, 1: lambda x: x[:, None] * np.ones(2), 2: lambda x: x.sum(axis=0)}[len(shape)]
@@ -483,9 +475,6 @@ def test_every_transform_keeps_the_dtype(dtype):
         tg.jacobian(lambda x: Tensor(np.ones(2, dtype)))(x),
     ]
     assert {t.dtype for t in found} == {np.dtype(dtype)}
-
-
-# What is refused.
 
 
 @pytest.mark.parametrize("transform", [tg.grad, tg.value_and_grad, tg.hessian])

@@ -14,6 +14,9 @@ import numpy as np
 
 from .tensor import Tensor
 
+# The defaults of Adam and what derives from it, as its authors propose.
+LR, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
+
 
 class Optimizer:
     """What the optimizers share: their parameters, the learning rate, and a state that can be saved.
@@ -173,9 +176,9 @@ class Adam(Optimizer):
     def __init__(
         self,
         params: Iterable[Tensor],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        lr: float = LR,
+        betas: tuple[float, float] = BETAS,
+        eps: float = EPS,
         weight_decay: float = 0,
     ) -> None:
         super().__init__(params, lr)
@@ -213,9 +216,9 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Iterable[Tensor],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        lr: float = LR,
+        betas: tuple[float, float] = BETAS,
+        eps: float = EPS,
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)

@@ -105,8 +105,6 @@ class Tensor(Node):
         self.grad = None
         self.name = name
 
-    # What it holds.
-
     @property
     def data(self) -> Any:
         """The raw array. Assigning, also by ``t.data -= …``, counts as a change in place; writing into it does not."""
@@ -165,8 +163,6 @@ class Tensor(Node):
         y = constant(self._data)
         y.memory = self.shared_memory()
         return y
-
-    # How it is differentiated.
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
         """Add the derivative of this Tensor to the ``grad`` of every leaf it depends on.
@@ -238,8 +234,6 @@ class Tensor(Node):
             )
         return np.array(self._data, dtype=dtype, copy=copy)
 
-    # Arithmetic.
-
     def __add__(self, other: Any) -> Tensor:
         return apply(elementwise.add, (self, other))
 
@@ -309,8 +303,6 @@ class Tensor(Node):
 
     __hash__ = Node.__hash__
 
-    # Elementwise functions.
-
     def exp(self) -> Tensor:
         """Return eˣ."""
         return apply(elementwise.exp, (self,))
@@ -368,8 +360,6 @@ class Tensor(Node):
         """Return a copy in memory of its own."""
         return self.astype(self.dtype)
 
-    # Functions of neural networks.
-
     def relu(self) -> Tensor:
         """Return max(x, 0); its derivative at 0 is taken to be 0."""
         return apply(neural.relu, (self,))
@@ -389,8 +379,6 @@ class Tensor(Node):
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Return log Σ exp(x), without overflow."""
         return apply(neural.logsumexp, (self,), (axis, keepdims))
-
-    # Reductions.
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Return the sum over axes."""
@@ -435,8 +423,6 @@ class Tensor(Node):
     def argsort(self, axis: int = -1) -> Any:
         """Return the order that sorts: a plain array."""
         return np.argsort(self, axis=axis)
-
-    # Shapes.
 
     def reshape(self, *shape: Any) -> Tensor:
         """Lay the same elements out in another shape; one length may be -1."""
@@ -497,8 +483,6 @@ class Tensor(Node):
             )
         self.data[_raw_index(index)] = _raw(value)
         self.mark_changed()
-
-    # Python's own protocols.
 
     def __len__(self) -> int:
         if not self.shape:

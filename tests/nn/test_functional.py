@@ -21,9 +21,6 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 
-# Activations.
-
-
 @pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "softmax", "log_softmax"])
 def test_activations_are_the_methods_of_a_tensor(name):
     f = getattr(F, name)
@@ -219,9 +216,6 @@ def test_one_hot_rows_are_not_shared():
 def test_one_hot_refuses_labels_that_are_no_classes(labels, error, message):
     with pytest.raises(error, match=message):
         F.one_hot(labels, 3)
-
-
-# accuracy.
 
 
 @pytest.mark.parametrize("wrap", [Tensor, np.asarray, lambda p: Tensor(p, requires_grad=True)])

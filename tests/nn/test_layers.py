@@ -14,9 +14,6 @@ from tinygrad_lite.nn import init
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 
 
-# Linear.
-
-
 @pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 5, 4), (0, 4)])
 @pytest.mark.parametrize("wrap", [Tensor, np.asarray])
 def test_linear_is_a_product_and_a_sum(shape, wrap):
@@ -81,8 +78,6 @@ def test_linear_gradients():
     assert tg.gradcheck(f, x, layer.weight, layer.bias, order=2)
 
 
-# Initialisers.
-
 SCALES = {
     "glorot_uniform": lambda i, o: math.sqrt(2 / (i + o)),
     "glorot_normal": lambda i, o: math.sqrt(2 / (i + o)),
@@ -122,8 +117,6 @@ def test_initialisers_explain_that_they_need_two_axes(name, shape):
         getattr(init, name)(shape)
 
 
-# Activations.
-
 ACTIVATIONS = {
     "Identity": (nn.Identity, lambda x: x),
     "ReLU": (nn.ReLU, lambda x: np.maximum(x, 0)),
@@ -157,9 +150,6 @@ def test_softmax_rows_are_distributions_even_for_huge_scores():
 def test_flatten_keeps_the_batch(shape):
     y = nn.Flatten()(Tensor(np.zeros(shape)))
     assert y.shape == (shape[0], math.prod(shape[1:]))
-
-
-# Dropout.
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -202,9 +192,6 @@ def test_dropout_keeps_float32(wrap):
 def test_dropout_refuses_what_is_no_probability(p):
     with pytest.raises(ValueError, match="probability of at least 0 and below 1"):
         nn.Dropout(p)
-
-
-# Sequential.
 
 
 def test_sequential_is_a_list_of_layers():

@@ -55,9 +55,6 @@ class Tied(nn.Module):
         return self.decoder(self.encoder(x))
 
 
-# Names.
-
-
 def test_parameters_are_named_by_their_path():
     named = list(Mixed().named_parameters())
     assert [name for name, _ in named] == PARAMETERS
@@ -141,9 +138,6 @@ def test_arguments_of_a_call_go_through_to_forward():
     assert Takes()(1, 2, 3, k=4) == (1, (2, 3), 4)
 
 
-# Printing.
-
-
 def test_a_layer_prints_in_one_line():
     assert repr(nn.Linear(784, 90)) == "Linear(784, 90)"
     assert repr(nn.Linear(2, 3, bias=False)) == "Linear(2, 3, bias=False)"
@@ -177,9 +171,6 @@ def test_nested_models_print_paths_and_own_tensors():
 
 def test_a_shared_weight_counts_once_in_the_total():
     assert repr(Tied()).splitlines()[-1].split() == ["total", "8"]
-
-
-# State.
 
 
 def test_state_round_trip():
@@ -264,9 +255,6 @@ def test_astype_converts_parameters_in_place():
     assert net.first.weight is weight
     assert weight.requires_grad
     assert net(np.ones((1, 2))).dtype == np.float64
-
-
-# Training and evaluation.
 
 
 def test_train_and_eval_reach_every_module_below():

@@ -64,9 +64,6 @@ def numbers(*shape, seed=0):
     return np.random.default_rng((seed, *shape)).normal(size=shape)
 
 
-# The table.
-
-
 @each_rule
 def test_every_rule_has_samples(rule):
     assert rule.samples
@@ -290,9 +287,6 @@ def test_place_is_the_transpose_of_getitem_for_sequences_too():
         assert np.array_equal(tg.grad(lambda t, index=index: t[index].sum())(x).numpy(), expected)
 
 
-# define
-
-
 def test_a_rule_of_ones_own_is_proven_and_gone_afterwards(scratch):
     cube = tg.rules.define(
         "cube_here", lambda x: x**3, x=lambda g, x: g * 3 * x**2, samples=lambda: [sample(np.array([-1.0, 0.5]))]
@@ -428,9 +422,6 @@ def test_derivatives_may_read_output_inputs_and_parameters_in_any_order(scratch)
     )
     assert prove(rule)
     assert rule(np.array(2.0), 3.0) == 12
-
-
-# bind
 
 
 @pytest.mark.parametrize(
@@ -743,9 +734,6 @@ def test_running_sums_rolls_flips_and_pads(data, shape):
     same(lambda t: np.roll(t, shift, axis), x)
     same(lambda t: np.roll(t, shift), x)
     same(lambda t: np.pad(t, widths, constant_values=1.5), x)
-
-
-# What NumPy refuses must not pass silently.
 
 
 @pytest.mark.parametrize(

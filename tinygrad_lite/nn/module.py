@@ -55,8 +55,6 @@ class Module:
                     error.layer = f"layer {path!r}, {module.describe()}"
             raise
 
-    # Where things are.
-
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
         for name, value in vars(self).items():
             yield from _found_in(name, value)
@@ -86,8 +84,6 @@ class Module:
     def parameters(self) -> list[Tensor]:
         """Return the Tensors that require gradients: what an optimizer changes."""
         return [tensor for _, tensor in self.named_parameters()]
-
-    # What they hold.
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy of every Tensor's array, by path."""
@@ -138,8 +134,6 @@ class Module:
                 tensor.data = tensor.data.astype(dtype)
                 tensor.grad = None
         return self
-
-    # How it shows itself.
 
     def describe(self) -> str:
         """Return the module in one line, such as ``Linear(784, 90)``."""
