@@ -6,7 +6,9 @@ Where it cannot (a function without a derivative rule, a result written in place
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
+import pickle
 import subprocess
 import sys
 import warnings
@@ -790,3 +792,14 @@ def test_importing_the_library_leaves_numpy_as_it_was():
     code = "import numpy as np; a = np.geterr(), np.get_printoptions(); import tinygrad_lite; "
     code += "assert (np.geterr(), np.get_printoptions()) == a"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_tensors_are_copied_and_pickled_with_their_graph():
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    for again in (copy.deepcopy, lambda y: pickle.loads(pickle.dumps(y))):
+        y = again((x * x).sum())
+        y.backward()
+        assert x.grad is None
+        z = again(x)
+        assert (z.name, z.tolist(), z.requires_grad) == ("x", [1, 2], True)
+        assert not np.shares_memory(z.data, x.data)

@@ -86,6 +86,10 @@ class Rule:
     def __repr__(self) -> str:
         return f"<rule {self.name}({', '.join([*self.inputs, *self.params])})>"
 
+    def __reduce__(self) -> tuple[Callable[[str], Rule], tuple[str]]:
+        # There is one rule of a name: copies and pickles of a graph refer to it.
+        return get, (self.name,)
+
     @property
     def samples(self) -> list[Sample]:
         """The sample inputs the rule is proven on, made afresh."""
