@@ -7,11 +7,14 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that says what is wrong in one line on stderr, and exits with status 2."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
@@ -45,6 +48,8 @@ def positive(text: str) -> float:
 
 def output_folder(text: str) -> Path:
     """Read an option that is a folder for results: made if need be, and tried, so that no run ends in vain."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the folder is empty")
     folder = Path(text)
     trial = folder / ".writable"
     try:

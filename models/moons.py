@@ -1,8 +1,9 @@
-"""Two half-moons told apart, the smallest complete model: ``python -m models.moons``."""
+"""Two half-moons told apart by a small net: the smallest complete model."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> None:
 
     for _ in trange(args.steps, desc="moons", unit="step", disable=args.quiet):
         loss = cross_entropy(net(points), labels)
+        if not math.isfinite(loss.item()):
+            raise ArithmeticError(f"the loss is {loss.item()}: try a lower --lr or --noise")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -72,12 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--points", type=whole(2), default=400, help="to learn from, and as many to test (%(default)s)")
     parser.add_argument("--noise", type=positive, default=0.15, help="standard deviation of the scatter (%(default)s)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of points and first weights (%(default)s)")
-    parser.add_argument("--out", type=output_folder, default="runs/moons", metavar="DIR", help="(%(default)s)")
+    parser.add_argument(
+        "--out", type=output_folder, default="runs/moons", metavar="DIR", help="for results (%(default)s)"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     args = parser.parse_args(arguments)
     try:
-        run(args)
-    except OSError as error:
+        # What overflows shows in the loss, which is checked at every step.
+        with np.errstate(all="ignore"):
+            run(args)
+    except (OSError, ArithmeticError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -12,13 +12,14 @@ from tinygrad_lite.files import write_atomically
 
 
 def test_round_trip(tmp_path):
-    arrays = {"net/hidden.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "optimizer/steps": 7}
+    weight = np.arange(6, dtype=np.float32).reshape(2, 3)
+    arrays = {"net": {"hidden.weight": weight}, "optimizer": {"steps.0": 7}}
     checkpoint.save(tmp_path / "c.npz", arrays, {"history": [{"loss": 0.5}]})
     loaded, facts = checkpoint.load(tmp_path / "c.npz")
     assert facts == {"history": [{"loss": 0.5}]}
-    assert loaded["net/hidden.weight"].dtype == np.float32
-    np.testing.assert_array_equal(loaded["net/hidden.weight"], arrays["net/hidden.weight"])
-    assert loaded["optimizer/steps"] == 7
+    assert loaded["net"]["hidden.weight"].dtype == np.float32
+    np.testing.assert_array_equal(loaded["net"]["hidden.weight"], weight)
+    assert loaded["optimizer"]["steps.0"] == 7
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path):
@@ -31,7 +32,7 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_truncated_checkpoint_is_refused(tmp_path, share):
     path = tmp_path / "c.npz"
-    checkpoint.save(path, {"x": np.zeros(1000)}, {})
+    checkpoint.save(path, {"net": {"x": np.zeros(1000)}}, {})
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(DataError, match=r"c\.npz"):

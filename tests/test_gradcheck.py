@@ -15,7 +15,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Tensor
-from tinygrad_lite.gradcheck import prove as proving
+from tinygrad_lite.gradcheck import proof as proving
 from tinygrad_lite.gradcheck.check import numeric_jacobian
 from tinygrad_lite.rules import rule as table
 from tinygrad_lite.rules import sample

@@ -343,9 +343,9 @@ def test_a_learning_rate_that_is_no_number_is_named(make, lr):
         (Tensor(1.0, requires_grad=True), TypeError, r"list of parameters, such as model.parameters\(\), not Tensor"),
         (None, TypeError, "not NoneType"),
         (tg.nn.Linear(2, 2), TypeError, "not Linear"),
-        ([Tensor(1.0)], TypeError, "parameter 0 is no Tensor that requires a gradient"),
-        ([Tensor(1.0, requires_grad=True), np.zeros(2)], TypeError, "parameter 1 is no Tensor"),
-        (list(tg.nn.Linear(2, 2).named_parameters()), TypeError, "parameter 0 is no Tensor"),
+        ([Tensor(1.0)], TypeError, "parameter 0, a Tensor, is no Tensor that requires a gradient"),
+        ([Tensor(1.0, requires_grad=True), np.zeros(2)], TypeError, "parameter 1, a ndarray, is no Tensor"),
+        (list(tg.nn.Linear(2, 2).named_parameters()), TypeError, "parameter 0, a tuple, is no Tensor"),
     ],
 )
 @pytest.mark.parametrize("make", [SGD, Adam, AdamW])

@@ -306,7 +306,7 @@ def test_conversion_to_python_numbers():
     assert not Tensor(0.0)
     assert float(Tensor([[1.5]])) == 1.5
     assert math.sqrt(Tensor(4.0)) == 2
-    for call in (float, int, bool):
+    for call in (float, int):
         with pytest.raises(ValueError, match=r"one element"):
             call(Tensor([1.0, 2.0]))
 
@@ -794,12 +794,24 @@ def test_importing_the_library_leaves_numpy_as_it_was():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_tensors_are_copied_and_pickled_with_their_graph():
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_leaves_can_be_copied_and_pickled_and_results_say_to_detach(again):
     x = Tensor([1.0, 2.0], requires_grad=True, name="x")
-    for again in (copy.deepcopy, lambda y: pickle.loads(pickle.dumps(y))):
-        y = again((x * x).sum())
-        y.backward()
-        assert x.grad is None
-        z = again(x)
-        assert (z.name, z.tolist(), z.requires_grad) == ("x", [1, 2], True)
-        assert not np.shares_memory(z.data, x.data)
+    z = again(x)
+    assert (z.name, z.tolist(), z.requires_grad) == ("x", [1, 2], True)
+    with pytest.raises(TypeError, match=r"computed by multiply.*\.detach\(\)"):
+        again(x * 2)
+    assert again((x * 2).detach()).tolist() == [2, 4]
+
+
+def test_a_tensor_of_several_elements_is_neither_true_nor_false():
+    with pytest.raises(ValueError, match=r"shape \(2,\) is neither true nor false: use np.any"):
+        bool(Tensor([1.0, 2.0]))
+
+
+def test_a_tensor_may_be_a_parameter_of_a_numpy_function_on_arrays():
+    assert np.where(Tensor([0.0, 1.0]), 1.0, 2.0).tolist() == [2, 1]
+    assert np.where(Tensor(np.array([True, False])), np.ones(2), np.zeros(2)).tolist() == [1, 0]
+    assert np.clip(np.ones(2), 0.0, Tensor(0.5)).tolist() == [0.5, 0.5]
+    with pytest.raises(TypeError, match="no derivative by 'high'"):
+        np.clip(np.ones(2), 0.0, Tensor(0.5, requires_grad=True))

@@ -490,14 +490,14 @@ def test_a_function_with_several_outputs_has_no_gradient(transform):
 @pytest.mark.parametrize(
     ("f", "kind"),
     [
-        (lambda x: 1.0, "float"),
-        (lambda x: x.numpy(), "ndarray"),
-        (lambda x: None, "NoneType"),
-        (lambda x: (x, x), "tuple"),
+        (lambda x: 1.0, "float: .*has no history"),
+        (lambda x: x.numpy(), "ndarray: .*has no history"),
+        (lambda x: None, "NoneType: does it end with return"),
+        (lambda x: (x, x), "tuple: one at a time"),
     ],
 )
 def test_a_function_must_return_a_tensor(transform, f, kind):
-    with pytest.raises(TypeError, match=rf"must return a Tensor.*returned {kind}: .*lost its history"):
+    with pytest.raises(TypeError, match=rf"must return a Tensor.*returned {kind}"):
         transform(f)(X)
     with pytest.raises(TypeError, match="must return a Tensor"):
         tg.vjp(f, X)

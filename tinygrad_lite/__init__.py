@@ -3,7 +3,7 @@
 from . import data, nn, optim, plot, rules
 from .engine import no_grad
 from .errors import DataError, GraphError, ShapeError
-from .gradcheck import GradientMismatch, gradcheck
+from .gradcheck import GradientMismatch, gradcheck, prove
 from .tensor import PrecisionWarning, Tensor, get_default_dtype, set_default_dtype
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
@@ -25,6 +25,7 @@ __all__ = [
     "no_grad",
     "optim",
     "plot",
+    "prove",
     "rules",
     "set_default_dtype",
     "value_and_grad",

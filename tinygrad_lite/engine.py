@@ -214,12 +214,16 @@ def sweep(
         vjps = operation.rule.vjps
         for k, x in enumerate(inputs):
             if isinstance(x, Node) and x.requires_grad and (on_path is None or x in on_path):
-                dx = vjps[k].pull_back(g, output, k, values, params)
                 array = arrays[k]
-                if dx.shape != array.shape:
-                    dx = sum_to_shape(dx, array.shape)
-                if dx.dtype is not array.dtype:
-                    dx = dx.astype(array.dtype)
+                try:
+                    dx = vjps[k].pull_back(g, output, k, values, params)
+                    if dx.shape != array.shape:
+                        dx = sum_to_shape(dx, array.shape)
+                    if dx.dtype is not array.dtype:
+                        dx = dx.astype(array.dtype)
+                except Exception as error:
+                    error.add_note(f"in the derivative of {operation.rule!r} by input {k}, of shape {array.shape}")
+                    raise
                 if x in cotangents:
                     # Never in place: a rule may have handed on the array it was given.
                     cotangents[x] = cotangents[x] + dx

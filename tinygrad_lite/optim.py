@@ -53,7 +53,7 @@ class Optimizer:
         self.params = list(params)
         for i, p in enumerate(self.params):
             if not isinstance(p, Tensor) or not p.requires_grad:
-                raise TypeError(f"parameter {i} is no Tensor that requires a gradient: {p!r:.60}")
+                raise TypeError(f"parameter {i}, a {type(p).__name__}, is no Tensor that requires a gradient")
         if len(set(self.params)) < len(self.params):
             raise ValueError("a parameter is in the list twice, so each step would change it twice")
         if not self.params:
@@ -77,7 +77,7 @@ class Optimizer:
                 self._update(i, p, p.grad.data)
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _update(i, p, g), which changes p.data in place")
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of what the next step depends on, by name and number of the parameter: ``momentum.0``."""

@@ -320,7 +320,7 @@ def boundary(
 
 def prepare() -> None:
     """Import matplotlib in the background, so that the first figure of a run need not wait for it."""
-    Thread(target=_import_matplotlib).start()
+    Thread(target=_import_matplotlib, daemon=True).start()
 
 
 def _import_matplotlib() -> None:

@@ -66,7 +66,8 @@ class Tensor(Node):
     Attributes
     ----------
     grad : Tensor or None
-        What `backward` has accumulated: of the same shape and type.
+        What `backward` has accumulated: of the same shape and type. Only leaves have one: after ``w = w - lr * w.grad``
+        the name ``w`` stands for a result, so change parameters in place, ``w.data -= lr * w.grad.data``.
 
     Raises
     ------
@@ -493,7 +494,20 @@ class Tensor(Node):
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"a Tensor of shape {self.shape} is neither true nor false: use np.any or np.all of a comparison, and "
+                "`is` to find a Tensor in a list"
+            )
         return bool(self.data)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.operation is not None:
+            raise TypeError(
+                f"this Tensor was computed by {self.operation.rule.name}, and a copy would carry its whole graph with "
+                "it, cut off from its leaves: copy or pickle .detach()"
+            )
+        return super().__reduce_ex__(protocol)
 
     def __float__(self) -> float:
         return float(self.item())
@@ -569,6 +583,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     y = Tensor.__new__(Tensor)
     y._data = data
     y.memory = y.grad = y.name = None
+    if not hasattr(data, "base"):
+        y._data = data = np.asarray(data)
     base = data.base
     if base is not None or rule is elementwise.identity:
         _share_memory(y, base, inputs)

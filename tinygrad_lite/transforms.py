@@ -212,9 +212,10 @@ class _Trace:
             self.sources = [lifted[number] for number in numbers]
             y = f(*lifted, **kwargs)
         if not isinstance(y, Tensor):
+            reasons = {type(None): "does it end with return?", tuple: "one at a time"}
+            reason = reasons.get(type(y), "a value taken by .numpy() or .item(), or by Python's math, has no history")
             raise TypeError(
-                f"{_name(f)} must return a Tensor to be differentiated, but it returned {type(y).__name__}: "
-                "a value taken by .numpy() or .item() has lost its history"
+                f"{_name(f)} must return a Tensor to be differentiated, but it returned {type(y).__name__}: {reason}"
             )
         self.y = y
         self.keep_history = keep_history and depends_on_others([y], self.sources)

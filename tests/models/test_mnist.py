@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_bits(small, tmp_path):
     options = ["--epochs", "2", "--shuffle", "--seed", "3"]
     first, second = (run(tmp_path / name, *options) for name in "ab")
     assert without_times(first) == without_times(second)
-    one, two = (checkpoint.load(tmp_path / name / "checkpoint.npz")[0] for name in "ab")
+    one, two = (checkpoint.load(tmp_path / name / "checkpoint.npz")[0]["net"] for name in "ab")
     assert all(np.array_equal(one[name], two[name]) for name in one)
     other = run(tmp_path / "c", "--epochs", "2", "--shuffle", "--seed", "4")
     assert without_times(other)["history"] != without_times(first)["history"]
@@ -102,7 +102,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(small, tmp_path, shuffle):
     parts = run(tmp_path / "parts", "--epochs", "4", *shuffle, "--resume")
     assert without_times(parts) == without_times(whole)
     weights = [
-        checkpoint.load(tmp_path / name / "checkpoint.npz")[0]["net/hidden.weight"] for name in ("whole", "parts")
+        checkpoint.load(tmp_path / name / "checkpoint.npz")[0]["net"]["hidden.weight"] for name in ("whole", "parts")
     ]
     assert np.array_equal(*weights)
 
@@ -129,7 +129,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(small, tmp_path, capsys, conten
 
 def test_float64_is_float64_all_through(small, tmp_path):
     run(tmp_path, "--epochs", "1", "--dtype", "float64")
-    assert checkpoint.load(tmp_path / "checkpoint.npz")[0]["net/hidden.weight"].dtype == np.float64
+    assert checkpoint.load(tmp_path / "checkpoint.npz")[0]["net"]["hidden.weight"].dtype == np.float64
 
 
 def test_without_mnist_auto_says_so_and_marks_everything_synthetic(small, tmp_path, monkeypatch, capsys):
@@ -160,7 +160,8 @@ def test_asking_for_mnist_where_there_is_none_is_an_error(tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--epoch-s", "3"], "unrecognized arguments: --epoch-s 3"),
+        (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
+        (["--out", ""], "the name of the folder is empty"),
         (["--epochs", "0"], "expected a whole number of at least 1, found '0'"),
         (["--batch-size", "ten"], "expected a whole number of at least 1, found 'ten'"),
         (["--lr", "-1"], "expected a positive number, found '-1'"),
@@ -216,6 +217,73 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(small, tmp_path
     assert len(checkpoint.load(tmp_path / "checkpoint.npz")[1]["history"]) == 1
 
 
+def test_a_loss_that_breaks_in_the_last_step_is_no_success(small, tmp_path, capsys):
+    options = ["--data", "mnist", "--out", str(tmp_path), "--epochs", "1", "--batch-size", "10000", "--lr", "1e30"]
+    assert mnist.main(options) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "epoch 1, after the last step: the loss is nan" in message
+    assert "Nothing was written" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_a_broken_epoch_all_results_are_of_the_one_before(small, tmp_path, monkeypatch):
+    run(tmp_path, "--epochs", "1", "--seed", "1")
+    old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    whole = mnist.train
+    epochs = iter(range(1, 3))
+
+    def spoilt(net, batches, optimizer):
+        if next(epochs) == 2:
+            raise mnist.Diverged("step 1: made up")
+        whole(net, batches, optimizer)
+
+    monkeypatch.setattr(mnist, "train", spoilt)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "2"]) == 2
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert not any(path.read_bytes() == old[path.name] for path in tmp_path.iterdir())
+    assert json.loads((tmp_path / "metrics.json").read_text())["test_accuracy"] is not None
+
+
+@pytest.mark.parametrize("facts", [{"x": 1}, {"data": "mnist", "config": []}, {"data": "mnist", "config": {}}])
+def test_a_checkpoint_of_another_program_is_refused(small, tmp_path, capsys, facts):
+    checkpoint.save(tmp_path / "checkpoint.npz", {"a": {"b": np.ones(3)}}, facts)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume"]) == 2
+    message = capsys.readouterr().err
+    assert "holds no run of this program" in message
+    assert message.count("\n") == 1
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(small, tmp_path, capsys):
+    run(tmp_path, "--epochs", "1")
+    states, facts = checkpoint.load(tmp_path / "checkpoint.npz")
+    del states["net"]["output.bias"]
+    checkpoint.save(tmp_path / "checkpoint.npz", states, facts)
+    capsys.readouterr()
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--resume"]) == 2
+    assert "missing output.bias" in capsys.readouterr().err
+
+
+def test_resuming_says_where_it_is_and_refuses_fewer_epochs(small, tmp_path, capsys):
+    run(tmp_path, "--epochs", "2")
+    capsys.readouterr()
+    run(tmp_path, "--epochs", "2", "--resume")
+    assert "resuming after epoch 2" in capsys.readouterr().out
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "1", "--resume"]) == 2
+    assert "is of epoch 2 already: give --epochs 2 or more" in capsys.readouterr().err
+
+
+def test_ctrl_c_outside_of_training_says_what_there_is(small, tmp_path, monkeypatch, capsys):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist, "report", interrupted)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "1"]) == 130
+    assert "interrupted while the results were written: --resume" in capsys.readouterr().out
+    monkeypatch.setattr(mnist, "load_data", interrupted)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 130
+    assert "interrupted before training" in capsys.readouterr().out
+
+
 def test_ctrl_c_keeps_the_last_finished_epoch_and_exits_with_130(small, tmp_path, monkeypatch, capsys):
     whole = mnist.train
 
@@ -244,7 +312,7 @@ def test_ctrl_c_before_the_first_epoch_ends_writes_nothing(small, tmp_path, monk
 
     monkeypatch.setattr(mnist, "train", interrupted)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 130
-    assert "No epoch was finished" in capsys.readouterr().out
+    assert "Nothing was written" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -39,3 +39,10 @@ def test_a_wrong_option_is_one_line_and_status_2(tmp_path, capsys):
         moons.main(["--out", str(tmp_path), "--points", "1"])
     assert stop.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_loss_that_is_no_number_is_one_line_and_status_2(tmp_path, capsys):
+    assert moons.main(["--out", str(tmp_path), "--noise", "1e300", "--quiet"]) == 2
+    message = capsys.readouterr().err
+    assert "the loss is nan: try a lower --lr or --noise" in message
+    assert list(tmp_path.iterdir()) == []

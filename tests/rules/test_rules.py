@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 import tinygrad_lite as tg
-from tinygrad_lite.gradcheck.prove import check_sample, prove
+from tinygrad_lite.gradcheck.proof import check_sample, prove
 from tinygrad_lite.rules import rule as table
 from tinygrad_lite.rules import sample
 
@@ -842,3 +842,27 @@ def test_a_bound_that_requires_a_gradient_is_differentiated_or_refused_but_never
     y.sum().backward()
     assert bound.grad is not None
     assert bound.grad.item() == 1.0
+
+
+def test_samples_that_are_none_say_how_to_write_them(scratch):
+    with pytest.raises(TypeError, match=r"samples must be a function"):
+        tg.rules.define("wrong", lambda x: x * 1, x=lambda g: g, samples=[])
+    rule = tg.rules.define("wrong", lambda x: x * 1, x=lambda g: g, samples=lambda: [np.ones(2)])
+    with pytest.raises(TypeError, match=r"sample 0 is array.*write sample\("):
+        _ = rule.samples
+
+
+def test_what_goes_wrong_in_a_derivative_names_the_rule(scratch):
+    rule = tg.rules.define("askew", lambda x: x * 1, x=lambda g: g[:2], samples=lambda: [tg.rules.sample(np.ones(3))])
+    with pytest.raises(ValueError, match=r".") as caught:
+        rule(tg.Tensor([1.0, 2.0, 3.0], requires_grad=True)).sum().backward()
+    assert "in the derivative of <rule askew(x)> by input 0" in caught.value.__notes__[0]
+
+
+def test_a_rule_of_ones_own_is_proven_by_name(scratch):
+    good = tg.rules.define("thrice", lambda x: 3 * x, x=lambda g: 3 * g, samples=lambda: [tg.rules.sample(np.ones(3))])
+    bad = tg.rules.define("twice", lambda x: 2 * x, x=lambda g: 3 * g, samples=lambda: [tg.rules.sample(np.ones(3))])
+    assert tg.prove(good)
+    assert "holds" in str(tg.prove(good))
+    assert not tg.prove(bad)
+    assert "FAILS" in str(tg.prove(bad))

@@ -2,6 +2,6 @@
 
 import sys
 
-from .prove import main
+from .proof import main
 
 sys.exit(main())

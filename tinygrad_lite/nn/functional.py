@@ -124,14 +124,7 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
     ValueError
         If a label is none of the classes: says which, and where.
     """
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"labels must be whole numbers, not {labels.dtype}: convert with .astype(int)")
-    outside = (labels < 0) | (labels >= classes)
-    if outside.any():
-        index = tuple(int(i) for i in np.argwhere(outside)[0])
-        where = f" at index {', '.join(map(str, index))}" if index else ""
-        raise ValueError(f"label {labels[index]}{where} is none of the {classes} classes, which are 0 to {classes - 1}")
+    labels = _checked_labels(labels, classes)
     rows: NDArray[Any] = np.eye(classes, dtype=get_default_dtype())[labels]
     return rows
 
@@ -150,17 +143,32 @@ def accuracy(p: Any, labels: ArrayLike) -> float:
     ------
     ShapeError
         If there are not as many labels as samples.
+    TypeError
+        If labels are not whole numbers.
     ValueError
-        If there are none.
+        If there are none, or one is none of the classes.
     """
     _check_labels("accuracy", p, labels)
     if not np.size(labels):
         raise ValueError("accuracy of an empty batch has no value")
-    return float(np.mean(np.argmax(p, axis=-1) == labels))
+    return float(np.mean(np.argmax(p, axis=-1) == _checked_labels(labels, _shape(p)[-1])))
 
 
 def _shape(x: Any) -> tuple[int, ...]:
     return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def _checked_labels(labels: ArrayLike, classes: int) -> NDArray[Any]:
+    """Return labels as an array of whole numbers, each one of the classes."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"labels must be whole numbers, not {labels.dtype}: convert with .astype(int)")
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        where = f" at index {', '.join(map(str, index))}" if index else ""
+        raise ValueError(f"label {labels[index]}{where} is none of the {classes} classes, which are 0 to {classes - 1}")
+    return labels
 
 
 def _check_labels(name: str, p: Any, labels: Any) -> None:
@@ -173,7 +181,9 @@ def _check_labels(name: str, p: Any, labels: Any) -> None:
 def _check_targets(name: str, p: Any, y: Any) -> None:
     shape = _shape(p)
     if shape != _shape(y):
-        hint = "; encode labels with one_hot" if len(_shape(y)) < len(shape) else ""
+        hint = ""
+        if len(_shape(y)) < len(shape):
+            hint = f"; reshape the targets to {shape}" if shape[-1] == 1 else "; encode labels with one_hot"
         raise ShapeError(f"{name} of predictions {shape} and targets {_shape(y)}: the shapes must be equal{hint}")
     if not shape:
         raise ShapeError(f"{name} needs samples along the last axis, but the predictions are a single number")

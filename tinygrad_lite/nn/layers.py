@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
+from ..tensor import Tensor, get_default_dtype
 from . import functional as F
 from . import init
 from .module import Module
@@ -26,7 +26,8 @@ class Sequential(Module):
     def __init__(self, *layers: Module) -> None:
         for i, layer in enumerate(layers):
             if not isinstance(layer, Module):
-                raise TypeError(f"Sequential takes modules, but number {i} is {layer!r:.60}; write tg.nn.ReLU(), say")
+                hint = "unpack a list with *" if isinstance(layer, (list, tuple)) else "write tg.nn.ReLU(), say"
+                raise TypeError(f"Sequential takes modules, but number {i} is of type {type(layer).__name__}: {hint}")
         self.layers = layers
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
@@ -167,7 +168,8 @@ class Dropout(Module):
         if not self.training or self.p == 0:
             return x
         kept = self.rng.random(x.shape) >= self.p
-        return x * (kept / (1 - self.p)).astype(x.dtype)
+        dtype = x.dtype if x.dtype.kind == "f" else get_default_dtype()
+        return x * (kept / (1 - self.p)).astype(dtype)
 
     def describe(self) -> str:
         """Return the layer in one line."""

@@ -46,7 +46,10 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`; an error about shapes is told which layer it arose in."""
         try:
-            return self.forward(*args, **kwargs)
+            y = self.forward(*args, **kwargs)
+            if y is None:
+                raise TypeError(f"forward of {type(self).__name__} returned None: does it end with return?")
+            return y
         except ShapeError as error:
             if error.origin is None:
                 error.origin, error.layer = self, self.describe()

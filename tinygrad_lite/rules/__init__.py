@@ -1,8 +1,8 @@
 """The derivative rules, each written once.
 
-`all` enumerates them, `define` adds one, `prove` (in `tinygrad_lite.gradcheck`) checks them. The tables are in
-`elementwise`, `products`, `reductions`, `shapes` and `neural`; `composed` holds what is made of them, `plain` what
-has no derivative.
+`all` enumerates them, `define` adds one, `tinygrad_lite.prove` checks one. The tables, to be
+read first, are in `elementwise`, `products`, `reductions`, `shapes` and `neural`; `composed` holds what is made of
+them, `plain` what has no derivative, `rule` how a rule is put together.
 """
 
 from . import composed, elementwise, neural, plain, products, reductions, shapes

@@ -6,6 +6,7 @@ Each takes NumPy's arguments and works on arrays and on whatever else the rules 
 from __future__ import annotations
 
 import builtins
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +28,18 @@ def power(a: Any, b: Any) -> Any:
     """Raise to a power: the textbook's xⁿ where the exponent is a plain number, aᵇ where it is not."""
     b = b.item() if isinstance(b, np.generic) else b
     return elementwise.power(a, b) if isinstance(b, (builtins.int, builtins.float)) else elementwise.power_of(a, b)
+
+
+@answers(np.log2)
+def log2(x: Any) -> Any:
+    """Return the logarithm to base 2."""
+    return np.log(x) / math.log(2)
+
+
+@answers(np.log10)
+def log10(x: Any) -> Any:
+    """Return the logarithm to base 10."""
+    return np.log(x) / math.log(10)
 
 
 @answers(np.where)

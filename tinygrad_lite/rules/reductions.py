@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from .rule import Sample, define, sample
+from .rule import Sample, answers, define, sample
 from .samples import distinct, normal
 
 Axis = int | tuple[int, ...] | None
@@ -90,6 +90,9 @@ max = define("max", lambda x, axis=None, keepdims=False: x.max(axis=axis, keepdi
 
 min = define("min", lambda x, axis=None, keepdims=False: x.min(axis=axis, keepdims=keepdims), **_extreme,
     numpy=np.min, samples=reductions)
+
+answers(np.amax)(max)
+answers(np.amin)(min)
 
 cumsum = define("cumsum", lambda x, axis: np.cumsum(x, axis),
     x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),

@@ -86,14 +86,14 @@ class Rule:
     def __repr__(self) -> str:
         return f"<rule {self.name}({', '.join([*self.inputs, *self.params])})>"
 
-    def __reduce__(self) -> tuple[Callable[[str], Rule], tuple[str]]:
-        # There is one rule of a name: copies and pickles of a graph refer to it.
-        return get, (self.name,)
-
     @property
     def samples(self) -> list[Sample]:
         """The sample inputs the rule is proven on, made afresh."""
-        return list(self.make_samples())
+        samples = list(self.make_samples())
+        for i, made in enumerate(samples):
+            if not isinstance(made, Sample):
+                raise TypeError(f"rule {self.name!r}: sample {i} is {made!r:.60}; write sample({made!r:.20}, …)")
+        return samples
 
     def compute(self, inputs: Sequence[Any], params: tuple[Any, ...]) -> Any:
         """Return the value of the operation on raw arrays."""
@@ -139,7 +139,7 @@ class Rule:
             inputs, params = self.bind(args, kwargs)
         else:
             inputs, params = args[: len(self.inputs)], args[len(self.inputs) :]
-        for value in inputs:
+        for value in (*inputs, *params):
             apply = getattr(type(value), "__apply_rule__", None)
             if apply is not None:
                 return apply(self, inputs, params)
@@ -161,6 +161,7 @@ class _Same(tuple[Vjp]):
 def define(
     name: str,
     forward: Callable[..., Any],
+    /,
     *,
     samples: Callable[[], Iterable[Sample]],
     numpy: Callable[..., Any] | None = None,
@@ -218,6 +219,10 @@ def define(
         raise TypeError(f"rule {name!r} has no derivative: give one expression an input, e.g. x=lambda g, x: …")
     if tuple(arguments) != (*inputs, *params) or (variadic and len(inputs) > 1):
         raise TypeError(f"rule {name!r}: the differentiable inputs ({', '.join(inputs)}) must come first in forward")
+    if not callable(samples):
+        raise TypeError(f"rule {name!r}: samples must be a function that makes them: samples=lambda: [sample(…), …]")
+    if {"numpy", "samples"} & set(arguments):
+        raise TypeError(f"rule {name!r}: forward may not name an argument numpy or samples, which define has itself")
     if {"g", "y"} & set(arguments):
         raise TypeError(
             f"rule {name!r}: forward may not name an argument g or y; they are the cotangent and the output"

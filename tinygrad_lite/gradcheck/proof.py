@@ -39,6 +39,9 @@ class Proof:
     def __bool__(self) -> bool:
         return bool(self.reports) and all(self.reports) and self.failure is None
 
+    def __str__(self) -> str:
+        return summary([self])
+
     def error(self, order: int) -> float:
         """Return the largest error of one order over all samples."""
         errors = [c.error for report in self.reports for c in report.comparisons if c.order == order]
