@@ -167,6 +167,8 @@ def load_data(source: str, quiet: bool = False) -> tuple[Digits, str]:
     if source == "mnist":
         return load_mnist(), source
     if source != "auto":
+        if not Path(source).is_dir():
+            raise DataError(f"--data takes auto, mnist, synthetic or a folder, and there is no folder {source!r}")
         return load_mnist(source), "mnist"
     try:
         return load_mnist(), "mnist"

@@ -421,7 +421,7 @@ def test_one_paragraph_says_what_was_tried_and_what_to_do(server, slow_names, mo
         assert mirror in message
     for part in ("404", "refused", "no answer within 0.8 seconds", str(cache()), mnist.FOLDER_VARIABLE):
         assert part in message
-    assert "load_mnist(root)" in message
+    assert "load_mnist(folder)" in message
 
 
 def test_without_download_no_mirror_is_asked(server, monkeypatch):

@@ -189,6 +189,14 @@ def test_a_folder_without_mnist_is_one_line_and_status_2(tmp_path, capsys):
     assert message.count("\n") == 1
 
 
+def test_a_folder_that_is_not_there_says_what_data_takes(tmp_path, capsys):
+    assert mnist.main(["--out", str(tmp_path), "--data", "Mnist"]) == 2
+    message = capsys.readouterr().err
+    assert message == (
+        "python -m models.mnist: --data takes auto, mnist, synthetic or a folder, and there is no folder 'Mnist'\n"
+    )
+
+
 def test_an_unwritable_output_folder_is_refused_before_training(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SystemExit) as stop:

@@ -101,9 +101,9 @@ def load_mnist(root: str | os.PathLike[str] | None = None, *, download: bool = T
         If no folder is named, the cache folder lacks a file, and no mirror supplies it.
     """
     if root is not None:
-        paths = _all_in(Path(root), "given as root")
+        paths = _all_in(Path(root))
     elif folder := os.environ.get(FOLDER_VARIABLE):
-        paths = _all_in(Path(folder), f"named by the environment variable {FOLDER_VARIABLE}")
+        paths = _all_in(Path(folder), f", named by the environment variable {FOLDER_VARIABLE},")
     else:
         paths = _all_cached(cache_folder() / "mnist", download)
 
@@ -130,12 +130,12 @@ def _paths(folder: Path) -> list[Path]:
     return [path for file in FILES if (path := _find(folder, file))]
 
 
-def _all_in(folder: Path, origin: str) -> list[Path]:
+def _all_in(folder: Path, origin: str = "") -> list[Path]:
     folder = folder.expanduser()
     if missing := _missing(folder):
         state = "lacks" if folder.is_dir() else "is not a folder, so it lacks"
         raise DataError(
-            f"The MNIST folder {folder}, {origin}, {state} {_names(missing)}. Each file may be named as in "
+            f"The MNIST folder {folder}{origin} {state} {_names(missing)}. Each file may be named as in "
             f"{' or '.join(FILES[0].spellings)}. Add what is missing, name a folder that has all four, "
             f"or name none to use the cache folder and the mirrors."
         )
@@ -165,8 +165,8 @@ def _all_cached(folder: Path, download: bool) -> list[Path]:
             raise DataUnavailable(
                 f"MNIST is not to be had: {FOLDER_VARIABLE} is not set, the cache folder {folder} lacks "
                 f"{_names(lacking)}, and the mirrors gave: {'; '.join(answers)}. Connect to the network "
-                f"and try again, or put the four files into that folder, or name a folder that has them by "
-                f"{FOLDER_VARIABLE} or as load_mnist(root)."
+                f"and try again, or put the four files into that folder, or name one that has them: "
+                f"by {FOLDER_VARIABLE}, as load_mnist(folder), or to a command by --data."
             )
     return _paths(folder)
 
