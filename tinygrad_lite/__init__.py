@@ -1,10 +1,11 @@
 """A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings."""
 
 from . import data, nn, optim, plot, rules
+from .dtypes import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
 from .errors import DataError, GraphError, ShapeError
 from .gradcheck import GradientMismatch, gradcheck, prove
-from .tensor import PrecisionWarning, Tensor, get_default_dtype, set_default_dtype
+from .tensor import Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [

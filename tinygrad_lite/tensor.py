@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .dtypes import as_array, in_one_dtype, of_whole_numbers, operand, raw
 from .engine import Node, Operation, is_recording, sweep
 from .errors import GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
-
-_default_dtype: np.dtype[Any] = np.dtype(np.float32)
-
-
-class PrecisionWarning(UserWarning):
-    """Two Tensors of different floating types met, and the result has the larger one."""
-
-
-def set_default_dtype(dtype: DTypeLike) -> None:
-    """Set the type that Python's floats take on in a Tensor (float32 to begin with).
-
-    Parameters
-    ----------
-    dtype : dtype-like
-        A real floating type.
-
-    Raises
-    ------
-    TypeError
-        If it is not one.
-    """
-    global _default_dtype
-    chosen = np.dtype(dtype)
-    if chosen.kind != "f":
-        raise TypeError(f"the default dtype must be a floating type, such as float32 or float64, not {chosen}")
-    _default_dtype = chosen
-
-
-def get_default_dtype() -> np.dtype[Any]:
-    """Return the type that Python's floats take on in a Tensor."""
-    return _default_dtype
 
 
 class Tensor(Node):
@@ -92,7 +61,7 @@ class Tensor(Node):
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
-        array = _as_array(data)
+        array = as_array(data)
         if dtype is not None:
             array = array.astype(dtype, copy=False)
         if requires_grad and array.dtype.kind != "f":
@@ -116,7 +85,7 @@ class Tensor(Node):
     @data.setter
     def data(self, value: Any) -> None:
         if value is not self._data:
-            value = _as_array(value)
+            value = as_array(value)
             if self.requires_grad and value.dtype.kind != "f":
                 raise TypeError(f"a Tensor that requires a gradient holds floating numbers, not {value.dtype}")
             self._data = value.copy() if self.requires_grad else value
@@ -201,14 +170,14 @@ class Tensor(Node):
         else:
             seed = cotangent(gradient, self, keep_history=create_graph)
         found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
-        handed_out = {id(_raw(seed))}
+        handed_out = {id(raw(seed))}
         for leaf, g in found.items():
             assert isinstance(leaf, Tensor)
             # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
-            raw = _raw(g)
-            if raw.base is not None or id(raw) in handed_out:
+            array = raw(g)
+            if array.base is not None or id(array) in handed_out:
                 g = g.copy()
-            handed_out.add(id(raw))
+            handed_out.add(id(array))
             if not create_graph:
                 g = constant(g)
             leaf.grad = g if leaf.grad is None else leaf.grad + g
@@ -268,10 +237,10 @@ class Tensor(Node):
     def __matmul__(self, other: Any) -> Tensor:
         if isinstance(other, Tensor) and self.ndim >= 2 <= other.ndim:
             return apply(products.product, (self, other))
-        return composed.matmul(self, _operand(other))
+        return composed.matmul(self, operand(other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return composed.matmul(_operand(other), self)
+        return composed.matmul(operand(other), self)
 
     def __neg__(self) -> Tensor:
         return apply(elementwise.negative, (self,))
@@ -285,22 +254,22 @@ class Tensor(Node):
     # Comparison: plain boolean arrays, which have no derivative.
 
     def __eq__(self, other: object) -> Any:
-        return NotImplemented if other is None or isinstance(other, str) else np.equal(self, _operand(other))
+        return NotImplemented if other is None or isinstance(other, str) else np.equal(self, operand(other))
 
     def __ne__(self, other: object) -> Any:
-        return NotImplemented if other is None or isinstance(other, str) else np.not_equal(self, _operand(other))
+        return NotImplemented if other is None or isinstance(other, str) else np.not_equal(self, operand(other))
 
     def __lt__(self, other: Any) -> Any:
-        return np.less(self, _operand(other))
+        return np.less(self, operand(other))
 
     def __le__(self, other: Any) -> Any:
-        return np.less_equal(self, _operand(other))
+        return np.less_equal(self, operand(other))
 
     def __gt__(self, other: Any) -> Any:
-        return np.greater(self, _operand(other))
+        return np.greater(self, operand(other))
 
     def __ge__(self, other: Any) -> Any:
-        return np.greater_equal(self, _operand(other))
+        return np.greater_equal(self, operand(other))
 
     __hash__ = Node.__hash__
 
@@ -482,7 +451,7 @@ class Tensor(Node):
                 "a value that requires a gradient would lose it when written into a Tensor: build the new value with "
                 "np.where or np.concatenate, or write value.detach()"
             )
-        self.data[_raw_index(index)] = _raw(value)
+        self.data[_raw_index(index)] = raw(value)
         self.mark_changed()
 
     def __len__(self) -> int:
@@ -573,7 +542,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
             mixed = True
         arrays.append(array)
     if mixed:
-        inputs, arrays = _in_one_dtype(rule, inputs)
+        inputs, arrays = in_one_dtype(rule, inputs)
     if params:
         params = tuple(_parameter(rule, i, p) if isinstance(p, Tensor) else p for i, p in enumerate(params))
     try:
@@ -596,7 +565,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         y.requires_grad = False
         y.operation = None
         if dtype is not None and dtype.kind in "iub":
-            y._data = _of_whole_numbers(data, arrays)
+            y._data = of_whole_numbers(data, arrays)
     return y
 
 
@@ -616,91 +585,6 @@ def _parameter(rule: Rule, i: int, value: Tensor) -> Any:
     return value._data
 
 
-def _of_whole_numbers(data: Any, arrays: list[Any]) -> Any:
-    """Return a floating result in the default type if all operands were whole numbers or Python's own."""
-    if data.dtype.kind != "f" or any(getattr(a, "dtype", np.dtype(bool)).kind == "f" for a in arrays):
-        return data
-    return data.astype(_default_dtype)
-
-
-def _in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
-    """Bring inputs to one floating type, so that float32 never meets float64 unnoticed.
-
-    The Tensors decide; where two of them differ the larger type wins, with a warning. Constants and whole numbers
-    follow, as Python's numbers do in NumPy.
-    """
-    inputs = tuple(x if isinstance(x, Tensor) else _operand(x, rule) for x in inputs)
-    floating = {x.dtype for x in inputs if isinstance(x, Tensor) and x.dtype.kind == "f"}
-    if floating:
-        dtype = np.result_type(*floating)
-        if len(floating) > 1:
-            warnings.warn(
-                f"{rule.name}: Tensors of {' and '.join(sorted(map(str, floating)))} meet, and the result is {dtype}: "
-                "convert one of them with .astype() to choose",
-                PrecisionWarning,
-                stacklevel=_frames_to_caller(),
-            )
-        inputs = tuple(_converted(x, dtype) for x in inputs)
-    return inputs, [_raw(x) for x in inputs]
-
-
-def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
-    """Return a Tensor or array in a floating type; a Python number, which adapts by itself, as it is."""
-    if not hasattr(x, "dtype") or x.dtype.kind not in "biuf":
-        return x
-    if isinstance(x, Tensor) and x.dtype.kind != "f":
-        return constant(x._data.astype(dtype))
-    return x if x.dtype == dtype else x.astype(dtype)
-
-
-def _frames_to_caller() -> int:
-    """Return the stacklevel at which a warning raised by the caller points outside this package."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__ or ""):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
-def _operand(x: Any, rule: Rule | None = None) -> Any:
-    """Return a constant operand as something the rules work on: a number or an array."""
-    if isinstance(x, (Tensor, int, float)) and not isinstance(x, np.generic):
-        return x
-    if isinstance(x, np.generic):
-        return x.item()
-    array = x if hasattr(x, "__array_function__") else np.asarray(x)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{rule.name if rule else 'a Tensor'} takes numbers, not {type(x).__name__}: {x!r:.60}")
-    return array
-
-
-def _as_array(data: Any) -> Any:
-    """Return an array with the given content, sharing its memory where it is an array already."""
-    if isinstance(data, Tensor):
-        return data.data
-    if isinstance(data, (np.ndarray, np.generic)):
-        array = np.asarray(data)
-    elif hasattr(data, "__array_function__"):
-        return data
-    else:
-        try:
-            array = np.asarray(data)
-        except ValueError as error:
-            raise ShapeError(f"a Tensor needs rows of equal length: {error}") from None
-        if array.dtype == np.float64:
-            # Python's floats adapt to the arrays among them, or to the default.
-            array = array.astype(np.result_type(*(_dtypes_in(data) or [_default_dtype]), 0.0))
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"a Tensor holds numbers, not {type(data).__name__}: {data!r:.60}")
-    return array
-
-
-def _dtypes_in(data: Any) -> list[np.dtype[Any]]:
-    """Return the types of the arrays in nested lists."""
-    if isinstance(data, (list, tuple)):
-        return [dtype for x in data for dtype in _dtypes_in(x)]
-    return [data.dtype] if hasattr(data, "dtype") else []
-
-
 def constant(data: Any) -> Tensor:
     """Return a Tensor without history around a raw array, unchecked."""
     y = Tensor.__new__(Tensor)
@@ -711,16 +595,12 @@ def constant(data: Any) -> Tensor:
     return y
 
 
-def _raw(x: Any) -> Any:
-    return x._data if isinstance(x, Tensor) else x
-
-
 def _raw_tree(x: Any) -> Any:
     if isinstance(x, (tuple, list)):
         return type(x)(map(_raw_tree, x))
     if isinstance(x, dict):
         return {key: _raw_tree(value) for key, value in x.items()}
-    return _raw(x)
+    return raw(x)
 
 
 def _raw_index(index: Any) -> Any:
@@ -735,7 +615,7 @@ def _raw_index(index: Any) -> Any:
 
 def cotangent(gradient: Any, y: Tensor, keep_history: bool, name: str = "gradient") -> Any:
     """Return the cotangent (or tangent) given for ``y``, checked: a Tensor if its history matters, else an array."""
-    g = gradient if isinstance(gradient, Tensor) else constant(_as_array(gradient))
+    g = gradient if isinstance(gradient, Tensor) else constant(as_array(gradient))
     if g.shape != y.shape:
         raise ShapeError(f"the {name} has shape {g.shape}, but the Tensor it is for has shape {y.shape}")
     if g.dtype != y.dtype:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..dtypes import get_default_dtype
 from ..errors import ShapeError
 from ..rules import elementwise, neural, products
-from ..tensor import get_default_dtype
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..dtypes import get_default_dtype
 from ..errors import ShapeError
-from ..tensor import get_default_dtype
 
 Shape = tuple[int, ...]
 Rng = np.random.Generator | int | None

@@ -1,0 +1,138 @@
+"""Which type numbers have when they meet: float32 never becomes float64 unnoticed.
+
+Python's numbers adapt to whatever they meet, as in NumPy. Arrays and whole numbers adapt to the floating Tensors they
+meet. Two Tensors of different floating types give the larger one, with a warning.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .engine import Node
+from .errors import ShapeError
+from .rules import Rule
+
+_default_dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+class PrecisionWarning(UserWarning):
+    """Two Tensors of different floating types met, and the result has the larger one."""
+
+
+def set_default_dtype(dtype: DTypeLike) -> None:
+    """Set the type that Python's floats take on in a Tensor (float32 to begin with).
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        A real floating type.
+
+    Raises
+    ------
+    TypeError
+        If it is not one.
+    """
+    global _default_dtype
+    chosen = np.dtype(dtype)
+    if chosen.kind != "f":
+        raise TypeError(f"the default dtype must be a floating type, such as float32 or float64, not {chosen}")
+    _default_dtype = chosen
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """Return the type that Python's floats take on in a Tensor."""
+    return _default_dtype
+
+
+def raw(x: Any) -> Any:
+    """Return the array of a Tensor, and anything else as it is."""
+    return x._data if isinstance(x, Node) else x
+
+
+def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
+    """Bring inputs to one floating type, so that float32 never meets float64 unnoticed.
+
+    The Tensors decide; where two of them differ the larger type wins, with a warning. Constants and whole numbers
+    follow, as Python's numbers do in NumPy.
+    """
+    inputs = tuple(x if isinstance(x, Node) else operand(x, rule) for x in inputs)
+    floating = {x._data.dtype for x in inputs if isinstance(x, Node) and x._data.dtype.kind == "f"}
+    if floating:
+        dtype = np.result_type(*floating)
+        if len(floating) > 1:
+            warnings.warn(
+                f"{rule.name}: Tensors of {' and '.join(sorted(map(str, floating)))} meet, and the result is {dtype}: "
+                "convert one of them with .astype() to choose",
+                PrecisionWarning,
+                stacklevel=_frames_to_caller(),
+            )
+        inputs = tuple(_converted(x, dtype) for x in inputs)
+    return inputs, [raw(x) for x in inputs]
+
+
+def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a Tensor or array in a floating type; a Python number, which adapts by itself, as it is."""
+    if not hasattr(x, "dtype") or x.dtype.kind not in "biuf":
+        return x
+    if x.dtype.kind != "f":
+        return raw(x).astype(dtype)
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def _frames_to_caller() -> int:
+    """Return the stacklevel at which a warning raised by the caller points outside this package."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__ or ""):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def operand(x: Any, rule: Rule | None = None) -> Any:
+    """Return a constant operand as something the rules work on: a number or an array."""
+    if isinstance(x, (Node, int, float)) and not isinstance(x, np.generic):
+        return x
+    if isinstance(x, np.generic):
+        return x.item()
+    array = x if hasattr(x, "__array_function__") else np.asarray(x)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{rule.name if rule else 'a Tensor'} takes numbers, not {type(x).__name__}: {x!r:.60}")
+    return array
+
+
+def as_array(data: Any) -> Any:
+    """Return an array with the given content, sharing its memory where it is an array already."""
+    data = raw(data)
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+    elif hasattr(data, "__array_function__"):
+        return data
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ShapeError(f"a Tensor needs rows of equal length: {error}") from None
+        if array.dtype == np.float64:
+            # Python's floats adapt to the arrays among them, or to the default.
+            array = array.astype(np.result_type(*(_dtypes_in(data) or [_default_dtype]), 0.0))
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"a Tensor holds numbers, not {type(data).__name__}: {data!r:.60}")
+    return array
+
+
+def _dtypes_in(data: Any) -> list[np.dtype[Any]]:
+    """Return the types of the arrays in nested lists."""
+    if isinstance(data, (list, tuple)):
+        return [dtype for x in data for dtype in _dtypes_in(x)]
+    return [data.dtype] if hasattr(data, "dtype") else []
+
+
+def of_whole_numbers(data: Any, arrays: list[Any]) -> Any:
+    """Return a floating result in the default type if all operands were whole numbers or Python's own."""
+    if data.dtype.kind != "f" or any(getattr(a, "dtype", np.dtype(bool)).kind == "f" for a in arrays):
+        return data
+    return data.astype(_default_dtype)
