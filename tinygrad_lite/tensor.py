@@ -514,6 +514,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         What to apply.
     inputs : tuple
         Its differentiable inputs: Tensors, arrays, numbers. Arrays and numbers take on the Tensors' floating type.
+        Arrays are kept, not copied: they must stay as they are until the backward pass.
     params : tuple
         Its other arguments, in the rule's order.
 
