@@ -103,11 +103,10 @@ def run(args: argparse.Namespace) -> int:
         say(f"resuming after epoch {len(metrics['history'])}", args.quiet)
     else:
         say(f"validation accuracy before training: {metrics['initial_valid_accuracy']:.4f}", args.quiet)
-    history = metrics["history"]
-    batches.epoch = len(history)
+    batches.epoch = len(metrics["history"])
 
     stopped: BaseException | None = None
-    for epoch in range(len(history) + 1, args.epochs + 1):
+    for epoch in range(len(metrics["history"]) + 1, args.epochs + 1):
         start = time.perf_counter()
         bar = tqdm(batches, f"epoch {epoch}/{args.epochs}", unit="batch", disable=args.quiet)
         try:
@@ -118,14 +117,8 @@ def run(args: argparse.Namespace) -> int:
                 valid_loss, valid_accuracy = evaluate(net, data.valid)
             if not math.isfinite(train_loss + valid_loss):
                 raise Diverged(f"after the last step: the loss is {train_loss + valid_loss}, {_first_not_finite(net)}")
-        except (Diverged, KeyboardInterrupt) as reason:
-            bar.close()
-            stopped = reason
-            break
-        seconds = time.perf_counter() - start
-        metrics["seconds"] += seconds
-        history.append(
-            {
+            seconds = time.perf_counter() - start
+            finished = {
                 "epoch": epoch,
                 "train_loss": train_loss,
                 "valid_loss": valid_loss,
@@ -133,28 +126,37 @@ def run(args: argparse.Namespace) -> int:
                 "valid_accuracy": valid_accuracy,
                 "seconds": seconds,
             }
-        )
-        checkpoint.save(saved, {"net": net.state_dict(), "optimizer": optimizer.state_dict()}, metrics)
-        write_metrics(args.out, metrics)
+            history = [*metrics["history"], finished]
+            so_far = metrics | {"history": history, "seconds": metrics["seconds"] + seconds}
+            checkpoint.save(saved, {"net": net.state_dict(), "optimizer": optimizer.state_dict()}, so_far)
+            metrics = so_far
+            write_metrics(args.out, metrics)
+        except (Diverged, KeyboardInterrupt) as reason:
+            bar.close()
+            stopped = reason
+            break
         say(
             f"  train loss {train_loss:.4f}, accuracy {train_accuracy:.4f};  "
             f"validation loss {valid_loss:.4f}, accuracy {valid_accuracy:.4f}",
             args.quiet,
         )
 
-    if history:
-        # An epoch that was broken off has moved the weights: the results are those of the last finished one.
-        net.load_state_dict(checkpoint.load(saved)[0]["net"])
+    if metrics["history"]:
+        # An epoch that was broken off has moved the weights: the results are those of the last one that was saved.
+        states, last = checkpoint.load(saved)
+        metrics = last | {"config": metrics["config"]}
+        net.load_state_dict(states["net"])
         try:
             report(net, data, metrics, args.out)
         except KeyboardInterrupt:
             say("interrupted while the results were written: --resume writes them again")
             return INTERRUPTED
-    kept = f"The results of epoch {len(history)} are kept in {args.out}" if history else "Nothing was written"
+    done = len(metrics["history"])
+    kept = f"The results of epoch {done} are kept in {args.out}" if done else "Nothing was written"
     if isinstance(stopped, Diverged):
-        raise Diverged(f"epoch {len(history) + 1}, {stopped}. {kept}. Try a lower --lr")
+        raise Diverged(f"epoch {done + 1}, {stopped}. {kept}. Try a lower --lr")
     if stopped is not None:
-        say(f"interrupted in epoch {len(history) + 1}. {kept}")
+        say(f"interrupted after epoch {done}. {kept}" if done else f"interrupted in the first epoch. {kept}")
         return INTERRUPTED
     say(f"test accuracy: {metrics['test_accuracy']:.4f}  (results are in {args.out})", args.quiet)
     return 0
@@ -267,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser().prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say("interrupted before training: nothing was written")
+        say(f"interrupted outside of training. What was in {args.out} is kept")
         return INTERRUPTED
 
 

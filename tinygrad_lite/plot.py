@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .data.splits import SIDE
 from .errors import ShapeError
 from .files import write_atomically
 
@@ -47,7 +48,6 @@ STYLE = {
     "legend.frameon": False,
 }
 PAPER, INK = "#eeeeee", "black"
-SIDE = 28  # of a digit, in pixels
 GAP = 2  # between digits in a mosaic, in their pixels
 CAPTION = 9  # the height a caption takes above its digit, in the digit's pixels
 TILE_INCHES = 0.6

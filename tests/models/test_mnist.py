@@ -289,7 +289,7 @@ def test_ctrl_c_outside_of_training_says_what_there_is(small, tmp_path, monkeypa
     assert "interrupted while the results were written: --resume" in capsys.readouterr().out
     monkeypatch.setattr(mnist, "load_data", interrupted)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 130
-    assert "interrupted before training" in capsys.readouterr().out
+    assert "interrupted outside of training" in capsys.readouterr().out
 
 
 def test_ctrl_c_keeps_the_last_finished_epoch_and_exits_with_130(small, tmp_path, monkeypatch, capsys):
@@ -305,12 +305,34 @@ def test_ctrl_c_keeps_the_last_finished_epoch_and_exits_with_130(small, tmp_path
 
     monkeypatch.setattr(mnist, "train", interrupted)
     assert mnist.main(["--out", str(tmp_path / "cut"), "--data", "mnist", "--lr", "0.1", "--epochs", "5"]) == 130
-    assert "interrupted in epoch 3" in capsys.readouterr().out
+    assert "interrupted after epoch 2" in capsys.readouterr().out
     monkeypatch.setattr(mnist, "train", whole)
     two_epochs = run(tmp_path / "two", "--epochs", "2")
     cut = json.loads((tmp_path / "cut" / "metrics.json").read_text())
     assert cut["test_accuracy"] == two_epochs["test_accuracy"]
     assert without_times(cut)["history"] == without_times(two_epochs)["history"]
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == FILES
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_while_an_epoch_is_saved_leaves_weights_and_metrics_of_one_epoch(small, tmp_path, monkeypatch, moment):
+    save, calls = checkpoint.save, iter(range(1, 4))
+
+    def interrupted(*arguments):
+        second = next(calls) == 2
+        if second and moment == "before":
+            raise KeyboardInterrupt
+        save(*arguments)
+        if second:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", interrupted)
+    assert mnist.main(["--out", str(tmp_path / "cut"), "--data", "mnist", "--lr", "0.1", "--epochs", "3"]) == 130
+    monkeypatch.setattr(checkpoint, "save", save)
+    expected = run(tmp_path / "whole", "--epochs", "1" if moment == "before" else "2")
+    cut = json.loads((tmp_path / "cut" / "metrics.json").read_text())
+    assert without_times(cut)["history"] == without_times(expected)["history"]
+    assert cut["test_accuracy"] == expected["test_accuracy"]
     assert {path.name for path in (tmp_path / "cut").iterdir()} == FILES
 
 
@@ -339,7 +361,7 @@ def test_a_real_ctrl_c_ends_the_process_with_130(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert "interrupted in epoch" in out
+    assert "interrupted after epoch" in out
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["test_accuracy"] > 0.9
     assert {path.name for path in tmp_path.iterdir()} == FILES

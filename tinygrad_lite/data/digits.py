@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from ..files import write_atomically
 from .cache import cache_folder
-from .splits import Digits, Split, rows_in_unit_interval
+from .splits import SIDE, Digits, Split, rows_in_unit_interval
 
 GENERATOR_VERSION = 1  # part of the cache file's name: raise it with every change to the pictures
 SIZES = (50_000, 10_000, 10_000)  # train, valid, test
-SIDE = 28  # of a picture, in pixels
 BOX = 20  # the longer side of the digit in it
 
 # Named one by one, so that a font added to matplotlib, or dropped, cannot quietly change the data.

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+SIDE = 28  # of an image, in pixels
+
 
 @dataclass(frozen=True, eq=False)
 class Split:

@@ -25,15 +25,12 @@ class Vjp:
     expression : callable
         Takes the cotangent ``g`` of the output, then the values it names; returns the cotangent of the input, still
         of the broadcast shape: whoever calls it sums it back.
-    names : tuple of str
-        What it reads besides ``g``: ``y`` (the output), inputs, parameters.
     pull_back : callable
         ``pull_back(g, y, k, inputs, params)`` calls the expression with what it names. The values may be of any one
         kind (arrays, Tensors, …), and so is what is returned; ``k`` is the number of the input.
     """
 
     expression: Callable[..., Any]
-    names: tuple[str, ...]
     pull_back: Callable[[Any, Any, int, Sequence[Any], tuple[Any, ...]], Any]
 
 
@@ -273,7 +270,6 @@ def _vjp(
     call = f"lambda g, y, k, inputs, params: expression({', '.join(['g', *(known[name] for name in names)])})"
     return Vjp(
         expression=expression,
-        names=tuple(names),
         pull_back=eval(call, {"expression": expression}),
     )
 
