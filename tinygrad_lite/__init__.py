@@ -4,6 +4,7 @@ from . import data, nn, optim, plot, rules
 from .dtypes import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
 from .errors import DataError, GraphError, ShapeError
+from .explain import explain
 from .gradcheck import GradientMismatch, gradcheck, prove
 from .tensor import Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
@@ -16,6 +17,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "data",
+    "explain",
     "get_default_dtype",
     "grad",
     "gradcheck",

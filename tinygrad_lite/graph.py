@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .nn import Module
     from .tensor import Tensor
 
+_GREEK = {"δ": r"\delta"}
 _SUBSCRIPTS = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
 _PRODUCTS = (products.product, products.linear)
 _ACTIVATIONS = (neural.relu, neural.sigmoid, neural.softmax, neural.log_softmax, elementwise.tanh)
@@ -45,7 +46,9 @@ class Name:
         lettered = re.fullmatch(r"([A-Za-z])_?(\d+)", word)
         if lettered and number is None:
             word, number = lettered[1], int(lettered[2])
-        if len(word) > 1:
+        if word in _GREEK:
+            word = _GREEK[word]
+        elif len(word) > 1:
             escaped = re.sub(r"([_#$%&{}])", r"\\\1", word)
             word = rf"\mathrm{{{escaped}}}"
         return word if number is None else f"{word}_{{{number}}}"
@@ -78,6 +81,11 @@ class Value:
     path: str | None = None
 
     @property
+    def operand(self) -> Any:
+        """What an operation was applied to: the Tensor, or the plain array."""
+        return self.array if self.node is None else self.node
+
+    @property
     def requires_grad(self) -> bool:
         """Whether a cotangent flows to it."""
         return self.node is not None and self.node.requires_grad
@@ -91,6 +99,12 @@ class Step:
     operands: tuple[Value | float, ...]
     params: tuple[Any, ...]
     result: Value
+
+    @property
+    def inputs(self) -> list[Node]:
+        """The operands that a cotangent flows to, each once, in order."""
+        nodes = [x.node for x in self.operands if isinstance(x, Value) and x.node is not None]
+        return list(dict.fromkeys(node for node in nodes if node.requires_grad))
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,22 +302,18 @@ def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[Step, dict[Node, A
     step : Step
         The operation passed, youngest first.
     cotangents : dict
-        The cotangents of the operands it completed: those that no older operation adds to.
+        The cotangents of the operands it completed: those that no older operation adds to. What the caller puts in
+        their place is what flows on.
     """
     open_uses: Counter[Node] = Counter()
     for step in graph.steps:
-        open_uses.update(_differentiable(step))
+        open_uses.update(step.inputs)
     gathered: dict[Node, Any] = {graph.result.node: seed}  # type: ignore[dict-item]
     for step in reversed(graph.steps):
         node: Any = step.result.node
-        inputs = _differentiable(step)
-        for x, g in sweep([node], [gathered.pop(node)], inputs).items():
+        for x, g in sweep([node], [gathered.pop(node)], step.inputs).items():
             gathered[x] = gathered[x] + g if x in gathered else g
-        open_uses.subtract(inputs)
-        yield step, {x: gathered[x] for x in inputs if not open_uses[x]}
-
-
-def _differentiable(step: Step) -> list[Node]:
-    """Return the nodes among the operands that a cotangent flows to, each once, in order."""
-    nodes = [x.node for x in step.operands if isinstance(x, Value) and x.node is not None]
-    return list(dict.fromkeys(node for node in nodes if node.requires_grad))
+        open_uses.subtract(step.inputs)
+        completed = {x: gathered[x] for x in step.inputs if not open_uses[x]}
+        yield step, completed
+        gathered.update(completed)

@@ -76,7 +76,7 @@ squared_loss = define("squared_loss", lambda p, t: np.square(p - t).sum() / samp
 
 # L = -1/n Σ t·log softmax(z), t a distribution over the classes (its rows add up to one). 0·log 0 counts as 0.
 cross_entropy = define("cross_entropy",
-    lambda z, t: -(t * np.where(t == 0, 0, _log_softmax(z))).sum() / samples_in(z),
+    lambda z, t: -(t * np.where(t == 0, 0, log_softmax(z))).sum() / samples_in(z),
     z=lambda g, z, t: g / samples_in(z) * (softmax(z) * t.sum(axis=-1, keepdims=True) - t),
     t=lambda g, z: -g / samples_in(z) * log_softmax(z),
     samples=lambda: [sample(normal(5, 3), positive(5, 3)), sample(distinct(4), positive(4)),

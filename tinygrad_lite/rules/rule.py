@@ -80,6 +80,11 @@ class Rule:
     vjps: Sequence[Vjp]
     make_samples: Callable[[], Iterable[Sample]]
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of the library's own tables."""
+        return self.forward.__module__.startswith(_own_package)
+
     def __repr__(self) -> str:
         return f"<rule {self.name}({', '.join([*self.inputs, *self.params])})>"
 
@@ -225,9 +230,7 @@ def define(
             f"rule {name!r}: forward may not name an argument g or y; they are the cotangent and the output"
         )
     known = _rules.get(name)
-    if known is not None and (
-        known.forward.__module__.startswith(_own_package) or known.forward.__module__ != forward.__module__
-    ):
+    if known is not None and (known.is_built_in or known.forward.__module__ != forward.__module__):
         raise ValueError(f"there is already a rule {name!r}, from {known.forward.__module__}: choose another name")
 
     derivatives = tuple(_vjp(name, argument, vjps[argument], inputs, params, variadic) for argument in inputs)
