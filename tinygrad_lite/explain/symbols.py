@@ -41,7 +41,8 @@ class Scope:
         """Return the scope of a rule's sample: a letter for each length, names for its parameters."""
         lengths = dict.fromkeys(n for array in arrays for n in np.shape(array) if n > 1)
         named = {id(x): name for name, x in parameters.items() if not isinstance(x, (int, float, str, type(None)))}
-        return cls(dict(zip(lengths, _LETTERS, strict=False)), named)
+        letters = [letter for letter in _LETTERS if letter not in parameters]
+        return cls(dict(zip(lengths, letters, strict=False)), named)
 
     def size(self, n: int) -> Size:
         """Return the length of an axis, which knows its letter."""

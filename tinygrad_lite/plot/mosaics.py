@@ -1,0 +1,185 @@
+"""Many small images in one picture: digits, those that were misread, and what a layer's units look for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..data.splits import SIDE
+from ..errors import ShapeError
+from .checks import check_counts, check_positive
+from .style import BAR_INCHES, INK, PAPER, add_axes, colour_bar, in_style, join_lines, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+GAP = 2  # between digits in a mosaic, in their pixels
+CAPTION = 9  # the height a caption takes above its digit, in the digit's pixels
+TILE_INCHES = 0.6
+MOSAIC_INCHES = 3.6  # the least width of a mosaic, so that a heading fits: few tiles are drawn larger
+MOST_WEIGHTS = 100
+SATURATION = 0.995  # the share of weights within the colour scale: a few large ones would leave the rest pale
+
+
+@in_style
+def digits(
+    images: ArrayLike, titles: Sequence[str] | None = None, columns: int = 10, title: str | None = None
+) -> Figure:
+    """Draw images in a grid, dark ink on light paper.
+
+    Parameters
+    ----------
+    images
+        Of shape (n, 784) or (n, 28, 28), with 0 for the background; the largest value is drawn black.
+    titles
+        A caption for each image.
+    columns
+        Images in a row of the grid.
+    title
+        The figure's heading.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, they have another shape, the captions are not as many, or `columns` is not
+        positive.
+    """
+    return _digits("digits", images, titles, columns, title)
+
+
+@in_style
+def mistakes(
+    images: ArrayLike, labels: ArrayLike, predictions: ArrayLike, title: str | None = None, most: int = 40
+) -> Figure:
+    """Draw the digits that were misread, each under a caption "true → read".
+
+    Parameters
+    ----------
+    images
+        Of shape (n, 784) or (n, 28, 28).
+    labels, predictions
+        What each image shows, and what it was taken for: integers of shape (n,).
+    title
+        The figure's heading, followed by a line that counts the mistakes.
+    most
+        How many to draw; these are the first ones.
+
+    Raises
+    ------
+    ValueError
+        If a shape is another, the counts differ, or `most` is not positive.
+    """
+    check_positive("mistakes", "most", most)
+    tiles = _tiles("mistakes", images)
+    truth, read = np.asarray(labels), np.asarray(predictions)
+    check_counts("mistakes", images=tiles, labels=truth, predictions=read)
+    wrong = np.flatnonzero(truth != read)
+    if not len(wrong):
+        figure = new_figure(6, 1, title)
+        figure.text(0.5, 0.3, f"No mistakes: all {len(truth):,} digits were read right.", ha="center")
+        return figure
+    shown = wrong[:most]
+    captions = [f"{true} → {taken}" for true, taken in zip(truth[shown], read[shown], strict=True)]
+    count = f"{len(wrong):,} of {len(truth):,} misread"
+    if len(shown) < len(wrong):
+        count += f", the first {len(shown)} shown"
+    return _digits("mistakes", tiles[shown], captions, 10, join_lines(title, f"{count}: true → read"))
+
+
+@in_style
+def weights(weight: ArrayLike, title: str | None = None) -> Figure:
+    """Draw what each unit of a first layer looks for: its incoming weights as an image.
+
+    Parameters
+    ----------
+    weight
+        Of shape (784, units). Red weighs for, blue against, on a scale symmetric about 0 that the largest
+        1 in 200 exceed.
+    title
+        The figure's heading; where there are more than 100 units, it says that only the first 100 are drawn.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another.
+    """
+    values = np.asarray(weight)
+    if values.ndim != 2 or len(values) != SIDE * SIDE or not values.size:
+        raise ShapeError(
+            f"weights: the weight has shape {values.shape}, but must have (784, units): "
+            f"a row for each pixel of a 28×28 image, a column for each unit"
+        )
+    from matplotlib import colormaps
+
+    units = values.shape[1]
+    tiles = values.T[:MOST_WEIGHTS].reshape(-1, SIDE, SIDE)
+    capped = f"the first {MOST_WEIGHTS} of {units} units" if units > MOST_WEIGHTS else None
+    # A net that has diverged holds infinities and NaNs, and what else it holds should be seen all the same.
+    sizes = np.abs(tiles[np.isfinite(tiles)])
+    limit = (np.quantile(sizes, SATURATION) if len(sizes) else 0) or 1
+    columns = math.ceil(math.sqrt(len(tiles)))
+    figure, picture = _mosaic(
+        tiles, columns, join_lines(title, capped), colormaps["RdBu_r"], (-limit, limit), margin=BAR_INCHES
+    )
+    colour_bar(figure, picture, picture.axes, "weight", extend="both")
+    return figure
+
+
+def _digits(
+    caller: str, images: ArrayLike, captions: Sequence[str] | None, columns: int, heading: str | None
+) -> Figure:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    check_positive(caller, "columns", columns)
+    tiles = _tiles(caller, images)
+    if captions is not None:
+        check_counts(caller, images=tiles, titles=captions)
+    cmap = LinearSegmentedColormap.from_list("ink", [PAPER, INK])
+    figure, _ = _mosaic(tiles, min(columns, len(tiles)), heading, cmap, (0, tiles.max() or 1), captions)
+    return figure
+
+
+def _mosaic(
+    tiles: NDArray[Any],
+    columns: int,
+    heading: str | None,
+    cmap: Colormap,
+    limits: tuple[float, float],
+    captions: Sequence[str] | None = None,
+    margin: float = 0,
+) -> tuple[Figure, AxesImage]:
+    """Draw tiles (n, 28, 28) as one picture: far quicker than n pairs of axes.
+
+    `margin` is what is left free at the right, in inches.
+    """
+    rows = math.ceil(len(tiles) / columns)
+    high, wide = SIDE + GAP + (CAPTION if captions else 0), SIDE + GAP
+    inch = max(TILE_INCHES, MOSAIC_INCHES / columns) / wide
+    width, height = columns * wide * inch, rows * high * inch
+    figure = new_figure(width + 0.2 + margin, height + 0.2, heading)
+    ax = add_axes(figure, 0.1, 0.1, width, height)
+    ax.set_axis_off()
+    canvas = np.full((rows * high, columns * wide), np.nan, np.float32)
+    for index, tile in enumerate(tiles):
+        y, x = (index // columns + 1) * high - GAP - SIDE, index % columns * wide
+        canvas[y : y + SIDE, x : x + SIDE] = tile
+        if captions is not None:
+            ax.text(x + SIDE / 2, y - 1, captions[index], ha="center", va="bottom", fontsize=8)
+    picture = ax.imshow(canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1])
+    return figure, picture
+
+
+def _tiles(caller: str, images: ArrayLike) -> NDArray[Any]:
+    """Return images as (n, 28, 28)."""
+    array = np.asarray(images)
+    if array.shape[1:] not in ((SIDE * SIDE,), (SIDE, SIDE)) or not len(array):
+        raise ShapeError(
+            f"{caller}: the images have shape {array.shape}, but must have (n, 784) or (n, 28, 28), with n at least 1"
+        )
+    return array.reshape(-1, SIDE, SIDE)

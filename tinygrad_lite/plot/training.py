@@ -1,0 +1,182 @@
+"""What training led to: learning curves, what was read for what, boundaries between classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ShapeError
+from .checks import check_classes, check_counts, check_positive
+from .style import (
+    BAR_INCHES,
+    BLUE,
+    PALE_BLUE,
+    PALE_VERMILION,
+    VERMILION,
+    add_axes,
+    colour_bar,
+    in_style,
+    join_lines,
+    new_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GRID = 200  # points along each axis on which a decision boundary is sought
+
+
+@in_style
+def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> Figure:
+    """Draw how loss and accuracy changed from epoch to epoch.
+
+    Parameters
+    ----------
+    history
+        One mapping an epoch, with the keys `epoch`, `train_loss`, `valid_loss` (means over samples),
+        `train_accuracy` and `valid_accuracy` (shares between 0 and 1, drawn in per cent).
+    title
+        The figure's heading.
+
+    Raises
+    ------
+    ValueError
+        If the history is empty or an epoch lacks a key.
+    """
+    if not history:
+        raise ValueError("curves: the history is empty, so there is no epoch to draw; train for one at least")
+    from matplotlib.ticker import MaxNLocator
+
+    figure = new_figure(9.4, 3.3, title)
+    epochs = _column(history, "epoch")
+    for left, quantity, unit, scale in ((0.85, "loss", "mean per sample", 1), (5.55, "accuracy", "%", 100)):
+        ax = add_axes(figure, left, 0.5, 3.7, 2.7)
+        for split, color, marker in (("train", BLUE, "o"), ("valid", VERMILION, "s")):
+            values = scale * _column(history, f"{split}_{quantity}")
+            ax.plot(epochs, values, color=color, marker=marker, label=split)
+        ax.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+        ax.legend()
+    return figure
+
+
+@in_style
+def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10, title: str | None = None) -> Figure:
+    """Draw how often each class was read as each other: a row for the truth, a column for the reading.
+
+    The colour is the share of the row, on a scale that spreads the small shares; counts of 0 are left blank.
+
+    Parameters
+    ----------
+    labels, predictions
+        Integers of shape (n,), from 0 to `classes` - 1.
+    classes
+        How many classes there are.
+    title
+        The figure's heading, followed by a line that counts what was read right.
+
+    Raises
+    ------
+    ValueError
+        If the counts differ, or a class is out of range.
+    """
+    check_positive("confusion", "classes", classes)
+    truth = check_classes("confusion", "labels", labels, classes)
+    read = check_classes("confusion", "predictions", predictions, classes)
+    check_counts("confusion", labels=truth, predictions=read)
+    counts = np.bincount(truth * classes + read, minlength=classes**2).reshape(classes, classes)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+    from matplotlib.colors import PowerNorm
+
+    norm = PowerNorm(0.4, 0, 1)
+    figure = new_figure(
+        5.6 + BAR_INCHES, 5.6, join_lines(title, f"{np.trace(counts):,} of {counts.sum():,} read right")
+    )
+    ax = add_axes(figure, 0.6, 0.5, 5, 5)
+    picture = ax.imshow(share, cmap="Blues", norm=norm)
+    dark = norm(share) > 0.6
+    for row, column in np.argwhere(counts):
+        color = "white" if dark[row, column] else "black"
+        ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=color, fontsize=9)
+    ax.set(xlabel="read as", ylabel="true class", xticks=range(classes), yticks=range(classes))
+    ax.grid(False)
+    bar = colour_bar(figure, picture, ax, "share of the true class (%)")
+    bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
+    return figure
+
+
+@in_style
+def boundary(
+    predict: Callable[[NDArray[Any]], ArrayLike],
+    points: ArrayLike,
+    labels: ArrayLike,
+    title: str | None = None,
+) -> Figure:
+    """Draw where in the plane a classifier says class 0 and where class 1, with the points it learnt from.
+
+    Parameters
+    ----------
+    predict
+        Takes points of shape (m, 2) and returns the probability of class 1, or a score, of shape (m,).
+        The boundary is where it is 0.5.
+    points
+        Of shape (n, 2).
+    labels
+        The class of each point, 0 or 1, of shape (n,).
+    title
+        The figure's heading.
+
+    Raises
+    ------
+    ValueError
+        If a shape is another, the counts differ, or there is a class besides 0 and 1.
+    """
+    places = np.asarray(points)
+    if places.ndim != 2 or places.shape[1] != 2 or not len(places):
+        raise ShapeError(f"boundary: the points have shape {places.shape}, but must have (n, 2): x₁ and x₂ of each")
+    truth = check_classes("boundary", "labels", labels, 2)
+    check_counts("boundary", points=places, labels=truth)
+    low, high = places.min(axis=0), places.max(axis=0)
+    margin = 0.1 * np.maximum(high - low, 1e-3)
+    x, y = np.linspace(low - margin, high + margin, GRID).T
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.result_type(places, np.float32))
+    scores = np.asarray(predict(grid))
+    if scores.shape != (len(grid),):
+        raise ShapeError(
+            f"boundary: predict returned the shape {scores.shape} for {len(grid)} points, but must return "
+            f"({len(grid)},): one probability of class 1 for each"
+        )
+    scores = scores.reshape(GRID, GRID)
+    reach = max(0.5, np.abs(scores - 0.5).max())  # 0.5 for probabilities, so that they span 0 to 1
+
+    from matplotlib.colors import LinearSegmentedColormap
+
+    figure = new_figure(5.2 + BAR_INCHES, 4.5, title)
+    ax = add_axes(figure, 0.8, 0.5, 4.4, 3.9)
+    cmap = LinearSegmentedColormap.from_list("classes", [PALE_BLUE, "white", PALE_VERMILION])
+    areas = ax.contourf(x, y, scores, np.linspace(0.5 - reach, 0.5 + reach, 21), cmap=cmap)
+    if scores.min() < 0.5 < scores.max():
+        ax.contour(x, y, scores, [0.5], colors="black", linewidths=1.5)
+        ax.plot([], [], color="black", linewidth=1.5, label="score 0.5")
+    for label, color, marker in ((0, BLUE, "o"), (1, VERMILION, "s")):
+        x1, x2 = places[truth == label].T
+        ax.scatter(x1, x2, s=22, c=color, marker=marker, edgecolors="white", label=f"class {label}")
+    ax.set(xlabel="x₁", ylabel="x₂")
+    ax.grid(False)
+    ax.legend(frameon=True)
+    ticks = [float(tick) for tick in np.linspace(0.5 - reach, 0.5 + reach, 5)]
+    colour_bar(figure, areas, ax, "score of class 1").set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+    return figure
+
+
+def _column(history: Sequence[Mapping[str, float]], key: str) -> NDArray[np.float64]:
+    missing = [index for index, epoch in enumerate(history) if key not in epoch]
+    if missing:
+        raise ValueError(
+            f"curves: entry {missing[0]} of the history lacks {key!r}; it has {sorted(history[missing[0]])}"
+        )
+    return np.array([epoch[key] for epoch in history], np.float64)
