@@ -164,6 +164,18 @@ def test_a_rule_of_ones_own_has_formulas_at_once():
     assert str(tg.explain(rule)) == text
 
 
+def test_numpy_may_be_called_in_any_way_it_allows():
+    tg.rules.define(
+        "centred",
+        lambda x: x - np.mean(x, 0, keepdims=True),
+        x=lambda g: g - np.mean(g, axis=0, keepdims=True) + 0 * np.round(g.T, 2).T,
+        samples=lambda: [sample(np.array([[1.0, 2.0], [3.0, 5.0]]))],
+    )
+    text = str(tg.explain("centred"))
+    assert "y = x − mean₀ x" in text
+    assert "∂L/∂x = g − mean₀ g + 0 round(gᵀ, 2)ᵀ" in text
+
+
 def test_what_cannot_be_read_says_why():
     tg.rules.define(
         "branching",

@@ -216,7 +216,7 @@ def _written_call(call: Call, language: Language) -> tuple[str, Binding]:
     if language == "latex" and function == "where":
         return _cases(call), ATOM
     form = _NOTATION.get(function, {}).get(language)
-    if form is None:
+    if form is None or len(form.needs) != len(operands):
         return _written_by_name(call, language), ATOM
     parts = [write(operand, language, need) for operand, need in zip(operands, form.needs, strict=True)]
     axes = _text_axes(call.axes) if language == "text" else "_{" + ",".join(map(str, call.axes)) + "}"

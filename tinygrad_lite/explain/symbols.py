@@ -6,6 +6,7 @@ sample, so every shape and every decision a rule takes by it (which axes broadca
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,20 @@ class NotAnExpression(TypeError):
     """What is read changes an array in place: a program, not a formula."""
 
 
+def _operator(function: str, compute: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an operator of sizes and numbers, and its reflection: whole numbers give a size, others a symbol."""
+
+    def operate(a: Any, b: Any) -> Any:
+        if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
+            return NotImplemented
+        scope = a.scope if isinstance(a, Size) else b.scope  # type: ignore[union-attr]
+        value = compute(_plain(a), _plain(b))
+        expression = _simplified(Call(function, (expression_of(a, scope), expression_of(b, scope))))
+        return Size(value, expression, scope) if isinstance(value, int) else Symbol(expression, value, scope)
+
+    return operate, lambda self, other: operate(other, self)
+
+
 class Size(int):
     """A whole number that remembers how it was computed from the lengths of axes."""
 
@@ -64,43 +79,13 @@ class Size(int):
         size.expression, size.scope = expression, scope
         return size
 
-    def _combined(self, function: str, a: int, b: int, value: int) -> Size:
-        return Size(
-            value, _simplified(Call(function, (expression_of(a, self.scope), expression_of(b, self.scope)))), self.scope
-        )
-
-    def __mul__(self, other: Any) -> Any:
-        return (
-            self._combined("scale", self, other, int(self) * int(other)) if isinstance(other, int) else NotImplemented
-        )
-
-    def __rmul__(self, other: Any) -> Any:
-        return (
-            self._combined("scale", other, self, int(other) * int(self)) if isinstance(other, int) else NotImplemented
-        )
-
-    def __add__(self, other: Any) -> Any:
-        return self._combined("add", self, other, int(self) + int(other)) if isinstance(other, int) else NotImplemented
-
-    def __radd__(self, other: Any) -> Any:
-        return self._combined("add", other, self, int(other) + int(self)) if isinstance(other, int) else NotImplemented
-
-    def __sub__(self, other: Any) -> Any:
-        return (
-            self._combined("subtract", self, other, int(self) - int(other))
-            if isinstance(other, int)
-            else NotImplemented
-        )
+    __add__, __radd__ = _operator("add", operator.add)
+    __sub__, __rsub__ = _operator("subtract", operator.sub)
+    __mul__, __rmul__ = _operator("scale", operator.mul)
+    __truediv__, __rtruediv__ = _operator("divide", operator.truediv)
 
     def __neg__(self) -> Size:
         return Size(-int(self), Call("negative", (self.expression,)), self.scope)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        if not isinstance(other, (int, float)):
-            return NotImplemented
-        return Symbol(
-            Call("divide", (expression_of(other, self.scope), self.expression)), other / int(self), self.scope
-        )
 
 
 class Symbol(NDArrayOperatorsMixin):
@@ -179,6 +164,8 @@ class Symbol(NDArrayOperatorsMixin):
                 if value.shape == np.shape(self.value)
                 else Symbol(Call(name, (self.expression,)), value, self.scope)
             )
+        if name in _REDUCTIONS and len(args) > 1:
+            args, kwargs = args[:1], {"axis": args[1], **kwargs}
         axis = kwargs.pop("axis", None)
         axes = () if axis is None else tuple(map(int, axis)) if isinstance(axis, tuple) else (int(axis),)
         kwargs.pop("keepdims", None)
@@ -235,6 +222,11 @@ class Symbol(NDArrayOperatorsMixin):
     def mT(self) -> Symbol:
         """The last two axes exchanged."""
         return Symbol(Call("mT", (self.expression,)), np.asarray(self.value).mT, self.scope)
+
+    @property
+    def T(self) -> Symbol:
+        """The axes reversed."""
+        return self.transpose(tuple(reversed(range(self.ndim))))
 
     def astype(self, dtype: Any) -> Symbol:
         """Convert to another type, which formulas do not show."""
