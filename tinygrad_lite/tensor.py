@@ -610,7 +610,8 @@ def _raw_index(index: Any) -> Any:
         return tuple(_raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
     if isinstance(index, (list, np.ndarray, Tensor)):
         index = np.array(_raw_tree(index))
-        return index if index.size else index.astype(int)
+        # An empty list is an array of floats; an empty mask stays one.
+        return index.astype(int) if index.dtype.kind == "f" and not index.size else index
     return index
 
 

@@ -43,9 +43,9 @@ linear = define("linear", lambda a, b, c: a @ b + c, **factors,
 def _einsum_back(g: Any, k: int, xs: tuple[Any, ...], subscripts: str) -> Any:
     """Return the cotangent of operand ``k``: the einsum with that operand and the output exchanged.
 
-    Two kinds of labels need a partner to take their place: one that stands in operand ``k`` alone was summed over,
-    so its cotangent is the same all along the axis (a vector of ones); one that stands twice took a diagonal, so
-    its cotangent lies on the diagonal (an identity matrix).
+    Two kinds of labels need a partner to take their place: one that stands in operand ``k`` alone (or elsewhere only
+    with a length of one) was summed over, so its cotangent is the same all along the axis (a vector of ones); one
+    that stands twice took a diagonal, so its cotangent lies on the diagonal (an identity matrix).
     """
     x = xs[k]
     terms, output = split_subscripts(subscripts)
@@ -60,7 +60,10 @@ def _einsum_back(g: Any, k: int, xs: tuple[Any, ...], subscripts: str) -> Any:
             others.append(np.eye(size, dtype=x.dtype, like=x))
             sources.append(label + twin)
             label = twin
-        elif not any(label in source for source in sources):
+        elif not any(
+            label in source and other.shape[source.index(label)] == size
+            for source, other in zip(sources, [g, *others], strict=True)
+        ):
             others.append(np.ones_like(x, shape=size))
             sources.append(label)
         target.append(label)
