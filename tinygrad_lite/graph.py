@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .engine import Node, sweep
+from .engine import Node, Operation, sweep
 from .errors import GraphError
 from .rules import Rule, elementwise, neural, products
 
@@ -70,7 +70,7 @@ class Value:
     array : array
         Its raw value.
     node : Node or None
-        The Tensor; None for a plain array.
+        What stands for the Tensor in this graph; None for a plain array.
     path : str or None
         Where a parameter stands in its model, or the name it was given.
     """
@@ -157,21 +157,22 @@ def read(tensor: Tensor, model: Module | None = None) -> Graph:
         raise GraphError(
             "this Tensor has no graph: it was not computed from a Tensor with requires_grad=True, or inside no_grad()"
         )
-    nodes = _results(tensor)
     paths = {id(p): path for path, p in model.named_parameters()} if model is not None else {}
-    names = _Names(nodes)
+    copies = _Copies(_results(tensor))
+    names = _Names(copies)
     known: dict[int, Value] = {}
     leaves: list[Value] = []
     steps: list[Step] = []
-    for node in nodes:
+    for node in copies.results:
         operation: Any = node.operation
         operands: list[Value | float] = []
         for x, array in zip(operation.inputs, operation.arrays, strict=True):
             if not _has_a_name(x):
-                operands.append(x if isinstance(x, (int, float)) else x.item())
+                operands.append(x)
                 continue
             if id(x) not in known:
-                path = paths.get(id(x), getattr(x, "name", None))
+                original = copies.originals.get(id(x))
+                path = paths.get(id(original), getattr(original, "name", None))
                 known[id(x)] = Value(names[id(x)], array, x if isinstance(x, Node) else None, path)
                 leaves.append(known[id(x)])
             operands.append(known[id(x)])
@@ -201,26 +202,88 @@ def _has_a_name(operand: Any) -> bool:
     return isinstance(operand, Node) or np.ndim(operand) > 0
 
 
-class _Names:
-    """The names of the values of a graph, by the identity of Tensors and arrays."""
+class _Copies:
+    """A graph's nodes without those that merely stand for others, as the arguments of a differentiated function do.
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    Attributes
+    ----------
+    results : list of Node
+        Copies of the results, oldest first.
+    originals : dict
+        The Tensor that a copy was made of, by the identity of the copy.
+    """
+
+    def __init__(self, results: Sequence[Node]) -> None:
+        self.results: list[Node] = []
+        self.originals: dict[int, Node] = {}
+        self._found: dict[int, Any] = {}
+        for node in results:
+            operation: Any = node.operation
+            if operation.rule is elementwise.identity and node is not results[-1]:
+                argument = operation.inputs[0]
+                self._found[id(node)] = self._copied(node) if argument is None else self._operand(argument)
+                continue
+            copy = self._found[id(node)] = self._copied(node)
+            inputs = [self._operand(x) for x in operation.inputs]
+            copy.operation = Operation(operation.rule, inputs, operation.arrays, operation.params)
+            copy.operation.time = operation.time  # what has changed since is told by it
+            self.results.append(copy)
+
+    def _operand(self, x: Any) -> Any:
+        """Return the copy of an operand; an array as it is; a number, also one in a Tensor without a name, as such."""
+        if not isinstance(x, Node):
+            return x if np.ndim(x) or isinstance(x, (int, float)) else x.item()
+        if id(x) not in self._found:
+            plain = not x.requires_grad and not x._data.shape and getattr(x, "name", None) is None
+            self._found[id(x)] = x._data.item() if plain else self._copied(x)
+        return self._found[id(x)]
+
+    def _copied(self, node: Node) -> Node:
+        copy = Node()
+        copy._data, copy.requires_grad, copy.memory, copy.operation = node._data, node.requires_grad, node.memory, None
+        self.originals[id(copy)] = node
+        return copy
+
+    def own_name(self, x: Any) -> str | None:
+        """Return the name that the Tensor behind a copy was given."""
+        return getattr(self.originals.get(id(x)), "name", None)
+
+
+class _Names:
+    """The names of the values of a graph, by the identity of nodes and arrays."""
+
+    def __init__(self, copies: _Copies) -> None:
+        self._copies = copies
         self._words: dict[int, tuple[str, int | None]] = {}
-        self._biased = {id(x) for x in map(_biased_product, nodes)}
+        self._biased = {id(x) for x in map(_biased_product, copies.results)}
         layers = 0
-        for node in nodes:
+        for node in copies.results:
             operation: Any = node.operation
             rule: Rule = operation.rule
             layers += rule in _PRODUCTS
             for k, x in enumerate(operation.inputs):
                 if id(x) not in self._words and _has_a_name(x):
-                    self._words[id(x)] = _leaf_word(rule, k, x, layers)
-            self._words[id(node)] = self._result_word(node, layers, node is nodes[-1])
+                    self._words[id(x)] = self._leaf_word(rule, k, x, layers)
+            self._words[id(node)] = self._result_word(node, layers, node is copies.results[-1])
         self._names = dict(zip(self._words, _numbered(self._words.values()), strict=True))
+
+    def _leaf_word(self, rule: Rule, k: int, x: Any, layer: int) -> tuple[str, int | None]:
+        """Return what a leaf is called by what it is first used for, and the layer it belongs to."""
+        own = self._copies.own_name(x)
+        if own is not None and own not in ("weight", "bias"):
+            return own, None
+        learnt = isinstance(x, Node) and x.requires_grad
+        if rule in _PRODUCTS and learnt and k > 0:
+            return ("W", "b")[k - 1], layer
+        if layer and learnt and k == 1 and rule is elementwise.add:
+            return "b", layer
+        if learnt or rule in _PRODUCTS:
+            return "x", None
+        return ("t" if rule.inputs[0 if rule.variadic else k] == "t" else "c"), None
 
     def _result_word(self, node: Node, layers: int, last: bool) -> tuple[str, int | None]:
         operation: Any = node.operation
-        own = getattr(node, "name", None)
+        own = self._copies.own_name(node)
         if own is not None:
             return own, None
         if last:
@@ -252,21 +315,6 @@ def _biased_product(node: Node) -> Node | None:
         and bias.operation is None
     )
     return product if is_layer else None
-
-
-def _leaf_word(rule: Rule, k: int, x: Any, layer: int) -> tuple[str, int | None]:
-    """Return what a leaf is called by what it is first used for, and the layer it belongs to."""
-    own = getattr(x, "name", None)
-    if own is not None and own not in ("weight", "bias"):
-        return own, None
-    learnt = isinstance(x, Node) and x.requires_grad
-    if rule in _PRODUCTS and learnt and k > 0:
-        return ("W", "b")[k - 1], layer
-    if layer and learnt and k == 1 and rule is elementwise.add:
-        return "b", layer
-    if learnt or rule in _PRODUCTS:
-        return "x", None
-    return ("t" if rule.inputs[0 if rule.variadic else k] == "t" else "c"), None
 
 
 def _numbered(words: Iterable[tuple[str, int | None]]) -> Iterator[Name]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
+WIDTH = 100  # characters of the lines that explain the signs
 LONGEST = 60  # characters of a sum that is not yet broken into its terms
 
 
@@ -48,6 +51,10 @@ class Line:
     shape: str
     origin: str
     norm: float
+
+    def __str__(self) -> str:
+        parts = self.left if self.right is None else (*self.left, self.right)
+        return " = ".join(write(part, "text") for part in parts)
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,7 +99,7 @@ class Derivation(Explanation):
             text += "\n".join(["", head, *lines[: len(part)], ""])
             del lines[: len(part)]
         notes = legend([line.right for line in (*self.forward, *self.backward) if line.right is not None])
-        return text + (f"\nwhere {'; '.join(notes)}" if notes else "")
+        return text + ("\n" + fill(f"where {'; '.join(notes)}", WIDTH, subsequent_indent="  ") if notes else "")
 
     @property
     def _sections(self) -> dict[str, tuple[Line, ...]]:
@@ -102,7 +109,7 @@ class Derivation(Explanation):
 
     @property
     def _heads(self) -> list[str]:
-        return ["shape", *["norm"] * self.norms, "rule"]
+        return ["shape", *["norm"] * self.norms, "from"]
 
     def _rows(self, line: Line, language: Language) -> list[list[str]]:
         """Return the cells of a line: what it defines, the formula, shape, norm, rule; a long sum on several rows."""
@@ -174,9 +181,13 @@ def _written_out(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> 
     """Return what a rule computes as one would write it: by its name if it has one on paper, else written out."""
     written = output_of(rule, inputs, params)
     named = Symbol.__apply_rule__(rule, tuple(inputs), params).expression
-    names = [part for part in walk(written) if isinstance(part, Name)]
     activation = rule.forward.__module__ == neural.__name__ and len(rule.inputs) == 1
-    return named if activation or not rule.is_built_in or len(names) > len(set(names)) else written
+    repetitive = not _names_in(written) <= _names_in(named)
+    return named if activation or not rule.is_built_in or repetitive else written
+
+
+def _names_in(expression: Expression) -> Counter[Name]:
+    return Counter(part for part in walk(expression) if isinstance(part, Name))
 
 
 def _backward(graph: Graph) -> Iterator[Line]:

@@ -45,20 +45,26 @@ class Formula(Explanation):
     def latex(self) -> str:
         """The formulas, aligned at their equals signs."""
         rows = [f"{write(left, 'latex')} &= {write(right, 'latex')}" for left, right in self._lines]
-        rows.append(rf"\text{{where }} g &= {write(Derivative(_LOSS, _OUTPUT), 'latex')}")
-        return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
+        formulas = r"\begin{aligned}" + r" \\[1ex] ".join(rows) + r"\end{aligned}"
+        where = rf"\text{{where }} g = {write(Derivative(_LOSS, _OUTPUT), 'latex')}"
+        notes = "".join(rf"\text{{; {note}}}" for note in self._notes)
+        return rf"\begin{{array}}{{l}}{formulas} \\[1ex] {where}{notes}\end{{array}}"
 
     def __str__(self) -> str:
         of = [f"{name.text}: {shape}" for name, shape in self.inputs]
         of += [f"{name} = {_short(x)}" for name, x in self.parameters.items() if x is not None and x is not False]
         width = max(len(write(left, "text")) for left, _ in self._lines)
         lines = [f"  {write(left, 'text').rjust(width)} = {write(right, 'text')}" for left, right in self._lines]
-        notes = ["g = ∂L/∂y", *legend([right for _, right in self._lines])]
-        return "\n".join([f"{self.rule.name}   {', '.join(of)}", *lines, f"  where {'; '.join(notes)}"])
+        notes = "; ".join(["g = ∂L/∂y", *self._notes])
+        return "\n".join([f"{self.rule.name}   {', '.join(of)}", *lines, f"  where {notes}"])
 
     @property
     def _lines(self) -> list[tuple[Expression, Expression]]:
         return [(_OUTPUT, self.output), *self.derivatives]
+
+    @property
+    def _notes(self) -> list[str]:
+        return legend([right for _, right in self._lines])
 
     @property
     def line(self) -> str:

@@ -328,6 +328,10 @@ def _simplified(call: Call) -> Expression:
             return Number({"add": a + b, "subtract": a - b, "scale": a * b}[function])
         case Call("power", (base, Number(1))):
             return base
+        case Call("power", (_, Number(0))):
+            return Number(1)
+        case Call("add", (a, b)) if a == b:
+            return Call("coefficient", (Number(2), a))
         case Call("scale", (Number(a), (Name() | Call()) as other)) if a >= 0:
             return Call("coefficient", (Number(a), other))
         case Call("scale", (Name() as name, Call("power") as other)):
