@@ -802,3 +802,16 @@ def test_an_error_outside_any_model_names_no_layer():
 def test_an_error_in_a_single_layer_names_that_layer():
     with pytest.raises(tg.ShapeError, match=r"\(in Linear\(2, 2\)\)"):
         tg.nn.Linear(2, 2)(np.ones((1, 3), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (6,), (1, 6), (), (2, 3, 1)])
+def test_a_cotangent_of_a_shape_that_does_not_belong_to_its_input_is_refused(shape):
+    with pytest.raises(tg.ShapeError, match=r"does not belong to an input of shape \(2, 3\)"):
+        tg.engine.sum_to_shape(np.ones(shape), (2, 3))
+
+
+def test_a_derivative_of_the_wrong_shape_is_not_reshaped_in_silence(monkeypatch):
+    monkeypatch.setattr(tg.rules.rule, "_rules", dict(tg.rules.rule._rules))
+    flat = tg.rules.define("flat", lambda x: x * 1, x=lambda g: g.ravel(), samples=list)
+    with pytest.raises(tg.ShapeError, match="cotangent of shape"):
+        flat(Tensor(np.ones((2, 3)), requires_grad=True)).sum().backward()

@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .errors import GraphError
+from .errors import GraphError, ShapeError
 from .rules import Rule
 
 
@@ -143,12 +143,20 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
         A cotangent whose shape ``shape`` broadcasts to.
     shape : tuple of int
         The shape of the input.
+
+    Raises
+    ------
+    ShapeError
+        If the input could not have been broadcast to the shape of the cotangent.
     """
     new = len(g.shape) - len(shape)
-    if g.shape[new:] == shape:
+    if new >= 0 and g.shape[new:] == shape:
         return g.sum(axis=0 if new == 1 else tuple(range(new)))
-    stretched = [new + i for i, n in enumerate(shape) if n == 1 and g.shape[new + i] != 1]
-    return g.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)
+    stretched = [new + i for i, n in enumerate(shape) if n == 1 and new >= 0 and g.shape[new + i] != 1]
+    summed = g.sum(axis=(*range(new), *stretched), keepdims=True)
+    if summed.shape[max(new, 0) :] != shape:
+        raise ShapeError(f"a cotangent of shape {g.shape} does not belong to an input of shape {shape}")
+    return summed.reshape(shape)
 
 
 def sweep(

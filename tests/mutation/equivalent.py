@@ -1,0 +1,37 @@
+"""The mutants that compute what the original computes, each with the reason.
+
+They are examined like the others: one that is noticed after all must go from here.
+"""
+
+_SAME_SHAPE = "the cotangent of the output has the output's shape"
+_SAME_TYPE = "the output has the input's type, and the cotangent the output's"
+_ADDED_IS_RIGHT = "np.add.at is right for every index, only slower than assignment"
+
+_EXTREME = "max, min by x: kept(g, x, axis) * _share(x == kept(y, x, axis), x, axis)  ->  kept(g, x, axis) * "
+_UNUSED = "_einsum_back: unused = iter(sorted(set(_LABELS) - set(''.join([*terms, output]))))  ->  "
+_LONG = "(label in source and other.shape[source.index(label)] == size for source, other in zip(sources, [g, *others], "
+_ALONE = f"_einsum_back: elif not any({_LONG}strict=True))):  ->  "
+_EYE = "_einsum_back: others.append(np.eye(size, dtype=x.dtype, like=x))  ->  "
+_PARTS = "_place: parts = index if isinstance(index, tuple) else (index,)  ->  "
+_NAMES = "(isinstance(part, (list, tuple)) or getattr(part, 'dtype', None) not in (None, np.bool_) for part in parts)"
+
+EQUIVALENT = {
+    f"{_EXTREME}_share(x == kept(y, x, axis), g, axis)": _SAME_TYPE,
+    f"{_EXTREME}_share(x == kept(y, x, axis), y, axis)": _SAME_TYPE,
+    "pad by x: g[inner(widths, g.shape)]  ->  g[inner(widths, y.shape)]": _SAME_SHAPE,
+    "pad by x: g[inner(widths, g.shape)]  ->  g[inner(widths, np.ones_like(g).shape)]": _SAME_SHAPE,
+    "relu by x: g * (y > 0)  ->  g * (x > 0)": "max(x, 0) is positive exactly where x is",
+    f"{_UNUSED}unused = iter(set(_LABELS) - set(''.join([*terms, output])))": "any unused label will do; sorted, it is "
+    "the same at every call",
+    f"{_ALONE}elif True:": "a factor of ones changes nothing",
+    f"{_ALONE}elif not all({_LONG}strict=True))):": "a factor of ones changes nothing",
+    f"{_ALONE}elif not any({_LONG.replace('g,', 'np.ones_like(g),')}strict=True))):": "only its shape is read",
+    f"{_ALONE}elif not any({_LONG}strict=False))):": "the two lists grow together",
+    f"{_EYE}others.append(np.eye(size, dtype=x.dtype))": "np.eye gives a plain array for Tensors, too",
+    "_others: own = np.eye(count(x, axis), dtype=bool)  ->  own = np.eye(count(x, axis))": "np.where takes 1. for true",
+    f"{_PARTS}parts = (index,)": _ADDED_IS_RIGHT,
+    f"{_PARTS}parts = index if isinstance(x, tuple) else (index,)": _ADDED_IS_RIGHT,
+    f"{_PARTS}parts = index if isinstance(index, tuple) else (shape,)": _ADDED_IS_RIGHT,
+    f"_place: if any({_NAMES}):  ->  if True:": _ADDED_IS_RIGHT,
+    f"_place: if any({_NAMES}):  ->  if {_NAMES}:": _ADDED_IS_RIGHT,
+}

@@ -1,0 +1,134 @@
+"""Derivatives where the samples of the rules cannot stand: ties and bounds, zeros, a cotangent that is not one.
+
+The samples keep away from points where finite differences mean nothing, so what holds there is said here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite.rules import elementwise, neural, reductions, shapes
+
+LOSSES = [neural.squared_loss, neural.cross_entropy]
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng((seed, *shape)).normal(size=shape)
+
+
+def pulled_back(f, inputs, g):
+    """Return the cotangents of the inputs, as lists."""
+    _, pull_back = tg.vjp(f, *map(np.array, inputs))
+    cotangents = pull_back(np.array(g))
+    return [x.tolist() for x in (cotangents if len(inputs) > 1 else [cotangents])]
+
+
+# The cotangents are none of the numbers they are compared with, and differ from one another.
+
+
+def test_of_two_equal_operands_each_gets_half_of_the_cotangent():
+    a, b, g = [1.0, 4.0, 6.0], [3.0, 4.0, 2.0], [5.0, 7.0, 9.0]
+    assert pulled_back(np.maximum, (a, b), g) == [[0, 3.5, 9], [5, 3.5, 0]]
+    assert pulled_back(np.minimum, (a, b), g) == [[5, 3.5, 0], [0, 3.5, 9]]
+
+
+def test_an_operand_that_equals_the_cotangent_is_no_tie():
+    a, b, g = [2.0, 6.0], [6.0, 2.0], [2.0, 2.0]
+    assert pulled_back(np.maximum, (a, b), g) == [[0, 2], [2, 0]]
+    assert pulled_back(np.minimum, (a, b), g) == [[2, 0], [0, 2]]
+    assert pulled_back(np.maximum, (a, b), [6.0, 6.0]) == [[0, 6], [6, 0]]
+    assert pulled_back(np.minimum, (a, b), [6.0, 6.0]) == [[6, 0], [0, 6]]
+
+
+@pytest.mark.parametrize(("rule", "x"), [(reductions.max, [[1.0, 3.0, 3.0, 2.0]]), (reductions.min, [[4.0, 3, 3, 5]])])
+def test_equal_extremes_share_the_cotangent_of_their_own_reduction(rule, x):
+    assert pulled_back(lambda z: rule(z, axis=1), (x,), [5.0]) == [[[0, 2.5, 2.5, 0]]]
+    x = [*x, [7.0, 8.0, 7.0, 8.0]]
+    expected = [0, 3.5, 0, 3.5] if rule is reductions.max else [3.5, 0, 3.5, 0]
+    assert pulled_back(lambda z: rule(z, axis=-1), (x,), [5.0, 7.0]) == [[[0, 2.5, 2.5, 0], expected]]
+
+
+def test_the_bounds_belong_to_the_interval():
+    assert pulled_back(lambda x: x.clip(1, 4), ([0.0, 1.0, 2.0, 4.0, 6.0],), [3.0, 5, 7, 9, 11]) == [[0, 5, 7, 9, 0]]
+
+
+@pytest.mark.parametrize("f", [abs, neural.relu])
+def test_at_its_kink_nothing_passes(f):
+    assert pulled_back(f, ([0.0, 2.0],), [5.0, 7.0]) == [[0, 7]]
+
+
+def test_to_the_power_0_is_flat_at_zero_and_at_infinity():
+    assert pulled_back(lambda x: x**0, ([0.0, 2.0, np.inf],), [5.0, 7.0, 9.0]) == [[0, 0, 0]]
+
+
+def test_a_power_of_zero_is_flat_in_its_exponent():
+    a, b, g = np.zeros(2), [0.0, 2.0], [5.0, 7.0]
+    assert pulled_back(lambda b: elementwise.power_of(a, b), (b,), g) == [[0, 0]]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_a_loss_that_is_part_of_another_passes_on_its_weight(loss):
+    assert tg.gradcheck(lambda p, t: -3 * loss(p, t), numbers(4, 3), np.abs(numbers(4, 3, seed=1)), order=2)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_one_target_may_serve_a_batch(loss):
+    """As many samples are averaged as there are predictions."""
+    assert tg.gradcheck(loss, numbers(4, 3), np.abs(numbers(1, 3, seed=1)), order=2)
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
+def test_a_loss_is_averaged_over_all_samples_of_a_batch(shape):
+    """Each is one off in each of its four numbers, or a uniform guess."""
+    x, n = np.zeros(shape), np.prod(shape[:-1])
+    assert neural.squared_loss(x, x + 1) == 4
+    assert neural.cross_entropy(x, x + 0.25) == pytest.approx(np.log(4))
+    np.testing.assert_allclose(tg.grad(lambda p: neural.squared_loss(p, x + 1))(x).numpy(), -2 / n)
+
+
+@pytest.mark.parametrize("before", [(1, 4), (2, 1, 2), (4, 1)])
+def test_a_reshape_that_drops_axes_of_length_1_gives_them_back(before):
+    assert tg.gradcheck(lambda x: x.reshape(4) ** 2, numbers(*before), order=2)
+
+
+@pytest.mark.parametrize("rule", tg.rules.all(), ids=lambda rule: rule.name)
+def test_a_derivative_has_the_type_of_its_input_and_a_shape_that_sums_to_it(rule):
+    """By itself: the engine would mend much of it on the way."""
+    for sample in rule.samples:
+        inputs, params = rule.bind(sample.args, sample.params)
+        inputs = [x.astype(np.float32) for x in inputs]
+        y = rule.compute(inputs, params)
+        for k, x in enumerate(inputs):
+            dx = rule.vjps[k].pull_back(np.ones_like(y), y, k, inputs, params)
+            assert dx.dtype == np.float32
+            assert np.broadcast_shapes(dx.shape, x.shape) == dx.shape
+
+
+def test_the_axes_are_a_tuple():
+    assert reductions.axes_of(None, 2) == reductions.axes_of((0, -1), 2) == (0, 1)
+
+
+def test_the_inner_part_has_an_index_for_each_axis():
+    assert shapes.inner(((1, 2), (0, 1)), (5, 4)) == (slice(1, 3), slice(0, 3))
+    with pytest.raises(ValueError, match="longer"):
+        shapes.inner(((1, 2),), (5, 4))
+
+
+@pytest.mark.parametrize("subscripts", ["AA->A", "AA->", "aAA->a", "AA,BB->AB"])
+def test_an_einsum_may_take_a_diagonal_by_any_label(subscripts):
+    """The label that is exchanged for the second of two is one that does not stand in the subscripts."""
+    operands = [numbers(*[2] * len(term), seed=i) for i, term in enumerate(subscripts.partition("->")[0].split(","))]
+    assert tg.gradcheck(lambda *xs: np.einsum(subscripts, *xs) ** 2, *operands, order=2)
+
+
+def test_an_einsum_may_take_more_than_half_of_the_labels():
+    labels = "abcdefghijklmnopqrstuvwxyzA"
+    x = np.full((1,) * len(labels), 2.0)
+    assert tg.grad(lambda x: np.einsum(f"{labels}->{labels[::-1]}", x).sum())(x).item() == 1
+
+
+@pytest.mark.parametrize(("a", "b"), [((2, 3), (1, 4)), ((2, 1), (3, 4)), ((1, 3), (3, 1))])
+def test_an_einsum_may_stretch_a_label_of_length_1(a, b):
+    assert tg.gradcheck(lambda a, b: np.einsum("ij,jk->ik", a, b) ** 2, numbers(*a), numbers(*b), order=2)
