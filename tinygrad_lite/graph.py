@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .nn import Module
     from .tensor import Tensor
 
+_OF_A_LAYER = ("weight", "bias")  # names that say less than the letters they are given here
 _GREEK = {"δ": r"\delta"}
 _SUBSCRIPTS = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
 _PRODUCTS = (products.product, products.linear)
@@ -172,7 +173,8 @@ def read(tensor: Tensor, model: Module | None = None) -> Graph:
                 continue
             if id(x) not in known:
                 original = copies.originals.get(id(x))
-                path = paths.get(id(original), getattr(original, "name", None))
+                own = copies.own_name(x)
+                path = paths.get(id(original), None if own in _OF_A_LAYER else own)
                 known[id(x)] = Value(names[id(x)], array, x if isinstance(x, Node) else None, path)
                 leaves.append(known[id(x)])
             operands.append(known[id(x)])
@@ -270,7 +272,7 @@ class _Names:
     def _leaf_word(self, rule: Rule, k: int, x: Any, layer: int) -> tuple[str, int | None]:
         """Return what a leaf is called by what it is first used for, and the layer it belongs to."""
         own = self._copies.own_name(x)
-        if own is not None and own not in ("weight", "bias"):
+        if own is not None and own not in _OF_A_LAYER:
             return own, None
         learnt = isinstance(x, Node) and x.requires_grad
         if rule in _PRODUCTS and learnt and k > 0:

@@ -502,6 +502,12 @@ class Tensor(Node):
             notes.append(f"from={self.operation.rule.name}")
         return f"Tensor({', '.join(notes)})"
 
+    def _repr_png_(self) -> bytes | None:
+        """Return the picture of the graph, which notebooks show; None where the repr alone is to be shown."""
+        from .plot.drawing import notebook_png
+
+        return notebook_png(self)
+
 
 def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Tensor:
     """Apply a rule to Tensors and constants, and record it if a gradient will be wanted.

@@ -6,7 +6,7 @@ import io
 import os
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..files import write_atomically
 
@@ -24,6 +24,14 @@ def _import_matplotlib() -> None:
     import matplotlib.figure  # noqa: F401
 
 
+def png(figure: Figure, dpi: float | Literal["figure"] = "figure") -> bytes:
+    """Return a figure as the content of a PNG file."""
+    content = io.BytesIO()
+    # Level 1 takes a third of the default's time, for files an eighth larger.
+    figure.savefig(content, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    return content.getvalue()
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure as a PNG file, which appears whole or not at all.
 
@@ -39,7 +47,4 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     OSError
         If the file cannot be written. What stood there before is left alone.
     """
-    png = io.BytesIO()
-    # Level 1 takes a third of the default's time, for files an eighth larger.
-    figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})
-    write_atomically(Path(path), png.getvalue())
+    write_atomically(Path(path), png(figure))

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 BLUE, VERMILION = "#0072B2", "#D55E00"
 PALE_BLUE, PALE_VERMILION = "#80B8D8", "#EAAE80"  # half way to white
 PAPER, INK = "#eeeeee", "black"
+HEADING_SIZE = 11  # of letters, in points
 STYLE = {
     "figure.dpi": 100,
     "font.size": 10,
-    "figure.titlesize": 11,
+    "figure.titlesize": HEADING_SIZE,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -1,0 +1,150 @@
+"""A Tensor's graph as boxes and edges, with what is written in them: what the picture and the texts have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..engine import Node
+from ..graph import Graph, Name, Step, Value, backward_steps
+from .style import BLUE, INK, PAPER, VERMILION
+
+SMALL = 6  # elements up to which the numbers themselves are shown
+LONGEST = 24  # letters of a name or a parameter
+LINE = 36  # letters of an array
+COLOURS = {  # by kind: of the box, its frame and its text
+    "input": (PAPER, "#999999", INK),
+    "parameter": ("#F7E2D1", VERMILION, INK),
+    "result": ("#DCECF5", BLUE, INK),
+    "output": (BLUE, "white", "white"),
+    "loss": (BLUE, "white", "white"),
+}
+
+
+@dataclass(frozen=True)
+class Box:
+    """A value in a diagram.
+
+    Attributes
+    ----------
+    name : Name
+        What it is called.
+    kind : str
+        Of `COLOURS`: the last one is the loss if it is one number, else the output.
+    operation : str or None
+        What it was computed by; None for a leaf.
+    numbers : str or None
+        Its elements, if they are few.
+    details : list of str
+        Its shape, if they are many; its path, if it has one; its gradient.
+    """
+
+    name: Name
+    kind: str
+    operation: str | None
+    numbers: str | None
+    details: list[str]
+
+    @property
+    def title(self) -> str:
+        """The name, and the numbers."""
+        return self.titled(shortened(self.name.text))
+
+    def titled(self, name: str) -> str:
+        """Return the title with the name written in a way of one's own."""
+        return name if self.numbers is None else f"{name} = {self.numbers}"
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """Boxes, oldest first, and edges between their numbers; those to one box stand together, in its operands' order."""
+
+    boxes: list[Box]
+    edges: list[tuple[int, int]]
+
+
+def diagram(graph: Graph) -> Diagram:
+    """Return the diagram of a graph."""
+    made_by = {step.result: step for step in graph.steps}
+    gradients = _gradients(graph)
+    boxes = [
+        Box(
+            value.name,
+            _kind(value, graph),
+            _operation(made_by[value]) if value in made_by else None,
+            _numbers(value.array) if _is_small(value) else None,
+            _details(value, graph.result.name, gradients),
+        )
+        for value in graph.values
+    ]
+    number = {value: i for i, value in enumerate(graph.values)}
+    edges = [(number[x], number[step.result]) for step in graph.steps for x in step.operands if isinstance(x, Value)]
+    return Diagram(boxes, edges)
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Return a text in one line, cut to a length."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _kind(value: Value, graph: Graph) -> str:
+    if value is graph.result:
+        return "loss" if np.size(value.array) == 1 else "output"
+    if value in graph.leaves:
+        return "parameter" if value.requires_grad else "input"
+    return "result"
+
+
+def _is_small(value: Value) -> bool:
+    return 0 < np.size(value.array) <= SMALL
+
+
+def _gradients(graph: Graph) -> dict[Node, Any]:
+    """Return the derivatives of the result by all that is small; none if the result is not one number."""
+    shown = {value.node for value in graph.values if _is_small(value) and value.requires_grad} - {graph.result.node}
+    if not shown or np.size(graph.result.array) != 1:
+        return {}
+    gradients: dict[Node, Any] = {}
+    # What overflows is seen in the picture.
+    with np.errstate(all="ignore"):
+        for _, completed in backward_steps(graph, np.ones_like(graph.result.array)):
+            gradients |= {node: g for node, g in completed.items() if node in shown}
+    return gradients
+
+
+def _details(value: Value, result: Name, gradients: dict[Node, Any]) -> list[str]:
+    details = [] if _is_small(value) else ["×".join(map(str, np.shape(value.array)))]
+    if value.path is not None and value.path != value.name.word:
+        details.append(shortened(value.path))
+    if value.node in gradients:
+        gradient = f"∂{shortened(result.text)}/∂{shortened(value.name.text)}"
+        details.append(f"{gradient} = {_numbers(gradients[value.node])}")
+    return details
+
+
+def _operation(step: Step) -> str:
+    """Return the name of a rule and, if it was given anything but values, how it was called."""
+    rule = step.rule
+    given = ["·" if isinstance(x, Value) else _numbers(x) for x in step.operands]
+    for name, param in zip(rule.params, step.params, strict=True):
+        if name not in rule.defaults:
+            given.append(_parameter(param))
+        elif _parameter(param) != _parameter(rule.defaults[name]):
+            given.append(f"{name}={_parameter(param)}")
+    return rule.name if set(given) == {"·"} else f"{rule.name}({', '.join(given)})"
+
+
+def _parameter(param: Any) -> str:
+    text = str(param)
+    return "…" if isinstance(param, np.ndarray) or len(text) > LONGEST else text
+
+
+def _numbers(array: Any) -> str:
+    text = np.array2string(
+        np.asarray(array), separator=", ", formatter={"float_kind": "{:.3g}".format}, max_line_width=LINE
+    ).replace("-", "−")
+    line = " ".join(text.split())
+    return line if len(line) <= LINE else text
