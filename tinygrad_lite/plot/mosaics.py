@@ -171,7 +171,10 @@ def _mosaic(
         canvas[y : y + SIDE, x : x + SIDE] = tile
         if captions is not None:
             ax.text(x + SIDE / 2, y - 1, captions[index], ha="center", va="bottom", fontsize=8)
-    picture = ax.imshow(canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1])
+    # Pixels with sharp edges: what interpolation makes of them is blurred, and compresses badly.
+    picture = ax.imshow(
+        canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1], interpolation="nearest"
+    )
     return figure, picture
 
 
