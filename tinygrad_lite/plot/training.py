@@ -26,7 +26,7 @@ from .style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_MARKED = 40  # epochs; of more, the marks would run into one another
+MOST_MARKED = 40  # epochs; of more, the marks would run into one another, and be cut off
 GRID = 200  # points along each axis on which a decision boundary is sought
 
 
@@ -53,14 +53,13 @@ def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> 
 
     figure = new_figure(9.4, 3.3, title)
     epochs = _column(history, "epoch")
-    margin = max(0.5, 0.02 * (epochs[-1] - epochs[0]))
     marked = len(epochs) <= MOST_MARKED
     for left, quantity, unit, scale in ((0.85, "loss", "mean per sample", 1), (5.55, "accuracy", "%", 100)):
         ax = add_axes(figure, left, 0.5, 3.7, 2.7)
         for split, color, marker in (("train", BLUE, "o"), ("valid", VERMILION, "s")):
             values = scale * _column(history, f"{split}_{quantity}")
             ax.plot(epochs, values, color=color, marker=marker if marked else "", label=split)
-        ax.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xlim=(epochs[0] - margin, epochs[-1] + margin))
+        ax.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         ax.legend()
     return figure
