@@ -99,7 +99,7 @@ class Derivation(Explanation):
             text += "\n".join(["", head, *lines[: len(part)], ""])
             del lines[: len(part)]
         notes = legend([line.right for line in (*self.forward, *self.backward) if line.right is not None])
-        return text + ("\n" + fill(f"where {'; '.join(notes)}", WIDTH, subsequent_indent="  ") if notes else "")
+        return text + (f"\nwhere {_wrapped(notes)}" if notes else "")
 
     @property
     def _sections(self) -> dict[str, tuple[Line, ...]]:
@@ -120,6 +120,12 @@ class Derivation(Explanation):
         parts = terms(line.right) if len(write(line.right, "text")) > LONGEST else [line.right]
         first, *more = [write(part, language, SUM if len(parts) > 1 else CHOICE) for part in parts]
         return [[left, f"= {first}", *others], *(["", f"+ {term}", *[""] * len(others)] for term in more)]
+
+
+def _wrapped(notes: list[str]) -> str:
+    """Return notes one after the other, on as many lines as they need."""
+    unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)
+    return fill(unbroken, WIDTH, subsequent_indent=" " * 6).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _latex(row: list[str]) -> list[str]:
