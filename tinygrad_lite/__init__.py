@@ -5,7 +5,7 @@ from .dtypes import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
 from .errors import DataError, GraphError, ShapeError
 from .explain import explain
-from .gradcheck import GradientMismatch, gradcheck, prove
+from .gradcheck import GradientMismatch, KinkWarning, gradcheck, prove
 from .tensor import Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
@@ -13,6 +13,7 @@ __all__ = [
     "DataError",
     "GradientMismatch",
     "GraphError",
+    "KinkWarning",
     "PrecisionWarning",
     "ShapeError",
     "Tensor",

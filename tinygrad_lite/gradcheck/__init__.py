@@ -1,6 +1,7 @@
-"""Proof of derivatives: finite differences beside what the rules say."""
+"""Proof of derivatives: what the rules say beside what the values say."""
 
-from .check import Comparison, GradientMismatch, Report, gradcheck
+from .check import gradcheck
 from .proof import Proof, prove
+from .report import Comparison, GradientMismatch, Kink, KinkWarning, Report
 
-__all__ = ["Comparison", "GradientMismatch", "Proof", "Report", "gradcheck", "prove"]
+__all__ = ["Comparison", "GradientMismatch", "Kink", "KinkWarning", "Proof", "Report", "gradcheck", "prove"]

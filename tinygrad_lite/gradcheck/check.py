@@ -1,137 +1,85 @@
-"""Compare derivatives with finite differences."""
+"""`gradcheck`: the derivatives of a function beside what its values say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..rules import composed
 from ..tensor import Tensor
-from ..text import table
-from ..transforms import grad, jacobian
+from .compare import PROJECTIONS, compare, is_full, objection
+from .numeric import Array
+from .report import GradientMismatch, Kink, KinkWarning, Report
+from .subject import Gradient, PlainFunction, Subject, TensorFunction, borrowed, input_names, place, quiet
 
-Array = NDArray[np.float64]
-METHODS = ("auto", "central")
-
-
-class GradientMismatch(AssertionError):
-    """A derivative that differs from its finite difference: names the input, the index and both values."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The derivatives by one input beside their finite differences.
-
-    Attributes
-    ----------
-    order : int
-        1 for first derivatives, 2 for second.
-    argument : int
-        The number of the input.
-    error : float
-        The largest of |analytic - numeric| / max(1, |numeric|); 0 if there is nothing to compare.
-    index : tuple of int
-        Where in the input the largest error sits.
-    output : tuple of int
-        Which output it is the derivative of; for second order, an element of the gradients strung together.
-    analytic, numeric : float
-        The two values there.
-    """
-
-    order: int
-    argument: int
-    error: float
-    index: tuple[int, ...]
-    output: tuple[int, ...]
-    analytic: float
-    numeric: float
-
-    def __str__(self) -> str:
-        return (
-            f"derivative of order {self.order} by input {self.argument} at index {self.index}, of output "
-            f"{self.output}: {self.analytic:.10g}, but by finite differences {self.numeric:.10g}"
-        )
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `gradcheck` found: true when every derivative agrees with its finite difference."""
-
-    comparisons: tuple[Comparison, ...]
-    tolerance: float
-    method: str
-
-    def __bool__(self) -> bool:
-        return self.max_error <= self.tolerance
-
-    @property
-    def max_error(self) -> float:
-        """The largest error over all inputs and orders: absolute, or relative where values exceed 1."""
-        # Not max(): it would pass over a NaN that does not come first.
-        return float(np.max([c.error for c in self.comparisons], initial=0.0))
-
-    def table(self) -> str:
-        """Return one line for each input and order: the largest error, where it sits, both values there."""
-        rows = [("order", "input", "error", "at", "analytic", "numeric")]
-        rows += [
-            (
-                str(c.order),
-                str(c.argument),
-                f"{c.error:.1e}",
-                str(c.index),
-                f"{c.analytic:.8g}",
-                f"{c.numeric:.8g}",
-            )
-            for c in self.comparisons
-        ]
-        return table(rows)
-
-    def __str__(self) -> str:
-        verdict = "holds" if self else "does not hold"
-        return f"gradcheck {verdict} ({self.method} differences, tolerance {self.tolerance:g})\n{self.table()}"
+METHODS = ("auto", "central", "complex")
+MODES = ("auto", "full", "fast")
 
 
 def gradcheck(
-    f: Callable[..., Tensor],
+    f: Callable[..., Any],
     *inputs: Any,
+    gradient: Callable[..., Any] | None = None,
+    parameters: Any = None,
     order: int = 1,
     method: str = "auto",
-    raise_exception: bool = True,
+    mode: str = "auto",
     tolerance: float = 1e-7,
+    raise_exception: bool = True,
+    seed: int = 0,
 ) -> Report:
-    """Check the derivatives of a function against finite differences.
+    """Check the derivatives of a function against numeric ones.
 
     Parameters
     ----------
     f : callable
-        Takes Tensors, returns a Tensor of any shape; smooth around ``inputs``.
+        Takes Tensors, returns a Tensor of any shape, or several as a tuple or list. Of a `Module` the parameters are
+        checked as well. With ``gradient=``, a function of NumPy arrays that returns a number or an array.
     *inputs : array-like
         Where to check, by all of them. The check is made in float64.
+    gradient : callable, optional
+        The derivative of ``f`` as derived by hand, to be checked in place of the rules: takes the same arrays, and
+        returns an array of shape ``y.shape + x.shape``, so that of ``x`` if ``f`` returns one number; for several
+        inputs a tuple of them.
+    parameters : Module, Tensor, iterable or mapping of Tensors, optional
+        Tensors that ``f`` reads from outside, to be checked as well. They hold float64 during the check, and
+        afterwards what they held before.
     order : {1, 2}
-        2 checks the second derivatives as well.
-    method : {"auto", "central"}
-        How the numeric values are found: central differences over five points, whose error falls with the fourth
-        power of the step.
-    raise_exception : bool
-        Whether a mismatch is raised, or only reported.
+        2 checks the second derivatives as well: those of the sum of all results with weights that are all different.
+    method : {"auto", "central", "complex"}
+        How the numeric values are found: by extrapolated central differences, or by the complex step, which is exact
+        to the last digit but needs a function that is analytic. "auto" takes the complex step if ``f`` runs on complex
+        numbers and the derivative along a random direction agrees with differences; what it calls wrong is checked by
+        differences as well. Second derivatives are differences of first ones throughout.
+    mode : {"auto", "full", "fast"}
+        "full" compares every entry of the Jacobian, "fast" only random projections of it, and looks for the wrong
+        entry if one of them is off. "auto" is full up to 2000 inputs and outputs together.
     tolerance : float
-        The largest |analytic - numeric| / max(1, |numeric|) that passes.
+        The largest error that passes; what is measured is described in `Report`.
+    raise_exception : bool
+        Whether a mismatch is raised, and a kink warned of, or both are only reported.
+    seed : int
+        Of the random directions.
 
     Returns
     -------
     Report
-        True when everything agrees; ``.max_error``, ``.table()``.
+        True when everything agrees; ``.max_error``, ``.table()``, ``.kinks``, ``.plot()``.
 
     Raises
     ------
     GradientMismatch
-        If a derivative is off: names the input, the index, both values.
-    ValueError
-        If ``order`` or ``method`` is not one of those above, or there is no input.
+        If a derivative is off: names the input, the index, the output and both values; has the ``report``.
+    TypeError, ValueError
+        If ``f`` has no derivatives to check at the inputs, or an option is not one of those above.
+
+    Warns
+    -----
+    KinkWarning
+        If the inputs lie on a kink, such as 0 for the absolute value. Any value between the slopes on its two sides is
+        accepted there, and no second derivative compared.
 
     Examples
     --------
@@ -139,94 +87,136 @@ def gradcheck(
     >>> import tinygrad_lite as tg
     >>> bool(tg.gradcheck(lambda x, w: np.tanh(x @ w), np.ones((2, 3)), np.ones((3, 1))))
     True
+    >>> bool(tg.gradcheck(lambda x: np.sum(x**3), np.ones(4), gradient=lambda x: 3 * x**2))
+    True
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    if order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, not {order!r}")
-    if not inputs:
-        raise ValueError("gradcheck needs at least one input to differentiate by")
-    points = [np.array(x.numpy() if isinstance(x, Tensor) else x, dtype=np.float64) for x in inputs]
-    comparisons = _compare(f, points, 1)
-    if order == 2:
-        comparisons += _compare(_gradients(f, points), points, 2)
-    report = Report(tuple(comparisons), tolerance, "central")
-    if raise_exception and not report:
-        raise GradientMismatch(str(max(comparisons, key=lambda c: np.nan_to_num(c.error, nan=np.inf))))
+    _check_options(order, method, mode, tolerance)
+    if gradient is not None and (order == 2 or parameters is not None):
+        raise ValueError("gradient= is checked to first order, by the inputs alone: leave out order=2 and parameters=")
+    named = _parameters(f, parameters) if gradient is None else {}
+    arrays, notes = points(inputs, named)
+    with quiet(), borrowed(named.values()):
+        try:
+            subject: Subject = (
+                TensorFunction(f, arrays, named) if gradient is None else PlainFunction(f, gradient, arrays)
+            )
+        except Exception as error:
+            for note in notes:
+                error.add_note(note)
+            raise
+        if method == "complex" and (reason := objection(subject, seed)):
+            raise ValueError(f"method='complex' cannot be used: {reason}; use 'central', or 'auto'")
+        options: dict[str, Any] = {"mode": mode, "tolerance": tolerance, "seed": seed}
+        comparisons, kinks = compare(subject, 1, method=method, **options)
+        if order == 2:
+            assert isinstance(subject, TensorFunction)
+            avoid = _positions(subject, kinks)
+            seconds, more = compare(Gradient(subject), 2, method="central", avoid=avoid, **options)
+            comparisons, kinks = comparisons + seconds, kinks + more
+            if avoid:
+                notes.append("second derivatives by an element at a kink, and of its gradient, were not compared")
+    if not is_full(subject, mode):
+        notes.append(
+            f"{subject.value.size} × {subject.point.size} derivatives were compared by {PROJECTIONS} random "
+            "projections an input; mode='full' compares every one"
+        )
+    report = Report(tuple(comparisons), tuple(kinks), tuple(notes))
+    if raise_exception:
+        if not report:
+            raise GradientMismatch(report)
+        if kinks:
+            _warn(kinks)
     return report
 
 
-def _gradients(f: Callable[..., Tensor], points: list[Array]) -> Callable[..., Tensor]:
-    """Return the function that strings together the gradients of a weighted sum of the outputs of ``f``.
-
-    With weights that are all different no second derivative can cancel another.
-    """
-
-    def weighted(*xs: Tensor) -> Tensor:
-        y = f(*xs)
-        return (y * np.linspace(1.0, 2.0, y.size).reshape(y.shape)).sum()
-
-    def gradients(*xs: Tensor) -> Tensor:
-        parts = grad(weighted, tuple(range(len(points))))(*xs)
-        joined: Tensor = composed.concatenate([part.flatten() for part in parts])
-        return joined
-
-    return gradients
+def _check_options(order: int, method: str, mode: str, tolerance: float) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+    if order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, not {order!r}")
+    if not tolerance > 0:
+        raise ValueError(f"tolerance must be above 0, not {tolerance!r}: rounding leaves no derivative exact")
 
 
-def _compare(f: Callable[..., Tensor], points: list[Array], order: int) -> list[Comparison]:
-    def on_arrays(*xs: Array) -> Array:
-        values: Array = f(*map(Tensor, xs)).numpy()
-        return values
+def _parameters(f: Callable[..., Any], given: Any) -> dict[str, Tensor]:
+    """Return the parameters of a function that is a module, and those given beside it, by name and each once."""
+    named: dict[str, Tensor] = {}
+    own = f.named_parameters() if hasattr(f, "named_parameters") else ()
+    for name, p in [*own, *_named(given)]:
+        if not isinstance(p, Tensor) or p.dtype.kind != "f":
+            kind = f"a Tensor of {p.dtype}" if isinstance(p, Tensor) else type(p).__name__
+            raise TypeError(f"parameters= must be Tensors of floating numbers, but {name!r} is {kind}")
+        if not any(p is q for q in named.values()):
+            if name in named:
+                raise ValueError(f"two parameters are called {name!r}: pass parameters= as a mapping with other names")
+            named[name] = p
+    return named
 
-    analytic = jacobian(f, tuple(range(len(points))))(*points)
+
+def _named(parameters: Any) -> Iterable[tuple[str, Any]]:
+    """Yield parameters with a name: their path in a module, their own if no other has it, or their number."""
+    if parameters is None:
+        return ()
+    if hasattr(parameters, "named_parameters"):
+        return parameters.named_parameters()
+    if isinstance(parameters, Mapping):
+        return parameters.items()
+    if isinstance(parameters, Tensor):
+        return [(parameters.name or "parameter", parameters)]
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"parameters= must be a Module, a Tensor, or several, not {type(parameters).__name__}")
+    several = list(parameters)
+    names = [getattr(p, "name", None) for p in several]
     return [
-        _comparison(order, k, x.ndim, analytic[k].numpy(), numeric_jacobian(on_arrays, points, k))
-        for k, x in enumerate(points)
+        (name if name and names.count(name) == 1 else f"parameter {i}", p)
+        for i, (name, p) in enumerate(zip(names, several, strict=True))
     ]
 
 
-def _comparison(order: int, k: int, rank: int, analytic: Array, numeric: Array) -> Comparison:
-    if not numeric.size:
-        return Comparison(order, k, 0.0, (), (), 0.0, 0.0)
-    errors = np.abs(analytic - numeric) / np.maximum(1.0, np.abs(numeric))
-    worst = tuple(map(int, np.unravel_index(np.argmax(np.where(np.isnan(errors), np.inf, errors)), errors.shape)))
-    output, index = worst[: numeric.ndim - rank], worst[numeric.ndim - rank :]
-    return Comparison(order, k, float(errors[worst]), index, output, float(analytic[worst]), float(numeric[worst]))
+def points(inputs: tuple[Any, ...], named: Mapping[str, Tensor]) -> tuple[list[Array], list[str]]:
+    """Return the inputs in float64, and what is to be said about those that were not."""
+    if not inputs and not named:
+        raise ValueError("gradcheck needs at least one input to differentiate by: gradcheck(f, x)")
+    arrays: list[Array] = []
+    converted: dict[str, list[str]] = {}
+    for name, x in [*zip(input_names(inputs), inputs, strict=True), *named.items()]:
+        array = np.asarray(x.numpy() if isinstance(x, Tensor) else x)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must be real numbers, not {array.dtype}")
+        for index in np.argwhere(~np.isfinite(array)):
+            where = tuple(map(int, index))
+            raise ValueError(f"{place(name, where)} is {array[where]}: nothing can be differentiated there")
+        if array.dtype != np.float64:
+            converted.setdefault(str(array.dtype), []).append(name)
+        arrays.append(np.array(array, dtype=np.float64))
+    notes = [
+        f"{_listed(names)}: {dtype}, checked in float64, since "
+        + (
+            "differences in it would leave few digits (3 in float32)"
+            if "float" in dtype
+            else "whole numbers have no derivative; labels and indices are for the function to read from outside"
+        )
+        for dtype, names in converted.items()
+    ]
+    return arrays[: len(inputs)], notes
 
 
-def numeric_jacobian(f: Callable[..., Array], points: list[Array], k: int) -> Array:
-    """Return the derivative of a function of arrays by input ``k``, by central differences over five points.
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
-    f'(x) ≈ (8 [f(x + h) - f(x - h)] - [f(x + 2h) - f(x - 2h)]) / 12h, with an error of h⁴ f⁽⁵⁾ / 30
-    (Abramowitz and Stegun, 25.3.6).
 
-    Parameters
-    ----------
-    f : callable
-        Takes arrays, returns an array.
-    points : list of ndarray of float64
-        Where to differentiate.
-    k : int
-        By which input.
+def _positions(subject: Subject, kinks: Iterable[Kink]) -> set[int]:
+    """Return where the elements at kinks lie in the vector of all arguments."""
+    places = [(subject.arguments[kink.argument], kink.index) for kink in kinks]
+    return {part.start + int(np.ravel_multi_index(index, part.shape)) for part, index in places}
 
-    Returns
-    -------
-    ndarray of float64
-        Of shape ``y.shape + x.shape``.
-    """
-    x = points[k]
 
-    def shifted(index: tuple[int, ...], h: float) -> Array:
-        moved = x.copy()
-        moved[index] += h
-        return np.array(f(*points[:k], moved, *points[k + 1 :]), dtype=np.float64)
-
-    columns = []
-    for index in np.ndindex(x.shape):
-        h = 1e-3 * max(1.0, abs(float(x[index])))
-        near = shifted(index, h) - shifted(index, -h)
-        far = shifted(index, 2 * h) - shifted(index, -2 * h)
-        columns.append((8 * near - far) / (12 * h))
-    y_shape = np.shape(f(*points))
-    return np.moveaxis(np.array(columns).reshape(x.shape + y_shape), range(x.ndim), range(-x.ndim, 0))
+def _warn(kinks: list[Kink]) -> None:
+    rest = f" (and {len(kinks) - 1} more, in report.kinks)" if len(kinks) > 1 else ""
+    warnings.warn(
+        f"{kinks[0]}{rest}. Any value between the two was accepted: move the point away to check the derivative",
+        KinkWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,358 @@
+"""Analytic derivatives beside numeric ones: entry by entry, or projected at random where there are too many."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .hints import cause
+from .numeric import FEWEST_HALVINGS, KINK_LEVEL, Array, Slopes, central, complex_step
+from .report import Comparison, Kink
+from .subject import Subject, part_at, weighted_sum
+
+FULL_LIMIT = 2000  # inputs and outputs together: above it "auto" compares projections
+BLOCK = 64  # directions at a time, each a vector as long as all inputs together
+PROJECTIONS = 4  # for each input
+MOST_KINKS = 20  # that are looked for behind one another in a projection
+NOISE = {"central": 1e-13, "complex": 1e-14}  # what rounding leaves of a derivative that is 0, relative to the output
+MOST_NOISE = 1e-10  # what differences may claim as their own error, likewise
+COTANGENT = 1.5  # a derivative that forgets to multiply by its cotangent would pass with 1
+AGREEMENT = 1e-6  # within which the complex step must agree with differences to be trusted
+
+
+def compare(
+    subject: Subject,
+    order: int,
+    *,
+    method: str = "auto",
+    mode: str = "auto",
+    tolerance: float = 1e-7,
+    seed: int = 0,
+    avoid: Collection[int] = (),
+) -> tuple[list[Comparison], list[Kink]]:
+    """Compare the derivatives of a function by each of its arguments with numeric ones.
+
+    Parameters
+    ----------
+    subject : Subject
+    order : {1, 2}
+        What the derivatives are called in the comparisons: the subject is the function itself, or its `Gradient`.
+    method : {"auto", "central", "complex"}
+        As for `gradcheck`. "complex" is not examined here: see `objection`.
+    mode, tolerance, seed
+        As for `gradcheck`.
+    avoid : collection of int
+        Positions in the vector of all arguments that lie on a kink, so that their second derivatives are not compared.
+
+    Returns
+    -------
+    comparisons : list of Comparison
+        One an argument.
+    kinks : list of Kink
+    """
+    check = (_Entries if is_full(subject, mode) else _Projections)(subject, order, tolerance, seed, avoid)
+    automatic = method == "auto"
+    if automatic:
+        method = "central" if objection(subject, seed) else "complex"
+    comparisons, kinks = [], []
+    for number in range(len(subject.arguments)):
+        comparison, met = check.by(number, method)
+        if automatic and method == "complex" and not comparison:
+            # A function that seems analytic along one direction need not be so along all.
+            comparison, met = check.by(number, "central")
+        comparisons.append(comparison)
+        kinks += met
+    return comparisons, kinks
+
+
+def is_full(subject: Subject, mode: str) -> bool:
+    """Return whether every entry of the Jacobian is to be compared."""
+    return mode == "full" or (mode == "auto" and subject.point.size + subject.value.size <= FULL_LIMIT)
+
+
+def objection(subject: Subject, seed: int = 0) -> str | None:
+    """Return what speaks against the complex step, None if nothing does.
+
+    It is trusted if the function runs on complex numbers, and the derivative in one random direction through all inputs
+    agrees with differences. The one-sided slopes differ at a kink, and with them the two methods.
+    """
+    direction = np.random.default_rng(seed).normal(size=(1, subject.point.size)) * sizes(subject.point)
+    try:
+        found = complex_step(subject, subject.point, direction)
+    except Exception as error:  # whatever a function does with numbers it was not written for
+        return f"it does not run on complex numbers ({type(error).__name__}: {error})"
+    slopes = central(subject, subject.point, direction)
+    if slopes.kink.any() or slopes.jump.any():
+        return "it has a kink at the point of the check"
+    errors = measured(found.value, slopes, subject.value, "central", AGREEMENT).scaled
+    if (errors <= AGREEMENT).all():
+        return None
+    worst = np.argmax(errors)
+    value, expected = found.value.flat[worst], slopes.value.flat[worst]
+    if value == 0:
+        return "a result loses its imaginary part, as by np.abs or a cast"
+    return (
+        f"it is not analytic: along a random direction its derivative is {value:.6g}, but {expected:.6g} by differences"
+    )
+
+
+def sizes(x: Array) -> Array:
+    """Return by how much each element is to be moved to move it noticeably: the power of two above it, 1 at least."""
+    return 2.0 ** np.ceil(np.log2(np.maximum(1.0, np.abs(x))))
+
+
+class Errors(NamedTuple):
+    """How far derivatives are from their numeric values: as described in `Report`, absolutely, and relatively.
+
+    The latter is 0 where the numeric value does not stand out from rounding errors.
+    """
+
+    scaled: Array
+    absolute: Array
+    relative: Array
+
+
+def measured(analytic: Array, slopes: Slopes, y: Array, method: str, tolerance: float) -> Errors:
+    """Return the errors of derivatives.
+
+    Parameters
+    ----------
+    analytic : ndarray
+        A row for each element of one input, a column for each output, as in ``slopes``.
+    slopes : Slopes
+        The numeric values.
+    y : ndarray
+        The outputs.
+    method : {"central", "complex"}
+        Where the numeric values come from.
+    tolerance : float
+        The largest error that passes.
+    """
+    low = np.where(slopes.kink, np.minimum(slopes.left, slopes.right), slopes.value)
+    high = np.where(slopes.kink, np.maximum(slopes.left, slopes.right), slopes.value)
+    distance = np.maximum(0.0, np.maximum(low - analytic, analytic - high))
+    size = np.maximum(np.abs(low), np.abs(high))
+    scale = np.max(size, axis=0, where=np.isfinite(size), initial=0.0)
+    floor = _floor(slopes, y, method, tolerance)
+    scaled = distance / np.maximum(scale, floor)
+    relative = np.divide(distance, size, out=np.zeros(size.shape), where=size >= floor)
+    return Errors(np.where(np.isnan(scaled) | slopes.jump, np.inf, scaled), distance, relative)
+
+
+def _floor(slopes: Slopes, y: Array, method: str, tolerance: float) -> Array:
+    """Return the size below which a derivative is not told from the noise within the tolerance."""
+    unit = np.maximum(1.0, np.abs(y))
+    return np.clip(slopes.error, NOISE[method] * unit, MOST_NOISE * unit) / tolerance
+
+
+class _Check(ABC):
+    """A comparison under way, of the derivatives of a subject by each of its arguments.
+
+    Elements of arguments, and outputs, are named by their positions in the vectors of all of them.
+    """
+
+    def __init__(self, subject: Subject, order: int, tolerance: float, seed: int, avoid: Collection[int]) -> None:
+        self.subject = subject
+        self.order = order
+        self.tolerance = tolerance
+        self.seed = seed
+        # The outputs of second order are the gradient: one for each element of the arguments, at the same position.
+        self.avoid = np.array(sorted(avoid), dtype=int)
+
+    @abstractmethod
+    def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
+        """Compare the derivatives by one argument with those of a numeric method."""
+
+    def slopes(self, method: str, directions: Array, least: int = FEWEST_HALVINGS) -> Slopes:
+        """Return the numeric derivatives along directions."""
+        if method == "complex":
+            return complex_step(self.subject, self.subject.point, directions)
+        return central(self.subject, self.subject.point, directions, least)
+
+    def columns(self, method: str, elements: Array, least: int = FEWEST_HALVINGS) -> Slopes:
+        """Return the numeric derivatives by elements, a row for each."""
+        blocks = []
+        for block in np.split(elements, range(BLOCK, len(elements), BLOCK)):
+            size = sizes(self.subject.point[block])[:, np.newaxis]
+            directions = np.zeros((len(block), self.subject.point.size))
+            np.put_along_axis(directions, block[:, np.newaxis], size, axis=1)
+            *slopes, kink, jump = self.slopes(method, directions, least)
+            blocks.append((*(slope / size for slope in slopes), kink, jump))
+        return Slopes(*map(np.concatenate, zip(*blocks, strict=True)))
+
+    def entries(
+        self,
+        number: int,
+        method: str,
+        elements: Array,
+        outputs: Array,
+        analytic: Array,
+        least: int = FEWEST_HALVINGS,
+    ) -> tuple[Comparison, list[Kink]]:
+        """Compare some entries of the Jacobian, a row for each element, a column for each output."""
+        part = self.subject.arguments[number]
+        slopes = Slopes(*(slope[:, outputs] for slope in self.columns(method, elements, least)))
+        errors = measured(analytic, slopes, self.subject.value[outputs], method, self.tolerance)
+        if method == "central" and least < KINK_LEVEL and (errors.scaled > self.tolerance).any():
+            # A kink that is small beside the curvature shows at small steps only.
+            return self.entries(number, method, elements, outputs, analytic, least=KINK_LEVEL)
+        left_out = np.isin(elements, self.avoid)[:, np.newaxis] | np.isin(outputs, self.avoid)
+        scaled = np.where(left_out, np.nan, errors.scaled)
+        if left_out.all():
+            return self.comparison(number, method, note="kink", errors=scaled), []
+        kinks = [
+            Kink(
+                order=self.order,
+                argument=number,
+                name=part.name,
+                **self.entry(number, elements[i], outputs[o]),
+                left=float(slopes.left[i, o]),
+                right=float(slopes.right[i, o]),
+                analytic=float(analytic[i, o]),
+            )
+            for i, o in np.argwhere(slopes.kink & ~left_out)
+        ]
+        i, o = worst = _telling(scaled, slopes)
+        comparison = self.comparison(
+            number,
+            method,
+            **self.entry(number, elements[i], outputs[o]),
+            error=float(scaled[worst]),
+            absolute=float(errors.absolute[~left_out].max()),
+            relative=float(errors.relative[~left_out].max()),
+            analytic=float(analytic[worst]),
+            numeric=float(slopes.value[worst]),
+            note="jump" if slopes.jump[worst] else "kink" if kinks else "",
+            hint=cause(self.subject, part, analytic, slopes, worst) if scaled[worst] > self.tolerance else "",
+            errors=scaled,
+        )
+        return comparison, kinks
+
+    def comparison(self, number: int, method: str, **found: Any) -> Comparison:
+        """Return what was found of an argument."""
+        return Comparison(self.order, number, self.subject.arguments[number].name, method, self.tolerance, **found)
+
+    def entry(self, number: int, element: int, output: int) -> dict[str, Any]:
+        """Return what an entry of the Jacobian is called in a comparison."""
+        results = self.subject.results
+        result = part_at(output, results)
+        return {
+            "index": self.subject.arguments[number].index(element),
+            "output": results[result].index(output),
+            "result": result if self.order == 2 or len(results) > 1 else None,
+            "of": results[result].name if self.order == 1 else f"gradient by {results[result].name}",
+        }
+
+
+class _Entries(_Check):
+    """Every entry of the Jacobian is compared."""
+
+    @cached_property
+    def jacobian(self) -> Array:
+        """The analytic derivatives: a row for each element of the arguments, a column for each output."""
+        size = self.subject.value.size
+        rows = [self.subject.pull_back(COTANGENT * u) / COTANGENT for u in np.eye(size)]
+        return np.array(rows).reshape(size, self.subject.point.size).T
+
+    def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
+        part, results, outputs = (
+            self.subject.arguments[number],
+            self.subject.results,
+            np.arange(self.subject.value.size),
+        )
+        shape = (results[0].shape if len(results) == 1 else outputs.shape) + part.shape
+        elements = np.arange(part.start, part.stop)
+        if not elements.size or not outputs.size:
+            return self.comparison(number, method, errors=np.zeros(shape)), []
+        comparison, kinks = self.entries(number, method, elements, outputs, self.jacobian[elements])
+        assert comparison.errors is not None
+        return replace(comparison, errors=comparison.errors.T.reshape(shape)), kinks
+
+
+class _Projections(_Check):
+    """Of the Jacobian J only u·J·v is compared, for a few random u and v: one sweep and a few evaluations each.
+
+    A wrong entry changes nearly every such product. Which one it is, is then found by halving v, and u.
+    """
+
+    def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
+        part, y = self.subject.arguments[number], self.subject.value
+        rng = np.random.default_rng((self.seed, number))
+        elements = np.setdiff1d(np.arange(part.start, part.stop), self.avoid)
+        outputs = np.setdiff1d(np.arange(y.size), self.avoid)
+        if not elements.size or not outputs.size:
+            return self.comparison(number, method, note="kink" if self.avoid.size else ""), []
+        comparisons: list[Comparison] = []
+        kinks: list[Kink] = []
+        for _ in range(PROJECTIONS):
+            u, v = np.zeros(y.size), np.zeros(self.subject.point.size)
+            u[outputs] = rng.normal(size=outputs.size)
+            v[elements] = rng.normal(size=elements.size) * sizes(self.subject.point[elements])
+            comparison = self.projected(number, method, u, v)
+            while not comparison and len(kinks) < MOST_KINKS:
+                element, output = self.located(method, u, v)
+                row = self.subject.pull_back(_only(np.ones(y.size), [output]))
+                entry, met = self.entries(number, method, np.array([element]), np.array([output]), row[[[element]]])
+                if not met or not entry:
+                    # A single entry that is right does not excuse the product.
+                    return (comparison if entry else replace(entry, errors=None)), kinks
+                # What else is wrong is found once the kink is out of the way.
+                kinks += met
+                elements, v[element] = elements[elements != element], 0.0
+                comparison = self.projected(number, method, u, v)
+            comparisons.append(comparison)
+        worst = max(comparisons, key=lambda c: c.error)
+        return replace(worst, note="kink" if kinks else worst.note), kinks
+
+    def projected(self, number: int, method: str, u: Array, v: Array) -> Comparison:
+        """Compare u·J·v; its scale is that of a sum of terms with random signs."""
+        slopes = self.slopes(method, v[np.newaxis])
+        analytic, numeric = self.subject.pull_back(u) @ v, u @ slopes.value[0]
+        floor = np.linalg.norm(u * _floor(slopes, self.subject.value, method, self.tolerance))
+        off = np.abs(analytic - numeric)
+        error = off / max(np.linalg.norm(u * slopes.value[0]), floor)
+        return self.comparison(
+            number,
+            method,
+            error=np.inf if np.isnan(error) or slopes.jump.any() else float(error),
+            absolute=float(off),
+            relative=float(off / abs(numeric)) if abs(numeric) >= floor else 0.0,
+            analytic=float(analytic),
+            numeric=float(numeric),
+            note="kink" if slopes.kink.any() else "",
+        )
+
+    def located(self, method: str, u: Array, v: Array) -> tuple[int, int]:
+        """Return the element and the output whose entry puts u·J·v off the most."""
+        row = self.subject.pull_back(u)
+        element = _halved(v, lambda part: weighted_sum(part, row) - u @ self.slopes(method, part[np.newaxis]).value[0])
+        column = self.columns(method, np.array([element])).value[0]
+        return element, _halved(u, lambda part: self.subject.pull_back(part)[element] - weighted_sum(part, column))
+
+
+def _telling(scaled: Array, slopes: Slopes) -> tuple[Any, ...]:
+    """Return where the largest error is; among infinite ones where there is something to say about the function."""
+    largest = scaled == np.nanmax(scaled)
+    peculiar = largest & (np.isnan(slopes.value) | slopes.jump | slopes.kink)
+    return tuple(np.argwhere(peculiar if peculiar.any() else largest)[0])
+
+
+def _halved(weights: Array, off: Callable[[Array], float]) -> int:
+    """Return the position that is off the most, by going on with the worse half until one is left."""
+    support = np.flatnonzero(weights)
+    while support.size > 1:
+        halves = np.array_split(support, 2)
+        support = max(halves, key=lambda half: np.nan_to_num(np.abs(off(_only(weights, half))), nan=np.inf))
+    return int(support[0])
+
+
+def _only(weights: Array, positions: Any) -> Array:
+    """Return weights that are 0 but in some positions."""
+    kept = np.zeros(weights.size)
+    kept[positions] = weights[positions]
+    return kept

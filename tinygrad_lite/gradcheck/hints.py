@@ -1,0 +1,64 @@
+"""What can be said for certain about the cause of a mismatch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .numeric import Array, Slopes
+from .subject import Part, Subject
+
+SAME = 1e-6  # relative to the largest entry
+
+
+def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, worst: tuple[Any, ...]) -> str:
+    """Return a hint, or nothing.
+
+    Parameters
+    ----------
+    subject : Subject
+    argument : Part
+        By which the derivatives are.
+    analytic : ndarray
+        A row for each element of the argument, a column for each output.
+    slopes : Slopes
+        The numeric values.
+    worst : tuple of int
+        Where the largest error is.
+    """
+    numeric = slopes.value
+    if slopes.jump[worst]:
+        return "the function has a jump there, so it has no derivative"
+    if slopes.kink[worst]:
+        return f"there is a kink there, with the slopes {slopes.left[worst]:.6g} and {slopes.right[worst]:.6g}"
+    if np.isnan(numeric[worst]):
+        return "the function has no finite values on both sides of the point"
+    if not analytic.any():
+        if subject.reaches(argument):
+            return ""
+        return f"no gradient reaches {argument.name}: does the function use .numpy(), .detach() or math?"
+    if any(_same(analytic, other) and not _same(numeric, other) for other in _transposed(numeric, argument)):
+        return "it is the transpose of what it should be"
+    ratio = np.vdot(analytic, numeric) / np.vdot(numeric, numeric) if numeric.any() else 0.0
+    if np.count_nonzero(numeric) > 1 and abs(ratio - 1) > SAME and _same(analytic, ratio * numeric):
+        return (
+            "the sign is flipped everywhere"
+            if abs(ratio + 1) < SAME
+            else f"it is {ratio:.6g} times as large everywhere"
+        )
+    return ""
+
+
+def _transposed(numeric: Array, argument: Part) -> list[Array]:
+    """Return the derivatives transposed in the ways that keep their shape."""
+    found = []
+    if len(argument.shape) == 2 and argument.shape[0] == argument.shape[1]:
+        found.append(numeric.reshape(*argument.shape, -1).swapaxes(0, 1).reshape(numeric.shape))
+    if numeric.shape[0] == numeric.shape[1]:
+        found.append(numeric.T)
+    return found
+
+
+def _same(one: Array, other: Array) -> bool:
+    return np.allclose(one, other, rtol=0, atol=SAME * np.abs(other).max())
