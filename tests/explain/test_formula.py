@@ -71,6 +71,8 @@ def test_latex_is_balanced(rule):
     latex = tg.explain(rule.name).latex
     for opening, closing in ((r"(?<!\\){", r"(?<!\\)}"), (r"\\left\b", r"\\right\b"), (r"\\begin\b", r"\\end\b")):
         assert len(re.findall(opening, latex)) == len(re.findall(closing, latex))
+    words = re.findall(r"\\(?:text|texttt|mathrm|operatorname)\{([^{}]*)\}", latex)
+    assert not [word for word in words if re.search(r"(?<!\\)[_#$%&]", word)]
     formulas = latex.split(r"\text{where }")[0]
     assert not set(formulas) & set("⊙−²ᵀ₀₁₂∂Σ∞")
 

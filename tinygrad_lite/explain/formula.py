@@ -12,7 +12,7 @@ from ..engine import sum_to_shape
 from ..graph import Name
 from ..rules import Rule, Sample
 from .explanation import Explanation
-from .expressions import Derivative, Expression, legend, write
+from .expressions import Derivative, Expression, escaped, legend, write
 from .symbols import NotAnExpression, Scope, Size, Symbol, expression_of
 
 _OUTPUT, _COTANGENT, _LOSS = Name("y"), Name("g"), Name("L")
@@ -47,7 +47,7 @@ class Formula(Explanation):
         rows = [f"{write(left, 'latex')} &= {write(right, 'latex')}" for left, right in self._lines]
         formulas = r"\begin{aligned}" + r" \\[1ex] ".join(rows) + r"\end{aligned}"
         where = rf"\text{{where }} g = {write(Derivative(_LOSS, _OUTPUT), 'latex')}"
-        notes = "".join(rf"\text{{; {note}}}" for note in self._notes)
+        notes = "".join(rf"\text{{; {escaped(note)}}}" for note in self._notes)
         return rf"\begin{{array}}{{l}}{formulas} \\[1ex] {where}{notes}\end{{array}}"
 
     def __str__(self) -> str:
