@@ -131,7 +131,9 @@ def test_a_kink_of_the_gradient_is_found_in_second_order():
     report = found(lambda x: x.relu() ** 2, ZERO, order=2)
     assert report
     assert [(kink.order, kink.index, kink.of) for kink in report.kinks] == [(2, (1,), "gradient by input 0")]
-    assert (report.kinks[0].left, report.kinks[0].right) == pytest.approx((0, 4))  # the second result has the weight 2
+    assert (report.kinks[0].left, report.kinks[0].right) == pytest.approx(
+        (0, 3)
+    )  # the second result has the weight 1.5
 
 
 @pytest.mark.parametrize(

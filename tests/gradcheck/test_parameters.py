@@ -57,7 +57,7 @@ def test_the_parameters_of_a_module_are_checked_by_path(net, method, mode):
     assert names(report) == ["input 0", *PATHS] * 2
     assert [c.argument for c in report.comparisons] == list(range(5)) * 2
     assert report.notes[0].startswith(
-        "hidden.weight, hidden.bias, output.weight and 1 more: float32, checked in float64"
+        "hidden.weight, hidden.bias, output.weight and 1 more of float32, checked in float64"
     )
 
 

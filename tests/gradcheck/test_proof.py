@@ -104,7 +104,7 @@ def test_main_fails_and_tells_where_when_a_rule_is_wrong(only, wrong_at, capsys)
     assert proving.main() == 1
     out = capsys.readouterr().out
     assert "1 of 2 rules hold" in out
-    assert "wrong_at_1: gradcheck does not hold" in out
+    assert "wrong_at_1, sample 0: gradcheck does not hold" in out
 
 
 def test_main_fails_when_a_rule_has_no_samples(only, capsys):

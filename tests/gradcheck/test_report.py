@@ -54,7 +54,7 @@ def test_the_text_tells_verdict_tolerance_hints_kinks_and_notes(wrong_at):
     text = str(found(lambda x: x.relu(), np.float32([0.0, 1.0]), tolerance=1e-6))
     assert text.startswith("gradcheck holds (tolerance 1e-06)\n")
     assert "\nkink at input 0[0]: " in text
-    assert "\nnote: input 0: float32" in text
+    assert "\nnote: input 0 of float32" in text
     text = str(found(lambda x: np.sum(x**2), Y, gradient=lambda x: -2 * x))
     assert text.startswith("gradcheck does not hold (tolerance 1e-07)\n")
     assert text.endswith("\ninput 0: the sign is flipped everywhere")
@@ -135,3 +135,36 @@ def test_what_cannot_be_drawn_says_so():
         found(lambda x: x, Y, mode="fast").plot()
     with pytest.raises(ValueError, match="empty"):
         found(lambda x: x, np.zeros((0, 2))).plot()
+
+
+def test_a_line_that_fails_says_so_beside_its_kink():
+    f, wrong = (lambda x: np.maximum(x, 0).sum()), (lambda x: (x > 0) + 2.0 * (x == 2))
+    report = tg.gradcheck(f, np.array([-1.0, 0.0, 2.0]), gradient=wrong, raise_exception=False)
+    assert report.table().splitlines()[2].endswith("WRONG, kink")
+
+
+def test_where_there_is_no_derivative_no_number_is_given_for_it():
+    jumping = tg.gradcheck(lambda x: np.where(x >= 0, 1.0, 0.0) + x, np.zeros(1), raise_exception=False)
+    assert str(jumping.comparisons[0]).endswith(": 1, but the function has a jump there, so it has no derivative")
+    edge = tg.gradcheck(np.sqrt, np.zeros(1), gradient=lambda x: np.zeros((1, 1)), raise_exception=False)
+    assert str(edge.comparisons[0]).endswith(": 0, but the function has no finite values on both sides of the point")
+
+
+def test_a_prompt_shows_what_print_shows(wrong_at):
+    report = tg.gradcheck(wrong_at(1), np.ones(3), raise_exception=False)
+    assert repr(report) == str(report)
+    proof = tg.prove(wrong_at(1))
+    assert repr(proof) == str(proof)
+    assert "sample 0: gradcheck does not hold" in str(proof)
+    assert "sample 0: gradcheck does not hold" in proof._repr_html_()
+
+
+def test_one_wrong_entry_of_a_large_square_matrix_is_found():
+    def gradient(x):
+        g = 2 * x
+        g[7, 31] += 1
+        return g
+
+    x = np.random.default_rng(0).normal(size=(50, 50))
+    with pytest.raises(tg.GradientMismatch, match=r"by input 0\[7, 31\]"):
+        tg.gradcheck(lambda x: np.sum(x**2), x, gradient=gradient)

@@ -192,9 +192,9 @@ def points(inputs: tuple[Any, ...], named: Mapping[str, Tensor]) -> tuple[list[A
             converted.setdefault(str(array.dtype), []).append(name)
         arrays.append(np.array(array, dtype=np.float64))
     notes = [
-        f"{_listed(names)}: {dtype}, checked in float64, since "
+        f"{_listed(names)} of {dtype}, checked in float64: "
         + (
-            "differences in it would leave few digits (3 in float32)"
+            "in float32 differences have about 3 right digits"
             if "float" in dtype
             else "whole numbers have no derivative; labels and indices are for the function to read from outside"
         )

@@ -21,7 +21,6 @@ PROJECTIONS = 4  # for each input
 MOST_KINKS = 20  # that are looked for behind one another in a projection
 NOISE = {"central": 1e-13, "complex": 1e-14}  # what rounding leaves of a derivative that is 0, relative to the output
 MOST_NOISE = 1e-10  # what differences may claim as their own error, likewise
-COTANGENT = 1.5  # a derivative that forgets to multiply by its cotangent would pass with 1
 AGREEMENT = 1e-6  # within which the complex step must agree with differences to be trusted
 
 
@@ -256,7 +255,7 @@ class _Entries(_Check):
     def jacobian(self) -> Array:
         """The analytic derivatives: a row for each element of the arguments, a column for each output."""
         size = self.subject.value.size
-        rows = [self.subject.pull_back(COTANGENT * u) / COTANGENT for u in np.eye(size)]
+        rows = [self.subject.pull_back(u) for u in np.eye(size)]
         return np.array(rows).reshape(size, self.subject.point.size).T
 
     def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:

@@ -52,7 +52,9 @@ def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, wor
 
 def _transposed(numeric: Array, argument: Part) -> list[Array]:
     """Return the derivatives transposed in the ways that keep their shape."""
-    found = []
+    found: list[Array] = []
+    if numeric.shape[0] != argument.stop - argument.start:  # single entries, of a projection that was off
+        return found
     if len(argument.shape) == 2 and argument.shape[0] == argument.shape[1]:
         found.append(numeric.reshape(*argument.shape, -1).swapaxes(0, 1).reshape(numeric.shape))
     if numeric.shape[0] == numeric.shape[1]:

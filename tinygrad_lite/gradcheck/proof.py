@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from ..explain.formula import formula
@@ -23,7 +24,7 @@ from .subject import Gradient, TensorFunction, quiet
 FIRST_ORDER, FIRST_ORDER_COMPLEX, SECOND_ORDER = 1e-8, 1e-12, 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proof:
     """How a rule fared on its samples: true when first and second derivatives agree with the numeric ones.
 
@@ -47,10 +48,19 @@ class Proof:
         return bool(self.reports) and all(self.reports) and self.failure is None
 
     def __str__(self) -> str:
-        return summary([self])
+        return "\n\n".join([summary([self]), *self.faults()])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return html_table([COLUMNS, _row(self)], [self])
+        faults = "".join(f"<pre>{escape(fault)}</pre>" for fault in self.faults())
+        return html_table([COLUMNS, _row(self)], [self]) + faults
+
+    def faults(self) -> list[str]:
+        """Return what went wrong: nothing, where the rule holds."""
+        stopped = [f"{self.rule.name}: {self.failure}"] if self.failure is not None else []
+        wrong = [(i, report) for i, report in enumerate(self.reports) if not report]
+        return stopped + [f"{self.rule.name}, sample {i}: {report}" for i, report in wrong]
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -166,10 +176,7 @@ def main() -> int:
         print(line if width is None or len(line) <= width else f"{line[: width - 1]}…")
     failures = [proof for proof in proofs if not proof]
     for proof in failures:
-        if proof.failure is not None:
-            print(f"\n{proof.rule.name}: {proof.failure}")
-        for report in proof.reports:
-            if not report:
-                print(f"\n{proof.rule.name}: {report}")
+        for fault in proof.faults():
+            print(f"\n{fault}")
     print(f"\n{len(proofs) - len(failures)} of {len(proofs)} rules hold")
     return 1 if failures else 0

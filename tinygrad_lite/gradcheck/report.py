@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..text import table
 from .numeric import Array
 from .subject import place
@@ -149,11 +151,13 @@ class Comparison:
             where = f"of {self.of} by {self.name}, projected at random"
         else:
             where = f"of {place(self.of, self.output)} by {place(self.name, self.index)}"
-        text = f"derivative of order {self.order} {where}: {self.analytic:.10g}, but {self.numeric:.10g} by "
-        return text + METHOD_NAMES[self.method] + (f"; {self.hint}" if self.hint else "")
+        text = f"derivative of order {self.order} {where}: {self.analytic:.10g}, but "
+        if self.note == "jump" or np.isnan(self.numeric):
+            return text + self.hint
+        return f"{text}{self.numeric:.10g} by {METHOD_NAMES[self.method]}" + (f"; {self.hint}" if self.hint else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What `gradcheck` found: true when every derivative agrees with its numeric value.
 
@@ -201,6 +205,8 @@ class Report:
     def __str__(self) -> str:
         return "\n".join([self._heading(), self.table(), *self._remarks()])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         remarks = "".join(f"<div>{escape(remark)}</div>" for remark in self._remarks())
         return f"<div>{escape(self._heading())}</div>{html_table(self._rows(), list(self.comparisons))}{remarks}"
@@ -222,7 +228,11 @@ class Report:
         return f"gradcheck {'holds' if self else 'does not hold'} (tolerance {tolerances})"
 
     def _remarks(self) -> list[str]:
-        hints = [f"{c.name}: {c.hint}" for c in self.comparisons if c.hint]
+        names: dict[str, list[str]] = {}
+        for c in self.comparisons:
+            if c.hint:
+                names.setdefault(c.hint, []).append(c.name)
+        hints = [f"{', '.join(dict.fromkeys(several))}: {hint}" for hint, several in names.items()]
         return [*hints, *map(str, self.kinks), *(f"note: {note}" for note in self.notes)]
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -242,7 +252,7 @@ def _row(c: Comparison) -> tuple[str, ...]:
         place(of, c.output or ()),
         f"{c.analytic:.5g}",
         f"{c.numeric:.5g}",
-        c.note if c else c.note or "WRONG",
+        c.note if c else f"WRONG, {c.note}".removesuffix(", "),
     )
 
 

@@ -20,6 +20,7 @@ from ..errors import ShapeError
 from ..tensor import Tensor, constant
 from .numeric import Array
 
+COTANGENT = 1.5  # a derivative that forgets to multiply by its cotangent would pass if that were 1
 REPEATS = 4  # evaluations at the same point: a small dropout mask may well come twice
 
 
@@ -169,11 +170,11 @@ class Graph:
         return self.sources[number] in sweep(self.outputs, [np.ones(y.shape) for y in self.outputs], self.sources)
 
     def _swept(self, u: Array, as_nodes: bool = False) -> list[Any]:
-        seeds = [part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
+        seeds = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
         found = sweep(
             self.outputs, [constant(seed) for seed in seeds] if as_nodes else seeds, self.sources, as_nodes=as_nodes
         )
-        return [found[x] if x in found else constant(np.zeros(x.shape)) for x in self.sources]
+        return [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
 
 
 class TensorFunction(Subject):
@@ -239,13 +240,12 @@ class TensorFunction(Subject):
 class Gradient(Subject):
     """The gradient of a weighted sum of the results of a function, as a function to be differentiated.
 
-    With weights that are all different no second derivative can cancel another; none is 1, so that a derivative that
-    forgets its cotangent is found.
+    With weights that are all different no second derivative can cancel another.
     """
 
     def __init__(self, function: TensorFunction) -> None:
         self._function = function
-        self._weights = np.linspace(1.5, 2.5, function.value.size)
+        self._weights = np.linspace(1.0, 2.0, function.value.size)
         self.arguments = self.results = function.arguments
         self.point = function.point
         self._graph = function.graph.gradient(self._weights)
@@ -308,7 +308,8 @@ def _refuse_type(f: Callable[..., Any], y: Any, expected: type) -> None:
     if dtype != np.float64:
         raise TypeError(
             f"{_name(f)} returned {dtype} for inputs of float64, so it computes in {dtype} inside, where differences "
-            "leave few digits: use constants of float64, and pass Tensors it reads as parameters="
+            "leave few digits: use constants of float64"
+            + (", and pass Tensors it reads as parameters=" if expected is Tensor else "")
         )
 
 
@@ -335,8 +336,8 @@ def _refuse_value(f: Callable[..., Any], subject: Subject) -> None:
         again = subject(subject.point)
         if value.shape != again.shape or not np.allclose(value, again, rtol=1e-10, atol=1e-14):
             raise ValueError(
-                f"{_name(f)} returned different values at the same point: seed its random numbers inside it, and "
-                "switch a net with dropout to net.eval()"
+                f"{_name(f)} returned different values at the same point: seed its random numbers inside it"
+                + (", and switch a net with dropout to net.eval()" if isinstance(subject, TensorFunction) else "")
             )
 
 
