@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plot.style import add_axes, colour_bar, in_style, new_figure
+from ..plot.style import BAR_INCHES, VERMILION, add_axes, colour_bar, in_style, new_figure
 from .numeric import Array
-from .report import Comparison, Report
+from .report import METHOD_NAMES, Comparison, Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIDE, MARGIN = 2.6, 1.0  # of a panel, and beside it for the labels, in inches
-SMALLEST = 1e-17  # smaller errors, and those that are 0, are drawn as this: the logarithm has to end somewhere
+SIDE, MARGIN = 2.6, 0.9  # of a panel, and between panels for the labels, in inches
+SMALLEST = -16  # the power of ten that errors of 0 are drawn as: the logarithm has to end somewhere
 
 
 @in_style
 def errors(report: Report) -> Figure:
     """Draw the error of every first derivative on a logarithmic scale, one panel an input.
 
-    A row for each output, a column for each element of the input; what was not compared is left white.
+    A row for each output, a column for each element of the input; where there is but one output, the panel has the
+    shape of the input. What was not compared is left white.
 
     Parameters
     ----------
@@ -37,26 +38,35 @@ def errors(report: Report) -> Figure:
     firsts = [c for c in report.comparisons if c.order == 1]
     if any(c.errors is None for c in firsts):
         raise ValueError("only random projections were compared, so no entry has an error of its own: use mode='full'")
-    matrices = {f"{c.name}, {c.method}": _matrix(c) for c in firsts if c.errors is not None and c.errors.size}
-    if not matrices:
+    drawn = [(c, *_matrix(c)) for c in firsts if c.errors is not None and c.errors.size]
+    if not drawn:
         raise ValueError("the inputs or the outputs are empty, so there is no error to draw")
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-    figure = new_figure(len(matrices) * (SIDE + MARGIN) + MARGIN, SIDE + MARGIN, "The error of each first derivative")
-    for number, (title, matrix) in enumerate(matrices.items()):
-        ax = add_axes(figure, 0.8 * MARGIN + number * (SIDE + MARGIN), 0.5 * MARGIN, SIDE, SIDE)
-        picture = ax.imshow(np.log10(np.maximum(matrix, SMALLEST)), vmin=np.log10(SMALLEST), vmax=0, aspect="auto")
-        ax.set(title=title, xlabel="element of the input", ylabel="output")
+    width = len(drawn) * (SIDE + MARGIN) - MARGIN
+    figure = new_figure(0.7 + width + BAR_INCHES, SIDE + 0.9, "Errors of the first derivatives")
+    for number, (comparison, matrix, labels) in enumerate(drawn):
+        ax = add_axes(figure, 0.7 + number * (SIDE + MARGIN), 0.5, SIDE, SIDE)
+        powers = np.log10(np.maximum(matrix, 10.0**SMALLEST))
+        picture = ax.imshow(powers, vmin=SMALLEST, vmax=0, aspect="auto", interpolation="nearest")
+        ax.set(title=f"{comparison.name}, {METHOD_NAMES[comparison.method]}", **labels)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         ax.grid(False)
-    colour_bar(figure, picture, ax, "log₁₀ of the error", extend="both")
+    bar = colour_bar(figure, picture, ax, "error", extend="both")
+    bar.ax.yaxis.set_major_locator(MultipleLocator(4))
+    bar.ax.yaxis.set_major_formatter(lambda power, _: f"$10^{{{power:.0f}}}$")
+    bar.ax.axhline(np.log10(report.tolerance), color=VERMILION, linewidth=2)
+    figure.text(0.99, 0.02, "red line: the tolerance", ha="right", color=VERMILION, fontsize=8)
     return figure
 
 
-def _matrix(comparison: Comparison) -> Array:
-    """Return the errors with a row for each output."""
+def _matrix(comparison: Comparison) -> tuple[Array, dict[str, str]]:
+    """Return the errors as a matrix, and what its axes are."""
     assert comparison.errors is not None
     shape = comparison.errors.shape
     of_output = shape[: len(shape) - len(comparison.index or ())]
-    return comparison.errors.reshape(math.prod(of_output), -1)
+    if not of_output and len(shape) == 2:
+        return comparison.errors, {"xlabel": "column of the input", "ylabel": "row of the input"}
+    outputs = math.prod(of_output)
+    return comparison.errors.reshape(outputs, -1), {"xlabel": "element of the input", "ylabel": "output"}
