@@ -116,7 +116,7 @@ def test_the_picture_has_a_panel_for_each_input_and_shows_the_errors(wrong_at):
     figure = found(lambda x, y: wrong_at(4)(x) + y, X, Y, order=2).plot()
     panels = [ax for ax in figure.axes if ax.images]
     assert isinstance(figure, matplotlib.figure.Figure)
-    assert [ax.get_title() for ax in panels] == ["input 0, central", "input 1, complex"]
+    assert [ax.get_title() for ax in panels] == ["input 0, central differences", "input 1, the complex step"]
     drawn = panels[0].images[0].get_array()
     assert drawn.shape == (6, 6)
     assert np.unravel_index(np.argmax(drawn), drawn.shape) == (4, 4)

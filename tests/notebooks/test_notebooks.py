@@ -1,0 +1,88 @@
+"""The notebooks run from a clean kernel, and are saved with the outputs of such a run."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import pytest
+
+from tests.notebooks.run import FOLDER, METADATA, _overwritten, code_cells, read, run
+
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+SCREEN = 30  # lines
+NEEDS_MNIST = "01_from_zero_to_mnist"
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def told(cell: Any) -> list[str]:
+    """Return what a cell shows, but for its numbers: their last digits, and their widths, differ between machines."""
+    shown: list[str] = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            shown += output.text.splitlines()
+        else:
+            shown += sorted(output.data)
+            shown += output.data["text/plain"].splitlines() if "image/png" not in output.data else []
+    masked = [re.sub(r"[-−+]?\d[\d.,e+-]*", "#", re.sub("-{2,}", "--", line)) for line in shown]
+    return [" ".join(line.split()) for line in masked]
+
+
+def test_the_notebooks_are_there():
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01_from_zero_to_mnist",
+        "02_derivative_rules",
+        "03_check_your_own",
+        "04_define_a_model",
+    ]
+
+
+# Jupyter's packages warn of one another.
+@pytest.mark.filterwarnings("default")
+@each_notebook
+def test_it_runs_from_a_clean_kernel_and_shows_what_was_saved(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    fresh = run(path, tmp_path)
+    if path.stem == NEEDS_MNIST and "TINYGRAD_LITE_DATA" not in os.environ:
+        pytest.skip("it ran, but TINYGRAD_LITE_DATA names no MNIST to compare the saved outputs on")
+    for old, new in zip(code_cells(read(path)), code_cells(fresh), strict=True):
+        assert told(old) == told(new), f"python -m tests.notebooks saves it anew; this cell differs:\n{old.source}"
+
+
+@each_notebook
+def test_it_is_saved_as_one_clean_run(path):
+    cells = code_cells(read(path))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    assert "\r" not in "".join(output.get("text", "") for output in outputs)
+
+
+@each_notebook
+def test_no_cell_is_longer_than_a_screen(path):
+    for cell in read(path).cells:
+        assert len(cell.source.splitlines()) <= SCREEN, cell.source
+        assert cell.source.strip()
+
+
+@each_notebook
+def test_it_tells_nothing_of_the_machine_it_was_run_on(path):
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"/(home|root|tmp|Users|usr|opt|var)/|site-packages|[A-Z]:\\\\", text)
+    assert read(path).metadata == METADATA
+
+
+@each_notebook
+def test_it_begins_with_a_title_and_its_links_lead_somewhere(path):
+    cells = [cell for cell in read(path).cells if cell.cell_type == "markdown"]
+    assert read(path).cells[0].source.startswith("# ")
+    targets = {target for cell in cells for target in re.findall(r"\]\(([^)#:]+)\)", cell.source)}
+    assert all((FOLDER / target).exists() for target in targets), targets
+    assert targets & {other.name for other in NOTEBOOKS if other != path}
+
+
+def test_a_progress_bar_is_saved_as_it_stands_in_the_end():
+    assert _overwritten("a |  | 0\ra |# | 5\ra |##| 10\nb\r\n") == "a |##| 10\nb\n"
