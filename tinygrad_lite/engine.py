@@ -150,13 +150,13 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
         If the input could not have been broadcast to the shape of the cotangent.
     """
     new = len(g.shape) - len(shape)
-    if new >= 0 and g.shape[new:] == shape:
+    if g.shape[new:] == shape:
         return g.sum(axis=0 if new == 1 else tuple(range(new)))
-    stretched = [new + i for i, n in enumerate(shape) if n == 1 and new >= 0 and g.shape[new + i] != 1]
-    summed = g.sum(axis=(*range(new), *stretched), keepdims=True)
-    if summed.shape[max(new, 0) :] != shape:
+    pairs = list(zip(g.shape[new:], shape, strict=new >= 0))
+    if new < 0 or any(n not in (1, length) for length, n in pairs):
         raise ShapeError(f"a cotangent of shape {g.shape} does not belong to an input of shape {shape}")
-    return summed.reshape(shape)
+    stretched = [new + i for i, (length, n) in enumerate(pairs) if n != length]
+    return g.sum(axis=(*range(new), *stretched), keepdims=True).reshape(shape)
 
 
 def sweep(

@@ -16,6 +16,7 @@ import numpy as np
 from .engine import Node, Operation, sweep
 from .errors import GraphError
 from .rules import Rule, elementwise, neural, products
+from .text import latex_escaped
 
 if TYPE_CHECKING:
     from .nn import Module
@@ -26,6 +27,10 @@ _GREEK = {"δ": r"\delta"}
 _SUBSCRIPTS = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
 _PRODUCTS = (products.product, products.linear)
 _ACTIVATIONS = (neural.relu, neural.sigmoid, neural.softmax, neural.log_softmax, elementwise.tanh)
+
+
+class TooLarge(ValueError):
+    """A graph with more operations than were asked for."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,9 @@ class Name:
         lettered = re.fullmatch(r"([A-Za-z])_?(\d+)", word)
         if lettered and number is None:
             word, number = lettered[1], int(lettered[2])
-        if word in _GREEK:
-            word = _GREEK[word]
-        elif len(word) > 1:
-            escaped = re.sub(r"([_#$%&{}])", r"\\\1", word)
-            word = rf"\mathrm{{{escaped}}}"
+        word = _GREEK.get(word) or latex_escaped(word)
+        if len(self.word) > 1 and not lettered:
+            word = rf"\mathrm{{{word}}}"
         return word if number is None else f"{word}_{{{number}}}"
 
 
@@ -71,7 +74,7 @@ class Value:
     array : array
         Its raw value.
     node : Node or None
-        What stands for the Tensor in this graph; None for a plain array.
+        What stands for the Tensor, without its history; None for a plain array.
     path : str or None
         Where a parameter stands in its model, or the name it was given.
     """
@@ -80,11 +83,6 @@ class Value:
     array: Any
     node: Node | None
     path: str | None = None
-
-    @property
-    def operand(self) -> Any:
-        """What an operation was applied to: the Tensor, or the plain array."""
-        return self.array if self.node is None else self.node
 
     @property
     def requires_grad(self) -> bool:
@@ -106,6 +104,14 @@ class Step:
         """The operands that a cotangent flows to, each once, in order."""
         nodes = [x.node for x in self.operands if isinstance(x, Value) and x.node is not None]
         return list(dict.fromkeys(node for node in nodes if node.requires_grad))
+
+    def pull_back(self, g: Any) -> dict[Node, Any]:
+        """Return the cotangents of the inputs, by the engine's sweep over this one operation."""
+        inputs = [x if not isinstance(x, Value) else x.array if x.node is None else x.node for x in self.operands]
+        arrays = [x.array if isinstance(x, Value) else x for x in self.operands]
+        y = bare_node(self.result.array, requires_grad=True)
+        y.operation = Operation(self.rule, inputs, arrays, self.params)
+        return sweep([y], [g])
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +140,7 @@ class Graph:
         return (*self.leaves, *(step.result for step in self.steps))
 
 
-def read(tensor: Tensor, model: Module | None = None) -> Graph:
+def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -> Graph:
     """Return the graph of a Tensor, with names for its values.
 
     Results of products are ``z``, activations of them ``a``, a single number at the end ``L``, everything else ``v``;
@@ -148,33 +154,46 @@ def read(tensor: Tensor, model: Module | None = None) -> Graph:
         Computed from others, with its graph not freed yet.
     model : Module, optional
         Whose parameters are to be named by their paths as well.
+    most : int, optional
+        The number of operations that is not to be exceeded.
 
     Raises
     ------
     GraphError
-        If the Tensor was not computed from any that requires a gradient, or its graph has been freed.
+        If the Tensor was not computed from any that requires a gradient, its graph has been freed, or a Tensor was
+        changed in place after the graph used it.
+    TooLarge
+        If there are more than ``most`` operations.
+    TypeError
+        If it is no Tensor.
+    ValueError
+        If the graph has nothing to do with the model.
     """
+    if not isinstance(tensor, Node):
+        raise TypeError(
+            f"a Tensor has a graph, such as the loss computed with a model, but not a {type(tensor).__name__}"
+        )
     if tensor.operation is None:
         raise GraphError(
             "this Tensor has no graph: it was not computed from a Tensor with requires_grad=True, or inside no_grad()"
         )
+    copies = _Copies(_results(tensor, most))
+    names = _named(copies)
     paths = {id(p): path for path, p in model.named_parameters()} if model is not None else {}
-    copies = _Copies(_results(tensor))
-    names = _Names(copies)
+    if paths and not any(id(original) in paths for original in copies.originals.values()):
+        raise ValueError("none of the model's parameters has to do with this Tensor: was it computed with the model?")
     known: dict[int, Value] = {}
     leaves: list[Value] = []
     steps: list[Step] = []
-    for node in copies.results:
-        operation: Any = node.operation
+    for node, operation in copies.results:
         operands: list[Value | float] = []
-        for x, array in zip(operation.inputs, operation.arrays, strict=True):
+        for x, array in zip(operation.inputs or (), operation.arrays or (), strict=True):
             if not _has_a_name(x):
                 operands.append(x)
                 continue
             if id(x) not in known:
-                original = copies.originals.get(id(x))
                 own = copies.own_name(x)
-                path = paths.get(id(original), None if own in _OF_A_LAYER else own)
+                path = paths.get(id(copies.originals.get(id(x))), None if own in _OF_A_LAYER else own)
                 known[id(x)] = Value(names[id(x)], array, x if isinstance(x, Node) else None, path)
                 leaves.append(known[id(x)])
             operands.append(known[id(x)])
@@ -183,7 +202,7 @@ def read(tensor: Tensor, model: Module | None = None) -> Graph:
     return Graph(tuple(leaves), tuple(steps))
 
 
-def _results(tensor: Node) -> list[Node]:
+def _results(tensor: Node, most: int | None) -> list[Node]:
     """Return what was computed on the way to a Tensor, and the Tensor, oldest first."""
     found, stack = {tensor}, [tensor]
     while stack:
@@ -193,9 +212,17 @@ def _results(tensor: Node) -> list[Node]:
                 "the graph of this Tensor was freed by backward(): compute it again, and look at it before backward(), "
                 "or call backward(create_graph=True), which keeps the graph"
             )
-        new = {x for x in operation.inputs if isinstance(x, Node) and x.operation is not None} - found
+        nodes = [x for x in operation.inputs if isinstance(x, Node)]
+        if any(x.memory is not None and x.memory.changed > operation.time for x in nodes):
+            raise GraphError(
+                f"a Tensor was changed in place after {operation.rule.name} used it, so the graph no longer tells how "
+                "this one came about: compute it again"
+            )
+        new = {x for x in nodes if x.operation is not None} - found
         found |= new
         stack += new
+        if most is not None and len(found) > most:
+            raise TooLarge(f"there are more than {most} operations")
     return sorted(found, key=lambda node: node.operation.time)  # type: ignore[union-attr]
 
 
@@ -204,19 +231,26 @@ def _has_a_name(operand: Any) -> bool:
     return isinstance(operand, Node) or np.ndim(operand) > 0
 
 
+def bare_node(array: Any, requires_grad: bool) -> Node:
+    """Return a node without history."""
+    node = Node()
+    node._data, node.requires_grad, node.memory, node.operation = array, requires_grad, None, None
+    return node
+
+
 class _Copies:
     """A graph's nodes without those that merely stand for others, as the arguments of a differentiated function do.
 
     Attributes
     ----------
-    results : list of Node
-        Copies of the results, oldest first.
+    results : list of (Node, Operation)
+        Copies of the results, oldest first, and how they came about from copies.
     originals : dict
         The Tensor that a copy was made of, by the identity of the copy.
     """
 
     def __init__(self, results: Sequence[Node]) -> None:
-        self.results: list[Node] = []
+        self.results: list[tuple[Node, Operation]] = []
         self.originals: dict[int, Node] = {}
         self._found: dict[int, Any] = {}
         for node in results:
@@ -227,113 +261,94 @@ class _Copies:
                 continue
             copy = self._found[id(node)] = self._copied(node)
             inputs = [self._operand(x) for x in operation.inputs]
-            copy.operation = Operation(operation.rule, inputs, operation.arrays, operation.params)
-            copy.operation.time = operation.time  # what has changed since is told by it
-            self.results.append(copy)
+            self.results.append((copy, Operation(operation.rule, inputs, operation.arrays, operation.params)))
 
     def _operand(self, x: Any) -> Any:
         """Return the copy of an operand; an array as it is; a number, also one in a Tensor without a name, as such."""
         if not isinstance(x, Node):
             return x if np.ndim(x) or isinstance(x, (int, float)) else x.item()
         if id(x) not in self._found:
-            plain = not x.requires_grad and not x._data.shape and getattr(x, "name", None) is None
+            plain = not x.requires_grad and not x._data.shape and not getattr(x, "name", None)
             self._found[id(x)] = x._data.item() if plain else self._copied(x)
         return self._found[id(x)]
 
     def _copied(self, node: Node) -> Node:
-        copy = Node()
-        copy._data, copy.requires_grad, copy.memory, copy.operation = node._data, node.requires_grad, node.memory, None
+        copy = bare_node(node._data, node.requires_grad)
         self.originals[id(copy)] = node
         return copy
 
     def own_name(self, x: Any) -> str | None:
-        """Return the name that the Tensor behind a copy was given."""
-        return getattr(self.originals.get(id(x)), "name", None)
+        """Return the name that the Tensor behind a copy was given, if any."""
+        return getattr(self.originals.get(id(x)), "name", None) or None
 
 
-class _Names:
-    """The names of the values of a graph, by the identity of nodes and arrays."""
-
-    def __init__(self, copies: _Copies) -> None:
-        self._copies = copies
-        self._words: dict[int, tuple[str, int | None]] = {}
-        self._biased = {id(x) for x in map(_biased_product, copies.results)}
-        layers = 0
-        for node in copies.results:
-            operation: Any = node.operation
-            rule: Rule = operation.rule
-            layers += rule in _PRODUCTS
-            for k, x in enumerate(operation.inputs):
-                if id(x) not in self._words and _has_a_name(x):
-                    self._words[id(x)] = self._leaf_word(rule, k, x, layers)
-            self._words[id(node)] = self._result_word(node, layers, node is copies.results[-1])
-        self._names = dict(zip(self._words, _numbered(self._words.values()), strict=True))
-
-    def _leaf_word(self, rule: Rule, k: int, x: Any, layer: int) -> tuple[str, int | None]:
-        """Return what a leaf is called by what it is first used for, and the layer it belongs to."""
-        own = self._copies.own_name(x)
-        if own is not None and own not in _OF_A_LAYER:
-            return own, None
-        learnt = isinstance(x, Node) and x.requires_grad
-        if rule in _PRODUCTS and learnt and k > 0:
-            return ("W", "b")[k - 1], layer
-        if layer and learnt and k == 1 and rule is elementwise.add:
-            return "b", layer
-        if learnt or rule in _PRODUCTS:
-            return "x", None
-        return ("t" if rule.inputs[0 if rule.variadic else k] == "t" else "c"), None
-
-    def _result_word(self, node: Node, layers: int, last: bool) -> tuple[str, int | None]:
-        operation: Any = node.operation
-        own = self._copies.own_name(node)
+def _named(copies: _Copies) -> dict[int, Name]:
+    """Return the names of the values of a graph, by the identity of nodes and arrays."""
+    words: dict[int, tuple[str, int | None]] = {}
+    rules = {id(node): operation.rule for node, operation in copies.results}
+    biased = {id(operation.inputs[0]) for _, operation in copies.results if _adds_a_bias(operation, rules)}  # type: ignore[index]
+    activated: set[int | None] = set()  # the layers that have an activation already
+    layers = 0
+    for node, operation in copies.results:
+        rule, inputs = operation.rule, operation.inputs or ()
+        layers += rule in _PRODUCTS
+        for k, x in enumerate(inputs):
+            if id(x) not in words and _has_a_name(x):
+                words[id(x)] = _leaf_word(copies.own_name(x), rule, k, x, layers)
+        own = copies.own_name(node)
+        word, layer = words.get(id(inputs[0]), ("", None))
         if own is not None:
-            return own, None
-        if last:
-            return ("y" if node._data.shape else "L"), None
-        if (operation.rule in _PRODUCTS and id(node) not in self._biased) or _biased_product(node) is not None:
-            return "z", layers
-        word, layer = self._words.get(id(operation.inputs[0]), ("", None))
-        activated = ("a", layer)
-        if operation.rule in _ACTIVATIONS and word == "z" and activated not in self._words.values():
-            return activated
-        return "v", None
-
-    def __getitem__(self, key: int) -> Name:
-        return self._names[key]
+            words[id(node)] = own, None
+        elif node is copies.results[-1][0]:
+            words[id(node)] = ("y" if node._data.shape else "L"), None
+        elif (rule in _PRODUCTS and id(node) not in biased) or _adds_a_bias(operation, rules):
+            words[id(node)] = "z", layers
+        elif rule in _ACTIVATIONS and word == "z" and layer not in activated:
+            activated.add(layer)
+            words[id(node)] = "a", layer
+        else:
+            words[id(node)] = "v", None
+    return dict(zip(words, _numbered(words.values()), strict=True))
 
 
-def _biased_product(node: Node) -> Node | None:
-    """Return the product that a bias was added to, if the node is such a sum: together they are one layer."""
-    operation: Any = node.operation
+def _adds_a_bias(operation: Operation, rules: dict[int, Rule]) -> bool:
+    """Return whether an operation adds a bias to a product: together they are one layer."""
     if operation.rule is not elementwise.add:
-        return None
-    product, bias = operation.inputs
-    is_layer = (
-        isinstance(product, Node)
-        and product.operation is not None
-        and product.operation.rule is products.product
-        and isinstance(bias, Node)
-        and bias.requires_grad
-        and bias.operation is None
-    )
-    return product if is_layer else None
+        return False
+    product, bias = operation.inputs or ()
+    learnt = isinstance(bias, Node) and bias.requires_grad and id(bias) not in rules
+    return learnt and rules.get(id(product)) is products.product
+
+
+def _leaf_word(own: str | None, rule: Rule, k: int, x: Any, layer: int) -> tuple[str, int | None]:
+    """Return what a leaf is called by what it is first used for, and the layer it belongs to."""
+    if own is not None and own not in _OF_A_LAYER:
+        return own, None
+    learnt = isinstance(x, Node) and x.requires_grad
+    if rule in _PRODUCTS and learnt and k > 0:
+        return ("W", "b")[k - 1], layer
+    if layer and learnt and k == 1 and rule is elementwise.add:
+        return "b", layer
+    if learnt or rule in _PRODUCTS:
+        return "x", None
+    return ("t" if rule.inputs[0 if rule.variadic else k] == "t" else "c"), None
 
 
 def _numbered(words: Iterable[tuple[str, int | None]]) -> Iterator[Name]:
-    """Yield names that are all different: a number where there are several, that of the layer where there is one."""
+    """Yield names that look different: a number where there are several, that of the layer where there is one."""
     words = list(words)
     several = Counter(word for word, _ in words)
     layers = {layer for word, layer in words if word in "zW"}
     next_number: Counter[str] = Counter()
-    taken: set[Name] = set()
+    taken = {"g", r"\delta"}  # what cotangents are called
     for word, layer in words:
         name = Name(word, layer if len(layers) > 1 else None)
         if layer is None and several[word] > 1:
             next_number[word] += 1
             name = Name(word, next_number[word])
-        while name in taken:
+        while {name.latex, name.text} & taken:
             name = Name(name.word + "′", name.number)
-        taken.add(name)
+        taken |= {name.latex, name.text}
         yield name
 
 
@@ -361,7 +376,7 @@ def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[Step, dict[Node, A
     gathered: dict[Node, Any] = {graph.result.node: seed}  # type: ignore[dict-item]
     for step in reversed(graph.steps):
         node: Any = step.result.node
-        for x, g in sweep([node], [gathered.pop(node)], step.inputs).items():
+        for x, g in step.pull_back(gathered.pop(node)).items():
             gathered[x] = gathered[x] + g if x in gathered else g
         open_uses.subtract(step.inputs)
         completed = {x: gathered[x] for x in step.inputs if not open_uses[x]}

@@ -1,4 +1,4 @@
-"""Tables of text, as reports and models print them."""
+"""Text as reports, models and formulas print it."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
         return "  ".join(cells).rstrip()
 
     return "\n".join([line(rows[0]), "  ".join("-" * width for width in widths), *map(line, rows[1:])])
+
+
+def latex_escaped(text: str) -> str:
+    """Return text as LaTeX takes it, in formulas and in words."""
+    lookalikes = text.translate({ord("\\"): "∖", ord("^"): "ˆ", ord("~"): "˜"})
+    return "".join("\\" + c if c in "_#$%&{}" else c for c in lookalikes)

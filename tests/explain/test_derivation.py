@@ -165,7 +165,7 @@ def test_indices_and_names_of_ones_own_are_kept():
 def test_latex_has_a_row_for_each_line(mnist):
     net, loss = mnist
     derivation = tg.explain(net, loss)
-    rows = derivation.latex.split(r"\\")
+    rows = derivation.latex.split(r"\end{array}")[0].split(r"\\")
     assert len(rows) == 1 + 3 + sum(map(len, (derivation.given, derivation.forward, derivation.backward)))
     assert len({row.count("&") for row in rows[:-1]}) == 1
     assert r"\delta_{2} = \frac{\partial L}{\partial z_{2}}" in derivation.latex
@@ -189,3 +189,52 @@ def test_a_model_needs_a_loss(mnist):
     for wrong in (None, np.ones(3), net):
         with pytest.raises(TypeError, match=r"explain\(model, loss\)"):
             tg.explain(net, wrong)
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, "broadcast_to(∂L/∂v₁)"), (1, "broadcast_to((∂L/∂v₁)[:, None])")])
+def test_the_axis_along_which_a_cotangent_is_copied_is_written(axis, expected):
+    assert f"∂L/∂x = {expected}" in lines(tg.explain((leaf(3, 3).sum(axis=axis) ** 2).sum()))
+
+
+def test_reshapes_are_steps_of_their_own():
+    y = leaf(3)
+    assert "v₁ = reshape(x, (1, 3))" in lines(tg.explain(y @ y))
+
+
+@pytest.mark.parametrize("names", [("v1", "v2"), ("W₁", "W1"), ("g", "y"), ("", "δ"), ("a\\b{}$#_~^", "%")])
+def test_names_never_look_alike(names):
+    a, b = (leaf(2, name=name) for name in names)
+    derivation = tg.explain(np.sin(a * b) * a)
+    for language in ("text", "latex"):
+        written = [write(line.left[-1], language) for line in (*derivation.given, *derivation.forward)]
+        assert len(set(written)) == len(written)
+        assert not {"g", ""} & set(written)
+
+
+def test_what_was_changed_in_place_is_not_explained():
+    a = tg.Tensor(np.arange(1.0, 4), requires_grad=True)
+    loss = (a * a).sum()
+    a.data *= 2
+    for reading in (tg.explain, tg.plot.graph, tg.plot.to_dot):
+        with pytest.raises(tg.GraphError, match="changed in place after multiply used it"):
+            reading(loss)
+    assert loss._repr_png_() is None
+
+
+def test_a_model_that_has_nothing_to_do_with_the_loss_is_refused(mnist):
+    _, loss = mnist
+    with pytest.raises(ValueError, match="none of the model's parameters"):
+        tg.explain(Net(rng=1), loss)
+
+
+def test_deep_and_often_used_graphs_are_no_obstacle():
+    x = total = leaf(2)
+    for i in range(1500):
+        total = total + x * float(i)
+    assert len(str(tg.explain(total.sum())).splitlines()) > 3000
+
+
+def test_whole_numbers_are_exact_and_small_ones_typeset():
+    derivation = tg.explain((leaf(1000003) + 1e-5).mean())
+    assert "1 / 1000003" in str(derivation)
+    assert r"1 \cdot 10^{-5}" in derivation.latex

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite.explain import Formula
-from tinygrad_lite.explain.expressions import Call, Number, Word, write
+from tinygrad_lite.explain.expressions import Call, Derivative, Number, Word, write
 from tinygrad_lite.explain.symbols import Scope, Symbol
 from tinygrad_lite.graph import Name
 from tinygrad_lite.rules import rule as table
@@ -240,3 +240,32 @@ def test_parentheses_stand_where_they_must(tree):
     text = write(symbol.expression, "text").replace("−", "-").replace("⊙", "*").replace("·", "*").replace("²", "**2")
     text = re.sub(r"(?<=[\d.]) (?=[a-z(])", " * ", text)
     assert eval(text, {}, VALUES) == pytest.approx(symbol.value[0], rel=1e-4)  # numbers are written to six digits
+
+
+@pytest.mark.parametrize(
+    ("f", "text", "latex"),
+    [
+        (lambda x: np.sqrt(x) ** 2, "(√x)²", r"\sqrt{x}^{2}"),
+        (lambda x: np.square(x / (1 + x)), "(x / (1 + x))²", r"\left(\frac{x}{1 + x}\right)^{2}"),
+        (lambda x: (x + 1) @ x.mT, "(x + 1) xᵀ", r"\left(x + 1\right)\,x^{\top}"),
+        (lambda x: (x + 1).mT, "(x + 1)ᵀ", r"\left(x + 1\right)^{\top}"),
+        (lambda x: np.clip(np.where(x > 1, x, 0), 1, 2), "clip((x where x > 1, else 0), 1, 2)", None),
+        (lambda x: x + -x, "x − x", "x - x"),
+        (lambda x: (x - x) - (x + x), "x − x − 2 x", r"x - x - 2\,x"),
+    ],
+)
+def test_operands_that_bind_less_stand_in_parentheses(f, text, latex):
+    expression = f(Symbol(Name("x"), np.ones((2, 2)), Scope())).expression
+    assert write(expression, "text") == text
+    assert latex is None or write(expression, "latex") == latex
+
+
+def test_derivatives_are_bases_in_parentheses():
+    slope = Derivative(Name("L"), Name("v", 1))
+    assert write(Call("mT", (slope,)), "text") == "(∂L/∂v₁)ᵀ"
+    assert write(Call("matmul", (slope, slope)), "text") == "∂L/∂v₁ ∂L/∂v₁"
+
+
+def test_a_parameter_that_is_not_the_default_has_its_name():
+    tg.rules.define("scaled", lambda x, k=2.0: k * x, x=lambda g, k: k * g, samples=lambda: [sample(np.ones(2), k=3.0)])
+    assert "y = k · x" in str(tg.explain("scaled"))

@@ -866,3 +866,9 @@ def test_a_rule_of_ones_own_is_proven_by_name(scratch):
     assert "holds" in str(tg.prove(good))
     assert not tg.prove(bad)
     assert "FAILS" in str(tg.prove(bad))
+
+
+@pytest.mark.parametrize("forward", [np.cbrt, lambda x, *, p: x * p])
+def test_a_forward_with_arguments_by_keyword_alone_is_refused(scratch, forward):
+    with pytest.raises(TypeError, match=r"'keyword'.*by keyword alone.*lambda x: np.cbrt\(x\)"):
+        tg.rules.define("keyword", forward, x=lambda g: g, samples=list)

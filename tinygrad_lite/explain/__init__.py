@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..nn import Module
 from ..rules import Rule, get
 from ..tensor import Tensor
 from .derivation import Derivation, derivation
@@ -52,7 +51,7 @@ def explain(subject: Any, loss: Tensor | None = None, *, norms: bool = False) ->
     """
     if isinstance(subject, (str, Rule)):
         return formula(get(subject) if isinstance(subject, str) else subject)
-    if isinstance(subject, Module):
+    if hasattr(subject, "named_parameters"):
         if not isinstance(loss, Tensor):
             raise TypeError(
                 f"explain a model together with a loss computed with it: explain(model, loss), not {loss!r:.60}"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine import Node, Operation
-from ..graph import Graph, Name, Step, Value, backward_steps, read
-from ..rules import Rule, neural
-from ..text import table
+from ..engine import Node
+from ..graph import Graph, Name, Step, Value, backward_steps, bare_node, read
+from ..rules import Rule, neural, shapes
+from ..text import latex_escaped, table
 from .explanation import Explanation
-from .expressions import CHOICE, SUM, Derivative, Expression, Language, Number, escaped, legend, terms, walk, write
+from .expressions import CHOICE, SUM, Derivative, Expression, Language, Number, legend, terms, walk, write
 from .formula import output_of
 from .symbols import Scope, Symbol
 
@@ -84,7 +84,9 @@ class Derivation(Explanation):
             rows += [" & ".join(_latex(row)) + r" \\" for row in cells]
             rows[-1] += "[1ex]"
         columns = "rl" + "l" * len(self._heads)
-        return "\n".join([rf"\begin{{array}}{{{columns}}}", *rows, r"\end{array}"])
+        formulas = "\n".join([rf"\begin{{array}}{{{columns}}}", *rows, r"\end{array}"])
+        notes = rf" \\ \text{{where {latex_escaped('; '.join(self._notes))}}}" if self._notes else ""
+        return rf"\begin{{array}}{{l}}{formulas}{notes}\end{{array}}"
 
     def __str__(self) -> str:
         sections = self._sections.items()
@@ -98,14 +100,17 @@ class Derivation(Explanation):
         for head, part in rows.items():
             text += "\n".join(["", head, *lines[: len(part)], ""])
             del lines[: len(part)]
-        notes = legend([line.right for line in (*self.forward, *self.backward) if line.right is not None])
-        return text + (f"\nwhere {_wrapped(notes)}" if notes else "")
+        return text + (f"\nwhere {_wrapped(self._notes)}" if self._notes else "")
 
     @property
     def _sections(self) -> dict[str, tuple[Line, ...]]:
         result = self.forward[-1]
         seed = "" if result.shape == _shape_text(()) else f", from g = ∂L/∂{write(result.left[0], 'text')}"
         return {"given": self.given, "forward": self.forward, f"backward{seed}": self.backward}
+
+    @property
+    def _notes(self) -> list[str]:
+        return legend([line.right for line in (*self.forward, *self.backward) if line.right is not None])
 
     @property
     def _heads(self) -> list[str]:
@@ -131,18 +136,19 @@ def _wrapped(notes: list[str]) -> str:
 def _latex(row: list[str]) -> list[str]:
     """Set formulas in full size, and the words beside them as text."""
     formulas = [rf"\displaystyle {cell}" if cell else "" for cell in row[:2]]
-    return formulas + [rf"\quad \text{{{escaped(cell)}}}" if cell else "" for cell in row[2:]]
+    return formulas + [rf"\quad \text{{{latex_escaped(cell)}}}" if cell else "" for cell in row[2:]]
 
 
 def derivation(loss: Tensor, model: Module | None = None, norms: bool = False) -> Derivation:
     """Derive the gradients of a loss from its graph; the arguments are those of `tinygrad_lite.explain`."""
     graph = _of_symbols(read(loss, model))
-    return Derivation(
-        given=tuple(map(_given, graph.leaves)),
-        forward=tuple(map(_forward, graph.steps)),
-        backward=tuple(_backward(graph)),
-        norms=norms,
-    )
+    with np.errstate(all="ignore"):  # the values are computed for their shapes, and are not what is shown
+        return Derivation(
+            given=tuple(map(_given, graph.leaves)),
+            forward=tuple(map(_forward, graph.steps)),
+            backward=tuple(_backward(graph)),
+            norms=norms,
+        )
 
 
 def _of_symbols(graph: Graph) -> Graph:
@@ -154,22 +160,14 @@ def _of_symbols(graph: Graph) -> Graph:
     steps = []
     for step in graph.steps:
         operands = tuple(mirrored[x] if isinstance(x, Value) else x for x in step.operands)
-        inputs = [x.operand if isinstance(x, Value) else x for x in operands]
-        arrays = [x.array if isinstance(x, Value) else x for x in operands]
-        result = mirrored[step.result] = _mirrored(step.result, scope)
-        assert result.node is not None
-        result.node.operation = Operation(step.rule, inputs, arrays, step.params)
-        steps.append(Step(step.rule, operands, step.params, result))
+        mirrored[step.result] = _mirrored(step.result, scope)
+        steps.append(Step(step.rule, operands, step.params, mirrored[step.result]))
     return Graph(tuple(mirrored[leaf] for leaf in graph.leaves), tuple(steps))
 
 
 def _mirrored(value: Value, scope: Scope) -> Value:
     symbol = Symbol(value.name, value.array, scope)
-    if value.node is None:
-        return replace(value, array=symbol)
-    node = Node()
-    node._data, node.requires_grad, node.operation, node.memory = symbol, value.requires_grad, None, None
-    return replace(value, array=symbol, node=node)
+    return replace(value, array=symbol, node=None if value.node is None else bare_node(symbol, value.requires_grad))
 
 
 def _given(leaf: Value) -> Line:
@@ -189,7 +187,8 @@ def _written_out(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> 
     named = Symbol.__apply_rule__(rule, tuple(inputs), params).expression
     activation = rule.forward.__module__ == neural.__name__ and len(rule.inputs) == 1
     repetitive = not _names_in(written) <= _names_in(named)
-    return named if activation or not rule.is_built_in or repetitive else written
+    by_name = activation or repetitive or not rule.is_built_in or rule is shapes.reshape
+    return named if by_name else written
 
 
 def _names_in(expression: Expression) -> Counter[Name]:
@@ -198,13 +197,14 @@ def _names_in(expression: Expression) -> Counter[Name]:
 
 def _backward(graph: Graph) -> Iterator[Line]:
     loss, values = graph.result, {value.node: value for value in graph.values}
+    leaves = {leaf.node for leaf in graph.leaves}
     symbol = loss.array
     seed = Symbol(Name("g") if symbol.shape else Number(1), np.ones_like(symbol.value), symbol.scope)
     contributors: dict[Node, list[str]] = {}
     for step, cotangents in backward_steps(graph, seed):
         for x in step.inputs:
             contributors.setdefault(x, []).append(step.rule.name)
-        for x in sorted(cotangents, key=lambda x: x.operation is not None):  # parameters before what is derived further
+        for x in sorted(cotangents, key=lambda x: x not in leaves):  # parameters before what is derived further
             value, g = values[x], cotangents[x]
             derivative = Derivative(loss.name if not symbol.shape else Name("L"), value.name)
             delta = Name("δ", value.name.number)

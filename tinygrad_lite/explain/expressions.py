@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Literal
 
 from ..graph import Name, subscript
+from ..text import latex_escaped
 
 Language = Literal["text", "latex"]
 
@@ -67,11 +68,12 @@ class Binding(IntEnum):
     PRODUCT = 4
     JUXTAPOSED = 5
     REDUCTION = 6
-    POWER = 7
-    ATOM = 8
+    FRACTION = 7
+    POWER = 8
+    ATOM = 9
 
 
-CHOICE, RELATION, SUM, NEGATION, PRODUCT, JUXTAPOSED, REDUCTION, POWER, ATOM = Binding
+CHOICE, RELATION, SUM, NEGATION, PRODUCT, JUXTAPOSED, REDUCTION, FRACTION, POWER, ATOM = Binding
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _alike(binding: Binding, text: str, latex: str, *needs: Binding) -> dict[Lan
 
 
 def _reduction(text: str, latex: str) -> dict[Language, Form]:
-    return _alike(REDUCTION, text + "{axes} {}", latex + "{axes} {}", POWER)
+    return _alike(REDUCTION, text + "{axes} {}", latex + "{axes} {}", FRACTION)
 
 
 def _relation(text: str, latex: str) -> dict[Language, Form]:
@@ -96,16 +98,15 @@ def _relation(text: str, latex: str) -> dict[Language, Form]:
 
 
 _NOTATION: dict[str, dict[Language, Form]] = {
-    "add": _alike(SUM, "{} + {}", "{} + {}", SUM, PRODUCT),
     "subtract": _alike(SUM, "{} − {}", "{} - {}", SUM, PRODUCT),
     "negative": _alike(NEGATION, "−{}", "-{}", PRODUCT),
     "multiply": _alike(PRODUCT, "{} ⊙ {}", r"{} \odot {}", NEGATION, PRODUCT),
     "scale": _alike(PRODUCT, "{} · {}", r"{} \cdot {}", NEGATION, PRODUCT),
-    "coefficient": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", ATOM, POWER),
-    "matmul": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", POWER, POWER),
+    "coefficient": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", ATOM, FRACTION),
+    "matmul": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", FRACTION, FRACTION),
     "divide": {
         "text": Form(PRODUCT, "{} / {}", (NEGATION, REDUCTION)),
-        "latex": Form(ATOM, r"\frac{{{}}}{{{}}}", (CHOICE, CHOICE)),
+        "latex": Form(FRACTION, r"\frac{{{}}}{{{}}}", (CHOICE, CHOICE)),
     },
     "power": {
         "text": Form(POWER, "{}^{}", (ATOM, ATOM)),
@@ -113,7 +114,7 @@ _NOTATION: dict[str, dict[Language, Form]] = {
     },
     "square": _alike(POWER, "{}²", "{}^{{2}}", ATOM),
     "mT": _alike(POWER, "{}ᵀ", r"{}^{{\top}}", ATOM),
-    "sqrt": {"text": Form(ATOM, "√{}", (ATOM,)), "latex": Form(ATOM, r"\sqrt{{{}}}", (CHOICE,))},
+    "sqrt": {"text": Form(POWER, "√{}", (ATOM,)), "latex": Form(ATOM, r"\sqrt{{{}}}", (CHOICE,))},
     "exp": {"text": Form(ATOM, "exp({})", (CHOICE,)), "latex": Form(POWER, "e^{{{}}}", (CHOICE,))},
     "absolute": _alike(ATOM, "|{}|", r"\left|{}\right|", CHOICE),
     "sigmoid": _alike(ATOM, "σ({})", r"\sigma\left({}\right)", CHOICE),
@@ -144,6 +145,7 @@ _LEGEND = {
     "multiply": "⊙ multiplies element by element",
     "bracket": "[…] is 1 where it holds, else 0",
     "broadcast_to": "broadcast_to repeats along axes",
+    "place": "place puts elements where the index takes them from, among zeros",
 }
 _SMALL_POWERS = {2: "²", 3: "³"}
 
@@ -158,17 +160,21 @@ def write(expression: Expression, language: Language, need: Binding = CHOICE) ->
 
 def walk(expression: Expression) -> Iterator[Expression]:
     """Yield an expression and everything in it."""
-    yield expression
-    for operand in expression.operands if isinstance(expression, Call) else ():
-        yield from walk(operand)
+    stack = [expression]
+    while stack:
+        part = stack.pop()
+        yield part
+        if isinstance(part, Call):
+            stack += reversed(part.operands)
 
 
 def terms(expression: Expression) -> list[Expression]:
     """Return the terms of a sum, in order; an expression that is none is its own only term."""
-    if isinstance(expression, Call) and expression.function == "add":
-        first, last = expression.operands
-        return [*terms(first), last]
-    return [expression]
+    last = []
+    while isinstance(expression, Call) and expression.function == "add":
+        expression, term = expression.operands
+        last.append(term)
+    return [expression, *reversed(last)]
 
 
 def legend(expressions: list[Expression]) -> list[str]:
@@ -176,6 +182,8 @@ def legend(expressions: list[Expression]) -> list[str]:
     calls = [part for expression in expressions for part in walk(expression) if isinstance(part, Call)]
     used = {call.function for call in calls}
     lines = [line for function, line in _LEGEND.items() if function in used]
+    words = {part.text for expression in expressions for part in walk(expression) if isinstance(part, Word)}
+    lines += ["I is true on the diagonal"] * ("I" in words)
     signs: dict[tuple[int, ...], dict[str, None]] = {}
     for call in calls:
         if call.axes and call.function in _NOTATION:
@@ -193,16 +201,13 @@ def _written(expression: Expression, language: Language) -> tuple[str, Binding]:
         case Name():
             return getattr(expression, language), ATOM
         case Number(value):
-            written = _number(value)
-            return (written if language == "text" else written.replace("−", "-").replace("∞", r"\infty")), (
-                NEGATION if value < 0 else ATOM
-            )
+            return _written_number(value, language)
         case Word(text):
-            return (text if language == "text" else rf"\texttt{{{escaped(text)}}}"), ATOM
+            return (text if language == "text" else rf"\texttt{{{latex_escaped(text)}}}"), ATOM
         case Derivative(of, by):
             if language == "text":
-                return f"∂{of.text}/∂{by.text}", ATOM
-            return rf"\frac{{\partial {of.latex}}}{{\partial {by.latex}}}", ATOM
+                return f"∂{of.text}/∂{by.text}", FRACTION
+            return rf"\frac{{\partial {of.latex}}}{{\partial {by.latex}}}", FRACTION
         case Call():
             return _written_call(expression, language)
 
@@ -215,6 +220,9 @@ def _written_call(call: Call, language: Language) -> tuple[str, Binding]:
             return write(operands[0], language, ATOM) + superscript, POWER
     if language == "latex" and function == "where":
         return _cases(call), ATOM
+    if function == "add":  # not by the nesting of its operands, which may be deep
+        first, *others = terms(call)
+        return " + ".join([write(first, language, SUM), *(write(term, language, PRODUCT) for term in others)]), SUM
     form = _NOTATION.get(function, {}).get(language)
     if form is None or len(form.needs) != len(operands):
         return _written_by_name(call, language), ATOM
@@ -234,23 +242,29 @@ def _cases(choice: Expression) -> str:
 
 
 def _written_by_name(call: Call, language: Language) -> str:
-    parts = [write(operand, language, CHOICE) for operand in call.operands]
+    parts = [write(operand, language, SUM) for operand in call.operands]
     parts += [_written(Word(f"axis={', '.join(map(str, call.axes))}"), language)[0]] * bool(call.axes)
     if language == "text":
         return f"{call.function}({', '.join(parts)})"
-    return rf"\text{{{escaped(call.function)}}}\left({', '.join(parts)}\right)"
+    return rf"\text{{{latex_escaped(call.function)}}}\left({', '.join(parts)}\right)"
+
+
+def _written_number(value: float, language: Language) -> tuple[str, Binding]:
+    written = _number(value)
+    if language == "latex":
+        mantissa, _, power = written.replace("−", "-").replace("∞", r"\infty ").partition("e")
+        if power:
+            return rf"{mantissa} \cdot 10^{{{int(power)}}}", PRODUCT
+        written = mantissa
+    return written, NEGATION if value < 0 else ATOM
 
 
 def _number(value: float) -> str:
+    """Return a whole number as it is, another to six digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:g}".replace("-", "−")
+    return (f"{value:.0f}" if value == int(value or 0) and abs(value) < 1e15 else f"{value:g}").replace("-", "−")
 
 
 def _text_axes(axes: tuple[int, ...]) -> str:
     return " ".join(map(subscript, axes)).replace(" ", "")
-
-
-def escaped(text: str) -> str:
-    """Return text as LaTeX takes it."""
-    return "".join("\\" + c if c in "_#$%&{}" else c for c in text)

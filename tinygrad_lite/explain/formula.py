@@ -11,8 +11,9 @@ import numpy as np
 from ..engine import sum_to_shape
 from ..graph import Name
 from ..rules import Rule, Sample
+from ..text import latex_escaped
 from .explanation import Explanation
-from .expressions import Derivative, Expression, escaped, legend, write
+from .expressions import Derivative, Expression, legend, write
 from .symbols import NotAnExpression, Scope, Size, Symbol, expression_of
 
 _OUTPUT, _COTANGENT, _LOSS = Name("y"), Name("g"), Name("L")
@@ -47,20 +48,24 @@ class Formula(Explanation):
         rows = [f"{write(left, 'latex')} &= {write(right, 'latex')}" for left, right in self._lines]
         formulas = r"\begin{aligned}" + r" \\[1ex] ".join(rows) + r"\end{aligned}"
         where = rf"\text{{where }} g = {write(Derivative(_LOSS, _OUTPUT), 'latex')}"
-        notes = "".join(rf"\text{{; {escaped(note)}}}" for note in self._notes)
+        notes = "".join(rf"\text{{; {latex_escaped(note)}}}" for note in [*self._notes, ", ".join(self._sample)])
         return rf"\begin{{array}}{{l}}{formulas} \\[1ex] {where}{notes}\end{{array}}"
 
     def __str__(self) -> str:
-        of = [f"{name.text}: {shape}" for name, shape in self.inputs]
-        of += [f"{name} = {_short(x)}" for name, x in self.parameters.items() if x is not None and x is not False]
         width = max(len(write(left, "text")) for left, _ in self._lines)
         lines = [f"  {write(left, 'text').rjust(width)} = {write(right, 'text')}" for left, right in self._lines]
         notes = "; ".join(["g = ∂L/∂y", *self._notes])
-        return "\n".join([f"{self.rule.name}   {', '.join(of)}", *lines, f"  where {notes}"])
+        return "\n".join([f"{self.rule.name}   {', '.join(self._sample)}", *lines, f"  where {notes}"])
 
     @property
     def _lines(self) -> list[tuple[Expression, Expression]]:
         return [(_OUTPUT, self.output), *self.derivatives]
+
+    @property
+    def _sample(self) -> list[str]:
+        """What the formulas were read on: shapes and parameters."""
+        parameters = [(name, x) for name, x in self.parameters.items() if x is not None and x is not False]
+        return [f"{name.text}: {shape}" for name, shape in self.inputs] + [f"{n} = {_short(x)}" for n, x in parameters]
 
     @property
     def _notes(self) -> list[str]:

@@ -134,8 +134,8 @@ class Symbol(NDArrayOperatorsMixin):
         for name, value in zip(rule.params, params, strict=True):
             if name not in rule.defaults:
                 operands.append(expression_of(value, scope))
-            elif not np.array_equal(value, rule.defaults[name]):
-                operands.append(Word(f"{name}={value}"))
+            elif not np.array_equal(_plain(value), rule.defaults[name]):
+                operands.append(Word(f"{name}={write(expression_of(value, scope), 'text')}"))
         value = rule.compute([_plain(x) for x in inputs], tuple(_plain(p) for p in params))
         return Symbol(Call(rule.name, tuple(operands)), value, scope)
 
@@ -206,8 +206,17 @@ class Symbol(NDArrayOperatorsMixin):
         target = shape[0] if len(shape) == 1 else shape
         value = np.reshape(self.value, _plain(target))
         if [n for n in value.shape if n != 1] == [n for n in np.shape(self.value) if n != 1]:
-            return Symbol(self.expression, value, self.scope)
+            return Symbol(self._with_axes(value.shape), value, self.scope)
         return Symbol(Call("reshape", (self.expression, expression_of(target, self.scope))), value, self.scope)
+
+    def _with_axes(self, shape: tuple[int, ...]) -> Expression:
+        """Return the expression with new axes of length 1 written where they decide how it broadcasts."""
+        own = np.shape(self.value)
+        inserted = shape[max(len(shape) - len(own), 0) :] != own and len(shape) > len(own) and 1 not in own and own
+        if not inserted:
+            return self.expression
+        index = ", ".join("None" if n == 1 else ":" for n in shape)
+        return Call("getitem", (self.expression, Word(index)))
 
     def transpose(self, axes: tuple[int, ...]) -> Symbol:
         """Permute the axes."""
@@ -330,6 +339,8 @@ def _simplified(call: Call) -> Expression:
             return base
         case Call("power", (_, Number(0))):
             return Number(1)
+        case Call("add", (a, Call("negative", (b,)))):
+            return Call("subtract", (a, b))
         case Call("add", (a, b)) if a == b:
             return Call("coefficient", (Number(2), a))
         case Call("scale", (Number(a), (Name() | Call()) as other)) if a >= 0:

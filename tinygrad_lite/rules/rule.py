@@ -212,6 +212,11 @@ def define(
     """
     arguments = inspect.signature(forward).parameters
     variadic = any(a.kind is a.VAR_POSITIONAL for a in arguments.values())
+    if not variadic and any(a.kind is a.KEYWORD_ONLY for a in arguments.values()):
+        raise TypeError(
+            f"rule {name!r}: forward takes arguments by keyword alone, as NumPy's own functions do: wrap it, such as "
+            "lambda x: np.cbrt(x)"
+        )
     inputs = tuple(argument for argument in arguments if argument in vjps)
     params = tuple(argument for argument in arguments if argument not in vjps)
     stray = [argument for argument in vjps if argument not in arguments]
