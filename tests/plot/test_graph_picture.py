@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 import matplotlib
@@ -18,8 +19,9 @@ from matplotlib.transforms import Bbox
 import tinygrad_lite as tg
 from models.mnist import Net
 from tinygrad_lite import plot
+from tinygrad_lite.graph import Graph, read
 from tinygrad_lite.nn.functional import squared_loss
-from tinygrad_lite.plot.diagram import COLOURS
+from tinygrad_lite.plot.diagram import COLOURS, diagram
 
 ODD = 'my "big" [x] <b>|{$\\alpha$} & #1 `'
 
@@ -43,6 +45,10 @@ def chain(length: int) -> tuple[tg.Tensor, None]:
     for _ in range(length):
         y = np.sin(y)
     return y, None
+
+
+def joined(count: int) -> tg.Tensor:
+    return np.concatenate([variable(1, name=None) for _ in range(count)])
 
 
 def residual() -> tuple[tg.Tensor, tg.nn.Module]:
@@ -95,6 +101,16 @@ def wires(figure: Figure) -> list[FancyArrowPatch]:
 def course(wire: FancyArrowPatch) -> np.ndarray:
     """Points along a wire, in pixels."""
     return wire.axes.transData.transform(wire._path_original.interpolated(1).to_polygons(closed_only=False)[0])
+
+
+def crossings(a: np.ndarray, b: np.ndarray) -> int:
+    """How often two chains of straight pieces cross."""
+
+    def side(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
+        return np.sign((q - p)[..., 0] * (r - p)[..., 1] - (q - p)[..., 1] * (r - p)[..., 0])
+
+    p, q, r, s = a[:-1, None], a[1:, None], b[None, :-1], b[None, 1:]
+    return int(np.sum((side(p, q, r) * side(p, q, s) < 0) & (side(r, s, p) * side(r, s, q) < 0)))
 
 
 def overlap(a: Bbox, b: Bbox) -> bool:
@@ -150,6 +166,14 @@ class TestPicture:
             assert wire[-1][0] == pytest.approx(result.x0)
         assert result.y0 < second[-1][1] < first[-1][1] < result.y1
 
+    def test_wires_cross_no_more_than_they_must(self) -> None:
+        a, b = variable(0.5, name="a"), variable(0.25, name="b")
+        c = np.sin(a)
+        d = np.exp(c)
+        e = b * c
+        figure = plot.graph(d * (b * (e * c)))
+        assert sum(crossings(course(v), course(w)) for v, w in combinations(wires(figure), 2)) == 1
+
     def test_a_value_used_twice_has_two_wires(self) -> None:
         assert len(wires(plot.graph(*square()))) == 2
 
@@ -174,6 +198,16 @@ class TestPicture:
             "$L$ = −1.88",
         ]
 
+    def test_of_a_matrix_the_shape_is_shown_unless_it_is_one_number(self) -> None:
+        x = tg.Tensor(np.ones((6, 1)), requires_grad=True, name="x")
+        y = tg.Tensor(np.full((1, 1), 0.5), requires_grad=True, name="y")
+        assert texts(plot.graph((x @ y).sum())) == [
+            *("$x$", "6×1"),
+            *("$y$ = [[0.5]]", "∂L/∂y = [[6]]"),
+            *("matmul", "$z$", "6×1"),
+            *("sum", "$L$ = 3"),
+        ]
+
     def test_there_are_no_gradients_of_several_numbers(self) -> None:
         assert texts(plot.graph(variable(1, 2) * 2)) == ["$x$ = [1, 2]", "multiply(·, 2)", "$y$ = [2, 4]"]
 
@@ -181,6 +215,10 @@ class TestPicture:
         x = tg.Tensor(np.ones((3, 4)), requires_grad=True)
         shown = texts(plot.graph((2 - x.reshape(4, 3).sum(axis=0))[np.array([0, 1])]))
         assert {"reshape(·, (4, 3))", "sum(·, axis=0)", "subtract(2, ·)", "getitem(·, …)"} <= set(shown)
+
+    def test_of_many_operands_some_have_a_place(self) -> None:
+        columns = [tg.Tensor(np.ones((2, 1)), requires_grad=True) for _ in range(7)]
+        assert "concatenate(·, ·, …, ·, 1)" in texts(plot.graph(np.concatenate(columns, axis=1)))
 
     def test_the_graph_and_grad_are_left_alone(self) -> None:
         x = variable(1, 2)
@@ -195,10 +233,23 @@ class TestPicture:
             loss = np.exp(variable(1000.0)).sum()
         assert "$v$ = [inf]" in texts(plot.graph(loss))
 
+    def test_an_infinite_derivative_is_drawn(self) -> None:
+        assert "∂L/∂x = [inf]" in texts(plot.graph(np.sqrt(variable(0)).sum()))
+
     def test_too_large_a_graph_is_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"there are 121 operations, and a picture has room for 120.*to_dot"):
+        with pytest.raises(ValueError, match=r"^graph: there are more than 120 operations, .* room for: .*to_dot"):
             plot.graph(chain(121)[0])
         plot.graph(chain(120)[0])
+
+    def test_too_many_values_are_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"^graph: there are more than 200 values, .* room for: .*to_dot"):
+            plot.graph(joined(200))
+        plot.graph(joined(199))
+
+    def test_a_model_is_no_tensor(self) -> None:
+        for draw in (plot.graph, plot.to_mermaid, plot.to_dot):
+            with pytest.raises(TypeError, match=r"a Tensor has a graph, .* but not a Net"):
+                draw(Net(rng=0))
 
     def test_there_must_be_a_graph(self) -> None:
         with pytest.raises(tg.GraphError, match="has no graph"):
@@ -240,6 +291,16 @@ class TestTexts:
 
     def test_there_is_no_limit(self) -> None:
         assert plot.to_dot(chain(200)[0]).count("->") == 200
+        assert plot.to_dot(joined(300)).count("->") == 300
+
+    def test_leaves_are_not_searched_for_each_value(self) -> None:
+        class Unsearched(tuple):
+            def __contains__(self, value: object) -> bool:
+                raise AssertionError("this takes long if there are many")
+
+        found = read(joined(3))
+        drawn = diagram(replace(found, leaves=Unsearched(found.leaves)))
+        assert [box.kind for box in drawn.boxes] == ["parameter"] * 3 + ["output"]
 
     def test_there_must_be_a_graph(self) -> None:
         for write in (plot.to_mermaid, plot.to_dot):
@@ -272,9 +333,25 @@ class TestInANotebook:
         freed.backward()
         with tg.no_grad():
             unrecorded = variable(1).sum()
-        for tensor in (variable(1), tg.Tensor(1.0), freed, unrecorded, chain(41)[0]):
+        for tensor in (variable(1), tg.Tensor(1.0), freed, unrecorded, chain(41)[0], joined(60)):
             assert tensor._repr_png_() is None
         assert chain(40)[0]._repr_png_() is not None
+        assert joined(59)._repr_png_() is not None
+
+    def test_of_a_large_graph_no_more_is_read_than_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+
+        def note(tensor: tg.Tensor, model: tg.nn.Module | None, most: int) -> Graph:
+            asked.append(most)
+            return read(tensor, model, most)
+
+        monkeypatch.setattr("tinygrad_lite.plot.drawing.read", note)
+        assert chain(1000)[0]._repr_png_() is None
+        assert asked == [40]
+
+    @pytest.mark.filterwarnings("error")
+    def test_letters_that_the_font_lacks_are_no_reason_to_warn(self) -> None:
+        assert (variable(1, 2, name="重み") * 2)._repr_png_() is not None
 
     def test_what_was_changed_in_place_shows_its_repr(self) -> None:
         x = variable(1, 2)

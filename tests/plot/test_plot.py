@@ -345,6 +345,31 @@ class TestBoundary:
         assert areas.levels[-1] >= 34
         assert areas.levels[0] + areas.levels[-1] == pytest.approx(1)  # 0.5 is white
 
+    @pytest.mark.parametrize(
+        ("factor", "ticks"),
+        [
+            (1, [0, 0.25, 0.5, 0.75, 1]),
+            (1.2, [0, 0.25, 0.5, 0.75, 1]),
+            (2, [-0.5, 0, 0.5, 1, 1.5]),
+            (30, [-20, -10, 0, 10, 20]),
+        ],
+    )
+    def test_the_colour_bar_has_round_ticks(self, factor: float, ticks: list[float]) -> None:
+        figure = plot.boundary(lambda xy: factor * self.right_of_one(xy), self.points, self.labels)
+        draw(figure)
+        (bar,) = figure.axes[0].child_axes
+        low, high = bar.get_ylim()
+        np.testing.assert_allclose([tick for tick in bar.get_yticks() if low <= tick <= high], ticks, atol=1e-9)
+
+    def test_the_legend_covers_nothing(self) -> None:
+        figure = plot.boundary(self.right_of_one, self.points, self.labels, title="two classes")
+        draw(figure)
+        ax = figure.axes[0]
+        legend = ax.get_legend().get_window_extent()
+        heading = figure._suptitle.get_window_extent()
+        assert ax.bbox.y1 <= legend.y0 < legend.y1 <= heading.y0
+        assert ax.bbox.x0 <= legend.x0 < legend.x1 <= ax.bbox.x1
+
     def test_a_single_point_is_enough(self) -> None:
         draw(plot.boundary(self.right_of_one, self.points[:1], self.labels[:1]))
 

@@ -11,7 +11,8 @@ from ..engine import Node
 from ..graph import Graph, Name, Step, Value, backward_steps
 from .style import BLUE, INK, PAPER, VERMILION
 
-SMALL = 6  # elements up to which the numbers themselves are shown
+SMALL = 6  # elements of a vector up to which the numbers themselves are shown
+FEW = 6  # operands up to which each has its place in how an operation was called
 LONGEST = 24  # letters of a name or a parameter
 LINE = 36  # letters of an array
 COLOURS = {  # by kind: of the box, its frame and its text
@@ -36,9 +37,9 @@ class Box:
     operation : str or None
         What it was computed by; None for a leaf.
     numbers : str or None
-        Its elements, if they are few.
+        Its elements, if they are few and stand in one row.
     details : list of str
-        Its shape, if they are many; its path, if it has one; its gradient.
+        Its shape otherwise; its path, if it has one; its gradient.
     """
 
     name: Name
@@ -72,7 +73,7 @@ def diagram(graph: Graph) -> Diagram:
     boxes = [
         Box(
             value.name,
-            _kind(value, graph),
+            _kind(value, graph.result, is_leaf=value not in made_by),
             _operation(made_by[value]) if value in made_by else None,
             _numbers(value.array) if _is_small(value) else None,
             _details(value, graph.result.name, gradients),
@@ -90,16 +91,17 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _kind(value: Value, graph: Graph) -> str:
-    if value is graph.result:
+def _kind(value: Value, result: Value, is_leaf: bool) -> str:
+    if value is result:
         return "loss" if np.size(value.array) == 1 else "output"
-    if value in graph.leaves:
+    if is_leaf:
         return "parameter" if value.requires_grad else "input"
     return "result"
 
 
 def _is_small(value: Value) -> bool:
-    return 0 < np.size(value.array) <= SMALL
+    size = np.size(value.array)
+    return size == 1 or (np.ndim(value.array) == 1 and 0 < size <= SMALL)
 
 
 def _gradients(graph: Graph) -> dict[Node, Any]:
@@ -108,7 +110,7 @@ def _gradients(graph: Graph) -> dict[Node, Any]:
     if not shown or np.size(graph.result.array) != 1:
         return {}
     gradients: dict[Node, Any] = {}
-    # What overflows is seen in the picture.
+    # What overflows, or is infinite, is seen in the picture.
     with np.errstate(all="ignore"):
         for _, completed in backward_steps(graph, np.ones_like(graph.result.array)):
             gradients |= {node: g for node, g in completed.items() if node in shown}
@@ -129,6 +131,8 @@ def _operation(step: Step) -> str:
     """Return the name of a rule and, if it was given anything but values, how it was called."""
     rule = step.rule
     given = ["·" if isinstance(x, Value) else _numbers(x) for x in step.operands]
+    if len(given) > FEW:
+        given = [*given[:2], "…", given[-1]]
     for name, param in zip(rule.params, step.params, strict=True):
         if name not in rule.defaults:
             given.append(_parameter(param))

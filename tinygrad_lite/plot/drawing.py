@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..graph import read
+from ..graph import Graph, TooLarge, read
 from .diagram import COLOURS, Box, Diagram, diagram, shortened
 from .layout import Layout, Point, arrange
 from .output import png
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from ..nn import Module
     from ..tensor import Tensor
 
-MOST = 120  # operations in a picture
-MOST_IN_A_NOTEBOOK = 40  # where it comes unasked
+MOST = 120, 200  # operations and values in a picture
+MOST_IN_A_NOTEBOOK = 40, 60  # where it comes unasked
 NOTEBOOK_DPI = 144  # crisp, and on the page not too large
 PAGE, COLUMN = 9.4, 11.0  # the width of a notebook's page, and how far down a graph runs before it starts anew beside
 LEAST_WIDTH = 4.2  # so that the legend fits
@@ -39,9 +40,9 @@ LEGENDS = {"input": "input or constant"}
 def graph(tensor: Tensor, model: Module | None = None, title: str | None = None) -> Figure:
     """Draw the graph of a Tensor: what it was computed from, and how.
 
-    A box is a value, with its shape or, if it has up to 6 elements, these; and then also the derivative by it of a
-    result that is one number. The operation that computed it stands at its top; a dot there stands for an operand,
-    and operands arrive in order. The graph is not changed or freed, and no ``grad`` is touched.
+    A box is a value, with its shape or, if it is a number or a vector of up to 6, these; and then also the derivative
+    by it of a result that is one number. The operation that computed it stands at its top; a dot there stands for an
+    operand, and operands arrive in order. The graph is not changed or freed, and no ``grad`` is touched.
 
     Parameters
     ----------
@@ -57,14 +58,15 @@ def graph(tensor: Tensor, model: Module | None = None, title: str | None = None)
     GraphError
         If the Tensor has no graph, or it has been freed or changed.
     ValueError
-        If there are more than 120 operations.
+        If there are more than 120 operations, or 200 values, or they have nothing to do with the model.
     """
-    found = read(tensor, model)
-    if len(found.steps) > MOST:
+    try:
+        found = _read(tensor, model, *MOST)
+    except TooLarge as error:
         raise ValueError(
-            f"graph: there are {len(found.steps)} operations, and a picture has room for {MOST}: draw a part, such as "
-            "the output of one layer, or give the text that to_dot returns to Graphviz"
-        )
+            f"graph: {error}, which is more than a picture has room for: draw a part, such as the output of one layer, "
+            "or give the text that to_dot returns to Graphviz"
+        ) from None
     return _draw(diagram(found), title)
 
 
@@ -75,13 +77,22 @@ def notebook_png(tensor: Tensor) -> bytes | None:
     """
     if tensor.operation is None:
         return None
-    # Whatever goes wrong, a rule of the user's own included: showing a value must not fail.
+    # Whatever goes wrong, a rule of the user's own included: showing a value must not fail, nor warn, as matplotlib
+    # does of letters that its font lacks.
     try:
-        if len(read(tensor).steps) > MOST_IN_A_NOTEBOOK:
-            return None
-        return png(graph(tensor, title=shortened(repr(tensor), 80).replace("$", r"\$")), NOTEBOOK_DPI)
+        with warnings.catch_warnings(action="ignore"):
+            _read(tensor, None, *MOST_IN_A_NOTEBOOK)
+            return png(graph(tensor, title=shortened(repr(tensor), 80).replace("$", r"\$")), NOTEBOOK_DPI)
     except Exception:
         return None
+
+
+def _read(tensor: Tensor, model: Module | None, operations: int, values: int) -> Graph:
+    """Return the graph of a Tensor, or raise TooLarge."""
+    found = read(tensor, model, operations)
+    if len(found.values) > values:
+        raise TooLarge(f"there are more than {values} values")
+    return found
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,9 @@ def boundary(
     reach = max(0.5, np.abs(scores - 0.5).max())  # 0.5 for probabilities, so that they span 0 to 1
 
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.ticker import MaxNLocator
 
-    figure = new_figure(5.2 + BAR_INCHES, 4.5, title)
+    figure = new_figure(5.2 + BAR_INCHES, 4.8, title)
     ax = add_axes(figure, 0.8, 0.5, 4.4, 3.9)
     cmap = LinearSegmentedColormap.from_list("classes", [PALE_BLUE, "white", PALE_VERMILION])
     areas = ax.contourf(x, y, scores, np.linspace(0.5 - reach, 0.5 + reach, 21), cmap=cmap)
@@ -169,9 +170,8 @@ def boundary(
         ax.scatter(x1, x2, s=22, c=color, marker=marker, edgecolors="white", label=f"class {label}")
     ax.set(xlabel="x₁", ylabel="x₂")
     ax.grid(False)
-    ax.legend(frameon=True)
-    ticks = [float(tick) for tick in np.linspace(0.5 - reach, 0.5 + reach, 5)]
-    colour_bar(figure, areas, ax, "score of class 1").set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)  # where it covers nothing
+    colour_bar(figure, areas, ax, "score of class 1").set_ticks(MaxNLocator(8, steps=[1, 2.5, 5, 10]))
     return figure
 
 
