@@ -329,3 +329,84 @@ def test_hints_are_given_where_they_are_certain(f, gradient, x, hint):
     assert not c
     assert bool(hint) == bool(c.hint)
     assert hint in str(c)
+
+
+@pytest.mark.parametrize(
+    ("f", "gradient", "x"),
+    [
+        (lambda x: 1e6 * x[0] ** 2 + 1e-2 * x[1] ** 2, lambda x: np.array([2e6 * x[0], -2e-2 * x[1]]), [1.0, 1.0]),
+        (lambda x: 1e14 + np.sum(np.sin(x)), lambda x: -np.cos(x), [0.5, 1.0, 2.0]),
+        (lambda x: 1e-14 * np.sum(x**2), lambda x: -2e-14 * x, [1.0, 2.0]),
+    ],
+)
+def test_what_is_wrong_does_not_pass_for_being_small(f, gradient, x):
+    assert not found(f, np.array(x), gradient=gradient)
+    assert found(f, np.array(x), gradient=lambda x: np.abs(gradient(x)) * np.sign(right(f, x)))
+
+
+def right(f, x):
+    return np.array([np.imag(f(x + 1e-20j * v)) / 1e-20 for v in np.eye(len(x))])
+
+
+@pytest.mark.parametrize("mode", ["full", "fast"])
+@pytest.mark.parametrize("f", [lambda x: x.softmax().sum(), lambda x: x - x * 1.1 + 0.1 * x])
+def test_derivatives_that_cancel_are_no_error(f, mode):
+    for method in ("auto", "central"):
+        assert found(f, Y, order=2, method=method, mode=mode)
+
+
+def test_what_passes_only_for_being_small_is_said():
+    x = np.array([0.5, 1.0, 2.0])
+    raised = (lambda x: 1e14 + np.sum(np.sin(x))), np.cos
+    tiny = (lambda x: 1e-17 * np.sum(x)), (lambda x: 2e-17 + 0 * x)
+    for mode, many in (("full", "3 derivatives"), ("fast", "they")):
+        for f, g in (raised, tiny):
+            report = found(f, x, gradient=g, method="central", mode=mode)
+            assert report
+            assert f"input 0: {many} are too small beside rounding errors to be compared: rescale" in str(report)
+            assert report.comparisons[0].relative is None
+    report = found(lambda x: 1e14 + np.sum(np.sin(x)), x[:1], gradient=np.cos, method="central")
+    assert "1 derivative is too small" in str(report)
+    assert "too small" not in str(found(lambda x: np.tanh(x), Y, order=2, method="central"))
+
+
+def test_the_relative_error_of_what_is_wrong_is_the_true_one():
+    (c,) = found(lambda x: 0 * x, Y, gradient=lambda x: np.eye(3)).comparisons
+    assert c.relative == np.inf
+    (c,) = found(lambda x: 1e-14 * np.sum(x), Y, gradient=lambda x: 3e-14 + 0 * x).comparisons
+    assert c.relative == pytest.approx(2)
+
+
+@pytest.mark.parametrize("mode", ["full", "fast"])
+@pytest.mark.parametrize("method", ["auto", "central", "complex"])
+def test_inputs_in_units_of_every_size(method, mode):
+    def energy(r):
+        return 8.99e9 * 1.6e-19**2 / np.sqrt(r @ r)
+
+    def force(r):
+        return -energy(r) * r / (r @ r)
+
+    r = np.array([1e-10, 2e-10, 0.0])
+    assert found(energy, r, gradient=force, method=method, mode=mode)
+    assert not found(energy, r, gradient=lambda r: -force(r), method=method, mode=mode)
+    assert found(lambda x: (1 / x + x.log()).sum(), np.array([1e-9, 2.0]), method=method, mode=mode)
+
+
+def test_a_factor_near_one_is_no_hint():
+    (c,) = found(lambda x: np.sum(x**3), Y, gradient=lambda x: 3.000003 * x**2).comparisons
+    assert not c
+    assert not c.hint
+
+
+def test_what_is_noisy_does_not_pass_for_it():
+    def f(x):
+        return np.sum(1e-3 * np.sin(x) + 1e-9 * np.sin(1e15 * x))
+
+    assert not found(f, Y, gradient=lambda x: 1e-3 * np.cos(x) + 5e-8, method="central")
+
+
+def test_projections_move_large_inputs_by_as_much():
+    (c,) = found(lambda x: np.sum(x**2), 1e8 * Y, mode="fast", method="central").comparisons
+    assert c
+    assert not c.hint
+    assert c.relative < 1e-11

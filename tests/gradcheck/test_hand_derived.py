@@ -126,3 +126,35 @@ def test_it_is_first_order_and_by_the_inputs(options):
 def test_a_kink_is_seen_in_a_plain_function_too():
     with pytest.warns(KinkWarning, match="kink at input 0"):
         assert tg.gradcheck(lambda x: np.abs(x).sum(), np.array([0.0, 1.0]), gradient=lambda x: np.sign(x))
+
+
+def test_a_list_of_one_is_an_array():
+    assert tg.gradcheck(lambda x: np.sum(x**2), np.array([3.0]), gradient=lambda x: [2 * float(x[0])])
+
+
+def without_return(x):
+    2 * x
+
+
+def test_a_gradient_without_return_is_told_so():
+    with pytest.raises(TypeError, match=r"without_return returned None: does it end with return\?"):
+        tg.gradcheck(lambda x: np.sum(x**2), Y, gradient=without_return)
+
+
+def test_a_gradient_of_each_element_by_itself_is_told_what_to_do():
+    with pytest.raises(ValueError, match=r"by itself, that is np\.diag of it, or let the function return the sum$"):
+        tg.gradcheck(np.sin, Y, gradient=np.cos)
+    with pytest.raises(ValueError, match=r"by itself, let the function return the sum$"):
+        tg.gradcheck(np.sin, X, gradient=np.cos)
+
+
+def test_no_advice_is_given_that_cannot_be_followed():
+    """Parameters are not for a gradient derived by hand."""
+    net = tg.nn.Linear(3, 1, rng=0)
+    w = Tensor(np.float32([1.0, 2.0, 3.0]))
+    for function in (net, lambda x: Tensor(x) * w, lambda x: (x * w.numpy()).astype(np.float32)):
+        try:
+            tg.gradcheck(function, Y, gradient=lambda x: np.eye(3), raise_exception=False)
+        except Exception as error:
+            said = [str(error), *getattr(error, "__notes__", [])]
+            assert not any("parameters=" in text for text in said)

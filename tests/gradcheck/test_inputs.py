@@ -115,3 +115,26 @@ def test_a_function_that_changes_its_input_is_told_to_copy_it():
 def test_what_goes_wrong_inside_the_function_is_passed_on():
     with pytest.raises(ZeroDivisionError):
         tg.gradcheck(lambda x: x * (1 // 0), Y)
+
+
+def test_a_value_in_place_of_a_function_is_refused():
+    with pytest.raises(TypeError, match="gradcheck takes the function itself, not its value: ndarray"):
+        tg.gradcheck(Y, Y)
+    with pytest.raises(TypeError, match="gradient= is the function that computes the gradient, not its value"):
+        tg.gradcheck(np.sin, Y, gradient=np.cos(Y))
+
+
+@pytest.mark.parametrize("mode", ["full", "fast"])
+def test_it_is_said_where_nothing_was_compared(mode):
+    empty = np.zeros((0, 2))
+    assert "nothing was compared of input 0, which is empty" in tg.gradcheck(lambda x: x.sum(), empty, mode=mode).notes
+    assert (
+        "nothing was compared of y, input 1, which are empty" in tg.gradcheck(lambda x, y: y, Y, empty, mode=mode).notes
+    )
+    assert not tg.gradcheck(lambda x: x, Y).notes
+
+
+def test_it_is_said_what_second_derivatives_are_of():
+    (note,) = tg.gradcheck(lambda x: x**2, Y, order=2).notes
+    assert note == "second derivatives are those of the sum of 3 results, weighted 1 to 2"
+    assert not tg.gradcheck(lambda x: (x**2).sum(), Y, order=2).notes

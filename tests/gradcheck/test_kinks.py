@@ -157,3 +157,36 @@ def test_a_jump_is_a_mismatch_that_says_so(f, mode):
 def test_the_edge_of_a_domain_is_said():
     with pytest.raises(tg.GradientMismatch, match="no finite values on both sides"):
         tg.gradcheck(lambda x: np.sqrt(x), np.array([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("mode", ["full", "fast"])
+@pytest.mark.parametrize("at", [1e-7, -1e-7, 3e-9])
+def test_a_kink_very_close_by_is_no_mistake(at, mode):
+    x = np.array([at] + [1.0] * 50)
+    for f in (lambda x: x.relu().sum(), lambda x: 2500 + x.relu().sum()):
+        for method in ("auto", "central"):
+            assert found(f, x, mode=mode, method=method)
+
+
+def test_very_many_kinks_are_too_many_for_projections_and_said_to_be():
+    f, x = (lambda x: x.relu().sum()), np.zeros(30)
+    assert found(f, x)
+    with pytest.raises(tg.GradientMismatch, match="20 kinks were met, and there are more: move the point, or use mode"):
+        tg.gradcheck(f, x, mode="fast")
+
+
+@pytest.mark.parametrize("mode", ["full", "fast"])
+def test_infinite_slopes_are_no_derivative(mode):
+    def gradient(x):
+        return 0 * x
+
+    with pytest.raises(tg.GradientMismatch, match=r"no step gives a derivative, .* rescaled"):
+        tg.gradcheck(lambda x: np.sqrt(np.abs(x)).sum(), np.zeros(3), gradient=gradient, mode=mode)
+
+
+def test_a_method_that_cannot_be_examined_says_so():
+    def f(x):
+        return (x / (x * x + 1e-50) ** (1 / 3)).sum()
+
+    with pytest.raises(ValueError, match="differences find no derivative to compare it with"):
+        tg.gradcheck(f, np.zeros(1), gradient=lambda x: 1e50 ** (1 / 3) + x, method="complex")

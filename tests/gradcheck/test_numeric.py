@@ -177,3 +177,46 @@ def test_few_evaluations_suffice_for_what_is_smooth():
 def test_rounding_errors_are_no_jump():
     found = slopes(lambda x: 1 + 1e-13 * np.sin(1e15 * x), *np.linspace(-1, 1, 50))
     assert not found.jump.any()
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "expected"),
+    [
+        (lambda x: 1 / x, 1e-9, -1e18),
+        (lambda x: np.log(np.abs(x)), 1e-7, 1e7),
+        (lambda x: np.log(x), 1e-12, 1e12),
+        (lambda x: np.sqrt(np.abs(x)), 1e-8, 5e3),
+        (lambda x: np.sin(x / 1e-12), 0.0, 1e12),
+        (lambda x: np.sin(x / 1e-12), 1e-12, 1e12 * np.cos(1)),
+        (lambda x: 2.3e-28 / np.abs(x), 1e-10, -2.3e-8),
+        (lambda x: np.maximum(x, 0), 3e-9, 1.0),
+    ],
+)
+def test_a_function_of_a_small_input_is_resolved(f, x, expected):
+    found = slopes(f, x)
+    assert found.value[0, 0] == pytest.approx(expected, rel=1e-6)
+    assert not (found.kink | found.jump | found.lost).any()
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [(np.cbrt, 0.0), (lambda x: np.sqrt(np.abs(x)), 0.0), (lambda x: np.sin(1e12 * x), 1.0)],
+)
+def test_where_slopes_go_on_changing_there_is_no_derivative(f, x):
+    found = slopes(f, x)
+    assert found.lost.all()
+    assert np.isnan(found.value).all()
+
+
+def test_noise_far_above_rounding_is_not_mistaken_for_the_function():
+    for f in (lambda x: np.tanh(x) + 1e-12 * np.sin(1e15 * x), lambda x: 1e-12 * np.sin(1e15 * x)):
+        found = slopes(f, *np.linspace(0.1, 1, 20))
+        assert not (found.kink | found.jump | found.lost).any()
+        assert np.abs(np.diag(found.value) - (1 - f(np.linspace(0.1, 1, 20)) ** 2) * (f(1e3) > 0.5)).max() < 1e-8
+
+
+def test_rounding_errors_are_no_kink():
+    x = np.random.default_rng(0).normal(size=300)
+    for offset in (0.0, 1.0, 1e3, 1e8):
+        found = central(lambda z, offset=offset: np.array([np.pi * z.sum() + offset]), x, np.eye(300), least=8)
+        assert not found.kink.any()

@@ -168,3 +168,10 @@ def test_one_wrong_entry_of_a_large_square_matrix_is_found():
     x = np.random.default_rng(0).normal(size=(50, 50))
     with pytest.raises(tg.GradientMismatch, match=r"by input 0\[7, 31\]"):
         tg.gradcheck(lambda x: np.sum(x**2), x, gradient=gradient)
+
+
+def test_no_zero_is_printed_as_negative():
+    report = found(lambda x: -0.0 * x + np.array([0.0, 0, 1]) * abs(x), np.zeros(3), method="central")
+    assert not re.search(r"-0(\.0)?(e[+-]00)?\b(?!\.)", str(report).replace("---", ""))
+    wrong = found(lambda x: x * 1.0, np.ones(2), gradient=lambda x: -0.0 * np.eye(2))
+    assert ": 0, but 1" in str(wrong.comparisons[0])

@@ -91,6 +91,13 @@ def gradcheck(
     True
     """
     _check_options(order, method, mode, tolerance)
+    if not callable(f):
+        raise TypeError(f"gradcheck takes the function itself, not its value: {type(f).__name__} cannot be called")
+    if gradient is not None and not callable(gradient):
+        raise TypeError(
+            "gradient= is the function that computes the gradient, not its value: "
+            f"{type(gradient).__name__} cannot be called"
+        )
     if gradient is not None and (order == 2 or parameters is not None):
         raise ValueError("gradient= is checked to first order, by the inputs alone: leave out order=2 and parameters=")
     named = _parameters(f, parameters) if gradient is None else {}
@@ -113,8 +120,15 @@ def gradcheck(
             avoid = _positions(subject, kinks)
             seconds, more = compare(Gradient(subject), 2, method="central", avoid=avoid, **options)
             comparisons, kinks = comparisons + seconds, kinks + more
+            if subject.value.size > 1:
+                notes.append(
+                    f"second derivatives are those of the sum of {subject.value.size} results, weighted 1 to 2"
+                )
             if avoid:
                 notes.append("second derivatives by an element at a kink, and of its gradient, were not compared")
+    empty = [part.name for part in (*subject.results, *subject.arguments) if part.start == part.stop]
+    if empty:
+        notes.append(f"nothing was compared of {_listed(empty)}, which {'is' if len(empty) == 1 else 'are'} empty")
     if not is_full(subject, mode):
         notes.append(
             f"{subject.value.size} × {subject.point.size} derivatives were compared by {PROJECTIONS} random "

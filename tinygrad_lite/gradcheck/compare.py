@@ -19,8 +19,10 @@ FULL_LIMIT = 2000  # inputs and outputs together: above it "auto" compares proje
 BLOCK = 64  # directions at a time, each a vector as long as all inputs together
 PROJECTIONS = 4  # for each input
 MOST_KINKS = 20  # that are looked for behind one another in a projection
-NOISE = {"central": 1e-13, "complex": 1e-14}  # what rounding leaves of a derivative that is 0, relative to the output
-MOST_NOISE = 1e-10  # what differences may claim as their own error, likewise
+ROUNDING = 1e-15  # of derivatives, which may be differences of larger ones
+MOST_NOISE = 1e-10  # what differences may claim as their own error, relative to the output where that is above 1
+TOO_SMALL = "too small beside rounding errors to be compared: rescale the function, or subtract its constant part"
+MANY_KINKS = f"{MOST_KINKS} kinks were met, and there are more: move the point, or use mode='full'"
 AGREEMENT = 1e-6  # within which the complex step must agree with differences to be trusted
 
 
@@ -62,8 +64,11 @@ def compare(
     for number in range(len(subject.arguments)):
         comparison, met = check.by(number, method)
         if automatic and method == "complex" and not comparison:
-            # A function that seems analytic along one direction need not be so along all.
-            comparison, met = check.by(number, "central")
+            # A function that seems analytic along one direction need not be so along all. What is lost in the noise of
+            # differences is no excuse.
+            other = check.by(number, "central")
+            if not other[0] or not other[0].hint:
+                comparison, met = other
         comparisons.append(comparison)
         kinks += met
     return comparisons, kinks
@@ -88,16 +93,17 @@ def objection(subject: Subject, seed: int = 0) -> str | None:
     slopes = central(subject, subject.point, direction)
     if slopes.kink.any() or slopes.jump.any():
         return "it has a kink at the point of the check"
-    errors = measured(found.value, slopes, subject.value, "central", AGREEMENT).scaled
+    if slopes.lost.any():
+        return "differences find no derivative to compare it with"
+    errors = measured(found.value, slopes, np.abs(found.value), subject.value, AGREEMENT).scaled
     if (errors <= AGREEMENT).all():
         return None
     worst = np.argmax(errors)
     value, expected = found.value.flat[worst], slopes.value.flat[worst]
     if value == 0:
         return "a result loses its imaginary part, as by np.abs or a cast"
-    return (
-        f"it is not analytic: along a random direction its derivative is {value:.6g}, but {expected:.6g} by differences"
-    )
+    found_there = f"its derivative is {value:z.6g}, but {expected:z.6g} by differences"
+    return f"it is not analytic: along a random direction {found_there}"
 
 
 def sizes(x: Array) -> Array:
@@ -108,15 +114,17 @@ def sizes(x: Array) -> Array:
 class Errors(NamedTuple):
     """How far derivatives are from their numeric values: as described in `Report`, absolutely, and relatively.
 
-    The latter is 0 where the numeric value does not stand out from rounding errors.
+    The latter is NaN where the numeric value does not stand out from rounding errors and nothing is wrong. Where it is
+    only for these that a derivative passes, it is ``lost``.
     """
 
     scaled: Array
     absolute: Array
     relative: Array
+    lost: Array
 
 
-def measured(analytic: Array, slopes: Slopes, y: Array, method: str, tolerance: float) -> Errors:
+def measured(analytic: Array, slopes: Slopes, largest: Array, y: Array, tolerance: float) -> Errors:
     """Return the errors of derivatives.
 
     Parameters
@@ -125,10 +133,10 @@ def measured(analytic: Array, slopes: Slopes, y: Array, method: str, tolerance: 
         A row for each element of one input, a column for each output, as in ``slopes``.
     slopes : Slopes
         The numeric values.
+    largest : ndarray
+        The size of the largest derivative of each output.
     y : ndarray
         The outputs.
-    method : {"central", "complex"}
-        Where the numeric values come from.
     tolerance : float
         The largest error that passes.
     """
@@ -136,17 +144,19 @@ def measured(analytic: Array, slopes: Slopes, y: Array, method: str, tolerance: 
     high = np.where(slopes.kink, np.maximum(slopes.left, slopes.right), slopes.value)
     distance = np.maximum(0.0, np.maximum(low - analytic, analytic - high))
     size = np.maximum(np.abs(low), np.abs(high))
-    scale = np.max(size, axis=0, where=np.isfinite(size), initial=0.0)
-    floor = _floor(slopes, y, method, tolerance)
-    scaled = distance / np.maximum(scale, floor)
-    relative = np.divide(distance, size, out=np.zeros(size.shape), where=size >= floor)
-    return Errors(np.where(np.isnan(scaled) | slopes.jump, np.inf, scaled), distance, relative)
+    floor = _noise(slopes, largest, y) / tolerance
+    scaled = distance / np.maximum(size, floor)
+    scaled = np.where(np.isnan(scaled) | slopes.jump, np.inf, scaled)
+    wrong = scaled > tolerance
+    relative = np.where(wrong | (size >= floor), distance / size, np.nan)
+    return Errors(scaled, distance, relative, ~wrong & (analytic != 0) & (distance > tolerance * np.abs(analytic)))
 
 
-def _floor(slopes: Slopes, y: Array, method: str, tolerance: float) -> Array:
-    """Return the size below which a derivative is not told from the noise within the tolerance."""
+def _noise(slopes: Slopes, largest: Array, y: Array) -> Array:
+    """Return how far off derivatives may be by rounding alone; differences say so themselves, within limits."""
     unit = np.maximum(1.0, np.abs(y))
-    return np.clip(slopes.error, NOISE[method] * unit, MOST_NOISE * unit) / tolerance
+    claimed = np.minimum(slopes.error, MOST_NOISE * unit)
+    return np.maximum(claimed, ROUNDING * np.maximum(unit, largest))
 
 
 class _Check(ABC):
@@ -180,8 +190,8 @@ class _Check(ABC):
             size = sizes(self.subject.point[block])[:, np.newaxis]
             directions = np.zeros((len(block), self.subject.point.size))
             np.put_along_axis(directions, block[:, np.newaxis], size, axis=1)
-            *slopes, kink, jump = self.slopes(method, directions, least)
-            blocks.append((*(slope / size for slope in slopes), kink, jump))
+            *slopes, kink, jump, lost = self.slopes(method, directions, least)
+            blocks.append((*(slope / size for slope in slopes), kink, jump, lost))
         return Slopes(*map(np.concatenate, zip(*blocks, strict=True)))
 
     def entries(
@@ -190,16 +200,17 @@ class _Check(ABC):
         method: str,
         elements: Array,
         outputs: Array,
-        analytic: Array,
+        jacobian: Array,
         least: int = FEWEST_HALVINGS,
     ) -> tuple[Comparison, list[Kink]]:
-        """Compare some entries of the Jacobian, a row for each element, a column for each output."""
+        """Compare some entries of the Jacobian, given for all elements: a row for each, a column for each output."""
         part = self.subject.arguments[number]
+        analytic, largest = jacobian[elements], largest_of(jacobian)
         slopes = Slopes(*(slope[:, outputs] for slope in self.columns(method, elements, least)))
-        errors = measured(analytic, slopes, self.subject.value[outputs], method, self.tolerance)
+        errors = measured(analytic, slopes, largest, self.subject.value[outputs], self.tolerance)
         if method == "central" and least < KINK_LEVEL and (errors.scaled > self.tolerance).any():
             # A kink that is small beside the curvature shows at small steps only.
-            return self.entries(number, method, elements, outputs, analytic, least=KINK_LEVEL)
+            return self.entries(number, method, elements, outputs, jacobian, least=KINK_LEVEL)
         left_out = np.isin(elements, self.avoid)[:, np.newaxis] | np.isin(outputs, self.avoid)
         scaled = np.where(left_out, np.nan, errors.scaled)
         if left_out.all():
@@ -217,17 +228,22 @@ class _Check(ABC):
             for i, o in np.argwhere(slopes.kink & ~left_out)
         ]
         i, o = worst = _telling(scaled, slopes)
+        lost = np.count_nonzero(errors.lost & ~left_out)
+        if scaled[worst] > self.tolerance:
+            hint = cause(self.subject, part, analytic, slopes, worst)
+        else:
+            hint = f"{lost} derivative{' is' if lost == 1 else 's are'} {TOO_SMALL}" if lost else ""
         comparison = self.comparison(
             number,
             method,
             **self.entry(number, elements[i], outputs[o]),
             error=float(scaled[worst]),
             absolute=float(errors.absolute[~left_out].max()),
-            relative=float(errors.relative[~left_out].max()),
+            relative=_largest_known(errors.relative[~left_out]),
             analytic=float(analytic[worst]),
             numeric=float(slopes.value[worst]),
             note="jump" if slopes.jump[worst] else "kink" if kinks else "",
-            hint=cause(self.subject, part, analytic, slopes, worst) if scaled[worst] > self.tolerance else "",
+            hint=hint,
             errors=scaled,
         )
         return comparison, kinks
@@ -268,7 +284,7 @@ class _Entries(_Check):
         elements = np.arange(part.start, part.stop)
         if not elements.size or not outputs.size:
             return self.comparison(number, method, errors=np.zeros(shape)), []
-        comparison, kinks = self.entries(number, method, elements, outputs, self.jacobian[elements])
+        comparison, kinks = self.entries(number, method, elements, outputs, self.jacobian)
         assert comparison.errors is not None
         return replace(comparison, errors=comparison.errors.T.reshape(shape)), kinks
 
@@ -288,39 +304,47 @@ class _Projections(_Check):
             return self.comparison(number, method, note="kink" if self.avoid.size else ""), []
         comparisons: list[Comparison] = []
         kinks: list[Kink] = []
+        apart = 0  # elements at a kink, or near one
         for _ in range(PROJECTIONS):
             u, v = np.zeros(y.size), np.zeros(self.subject.point.size)
             u[outputs] = rng.normal(size=outputs.size)
             v[elements] = rng.normal(size=elements.size) * sizes(self.subject.point[elements])
             comparison = self.projected(number, method, u, v)
-            while not comparison and len(kinks) < MOST_KINKS:
+            while not comparison and apart < MOST_KINKS:
                 element, output = self.located(method, u, v)
                 row = self.subject.pull_back(_only(np.ones(y.size), [output]))
-                entry, met = self.entries(number, method, np.array([element]), np.array([output]), row[[[element]]])
-                if not met or not entry:
-                    # A single entry that is right does not excuse the product.
-                    return (comparison if entry else replace(entry, errors=None)), kinks
+                entry, met = self.entries(number, method, np.array([element]), np.array([output]), row[:, np.newaxis])
+                if not entry:
+                    return replace(entry, errors=None), kinks
+                # A single entry that is right does not excuse the product, unless this holds by the element alone.
+                if not met and not self.projected(number, method, u, _only(v, [element])):
+                    return comparison, kinks
                 # What else is wrong is found once the kink is out of the way.
                 kinks += met
+                apart += 1
                 elements, v[element] = elements[elements != element], 0.0
                 comparison = self.projected(number, method, u, v)
-            comparisons.append(comparison)
+            comparisons.append(comparison if comparison else replace(comparison, hint=MANY_KINKS))
         worst = max(comparisons, key=lambda c: c.error)
         return replace(worst, note="kink" if kinks else worst.note), kinks
 
     def projected(self, number: int, method: str, u: Array, v: Array) -> Comparison:
         """Compare u·J·v; its scale is that of a sum of terms with random signs."""
         slopes = self.slopes(method, v[np.newaxis])
-        analytic, numeric = self.subject.pull_back(u) @ v, u @ slopes.value[0]
-        floor = np.linalg.norm(u * _floor(slopes, self.subject.value, method, self.tolerance))
+        row = self.subject.pull_back(u)
+        analytic, numeric = row @ v, u @ slopes.value[0]
+        noise = _noise(slopes, largest_of(row * sizes(self.subject.point)), self.subject.value)
+        scale, floor = np.linalg.norm(u * slopes.value[0]), np.linalg.norm(u * noise) / self.tolerance
         off = np.abs(analytic - numeric)
-        error = off / max(np.linalg.norm(u * slopes.value[0]), floor)
+        error = off / max(scale, floor)
+        wrong = not error <= self.tolerance or slopes.jump.any()
         return self.comparison(
             number,
             method,
             error=np.inf if np.isnan(error) or slopes.jump.any() else float(error),
             absolute=float(off),
-            relative=float(off / abs(numeric)) if abs(numeric) >= floor else 0.0,
+            relative=float(off / np.abs(numeric)) if wrong or np.abs(numeric) >= floor else None,
+            hint=f"they are {TOO_SMALL}" if not wrong and off > self.tolerance * scale and analytic else "",
             analytic=float(analytic),
             numeric=float(numeric),
             note="kink" if slopes.kink.any() else "",
@@ -332,6 +356,17 @@ class _Projections(_Check):
         element = _halved(v, lambda part: weighted_sum(part, row) - u @ self.slopes(method, part[np.newaxis]).value[0])
         column = self.columns(method, np.array([element])).value[0]
         return element, _halved(u, lambda part: self.subject.pull_back(part)[element] - weighted_sum(part, column))
+
+
+def largest_of(jacobian: Array) -> Array:
+    """Return the size of the largest derivative of each output."""
+    largest: Array = np.max(np.abs(jacobian), axis=0, where=np.isfinite(jacobian), initial=0.0)
+    return largest
+
+
+def _largest_known(relative: Array) -> float | None:
+    known = relative[~np.isnan(relative)]
+    return float(known.max()) if known.size else None
 
 
 def _telling(scaled: Array, slopes: Slopes) -> tuple[Any, ...]:

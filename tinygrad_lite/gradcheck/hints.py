@@ -10,6 +10,7 @@ from .numeric import Array, Slopes
 from .subject import Part, Subject
 
 SAME = 1e-6  # relative to the largest entry
+NEAR_ONE = 1e-3  # a factor that is no slip in a formula
 
 
 def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, worst: tuple[Any, ...]) -> str:
@@ -31,7 +32,9 @@ def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, wor
     if slopes.jump[worst]:
         return "the function has a jump there, so it has no derivative"
     if slopes.kink[worst]:
-        return f"there is a kink there, with the slopes {slopes.left[worst]:.6g} and {slopes.right[worst]:.6g}"
+        return f"there is a kink there, with the slopes {slopes.left[worst]:z.6g} and {slopes.right[worst]:z.6g}"
+    if slopes.lost[worst]:
+        return "no step gives a derivative, down to the smallest: there is none, or the input is to be rescaled"
     if np.isnan(numeric[worst]):
         return "the function has no finite values on both sides of the point"
     if not analytic.any():
@@ -41,11 +44,11 @@ def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, wor
     if any(_same(analytic, other) and not _same(numeric, other) for other in _transposed(numeric, argument)):
         return "it is the transpose of what it should be"
     ratio = np.vdot(analytic, numeric) / np.vdot(numeric, numeric) if numeric.any() else 0.0
-    if np.count_nonzero(numeric) > 1 and abs(ratio - 1) > SAME and _same(analytic, ratio * numeric):
+    if np.count_nonzero(numeric) > 1 and abs(ratio - 1) > NEAR_ONE and _same(analytic, ratio * numeric):
         return (
             "the sign is flipped everywhere"
             if abs(ratio + 1) < SAME
-            else f"it is {ratio:.6g} times as large everywhere"
+            else f"it is {ratio:z.6g} times as large everywhere"
         )
     return ""
 

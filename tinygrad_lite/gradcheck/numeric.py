@@ -17,7 +17,10 @@ Function = Callable[[Array], Array]
 
 FIRST_STEP = 2.0**-6  # a power of two, as all steps are, so that x + h is mostly exact
 FEWEST_HALVINGS = 2  # one-sided slopes take three steps
-LEVELS = 25  # the last step is 1e-9
+LEVELS = 25  # down to the step 1e-9, and further where no derivative is to be seen yet
+LAST_STEP = 2.0**-30  # relative to the elements of the point
+SMALLEST_STEP = 2.0**-60  # where they are 0
+NO_ROUNDING = 1e-11  # relative to the output: what changes by more does not do so by rounding
 COLUMNS = 6  # of the tableau: what comes from steps 64 times as large is of no use any more
 GOAL = 1e-11  # the relative error with which extrapolation is content
 ROUNDING = 2 * np.finfo(np.float64).eps
@@ -33,7 +36,7 @@ class Slopes(NamedTuple):
     Attributes
     ----------
     value : ndarray
-        The derivative; NaN where the function has no finite values on both sides.
+        The derivative; NaN where the function has no finite values on both sides, and where it is lost.
     error : ndarray
         How far off it may be, by its own estimate.
     left, right : ndarray
@@ -42,6 +45,8 @@ class Slopes(NamedTuple):
         Where the one-sided slopes stay apart as the step shrinks.
     jump : ndarray of bool
         Where a slope grows as fast as the step shrinks: the function itself is not continuous.
+    lost : ndarray of bool
+        Where the slopes go on changing down to the smallest step: there is no derivative, or it needs smaller ones.
     """
 
     value: Array
@@ -50,6 +55,7 @@ class Slopes(NamedTuple):
     right: Array
     kink: Array
     jump: Array
+    lost: Array
 
 
 def central(f: Function, x: Array, directions: Array, least: int = FEWEST_HALVINGS) -> Slopes:
@@ -78,22 +84,27 @@ def central(f: Function, x: Array, directions: Array, least: int = FEWEST_HALVIN
     Slopes
     """
     y = f(x)
-    unit = np.maximum(1.0, np.abs(y))
+    # Also values far below 1 are mostly differences of numbers near it, or near the inputs where these are small.
+    unit = np.maximum(np.abs(y), min(1.0, np.abs(x).max(initial=0.0)) or 1.0)
     shape = (len(directions), len(y))
     value, error = np.full(shape, np.nan), np.full(shape, np.inf)
     left, right, sides_error = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.inf)
     tableau = np.full((COLUMNS, *shape), np.nan)
     sides = np.full((3, 2, *shape), np.nan)  # the slopes on the left and right at the last three steps
-    suspect = np.zeros(shape, dtype=bool)
-    active = np.arange(len(directions))
-    for level in range(LEVELS):
-        if not active.size:
-            break
-        h = FIRST_STEP / 2**level
+    suspect, diverging = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    steps = np.full((len(directions), 1), FIRST_STEP)
+    active, level = np.arange(len(directions)), 0
+    while active.size:
+        steps[active] = h = FIRST_STEP / 2**level
         ahead = np.array([f(x + h * v) for v in directions[active]])
         behind = np.array([f(x - h * v) for v in directions[active]])
-        # Also values far below 1 are mostly differences of numbers near it.
         noise = ROUNDING * np.maximum(unit, np.maximum(np.abs(ahead), np.abs(behind))) / h
+
+        sides[:, :, active] = [*sides[1:, :, active], [(y - behind) / h, (ahead - y) / h]]
+        # Where slopes change by as much as before, the steps are too large for the function, and what was kept is void.
+        before, change = np.abs(np.diff(sides[:, :, active], axis=0)).max(axis=1)
+        diverging[active] = (change > 0.75 * before) & (change * h > NO_ROUNDING * unit)
+        error[diverging] = sides_error[diverging] = np.inf
 
         row = [(ahead - behind) / (2 * h)]
         for column, older in enumerate(tableau[: min(level, COLUMNS - 1), active], 1):
@@ -103,25 +114,32 @@ def central(f: Function, x: Array, directions: Array, least: int = FEWEST_HALVIN
             _keep_better(active, estimate, error, (row[-1], value))
         tableau[: len(row), active] = row
 
-        sides[:, :, active] = [*sides[1:, :, active], [(y - behind) / h, (ahead - y) / h]]
         (on_left, on_right), uncertain = _one_sided(sides[:, :, active])
         uncertain = uncertain + 4 * noise
         _keep_better(active, uncertain, sides_error, (on_left, left), (on_right, right))
         # Where the second derivative jumps, the series is not one in h², and the two sides converge faster.
         _keep_better(active, uncertain + np.abs(on_right - on_left), error, ((on_left + on_right) / 2, value))
 
-        suspect[active] = np.abs(on_right - on_left) > APART * uncertain
+        already, suspect[active] = suspect[active], np.abs(on_right - on_left) > APART * uncertain
         # Smaller steps bring no more: their rounding error is twice as large.
-        settled = error[active] <= 2 * noise + GOAL * np.abs(value[active])
+        settled = (error[active] <= 2 * noise + GOAL * np.abs(value[active])) & ~diverging[active]
         done = settled & (level >= least) & (~suspect[active] | (level >= KINK_LEVEL))
+        level += 1
+        if level >= LEVELS:
+            moved = h * np.abs(directions[active]) > np.maximum(LAST_STEP * np.abs(x), SMALLEST_STEP)
+            done |= (already & suspect[active]) | ~moved.any(axis=1, keepdims=True)
         active = active[~done.all(axis=1)]
 
     steepness = np.abs(sides).max(axis=1)
     # A jump's slope doubles as the step is halved; that of a vertical tangent grows more slowly.
     doubles = steepness[2] > 1.9 * steepness[1]
-    jump = doubles & (steepness[2] * FIRST_STEP / 2**LEVELS > SMALLEST_JUMP * unit)
-    kink = suspect & (np.abs(right - left) > APART * sides_error)
-    return Slopes(value, error, left, right, kink, jump)
+    jump = doubles & (steepness[2] * steps / 2 > SMALLEST_JUMP * unit)
+    apart = APART * sides_error
+    # The best step need not be the last: beside a kink that is close by it may be one that still reaches over it.
+    between = (np.abs(value - left) > apart) & (np.abs(value - right) > apart)
+    kink = (np.abs(right - left) > apart) & (suspect | between)
+    lost = diverging & ~jump & ~kink
+    return Slopes(np.where(lost, np.nan, value), error, left, right, kink, jump, lost)
 
 
 def _one_sided(slopes: Array) -> tuple[Array, Array]:
@@ -161,4 +179,4 @@ def complex_step(f: Function, x: Array, directions: Array) -> Slopes:
     """
     value = np.array([np.imag(f(x + 1j * COMPLEX_STEP * v)) / COMPLEX_STEP for v in directions])
     nowhere = np.zeros(value.shape, dtype=bool)
-    return Slopes(value, np.zeros(value.shape), value, value, nowhere, nowhere)
+    return Slopes(value, np.zeros(value.shape), value, value, nowhere, nowhere, nowhere)

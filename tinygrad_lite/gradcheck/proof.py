@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -96,9 +97,13 @@ def prove(rule: Rule | str) -> Proof:
     ------
     KeyError
         If there is no rule of that name.
+    TypeError
+        If it is something else.
     """
     if isinstance(rule, str):
         rule = get(rule)
+    if not isinstance(rule, Rule):
+        raise TypeError(f"prove takes a rule or its name, not {getattr(rule, '__name__', type(rule).__name__)}")
     start = time.perf_counter()
     reports: list[Report] = []
     failure = None
@@ -137,19 +142,19 @@ def check_sample(rule: Rule, sample: Sample) -> Report:
     return Report(tuple(comparisons), tuple(kinks), tuple(notes))
 
 
-COLUMNS = ("rule", "samples", "method", "complex", "differences", "second order", "seconds", "", "derivatives")
+COLUMNS = ("rule", "", "samples", "method", "complex", "differences", "second order", "seconds", "derivatives")
 
 
 def _row(proof: Proof) -> tuple[str, ...]:
     return (
         proof.rule.name,
+        "holds" if proof else "FAILS",
         str(len(proof.reports)),
         " + ".join(proof.methods).replace("central", "differences"),
-        f"{proof.error(1, 'complex'):.1e}" if "complex" in proof.methods else "",
-        f"{proof.error(1, 'central'):.1e}",
-        f"{proof.error(2):.1e}",
+        f"{proof.error(1, 'complex'):z.1e}" if "complex" in proof.methods else "",
+        f"{proof.error(1, 'central'):z.1e}",
+        f"{proof.error(2):z.1e}",
         f"{proof.seconds:.2f}",
-        "holds" if proof else "FAILS",
         _derivatives(proof.rule),
     )
 
@@ -167,9 +172,17 @@ def summary(proofs: Iterable[Proof]) -> str:
     return table([COLUMNS, *map(_row, proofs)])
 
 
-def main() -> int:
-    """Prove every rule, print the table, return the exit status: 1 if a rule fails."""
-    proofs = [prove(rule) for rule in all_rules()]
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prove rules, print the table, return the exit status: 1 if a rule fails, 2 if there is none of a name."""
+    parser = argparse.ArgumentParser(prog="python -m tinygrad_lite.gradcheck", description=__doc__)
+    known = {rule.name: rule for rule in all_rules()}
+    parser.add_argument("rules", nargs="*", metavar="rule", help="the name of a rule to prove (all)")
+    names = parser.parse_args(arguments).rules
+    for name in names:
+        if name not in known:
+            print(f"{parser.prog}: no rule {name!r}; there are {', '.join(known)}", file=sys.stderr)
+            return 2
+    proofs = [prove(known[name]) for name in names or known]
     # In a terminal what is too long is cut, so that a rule keeps to its line; a file gets it all.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in summary(proofs).splitlines():

@@ -80,8 +80,8 @@ class Kink:
 
     def __str__(self) -> str:
         return (
-            f"kink at {place(self.name, self.index)}: the slopes of {place(self.of, self.output)} are {self.left:.6g} "
-            f"on its left and {self.right:.6g} on its right, the derivative given is {self.analytic:.6g}"
+            f"kink at {place(self.name, self.index)}: the slopes of {place(self.of, self.output)} are {self.left:z.6g} "
+            f"on its left and {self.right:z.6g} on its right, the derivative given is {self.analytic:z.6g}"
         )
 
 
@@ -105,8 +105,9 @@ class Comparison:
         The largest error, as described in `Report`; 0 if there is nothing to compare.
     absolute : float
         The largest |analytic - numeric|.
-    relative : float
-        The largest |analytic - numeric| / |numeric|, among values that stand out from the rounding error.
+    relative : float or None
+        The largest |analytic - numeric| / |numeric|, among values that stand out from rounding errors or are wrong;
+        None if there are none.
     index, output : tuple of int, or None
         Where in the input and in the result the largest error sits; None where there is nothing to compare, and for
         random projections, which agree as a whole.
@@ -119,7 +120,7 @@ class Comparison:
     note : str
         "kink" where one was met, "jump" where the function is not continuous, else empty.
     hint : str
-        What is certain about the cause of a mismatch, or empty.
+        What is certain about the cause of a mismatch, or that some derivatives are too small to be compared, or empty.
     errors : ndarray or None
         The error of every entry, of the shape of the result + that of the input; several results are strung together
         along one axis. NaN where nothing was compared. None for random projections.
@@ -132,7 +133,7 @@ class Comparison:
     tolerance: float
     error: float = 0.0
     absolute: float = 0.0
-    relative: float = 0.0
+    relative: float | None = None
     index: tuple[int, ...] | None = None
     output: tuple[int, ...] | None = None
     result: int | None = None
@@ -151,10 +152,10 @@ class Comparison:
             where = f"of {self.of} by {self.name}, projected at random"
         else:
             where = f"of {place(self.of, self.output)} by {place(self.name, self.index)}"
-        text = f"derivative of order {self.order} {where}: {self.analytic:.10g}, but "
+        text = f"derivative of order {self.order} {where}: {self.analytic:z.10g}, but "
         if self.note == "jump" or np.isnan(self.numeric):
             return text + self.hint
-        return f"{text}{self.numeric:.10g} by {METHOD_NAMES[self.method]}" + (f"; {self.hint}" if self.hint else "")
+        return f"{text}{self.numeric:z.10g} by {METHOD_NAMES[self.method]}" + (f"; {self.hint}" if self.hint else "")
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,13 +164,14 @@ class Report:
 
     The error of an entry, the derivative of output o by element i of an input, is
 
-        |analytic - numeric| / max(scale, noise / tolerance)
+        |analytic - numeric| / max(|numeric|, noise / tolerance)
 
-    where the scale is the largest |derivative| of this output by this input: an entry that is small beside others
-    cannot be known better than they are, and one that is wrong is found however small all of them are. The noise is
-    what rounding leaves of a derivative that is 0: 1e-13 for differences (more if the extrapolation says so itself, up
-    to 1e-10), 1e-14 for the complex step, which has none itself, but the analytic side has; times the size of the
-    output where that is above 1. At a kink, what counts is the distance to the interval between the one-sided slopes.
+    so it is the relative error, unless the derivative is lost in the noise. The noise is 1e-15 times the size of the
+    output, of its largest derivative, or 1, whichever is largest, since a derivative may be what is left of larger
+    numbers. For central differences it is what the extrapolation gives as its own error where that is more, up to 1e-10
+    times the size of the output, or times 1. How many derivatives pass only for the noise is said below the table. At a
+    kink, what counts is the distance to the interval between the one-sided slopes. For a random projection all sizes
+    are those of a sum of terms with random signs, so that what is small beside other derivatives is not seen.
 
     Attributes
     ----------
@@ -246,12 +248,12 @@ def _row(c: Comparison) -> tuple[str, ...]:
         str(c.order),
         place(_short(c.name), c.index or ()),
         c.method,
-        f"{c.error:.1e}",
-        f"{c.absolute:.1e}",
-        f"{c.relative:.1e}",
+        f"{c.error:z.1e}",
+        f"{c.absolute:z.1e}",
+        "" if c.relative is None else f"{c.relative:z.1e}",
         place(of, c.output or ()),
-        f"{c.analytic:.5g}",
-        f"{c.numeric:.5g}",
+        f"{c.analytic:z.5g}",
+        f"{c.numeric:z.5g}",
         c.note if c else f"WRONG, {c.note}".removesuffix(", "),
     )
 

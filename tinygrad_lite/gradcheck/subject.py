@@ -125,18 +125,26 @@ class PlainFunction(Subject):
 
     def _checked(self, given: Any, gradient: Callable[..., Any]) -> Array:
         """Return what the gradient returned as one matrix."""
-        several = isinstance(given, (tuple, list)) and (len(self.arguments) > 1 or len(given) == 1)
+        if given is None:
+            raise TypeError(f"{_name(gradient)} returned None: does it end with return?")
+        count = len(self.arguments)
+        several = isinstance(given, (tuple, list) if count > 1 else tuple) and (count > 1 or len(given) == 1)
         blocks = [np.asarray(raw(block)) for block in (given if several else [given])]
-        if len(blocks) != len(self.arguments):
+        if len(blocks) != count:
             raise ValueError(
-                f"{_name(gradient)} must return one array for each of the {len(self.arguments)} inputs, as a tuple, "
+                f"{_name(gradient)} must return one array for each of the {count} inputs, as a tuple, "
                 f"but it returned {len(blocks)}"
             )
         y = self.results[0]
         for part, block in zip(self.arguments, blocks, strict=True):
             expected = y.shape + part.shape
             if block.shape != expected:
-                hint = ": is it transposed?" if block.shape in (part.shape + y.shape, expected[::-1]) else ""
+                hint = ""
+                if block.shape in (part.shape + y.shape, expected[::-1]):
+                    hint = ": is it transposed?"
+                elif block.shape == part.shape == y.shape:
+                    diagonal = "that is np.diag of it, or " if block.ndim == 1 else ""
+                    hint = f": for a function of each element by itself, {diagonal}let the function return the sum"
                 raise ShapeError(
                     f"the derivative of y, of shape {y.shape}, by {part.name}, of shape {part.shape}, has shape "
                     f"{expected}, but {_name(gradient)} returned {block.shape}{hint}"
