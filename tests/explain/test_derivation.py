@@ -234,6 +234,14 @@ def test_deep_and_often_used_graphs_are_no_obstacle():
     assert len(str(tg.explain(total.sum())).splitlines()) > 3000
 
 
+@pytest.mark.parametrize(
+    ("number", "text"), [(np.nan, "nan"), (np.inf, "∞"), (-np.inf, "−∞"), (-2.0, "−2"), (1e300, "1e+300")]
+)
+def test_every_number_can_be_written(number, text):
+    derivation = tg.explain((leaf(2) + number).sum())
+    assert f"= x + {text}" in str(derivation) or f"= x + ({text})" in str(derivation)
+
+
 def test_whole_numbers_are_exact_and_small_ones_typeset():
     derivation = tg.explain((leaf(1000003) + 1e-5).mean())
     assert "1 / 1000003" in str(derivation)

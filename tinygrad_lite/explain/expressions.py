@@ -263,8 +263,9 @@ def _number(value: float) -> str:
     """Return a whole number as it is, another to six digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return (f"{value:.0f}" if value == int(value or 0) and abs(value) < 1e15 else f"{value:g}").replace("-", "−")
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return (f"{value:.0f}" if whole else f"{value:g}").replace("-", "−")
 
 
 def _text_axes(axes: tuple[int, ...]) -> str:
-    return " ".join(map(subscript, axes)).replace(" ", "")
+    return "".join(map(subscript, axes))
