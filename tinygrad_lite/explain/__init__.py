@@ -36,9 +36,11 @@ def explain(subject: Any, loss: Tensor | None = None, *, norms: bool = False) ->
     KeyError
         If there is no rule of that name: lists the known ones.
     GraphError
-        If the Tensor has no graph, or it has been freed.
+        If the Tensor has no graph, it has been freed, or a Tensor in it was changed in place.
     TypeError
-        If ``subject`` is something else, or a model comes without a loss.
+        If ``subject`` is something else, a model comes without a loss, or a rule cannot be read with symbols.
+    ValueError
+        If the loss has nothing to do with the model.
 
     Examples
     --------

@@ -142,7 +142,7 @@ def _latex(row: list[str]) -> list[str]:
 def derivation(loss: Tensor, model: Module | None = None, norms: bool = False) -> Derivation:
     """Derive the gradients of a loss from its graph; the arguments are those of `tinygrad_lite.explain`."""
     graph = _of_symbols(read(loss, model))
-    with np.errstate(all="ignore"):  # the values are computed for their shapes, and are not what is shown
+    with np.errstate(all="ignore"):  # a loss that has diverged has a derivation like any other
         return Derivation(
             given=tuple(map(_given, graph.leaves)),
             forward=tuple(map(_forward, graph.steps)),

@@ -134,10 +134,7 @@ def central(f: Function, x: Array, directions: Array, least: int = FEWEST_HALVIN
     # A jump's slope doubles as the step is halved; that of a vertical tangent grows more slowly.
     doubles = steepness[2] > 1.9 * steepness[1]
     jump = doubles & (steepness[2] * steps / 2 > SMALLEST_JUMP * unit)
-    apart = APART * sides_error
-    # The best step need not be the last: beside a kink that is close by it may be one that still reaches over it.
-    between = (np.abs(value - left) > apart) & (np.abs(value - right) > apart)
-    kink = (np.abs(right - left) > apart) & (suspect | between)
+    kink = suspect & (np.abs(right - left) > APART * sides_error)
     lost = diverging & ~jump & ~kink
     return Slopes(np.where(lost, np.nan, value), error, left, right, kink, jump, lost)
 

@@ -26,7 +26,7 @@ def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
     Raises
     ------
     GraphError
-        If the Tensor has no graph, or it has been freed.
+        If the Tensor has no graph, or it has been freed or changed.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def to_dot(tensor: Tensor, model: Module | None = None) -> str:
     Raises
     ------
     GraphError
-        If the Tensor has no graph, or it has been freed.
+        If the Tensor has no graph, or it has been freed or changed.
 
     Examples
     --------
