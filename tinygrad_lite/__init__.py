@@ -3,9 +3,10 @@
 from . import data, nn, optim, plot, rules
 from .dtypes import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
-from .errors import DataError, GraphError, ShapeError
+from .errors import DataError, GraphError, JitError, ShapeError
 from .explain import explain
 from .gradcheck import GradientMismatch, KinkWarning, gradcheck, prove
+from .jit import JitWarning, jit
 from .tensor import Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
@@ -13,6 +14,8 @@ __all__ = [
     "DataError",
     "GradientMismatch",
     "GraphError",
+    "JitError",
+    "JitWarning",
     "KinkWarning",
     "PrecisionWarning",
     "ShapeError",
@@ -24,6 +27,7 @@ __all__ = [
     "gradcheck",
     "hessian",
     "jacobian",
+    "jit",
     "jvp",
     "nn",
     "no_grad",

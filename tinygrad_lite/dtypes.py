@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def _frames_to_caller() -> int:
 
 def operand(x: Any, rule: Rule | None = None) -> Any:
     """Return a constant operand as something the rules work on: a number or an array."""
-    if isinstance(x, (Node, int, float)) and not isinstance(x, np.generic):
+    if isinstance(x, (Node, Real)) and not isinstance(x, np.generic):
         return x
     if isinstance(x, np.generic):
         return x.item()

@@ -29,6 +29,10 @@ class GraphError(RuntimeError):
     """A graph that cannot be differentiated: freed already, changed in place, or with no one number to start from."""
 
 
+class JitError(RuntimeError):
+    """A function that no program can be made of, or a value of a recording where only a real one will do."""
+
+
 class DataError(ValueError):
     """A data file or folder that is missing, damaged or not what its name promises."""
 

@@ -149,9 +149,12 @@ class SGD(Optimizer):
         if self.weight_decay:
             g = g + self.weight_decay * p.data
         if self.momentum:
-            last = self.state["momentum"].get(i)
-            direction = g.copy() if last is None else self.momentum * last + g
-            self.state["momentum"][i] = direction
+            direction = self.state["momentum"].get(i)
+            if direction is None:
+                direction = self.state["momentum"][i] = g.copy()
+            else:
+                direction *= self.momentum
+                direction += g
             g = g + self.momentum * direction if self.nesterov else direction
         p.data -= self.lr * g
 
@@ -196,10 +199,15 @@ class Adam(Optimizer):
 
     def _adapt(self, i: int, p: Tensor, g: Any) -> None:
         keep_mean, keep_square = self.betas
-        steps = self.state["steps"].get(i, 0) + 1
-        mean = keep_mean * self.state["mean"].get(i, 0) + (1 - keep_mean) * g
-        square = keep_square * self.state["square"].get(i, 0) + (1 - keep_square) * g * g
-        self.state["steps"][i], self.state["mean"][i], self.state["square"][i] = steps, mean, square
+        if i not in self.state["steps"]:
+            self.state["steps"][i] = 0
+            self.state["mean"][i], self.state["square"][i] = np.zeros_like(g), np.zeros_like(g)
+        self.state["steps"][i] += 1
+        steps, mean, square = (self.state[name][i] for name in ("steps", "mean", "square"))
+        mean *= keep_mean
+        mean += (1 - keep_mean) * g
+        square *= keep_square
+        square += (1 - keep_square) * g * g
         # Both means start at 0, which the division makes up for.
         unbiased_mean = mean / (1 - keep_mean**steps)
         unbiased_square = square / (1 - keep_square**steps)

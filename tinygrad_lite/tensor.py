@@ -614,7 +614,8 @@ def _raw_index(index: Any) -> Any:
     """Return an index as the rules take it: its lists as arrays, and these its own, so that they never change."""
     if isinstance(index, tuple):
         return tuple(_raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
-    if isinstance(index, (list, np.ndarray, Tensor)):
+    index = raw(index)
+    if isinstance(index, (list, np.ndarray)):
         index = np.array(_raw_tree(index))
         # An empty list is an array of floats; an empty mask stays one.
         return index.astype(int) if index.dtype.kind == "f" and not index.size else index

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import math
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def array_like(x: Any) -> Any:
 def power(a: Any, b: Any) -> Any:
     """Raise to a power: the textbook's xⁿ where the exponent is a plain number, aᵇ where it is not."""
     b = b.item() if isinstance(b, np.generic) else b
-    return elementwise.power(a, b) if isinstance(b, (builtins.int, builtins.float)) else elementwise.power_of(a, b)
+    return elementwise.power(a, b) if isinstance(b, Real) else elementwise.power_of(a, b)
 
 
 @answers(np.log2)

@@ -1,0 +1,233 @@
+"""jit: a function that is recorded at its first call, and from then on runs as a program."""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import threading
+import warnings
+from collections.abc import Callable
+from itertools import count
+from types import MethodType
+from typing import Any
+
+from ..engine import is_recording
+from ..errors import JitError
+from ..tensor import Tensor
+from .plan import Plan, plan
+from .program import Program
+from .record import REMOVED, Recording, is_being_recorded, record, recording_lock
+from .simplify import simplify
+from .source import source_of
+from .state import Input, store
+
+VERSIONS = 16  # programs of one function that are kept
+_numbers = count(1)
+
+
+class JitWarning(UserWarning):
+    """A jitted function is compiled again and again, which takes longer than it saves."""
+
+
+def load(source: str, name: str) -> Callable[..., Any]:
+    """Return the function that a program's source defines, its lines known to tracebacks and debuggers.
+
+    Parameters
+    ----------
+    source : str
+        What `source_of` has written.
+    name : str
+        The name of the program.
+    """
+    filename = f"<jit {name} {next(_numbers)}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    namespace: dict[str, Any] = {"__name__": filename}
+    exec(compile(source, filename, "exec"), namespace)
+    return namespace[name]
+
+
+class Compiled:
+    """One program of a jitted function, and when it holds.
+
+    Attributes
+    ----------
+    program : Program
+        What it computes, simplified.
+    plan : Plan
+        Where its values live.
+    source : str
+        How it is written.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.program: Program = simplify(recording.program)
+        self.plan: Plan = plan(self.program)
+        self.source = source_of(self.program, self.plan)
+        self._run = load(self.source, self.program.name)
+        self._has_one_output = len(self.program.outputs) == 1
+        self._memory = threading.Lock()
+        self._names, self._guards = recording.state.names, recording.guards
+        self._build = recording.build
+        values = [self._text(recording.sources[variable]) for variable in self.program.inputs]
+        self._inputs = self._function(
+            f"({''.join(f'{v}, ' for v in values)}) if {' and '.join(self._guards)} else None"
+        )
+        self._changed = [self._function(text) for text in recording.changed]
+        self._writes = [(self._function(write.holder_text), write.key, write.build) for write in recording.writes]
+
+    def _text(self, source: Any) -> str:
+        """Return where an input comes from, as an expression."""
+        if isinstance(source, Input):
+            return source.place.text
+        name = f"constant{len(self._names)}"
+        self._names[name] = source
+        return name
+
+    def _function(self, text: str) -> Callable[[Any, Any], Any]:
+        return eval(f"lambda args, kwargs: {text}", self._names)
+
+    def inputs(self, args: Any, kwargs: Any) -> list[Any] | None:
+        """Return what the program reads, or None if it does not hold for this call."""
+        try:
+            return self._inputs(args, kwargs)
+        except (LookupError, AttributeError, ValueError, TypeError):
+            return None  # something that was there is not there any more
+
+    def reason(self, args: Any, kwargs: Any) -> str:
+        """Return what has changed, so that the program does not hold."""
+        for condition, about in self._guards.items():
+            try:
+                if not self._function(condition)(args, kwargs):
+                    return about
+            except (LookupError, AttributeError, ValueError, TypeError):
+                return about
+        return "nothing"
+
+    def run(self, inputs: list[Any]) -> tuple[Any, ...]:
+        """Run the program; return what it hands out. Threads take turns, since its memory is there once."""
+        with self._memory:
+            values = self._run(*inputs)
+        return (values,) if self._has_one_output else values
+
+    def finish(self, values: tuple[Any, ...], args: Any, kwargs: Any) -> Any:
+        """Leave behind what the function leaves behind; return its result."""
+        for tensor in self._changed:
+            tensor(args, kwargs).mark_changed()
+        for holder_of, key, build in self._writes:
+            holder, value = holder_of(args, kwargs), build(values, args, kwargs)
+            if value is REMOVED:
+                holder.pop(key, None)
+            elif key == "_data":
+                holder.data = value
+            else:
+                store(holder, key, value)
+        return self._build(values, args, kwargs)
+
+
+class Jitted:
+    """What `jit` returns: a drop-in for the function.
+
+    Attributes
+    ----------
+    programs : list of Compiled
+        What it has been compiled to, the latest first: one program for each kind of call.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise TypeError(f"jit takes a function, not {type(function).__name__}: {function!r:.60}")
+        self.programs: list[Compiled] = []
+        self.__wrapped__ = function
+        # Not the attributes: a module's would hide its own.
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if is_being_recorded() or (is_recording() and any(map(_has_history, (*args, *kwargs.values())))):
+            return self.__wrapped__(*args, **kwargs)
+        for compiled in self.programs:
+            inputs = compiled.inputs(args, kwargs)
+            if inputs is not None:
+                return compiled.finish(compiled.run(inputs), args, kwargs)
+        with recording_lock:
+            if any(compiled.inputs(args, kwargs) is not None for compiled in self.programs):
+                return self(*args, **kwargs)  # another thread was faster
+            if len(self.programs) == VERSIONS:
+                warnings.warn(
+                    f"{self.programs[0].program.name} is compiled for the {VERSIONS + 1}th time, now because of "
+                    f"{self.programs[0].reason(args, kwargs)}: pass what changes from call to call as an argument, a "
+                    "float or an array",
+                    JitWarning,
+                    stacklevel=2,
+                )
+            recording = record(self.__wrapped__, args, kwargs)
+            compiled = Compiled(recording)
+            self.programs = [compiled, *self.programs[: VERSIONS - 1]]
+            return compiled.finish(recording.values, args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jit of {getattr(self, '__qualname__', self.__wrapped__)}>"
+
+    @property
+    def source(self) -> str:
+        """The program of the latest kind of call, as Python source that needs NumPy alone.
+
+        Raises
+        ------
+        JitError
+            Before the first call, since a program is made for the shapes of its arguments.
+        """
+        if not self.programs:
+            raise JitError(
+                "there is no program yet: call the function once, since it is made for its arguments' shapes"
+            )
+        return self.programs[0].source
+
+
+def _has_history(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad and x.operation is not None
+
+
+def jit(function: Callable[..., Any]) -> Jitted:
+    """Compile a function to a straight-line NumPy program that computes the same.
+
+    The first call runs the function itself and records what NumPy computes: forward, backward, update. From then on
+    the program runs in its place. Other shapes or types, and other values of what the function reads besides arrays
+    (flags, closures, globals, `no_grad`), make another program; ``optimizer.lr``, floats given as arguments, and the
+    contents of arrays and parameters do not.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns Tensors, arrays, numbers, and lists, tuples and dictionaries of them; it may differentiate and
+        update parameters. A method or a `Module` will do.
+
+    Returns
+    -------
+    Jitted
+        A drop-in for the function; its ``source`` is the program as text.
+
+    Raises
+    ------
+    JitError
+        When called, if no program can be made: the function asks for the value of an array (``if loss > 1``,
+        ``loss.item()``), or calls what cannot be recorded. The message names the line, and all is as before.
+
+    Notes
+    -----
+    The code of the function does not run again: what it prints, it prints once. What it leaves in objects it reaches
+    (attributes, lists, dictionaries) is left there at every call. After a step that forgets the gradients first
+    (``zero_grad``) and updates the parameters, ``grad`` is None: return a gradient to look at it. Results keep no
+    history to differentiate through: jit the function that differentiates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_lite as tg
+    >>> slope = tg.jit(tg.grad(lambda x: (x * x).sum()))
+    >>> slope(np.array([1.0, 2.0]))
+    Tensor([2., 4.])
+    """
+    return Jitted(function)

@@ -1,0 +1,60 @@
+"""Where an instruction comes from: read off the calls that are under way while it is recorded."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ..engine import sweep
+from ..nn import Module
+from ..optim import Optimizer
+from ..tensor import Tensor, apply
+
+OURS = (__name__.partition(".")[0], "numpy")
+
+
+def frames() -> Iterator[FrameType]:
+    """Yield the frames of the calls under way, innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def origin() -> tuple[str, str, Any]:
+    """Return the phase an instruction belongs to, what to call its result, and what that is a derivative of."""
+    phase = name = ""
+    derivative_of = None
+    for frame in frames():
+        code = frame.f_code
+        if code is Optimizer.step.__code__:
+            phase = "update"
+        elif code is sweep.__code__ and not phase:
+            phase, derivative_of = "backward", frame.f_locals.get("x")
+        elif code is Tensor.backward.__code__ and not phase:
+            phase, derivative_of = "backward", frame.f_locals.get("leaf")
+        elif code is Module.__call__.__code__ and not phase:
+            phase = "forward"
+        elif code is apply.__code__ and not name:
+            name = frame.f_locals["rule"].name
+    return phase, name, derivative_of
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Return whether a frame belongs to this package or to NumPy, and not to the user."""
+    module = frame.f_globals.get("__name__", OURS[0])
+    return module.partition(".")[0] in OURS
+
+
+def users_line() -> str:
+    """Return the user's line that is being executed, as file, number and text."""
+    for frame in frames():
+        file, number = frame.f_code.co_filename, frame.f_lineno
+        if not is_ours(frame):
+            text = linecache.getline(file, number).strip()
+            return f"{Path(file).name}, line {number}" + (f", {text!r}" if text else "")
+    return "in a jitted function"

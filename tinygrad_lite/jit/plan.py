@@ -1,0 +1,176 @@
+"""Where values live: which share memory, and which are computed in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .program import Instruction, Program, Variable
+
+
+@dataclass(eq=False)
+class Memory:
+    """An array that is made once and used at each call.
+
+    Attributes
+    ----------
+    shape, dtype
+        Its shape and the type of its elements.
+    holds : list of Variable
+        The values it holds, one after the other.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    holds: list[Variable] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Plan:
+    """Where the values of a program live. What is mentioned nowhere takes memory of its own at each call.
+
+    Attributes
+    ----------
+    memories : list of Memory
+        What is made once.
+    places : dict of Variable to Memory or Variable
+        What is computed into memory: one of ``memories``, or an input that is changed in place.
+    overwrites : dict of Variable to Variable
+        The operand each result takes the memory of.
+    fixed_views : set of Variable
+        Views of ``memories``, which are taken once as well.
+    copied : tuple of bool
+        For each output, whether a copy is handed out, since what it is will be changed by others.
+    """
+
+    memories: list[Memory] = field(default_factory=list)
+    places: dict[Variable, Memory | Variable] = field(default_factory=dict)
+    overwrites: dict[Variable, Variable] = field(default_factory=dict)
+    fixed_views: set[Variable] = field(default_factory=set)
+    copied: tuple[bool, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """How much memory is made once."""
+        return sum(int(np.prod(m.shape)) * m.dtype.itemsize for m in self.memories)
+
+
+def plan(program: Program) -> Plan:
+    """Decide where each value of a program lives.
+
+    A value's memory is free after the last instruction that reads it, or a view of it; an elementwise operation may
+    overwrite an operand that it is the last to read. What is handed out gets memory of its own at each call.
+    """
+    return _Planner(program).run()
+
+
+class _Planner:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.plan = Plan()
+        self.roots: dict[Variable, Variable] = {}
+        for i in program.instructions:
+            if i.operation.is_view and i.result.is_array and isinstance(i.operands[0], Variable):
+                self.roots[i.result] = self.root(i.operands[0])
+        self.last_read = self._last_reads()
+        self.targets = self._targets()
+        self.handed_out = {x for x in program.outputs if isinstance(x, Variable)}
+        self.free: list[Memory] = []
+        # Real arrays, to see which views can be taken of them.
+        self.arrays: dict[Variable, Any] = {}
+
+    def root(self, variable: Variable) -> Variable:
+        """Return the variable whose memory a view shows, or the variable itself."""
+        return self.roots.get(variable, variable)
+
+    def _last_reads(self) -> dict[Variable, int]:
+        last: dict[Variable, int] = {}
+        for n, instruction in enumerate(self.program.instructions):
+            last[self.root(instruction.result)] = n
+            for variable in instruction.reads:
+                last[self.root(variable)] = n
+        for variable in self.program.results:
+            last[self.root(variable)] = len(self.program.instructions)
+        return last
+
+    def _targets(self) -> dict[Variable, Variable]:
+        """Return what is best computed into an input: its new value, and the steps towards it, ``m *= k; m += g``."""
+        targets = {new: old for old, new in self.program.updates}
+        for n, instruction in reversed([*enumerate(self.program.instructions)]):
+            target = targets.get(instruction.result)
+            first = instruction.operands[0] if instruction.operands else None
+            if target is None or not instruction.operation.elementwise or not isinstance(first, Variable):
+                continue
+            if self.root(first) is first and self.last_read[first] == n:
+                targets.setdefault(first, target)
+        return targets
+
+    def run(self) -> Plan:
+        for n, instruction in enumerate(self.program.instructions):
+            result = instruction.result
+            if result in self.roots:
+                self._take_view(instruction)
+            elif result.shape and instruction.operation.text_into is not None and result not in self.handed_out:
+                self._place(n, instruction)
+            self._release(n, instruction)
+        self.plan.copied = tuple(isinstance(x, Variable) and self._is_shared(x) for x in self.program.outputs)
+        return self.plan
+
+    def _take_view(self, instruction: Instruction) -> None:
+        array = self.arrays.get(instruction.operands[0])
+        if array is not None:
+            view = instruction.operation.compute(array, *instruction.operands[1:], **instruction.params)
+            if np.may_share_memory(view, array):
+                self.plan.fixed_views.add(instruction.result)
+                self.arrays[instruction.result] = view
+
+    def _place(self, n: int, instruction: Instruction) -> None:
+        result = instruction.result
+        target = self.targets.get(result)
+        if target is not None and self._may_overwrite(n, instruction, target):
+            self.plan.places[result] = target
+            return
+        for operand in instruction.operands:
+            memory = self.plan.places.get(operand) if isinstance(operand, Variable) else None
+            if isinstance(memory, Memory) and self._may_overwrite(n, instruction, operand):
+                self.plan.overwrites[result] = operand
+                self._hold(memory, result)
+                return
+        assert result.dtype is not None
+        for memory in self.free:
+            if memory.shape == result.shape and memory.dtype == result.dtype:
+                self.free.remove(memory)
+                break
+        else:
+            memory = Memory(result.shape, result.dtype)
+            self.plan.memories.append(memory)
+        self._hold(memory, result)
+
+    def _may_overwrite(self, n: int, instruction: Instruction, target: Variable) -> bool:
+        """Return whether a result may be computed into what an input or operand holds."""
+        result = instruction.result
+        if (target.shape, target.dtype) != (result.shape, result.dtype) or self.last_read.get(target, -1) > n:
+            return False
+        reads = [variable for variable in instruction.reads if self.root(variable) is target]
+        return not reads or (instruction.operation.elementwise and all(variable is target for variable in reads))
+
+    def _hold(self, memory: Memory, variable: Variable) -> None:
+        memory.holds.append(variable)
+        self.plan.places[variable] = memory
+        self.arrays[variable] = np.empty(memory.shape, memory.dtype)
+
+    def _release(self, n: int, instruction: Instruction) -> None:
+        """Free the memory of what is read here for the last time."""
+        for variable in {self.root(v) for v in (*instruction.reads, instruction.result)}:
+            memory = self.plan.places.get(variable)
+            if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
+                self.free.append(memory)
+
+    def _is_shared(self, output: Variable) -> bool:
+        if not output.is_array:
+            return False
+        if self.program.outputs.count(output) > 1 or self.root(output) is not output:
+            return True
+        return output in self.program.inputs or output in self.plan.places

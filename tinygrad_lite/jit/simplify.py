@@ -1,0 +1,333 @@
+"""Passes that make a program shorter and faster, and leave what it computes as it is.
+
+Each takes a program and returns one. Only `fold_factors` rounds differently, since it multiplies in another order; the
+others leave every bit of a result as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from . import operations
+from .operations import REDUCTIONS, of_numbers, of_ufunc
+from .program import Instruction, Program, Variable, variables_in
+
+ADDITIVE = ("add", "subtract")
+multiply, divide, power = (of_ufunc(ufunc) for ufunc in (np.multiply, np.divide, np.power))
+total = REDUCTIONS["sum"]
+
+
+def simplify(program: Program) -> Program:
+    """Return a program that computes the same with less: all `PASSES`, over and over until none changes anything."""
+    while True:
+        before = program
+        for simplification in PASSES:
+            program = simplification(program)
+        if _same(program, before):
+            return program
+
+
+def _same(a: Program, b: Program) -> bool:
+    return len(a.instructions) == len(b.instructions) and all(
+        x.operation is y.operation and x.operands == y.operands and x.params == y.params
+        for x, y in zip(a.instructions, b.instructions, strict=True)
+    )
+
+
+def drop_unused(program: Program) -> Program:
+    """Leave out what contributes to no result, and has no effect; and inputs that nothing reads."""
+    needed = set(program.results)
+    kept = []
+    for instruction in reversed(program.instructions):
+        if instruction.result in needed or instruction.operation.has_effect:
+            needed.update(instruction.reads)
+            kept.append(instruction)
+    needed.update(old for old, _ in program.updates)
+    inputs = tuple(variable for variable in program.inputs if variable in needed)
+    return replace(program, inputs=inputs, instructions=tuple(reversed(kept)))
+
+
+def compute_constants(program: Program) -> Program:
+    """Compute now what depends on constants alone, and leave out factors of one."""
+    return program.rewritten(_computed)
+
+
+def _computed(instruction: Instruction) -> Any:
+    operation, result, operands = instruction.operation, instruction.result, instruction.operands
+    if operation.has_effect or operation is operations.full:
+        return [instruction]
+    if not any(variables_in(operands)):
+        value = operation.compute(*operands, **instruction.params)
+        return value if np.size(value) <= operations.LITERAL_SIZE else [instruction]
+    if operation is multiply and _is_one(operands[0]):
+        operands = operands[::-1]
+    if operation in (multiply, divide, power) and _is_one(operands[1]) and _has_type(operands[0], result):
+        return operands[0]
+    return [instruction]
+
+
+def _is_one(x: Any) -> bool:
+    return not isinstance(x, (Variable, tuple, str)) and np.ndim(x) == 0 and x == 1
+
+
+def _has_type(x: Any, result: Variable) -> bool:
+    return isinstance(x, Variable) and (x.shape, x.dtype) == (result.shape, result.dtype)
+
+
+def merge_equal(program: Program) -> Program:
+    """Compute once what is computed several times."""
+    known: dict[Any, Variable] = {}
+
+    def merged(instruction: Instruction) -> Any:
+        if instruction.operation.has_effect:
+            return [instruction]
+        params = tuple(sorted((name, _key(value)) for name, value in instruction.params.items()))
+        first = known.setdefault((instruction.operation, _key(instruction.operands), params), instruction.result)
+        return [instruction] if first is instruction.result else first
+
+    return program.rewritten(merged)
+
+
+def _key(x: Any) -> Any:
+    """Return what is equal for equal operands alone: 1, 1.0 and True are different ones."""
+    if isinstance(x, tuple):
+        return tuple(map(_key, x))
+    if isinstance(x, np.ndarray):
+        return x.shape, str(x.dtype), x.tobytes()
+    return x if isinstance(x, Variable) else (type(x).__name__, repr(x))
+
+
+def drop_moves(program: Program) -> Program:
+    """Leave out what moves elements for nothing: copies, reshapes to the same shape, transposes of transposes."""
+    made = {instruction.result: instruction for instruction in program.instructions}
+    uses = program.uses()
+    return program.rewritten(lambda instruction: _moved(instruction, made, uses))
+
+
+def _moved(
+    instruction: Instruction, made: dict[Variable, Instruction], uses: dict[Variable, list[Instruction | None]]
+) -> Any:
+    operation, result, params = instruction.operation, instruction.result, instruction.params
+    x = instruction.operands[0] if instruction.operands else None
+    if not isinstance(x, Variable):
+        return [instruction]
+    source = made.get(x)
+    if operation is operations.copy or (operation is operations.getitem and instruction.operands[1] in (..., ())):
+        return x
+    if operation in (operations.reshape, operations.broadcast_to) and x.shape == result.shape:
+        return x
+    if operation is operations.reshape and source is not None and source.operation is operations.reshape:
+        return [replace(instruction, operands=source.operands)]
+    if operation is operations.transpose:
+        axes = params["axes"]
+        if axes == tuple(range(len(axes))):
+            return x
+        if source is not None and source.operation is operations.transpose:
+            before = source.params["axes"]
+            return [
+                replace(instruction, operands=source.operands, params={"axes": tuple(before[axis] for axis in axes)})
+            ]
+    if operation is operations.broadcast_to and all(_broadcasts(use, result) for use in uses.get(result, [])):
+        return x
+    return [instruction]
+
+
+def _broadcasts(use: Instruction | None, wide: Variable) -> bool:
+    """Return whether an instruction would stretch an operand to its shape by itself."""
+    if use is None or not use.operation.elementwise or use.operation in (operations.put, operations.add_at):
+        return False
+    others = [x for x in use.operands if isinstance(x, Variable) and x is not wide]
+    return np.broadcast_shapes(*(x.shape for x in others)) == wide.shape
+
+
+def merge_sums(program: Program) -> Program:
+    """Sum over several axes at once, and keep or drop the summed axes in the same step."""
+    made = {instruction.result: instruction for instruction in program.instructions}
+    uses = program.uses()
+
+    def merged(instruction: Instruction) -> Any:
+        x = instruction.operands[0] if instruction.operands else None
+        source = made.get(x) if isinstance(x, Variable) else None
+        if source is None or source.operation is not total or len(uses[source.result]) > 1:
+            return [instruction]
+        axes, (summed,) = _axes(source), source.operands
+        kept = tuple(1 if axis in axes else n for axis, n in enumerate(summed.shape))
+        left = tuple(n for axis, n in enumerate(summed.shape) if axis not in axes)
+        if instruction.operation is operations.reshape and instruction.result.shape in (kept, left):
+            return [_sum(instruction, summed, axes, keepdims=instruction.result.shape == kept != left)]
+        if instruction.operation is total and bool(source.params.get("keepdims")) is bool(
+            instruction.params.get("keepdims")
+        ):
+            names = range(len(summed.shape)) if source.params.get("keepdims") else _left(axes, len(summed.shape))
+            more = tuple(names[axis] for axis in _axes(instruction))
+            return [_sum(instruction, summed, (*axes, *more), keepdims=bool(source.params.get("keepdims")))]
+        return [instruction]
+
+    return program.rewritten(merged)
+
+
+def _axes(instruction: Instruction) -> tuple[int, ...]:
+    axis, ndim = instruction.params.get("axis"), len(instruction.operands[0].shape)
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def _left(axes: tuple[int, ...], ndim: int) -> list[int]:
+    return [axis for axis in range(ndim) if axis not in axes]
+
+
+def _sum(instruction: Instruction, x: Variable, axes: tuple[int, ...], keepdims: bool) -> Instruction:
+    ordered = tuple(sorted(set(axes)))
+    axis: Any = ordered[0] if len(ordered) == 1 else ordered
+    params = {"axis": axis} if len(ordered) < len(x.shape) or keepdims else {}
+    return replace(
+        instruction, operation=total, operands=(x,), params={**params, **({"keepdims": True} if keepdims else {})}
+    )
+
+
+def fold_factors(program: Program) -> Program:
+    """Multiply by a number where there are the fewest elements: ``lr * (x.T @ g)`` becomes ``x.T @ (lr * g)``.
+
+    A product with a number moves from the result of a linear operation to an operand, on through the operation
+    that the operand came from, and so on, as long as nothing else reads what lies between.
+    """
+    for factor in dict.fromkeys(_factor(i) for i in program.instructions):
+        if isinstance(factor, Variable) and factor in program.inputs:
+            folded = drop_unused(merge_equal(_Folding(program, factor).run()))
+            if _work(folded) < _work(program):
+                program = folded
+    return program
+
+
+def _factor(instruction: Instruction) -> Any:
+    """Return the number that an instruction multiplies an array by, if that is what it does."""
+    return _product(instruction)[0]
+
+
+def _product(instruction: Instruction) -> tuple[Any, Any]:
+    """Return the number and the array of a product of the two; ``(None, None)`` if it is none."""
+    if instruction.operation is multiply and instruction.result.shape:
+        for s, x in (instruction.operands, instruction.operands[::-1]):
+            is_number = isinstance(s, (int, float, np.generic)) or (isinstance(s, Variable) and s.shape == ())
+            if is_number and _has_type(x, instruction.result):
+                return s, x
+    return None, None
+
+
+def _work(program: Program) -> float:
+    """Return how much a program computes: elements written, and products summed at a sixteenth of that."""
+    work = 0.0
+    for instruction in program.instructions:
+        if not instruction.operation.is_view:
+            work += instruction.result.size
+        if instruction.operation.name == "matmul":
+            work += instruction.result.size * instruction.operands[0].shape[-1] / 16
+    return work
+
+
+class _Folding:
+    """One factor, moved as far back as it can go."""
+
+    def __init__(self, program: Program, factor: Variable) -> None:
+        self.program, self.factor = program, factor
+        self.made = {instruction.result: instruction for instruction in program.instructions}
+        self.uses = program.uses()
+        self.free = self._free()
+        self.ways: dict[Variable, Callable[[], Iterator[Instruction]]] = {}
+        self.scaled: dict[Variable, Variable] = {}
+
+    def _free(self) -> set[Variable]:
+        """Return the values that are read by nothing but what will be multiplied by the factor."""
+        free: set[Variable] = set()
+        for instruction in reversed(self.program.instructions):
+            x = instruction.result
+            if all(use is not None and self._is_scaled(use, x, free) for use in self.uses.get(x, [None])):
+                free.add(x)
+        return free
+
+    def _is_scaled(self, use: Instruction, x: Variable, free: set[Variable]) -> bool:
+        s, scaled = _product(use)
+        if s is self.factor and scaled is x:
+            return True
+        if use.result not in free:
+            return False
+        positions = [k for k, operand in enumerate(use.operands) if operand is x]
+        if use.operation.name in ADDITIVE:
+            return True
+        return len(positions) == 1 and positions[0] in use.operation.linear_in
+
+    def cost(self, x: Variable) -> float:
+        """Return how many elements must be multiplied to have the factor times ``x``; note how that is done."""
+        if x in self.ways:
+            return 0
+        self.ways[x] = partial(self._directly, x)
+        best = float(x.size)
+        instruction = self.made.get(x)
+        if instruction is None or x not in self.free:
+            return best
+        if _product(instruction)[0] is not None and not isinstance(_product(instruction)[0], Variable):
+            self.ways[x] = partial(self._with_number, instruction)
+            return 0
+        options: list[tuple[int, ...]] = [(k,) for k in instruction.operation.linear_in]
+        options += [(0, 1)] if instruction.operation.name in ADDITIVE else []
+        for positions in options:
+            operands = [instruction.operands[k] for k in positions]
+            if all(_has_elements(operand) for operand in operands):
+                ways = dict(self.ways)
+                cost = sum(self.cost(operand) for operand in operands)
+                if cost < best:
+                    best = cost
+                    self.ways[x] = partial(self._through, instruction, positions)
+                else:
+                    self.ways = ways
+        return best
+
+    def run(self) -> Program:
+        products = [i for i in self.program.instructions if _product(i)[0] is self.factor]
+        # The largest first: they have the most to gain, and what is found for them serves the others.
+        for product in sorted(products, key=lambda i: -i.result.size):
+            self.cost(_product(product)[1])
+        instructions: list[Instruction] = []
+        for x in [x for x in self.ways if x not in self.made]:
+            instructions += self.ways[x]()
+        for instruction in self.program.instructions:
+            instructions.append(instruction)
+            if instruction.result in self.ways:
+                instructions += self.ways[instruction.result]()
+        replaced = replace(self.program, instructions=tuple(instructions))
+        results = {product.result: self.scaled[_product(product)[1]] for product in products}
+        return replaced.rewritten(lambda i: results.get(i.result, [i]))
+
+    def _directly(self, x: Variable) -> Iterator[Instruction]:
+        phase = self.made[x].phase if x in self.made else self.program.instructions[0].phase
+        yield Instruction(multiply, (self.factor, x), {}, self._result(x), phase)
+
+    def _with_number(self, instruction: Instruction) -> Iterator[Instruction]:
+        number, x = _product(instruction)
+        both = Variable((), getattr(number, "dtype", None), False, name=f"{self.factor.name}_factor")
+        product = of_numbers("mul") if both.dtype is None else multiply
+        yield Instruction(product, (self.factor, number), {}, both, instruction.phase)
+        yield Instruction(multiply, (both, x), {}, self._result(instruction.result), instruction.phase)
+
+    def _through(self, instruction: Instruction, positions: tuple[int, ...]) -> Iterator[Instruction]:
+        operands = tuple(self.scaled[x] if k in positions else x for k, x in enumerate(instruction.operands))
+        yield replace(instruction, operands=operands, result=self._result(instruction.result))
+
+    def _result(self, x: Variable) -> Variable:
+        scaled = replace(x, name=x.name and f"{self.factor.name}_{x.name}", factor=self.factor.name)
+        self.scaled[x] = scaled
+        return scaled
+
+
+def _has_elements(x: Any) -> bool:
+    return isinstance(x, Variable) and bool(x.shape) and math.prod(x.shape) > 0
+
+
+PASSES = (drop_unused, compute_constants, drop_moves, merge_equal, merge_sums, fold_factors)

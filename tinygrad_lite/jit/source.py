@@ -1,0 +1,208 @@
+"""The source of a program: plain NumPy that runs on its own."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Iterator
+from itertools import count, groupby
+from typing import Any
+
+import numpy as np
+
+from .operations import literal
+from .operations import transpose as transpose_operation
+from .plan import Plan
+from .program import Instruction, Program, Variable
+
+INDENT = "    "
+WIDTH = 72  # columns of a statement, before the shape that is noted beside it
+
+
+def source_of(program: Program, plan: Plan | None = None) -> str:
+    """Return a program as Python source, which needs NumPy alone.
+
+    Parameters
+    ----------
+    program : Program
+        What to write.
+    plan : Plan, optional
+        Where its values live. Without one, every value gets memory of its own at each call.
+
+    Returns
+    -------
+    str
+        A module: the memory the function uses again at each call, then the function, which takes ``program.inputs``,
+        changes those in place that are said to be, and returns the outputs.
+    """
+    return _Writer(program, plan or Plan(copied=(False,) * len(program.outputs))).text()
+
+
+class _Writer:
+    def __init__(self, program: Program, plan: Plan) -> None:
+        self.program, self.plan = program, plan
+        self.constants: dict[int, tuple[str, Any]] = {}
+        self.names = _names(program, plan)
+        self.updated = {old for old, _ in program.updates}
+
+    def text(self) -> str:
+        body = [*self._body()]
+        setup = [*self._setup()]
+        head = [f'"""{self._title()}"""', "", "import numpy as np", ""]
+        if setup:
+            head += ["# Made once, and used again at each call.", *setup, ""]
+        arguments = ", ".join(self.names[variable] for variable in self.program.inputs)
+        lines = [*head, f"def {self.program.name}({arguments}):", *self._docstring()]
+        return "\n".join([*lines, *(f"{INDENT}{line}".rstrip() for line in body), ""])
+
+    def _title(self) -> str:
+        phases = [phase for phase, _ in groupby(i.phase for i in self.program.instructions)]
+        return f"{self.program.name}: {', '.join(dict.fromkeys(phases))}, as one NumPy program."
+
+    def _docstring(self) -> Iterator[str]:
+        arrays = [(self.names[v], _type(v), v in self.updated) for v in self.program.inputs]
+        if not arrays:
+            return
+        yield f'{INDENT}"""'
+        for name, kind, changed in arrays:
+            yield f"{INDENT}{name}: {kind}{', changed in place' if changed else ''}"
+        yield f'{INDENT}"""'
+
+    def _setup(self) -> Iterator[str]:
+        for name, text in self.constants.values():
+            yield f"{name} = {text}"
+        for memory in self.plan.memories:
+            names = dict.fromkeys(self.names[variable] for variable in memory.holds)
+            yield f"{' = '.join(names)} = np.empty({memory.shape}, {literal(memory.dtype)})"
+        for instruction in self.program.instructions:
+            if instruction.result in self.plan.fixed_views and not _is_inline(instruction):
+                yield self._assigned(instruction)
+
+    def _body(self) -> Iterator[str]:
+        inline = {i.result: i for i in self.program.instructions if _is_inline(i)}
+        for variable, instruction in inline.items():
+            self.names[variable] = self._expression(instruction)
+        written = [i for i in self.program.instructions if i.result not in inline]
+        written = [i for i in written if i.result not in self.plan.fixed_views]
+        for phase, group in groupby(written, lambda i: i.phase):
+            yield f"# {phase}"
+            for instruction in group:
+                yield from self._noted(instruction)
+            yield ""
+        yield from self._copies()
+        outputs = [self._output(*pair) for pair in zip(self.program.outputs, self.plan.copied, strict=True)]
+        if outputs:
+            yield f"return {', '.join(outputs)}"
+        elif not self.program.instructions and not self.program.updates:
+            yield "pass"
+
+    def _noted(self, instruction: Instruction) -> Iterator[str]:
+        """Yield the lines of an instruction, its shape noted beside the last."""
+        *before, last = self._statement(instruction)
+        yield from before
+        shape = instruction.result.shape
+        yield f"{last:<{WIDTH}}  # {shape}" if shape and not last.startswith(" ") else last
+
+    def _statement(self, instruction: Instruction) -> list[str]:
+        operation, result = instruction.operation, instruction.result
+        place = self.plan.places.get(result)
+        if place is None:
+            return self._assigned(instruction).split("\n")
+        assert operation.text_into is not None
+        out = self.names[place] if isinstance(place, Variable) else self.names[result]
+        operands = [self._operand(x) for x in instruction.operands]
+        statements = operation.text_into(out, *operands, **instruction.params).split("; ")
+        # What is overwritten need not be copied first.
+        return [s for s in statements if s != f"np.copyto({out}, {out})"]
+
+    def _assigned(self, instruction: Instruction) -> str:
+        name = self.names[instruction.result]
+        first, *more = self._expression(instruction).replace("{result}", name).split("; ")
+        return "\n".join([f"{name} = {first}", *more])
+
+    def _expression(self, instruction: Instruction) -> str:
+        operands = [self._operand(x) for x in instruction.operands]
+        return instruction.operation.text(*operands, **instruction.params)
+
+    def _operand(self, x: Any) -> str:
+        if isinstance(x, Variable):
+            place = self.plan.places.get(x)
+            return self.names[place if isinstance(place, Variable) else x]
+        if isinstance(x, tuple):
+            return f"({', '.join(map(self._operand, x))}{',' * (len(x) == 1)})"
+        if isinstance(x, np.ndarray) and x.ndim == 0:
+            x = x[()]
+        if isinstance(x, np.ndarray):
+            name = f"constant_{len(self.constants) + 1}"
+            return self.constants.setdefault(id(x), (name, literal(x)))[0]
+        return literal(x)
+
+    def _copies(self) -> Iterator[str]:
+        """Yield what brings inputs up to date whose new value could not be computed in place."""
+        left = [(old, new) for old, new in self.program.updates if self.plan.places.get(new) is not old]
+        texts = {old: self._operand(new) for old, new in left}
+        if any(isinstance(new, Variable) and new in self.program.inputs for _, new in left):
+            # One may be the other's new value.
+            for old, text in texts.items():
+                yield f"new_{self.names[old]} = {text}.copy()"
+                texts[old] = f"new_{self.names[old]}"
+        for old, text in texts.items():
+            yield f"np.copyto({self.names[old]}, {text})"
+
+    def _output(self, x: Any, copied: bool) -> str:
+        return f"{self._operand(x)}.copy()" if copied else self._operand(x)
+
+
+def _is_inline(instruction: Instruction) -> bool:
+    """Return whether an instruction is written where its result is read: the transpose of a matrix."""
+    n = len(instruction.result.shape)
+    swapped = (*range(n - 2), n - 1, n - 2)
+    return instruction.operation is transpose_operation and n >= 2 and instruction.params["axes"] == swapped
+
+
+def _type(variable: Variable) -> str:
+    if variable.dtype is None:
+        return "a random generator" if variable.is_generator else "a number"
+    return f"array of {variable.dtype}, shape {variable.shape}"
+
+
+def _names(program: Program, plan: Plan) -> dict[Variable, str]:
+    """Return a name for each variable: the user's own first, then those of layers and rules, then of operations."""
+    names: dict[Variable, str] = {}
+    taken = {"np", "result", program.name, *keyword.kwlist, *dir(builtins)}
+    heirs = {old: new for new, old in plan.overwrites.items()}
+
+    def take(variable: Variable, wanted: str) -> None:
+        heir = heirs.get(variable)
+        while heir is not None:
+            if names.get(heir) == wanted:
+                names[variable] = wanted
+                return
+            heir = heirs.get(heir)
+        name = wanted
+        numbers = count(2)
+        while name in taken:
+            name = f"{wanted}_{next(numbers)}"
+        taken.add(name)
+        names[variable] = name
+
+    results = [i.result for i in program.instructions]
+    for variable in (*program.inputs, *(v for v in results if v.is_named)):
+        take(variable, variable.name)
+    for variable in results:
+        if variable.is_final and variable not in names and variable.derivative_of is None:
+            take(variable, variable.name)
+    for variable in reversed(results):
+        heir = heirs.get(variable)
+        if heir in names and variable not in names and heir.derivative_of is variable.derivative_of is None:
+            names[variable] = names[heir]
+    for variable in results:
+        if variable.is_final and variable not in names and variable.derivative_of in names:
+            take(variable, f"{variable.factor}_d_{names[variable.derivative_of]}".strip("_"))
+    for instruction in program.instructions:
+        variable = instruction.result
+        if variable not in names:
+            of = variable.derivative_of
+            context = variable.name if of is None else f"d_{names[of]}" if of in names else ""
+            take(variable, f"{variable.factor}_{context}_{instruction.operation.name}".strip("_").replace("__", "_"))
+    return names

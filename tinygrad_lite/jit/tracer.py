@@ -1,0 +1,554 @@
+"""Tracers: values that are computed as NumPy computes them, and remember by which instructions.
+
+A recording runs the function for real, once, on tracers in place of arrays: its results are those of any other
+call. What would make a program of it wrong for other values, such as a branch on an element, is refused.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable, Iterator
+from inspect import signature
+from numbers import Real
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..engine import Node
+from ..errors import JitError, ShapeError
+from ..rules import answer_for
+from . import operations
+from .operations import FUNCTIONS, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
+from .origin import origin, users_line
+from .program import Instruction, Variable
+
+
+class Recorder:
+    """Collects the instructions of one recording.
+
+    Attributes
+    ----------
+    instructions : list of Instruction
+        What has been computed so far.
+    pinned : set of Variable
+        The Python numbers whose value decided something, so that the program holds for that value alone.
+    """
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.pinned: set[Variable] = set()
+        self.thread = threading.get_ident()
+        self.is_open = True
+
+    def lift(self, value: Any, name: str) -> Any:
+        """Return a tracer for an input: an array, a number or a random generator."""
+        variable = Variable.like(value, name)
+        variable.is_named = True
+        if isinstance(value, (np.random.Generator, np.random.RandomState)):
+            return Draws(self, variable, value)
+        if isinstance(value, (np.ndarray, np.generic)):
+            return Tracer(self, variable, value)
+        return Number(self, variable, value, frozenset({variable}))
+
+    def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
+        """Compute one operation on the values of its operands, and write it down; return what traces the result."""
+        self.check()
+        value = operation.compute(*map(_value, operands), **params)
+        return self._written(operation, operands, params, value)
+
+    def _written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
+        phase, name, derivative_of = origin()
+        result = Variable.like(value, name)
+        result.derivative_of = variable_of(derivative_of)
+        self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, phase))
+        if isinstance(value, (np.ndarray, np.generic)):
+            shares = operation.is_view and np.may_share_memory(value, operands[0].value)
+            return Tracer(self, result, value, operands[0] if shares else None)
+        roots: frozenset[Variable] | None = frozenset()
+        for x in operands:
+            if isinstance(x, Tracer):
+                roots = None
+            elif isinstance(x, Number) and roots is not None:
+                roots = None if x.roots is None else roots | x.roots
+        return Number(self, result, value, roots)
+
+    def check(self) -> None:
+        """Refuse what a program cannot hold.
+
+        Raises
+        ------
+        JitError
+            If the recording has ended, or goes on in another thread.
+        """
+        if not self.is_open:
+            raise JitError(
+                "this value belongs to a recording that has ended: a jitted function must return what is wanted of "
+                "it, not leave it somewhere that jit does not know"
+            )
+        if threading.get_ident() != self.thread:
+            raise JitError(
+                "a model is used in this thread while a jitted function that uses it too is being recorded in another: "
+                "call the function once before the threads start"
+            )
+
+
+def refuse(what: str, instead: str) -> NoReturn:
+    """Raise the error about what a program cannot do, naming the user's line."""
+    raise JitError(f"{users_line()}: {what}. {instead}")
+
+
+class Tracer(NDArrayOperatorsMixin):
+    """An array of a recording.
+
+    Attributes
+    ----------
+    variable : Variable
+        What it is in the program.
+    value : array or NumPy scalar
+        What it is now.
+    base : Tracer or None
+        The array whose memory it shares.
+    """
+
+    def __init__(self, recorder: Recorder, variable: Variable, value: Any, base: Tracer | None = None) -> None:
+        self.recorder, self.variable, self.value = recorder, variable, value
+        self.base: Tracer | None = base if base is None or base.base is None else base.base
+        self.changes = 0
+        self._changes_of_base = 0 if self.base is None else self.base.changes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.value.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.value.dtype
+
+    def __repr__(self) -> str:
+        return f"<array of a recording, shape {self.shape}, {self.dtype}>"
+
+    def change(self, new: Tracer) -> Tracer:
+        """Take on another value, as after ``+=``: whoever holds this array sees it."""
+        if self.base is not None:
+            refuse(
+                "a view of an array is changed in place",
+                "Change the array itself: x[i] = …, or x += … of the whole",
+            )
+        if new.shape != self.shape:
+            raise ShapeError(f"an array of shape {self.shape} cannot hold a result of shape {new.shape}")
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"an array of {self.dtype} cannot hold a result of {new.dtype}")
+        new = new.astype(self.dtype, copy=False)
+        self.variable, self.value = new.variable, new.value
+        self.changes += 1
+        return self
+
+    def current(self) -> Tracer:
+        """Return this, unless what it is a view of was changed since."""
+        if self.base is not None and self.base.changes != self._changes_of_base:
+            refuse(
+                "a view is read after the array it shows was changed in place",
+                "Take the view, such as the transpose, again after the change",
+            )
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+        if any(isinstance(x, Node) for x in inputs):
+            return NotImplemented
+        if method == "at" and ufunc is np.add:
+            target, index, value = inputs
+            target.change(self.recorder.record(operations.add_at, target, _static_index(index), value))
+            return None
+        try:
+            operation = of_ufunc(ufunc) if method == "__call__" else _OF_REDUCE[ufunc, method]
+        except KeyError:
+            unsupported(f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}")
+        if method == "reduce":
+            kwargs = {"axis": 0} | kwargs
+        elif kwargs:
+            unsupported(f"np.{ufunc.__name__} with {', '.join(kwargs)}")
+        result = self.recorder.record(operation, *inputs, **kwargs)
+        if out is None:
+            return result
+        (target,) = out
+        if isinstance(getattr(target, "value", None), np.generic):
+            return result  # NumPy's scalars do not change: += gives the name to another
+        if not isinstance(target, Tracer):
+            refuse(
+                "a result is written into an array that jit does not know",
+                "Write a = a + b instead of a += b, or make the array outside of the function",
+            )
+        return target.change(result)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if any(issubclass(t, Node) for t in types):
+            return NotImplemented
+        if kwargs.pop("out", None) is not None:
+            unsupported(f"np.{function.__name__} with out")
+        kwargs.pop("like", None)
+        if function in _ANSWERS:
+            return _ANSWERS[function](self.recorder, *args, **kwargs)
+        if function in FUNCTIONS:
+            return _of_function(self.recorder, function, args, kwargs)
+        answer = answer_for(function)
+        if answer is not None:
+            return answer(*args, **kwargs)
+        if not any(isinstance(x, Tracer) for x in (*args, *kwargs.values())):
+            return function(*args, **kwargs)
+        unsupported(f"np.{function.__name__}")
+
+    def _reduced(self, name: str, **params: Any) -> Any:
+        kept = {key: value for key, value in params.items() if value is not None and value is not False}
+        return self.recorder.record(REDUCTIONS[name], self, **kept)
+
+    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+        """Return the sum over axes."""
+        return self._reduced("sum", axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return the product over axes."""
+        return self._reduced("prod", axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return the mean over axes."""
+        return self._reduced("mean", axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return the maximum over axes."""
+        return self._reduced("max", axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return the minimum over axes."""
+        return self._reduced("min", axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return whether any element is true."""
+        return self._reduced("any", axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return whether all elements are true."""
+        return self._reduced("all", axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return where the maximum stands."""
+        return self._reduced("argmax", axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return where the minimum stands."""
+        return self._reduced("argmin", axis=axis, keepdims=keepdims)
+
+    def reshape(self, *shape: Any) -> Any:
+        """Lay the elements out in another shape."""
+        target = np.empty(self.shape, bool).reshape(*shape).shape
+        return self.recorder.record(operations.reshape, self, shape=target)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Permute the axes."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        order = tuple(reversed(range(self.ndim))) if order is None else tuple(a % self.ndim for a in order)
+        return self.recorder.record(operations.transpose, self, axes=order)
+
+    @property
+    def T(self) -> Any:
+        """The axes reversed."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return self.transpose((*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Convert to another type."""
+        dtype = np.dtype(dtype)
+        if dtype == self.dtype:
+            return self.copy() if copy else self
+        return self.recorder.record(operations.astype, self, dtype=dtype)
+
+    def copy(self) -> Any:
+        """Return a copy in memory of its own."""
+        return self.recorder.record(operations.copy, self)
+
+    def view(self) -> Any:
+        """Return another array that shares the memory."""
+        return self[...]
+
+    def __getitem__(self, index: Any) -> Any:
+        index = _static_index(index)
+        parts = index if isinstance(index, tuple) else (index,)
+        advanced = any(isinstance(part, (Tracer, np.ndarray)) for part in parts)
+        return self.recorder.record(operations.take if advanced else operations.getitem, self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.change(self.recorder.record(operations.put, self, _static_index(index, for_reading=False), value))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a 0-d array has no length")
+        return self.shape[0]
+
+    def _refuse_value(self, *args: Any, **kwargs: Any) -> Any:
+        refuse(
+            "the value of an array is asked for, which differs from call to call",
+            "Inside a jitted function choose with np.where, and return what is to be looked at; or leave this line "
+            "outside of it",
+        )
+
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __contains__ = _refuse_value
+    item = tolist = tobytes = __format__ = __array__ = nonzero = _refuse_value
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        function: Any = getattr(np, name, None)
+        if function in FUNCTIONS or answer_for(function) is not None:
+            return lambda *args, **kwargs: function(self, *args, **kwargs)
+        if hasattr(np.ndarray, name):
+            unsupported(f"the method {name} of an array")
+        raise AttributeError(f"an array has no attribute {name!r}")
+
+
+_UFUNCS = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "pow": np.power,
+}
+
+
+def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Return an operator of numbers, and its reflection."""
+
+    def operate(a: Any, b: Any) -> Any:
+        if isinstance(a, (np.ndarray, np.generic)) or isinstance(b, (np.ndarray, np.generic)):
+            return _UFUNCS[name](a, b)
+        if isinstance(a, (Number, int, float)) and isinstance(b, (Number, int, float)):
+            recorder = a.recorder if isinstance(a, Number) else b.recorder  # type: ignore[union-attr]
+            return recorder.record(of_numbers(name), a, b)
+        return NotImplemented
+
+    return operate, lambda self, other: operate(other, self)
+
+
+class Number:
+    """A Python number of a recording, such as a learning rate, that may be another one at the next call.
+
+    Its value can be asked for; if it came from numbers alone, the program then holds for those numbers alone.
+    """
+
+    def __init__(self, recorder: Recorder, variable: Variable, value: Any, roots: frozenset[Variable] | None) -> None:
+        self.recorder, self.variable, self._value, self.roots = recorder, variable, value, roots
+
+    def known(self) -> Any:
+        """Return the value, and note that the program depends on it."""
+        self.recorder.check()
+        if self.roots is None:
+            refuse(
+                "a value that was computed from arrays is asked for, which differs from call to call",
+                "Inside a jitted function choose with np.where, or leave this line outside of it",
+            )
+        self.recorder.pinned |= self.roots
+        return self._value
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+
+    def __bool__(self) -> bool:
+        return bool(self.known())
+
+    def __float__(self) -> float:
+        return float(self.known())
+
+    def __int__(self) -> int:
+        return int(self.known())
+
+    def __index__(self) -> int:
+        return operator.index(self.known())
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.known() == _known(other))
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.known() < _known(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self.known() <= _known(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self.known() > _known(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self.known() >= _known(other))
+
+    def __hash__(self) -> int:
+        return hash(self.known())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.known(), spec)
+
+    def __repr__(self) -> str:
+        return repr(self.known())
+
+    __add__, __radd__ = _operator("add")
+    __sub__, __rsub__ = _operator("sub")
+    __mul__, __rmul__ = _operator("mul")
+    __truediv__, __rtruediv__ = _operator("truediv")
+    __floordiv__, __rfloordiv__ = _operator("floordiv")
+    __mod__, __rmod__ = _operator("mod")
+    __pow__, __rpow__ = _operator("pow")
+
+    def __neg__(self) -> Any:
+        return self.recorder.record(of_numbers("neg"), self)
+
+    def __abs__(self) -> Any:
+        return abs(self.known())
+
+
+def _known(x: Any) -> Any:
+    return x.known() if isinstance(x, Number) else x
+
+
+Real.register(Number)
+
+
+class Draws:
+    """A random generator of a recording: what it draws is drawn anew at each call of the program."""
+
+    def __init__(self, recorder: Recorder, variable: Variable, value: Any) -> None:
+        self.recorder, self.variable, self.value = recorder, variable, value
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.value, name)
+        if name.startswith("_") or not callable(method):
+            unsupported(f"{name} of a random generator")
+        return lambda *args, **kwargs: self.recorder.record(of_draw(name), self, *args, **kwargs)
+
+
+def variable_of(x: Any) -> Variable | None:
+    """Return the variable behind a tracer or a Tensor of one, if that is what it is."""
+    traced = x._data if isinstance(x, Node) else x
+    return traced.variable if isinstance(traced, (Tracer, Number)) else None
+
+
+def unsupported(what: str) -> NoReturn:
+    """Refuse what no program can be made of."""
+    refuse(
+        f"{what} cannot be recorded",
+        "Leave it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
+    )
+
+
+def _value(x: Any) -> Any:
+    """Return the value of an operand, and of everything in a tuple of them."""
+    if isinstance(x, (Tracer, Draws)):
+        return x.value
+    if isinstance(x, Number):
+        return x._value
+    return tuple(map(_value, x)) if isinstance(x, tuple) else x
+
+
+def _operand(x: Any) -> Any:
+    """Return an operand as it stands in an instruction: a variable, a constant, a tuple of them."""
+    if isinstance(x, Tracer):
+        return x.current().variable
+    if isinstance(x, (Number, Draws)):
+        return x.variable
+    if isinstance(x, np.ndarray):
+        return x.copy()  # the function may go on to change it
+    return tuple(map(_operand, x)) if isinstance(x, tuple) else x
+
+
+def _static_index(index: Any, for_reading: bool = True) -> Any:
+    """Return an index with its lists as arrays and its numbers known; masks are refused where shapes would vary."""
+    if isinstance(index, tuple):
+        return tuple(_static_index(part, for_reading) for part in index)
+    if isinstance(index, slice):
+        return slice(*(None if end is None else operator.index(end) for end in (index.start, index.stop, index.step)))
+    if isinstance(index, Number):
+        return operator.index(index)
+    if isinstance(index, list):
+        return np.array(index, dtype=None if index else int)
+    if isinstance(index, Tracer) and index.dtype == bool and for_reading:
+        refuse(
+            "a mask chooses elements, so that the shape of the result depends on their values",
+            "Use np.where(mask, x, 0), which keeps the shape",
+        )
+    return index
+
+
+_OF_REDUCE: dict[tuple[np.ufunc, str], Operation] = {
+    (ufunc, "reduce"): REDUCTIONS[name]
+    for ufunc, name in ((np.add, "sum"), (np.multiply, "prod"), (np.maximum, "max"), (np.minimum, "min"))
+}
+
+
+def _of_function(
+    recorder: Recorder, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Record a function whose arrays come first and whose other arguments never change."""
+    bound = signature(function).bind(*args, **kwargs).arguments
+    operands = [x for x in bound.values() if isinstance(x, (Tracer, Number, np.ndarray))]
+    first = list(bound.values())[: len(operands)]
+    if any(x is not y for x, y in zip(first, operands, strict=True)):
+        unsupported(f"np.{function.__name__} with these arguments")
+    params = dict(list(bound.items())[len(operands) :])
+    return recorder.record(FUNCTIONS[function], *operands, **params)
+
+
+def _method(name: str) -> Callable[..., Any]:
+    return lambda recorder, x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
+
+
+def _filled(value: Any) -> Callable[..., Any]:
+    """Return what answers for `numpy.zeros_like` and its kin: an array that can be written into."""
+
+    def answer(recorder: Recorder, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+        shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        dtype = np.dtype(x.dtype if dtype is None else dtype)
+        return recorder.record(operations.full, value, shape=shape, dtype=dtype)
+
+    return answer
+
+
+_ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.where: lambda recorder, condition, a, b: recorder.record(operations.where, condition, a, b),
+    np.concatenate: lambda recorder, xs, axis=0: recorder.record(operations.concatenate, *xs, axis=axis),
+    np.einsum: lambda recorder, subscripts, *xs, optimize=False: recorder.record(
+        operations.einsum, *xs, subscripts=subscripts
+    ),
+    np.broadcast_to: lambda recorder, x, shape: recorder.record(operations.broadcast_to, x, shape=tuple(shape)),
+    np.flip: lambda recorder, x, axis=None: recorder.record(operations.flip, x, axis=axis),
+    **{getattr(np, name): _method(name) for name in ("any", "all", "argmax", "argmin", "copy")},
+    np.zeros_like: _filled(0),
+    np.empty_like: _filled(0),
+    np.ones_like: _filled(1),
+    np.full_like: lambda recorder, x, value, dtype=None, shape=None: _filled(value)(recorder, x, dtype, shape=shape),
+    np.shape: lambda recorder, x: x.shape,
+    np.ndim: lambda recorder, x: x.ndim,
+    np.size: lambda recorder, x: x.size,
+    np.result_type: lambda recorder, *xs: np.result_type(*map(_value, xs)),
+    np.can_cast: lambda recorder, x, *others: np.can_cast(x.dtype, *others),
+}
