@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 Shape = tuple[int, ...]
 
@@ -35,6 +36,27 @@ class JitError(RuntimeError):
 
 class DataError(ValueError):
     """A data file or folder that is missing, damaged or not what its name promises."""
+
+
+def expect(holds: Any, error: type[Exception], message: str, explain: Callable[[], str] | None = None) -> None:
+    """Raise an error unless a condition on values holds.
+
+    Parameters
+    ----------
+    holds : bool or value of a recording
+        The condition. One that is being recorded becomes part of the program, and is checked at each of its calls.
+    error : type
+        The kind of error.
+    message : str
+        What is wrong.
+    explain : callable, optional
+        Returns a better message, which says where; it may look at values.
+    """
+    record = getattr(type(holds), "__expect__", None)
+    if record is not None:
+        record(holds, error, message)
+    elif not holds:
+        raise error(message if explain is None else explain())
 
 
 def explained(error: Exception, operation: str, shapes: Sequence[Shape]) -> Exception:

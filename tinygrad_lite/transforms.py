@@ -230,7 +230,7 @@ class _Trace:
         seed = cotangent(gradient, self.y, keep_history=as_nodes)
         found = sweep([self.y], [seed], self.sources, as_nodes=as_nodes) if self.y.requires_grad else {}
         results = [found[x] if x in found else np.zeros_like(x.data) for x in self.sources]
-        return [g if isinstance(g, Tensor) else constant(np.array(g)) for g in results]
+        return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
 
     def unpack(self, results: list[Tensor]) -> Any:
         """Return one result for one argument number, a tuple for a tuple."""

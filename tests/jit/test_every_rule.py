@@ -29,7 +29,7 @@ def test_values_and_gradients(rule, i):
         eager = function(*inputs)
         for _ in range(2):
             _equal(eager, jitted(*inputs))
-        others = [x[::-1].copy() if x.ndim else x * 0.5 for x in inputs]
+        others = [x[::-1].copy() if x.ndim else np.array(x * 0.5) for x in inputs]
         _equal(function(*others), jitted(*others))
         assert len(jitted.programs) == 1
 

@@ -160,6 +160,11 @@ def _index_text(index: str) -> str:
     return inside or "()"
 
 
+def _index_argument(index: str) -> str:
+    """Return an index as an argument, where slices have no colons."""
+    return f"np.s_[{_index_text(index)}]" if ":" in index or "..." in index else index
+
+
 def _transposed(x: str, axes: tuple[int, ...]) -> str:
     if axes == (1, 0):
         return f"{x}.T"
@@ -215,8 +220,8 @@ put = Operation(
 )  # fmt: skip
 
 add_at = Operation(
-    "add_at", _add_at, lambda x, index, value: f"{x}.copy(); np.add.at({{result}}, {index}, {value})",
-    lambda out, x, index, value: f"np.copyto({out}, {x}); np.add.at({out}, {index}, {value})",
+    "add_at", _add_at, lambda x, index, value: f"{x}.copy(); np.add.at({{result}}, {_index_argument(index)}, {value})",
+    lambda out, x, index, value: f"np.copyto({out}, {x}); np.add.at({out}, {_index_argument(index)}, {value})",
     elementwise=True,
 )  # fmt: skip
 
@@ -293,7 +298,6 @@ def of_numbers(name: str) -> Operation:
     return Operation(name, getattr(operator, name), lambda a, b: f"{_bracketed(a)} {sign} {_bracketed(b)}")
 
 
-@cache
 def of_check(error: type[Exception], message: str) -> Operation:
     """Return the operation that raises an error unless its operand holds."""
 

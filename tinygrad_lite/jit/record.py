@@ -16,12 +16,13 @@ import numpy as np
 from ..engine import Operation
 from ..errors import GraphError, JitError
 from ..nn import Module
+from ..optim import Optimizer
 from ..rules import Rule, Vjp
 from ..tensor import Tensor, apply, constant
 from .operations import is_literal
 from .origin import is_ours, users_line
 from .program import Instruction, Program, Variable
-from .state import Input, State
+from .state import GIVEN, Input, State
 from .tracer import Draws, Number, Recorder, Tracer, variable_of
 
 recording_lock = threading.RLock()
@@ -278,6 +279,7 @@ class _Namer:
 
     def __init__(self, state: State) -> None:
         self.layers = {id(module): name for module, name in state.layer_names().items()}
+        self.parameters = state.tensor_names
 
     def __call__(self, frame: FrameType, returned: Any) -> None:
         """Look at a function that returns."""
@@ -289,10 +291,15 @@ class _Namer:
                 if code is not apply.__code__:
                     variable.name = self.layers.get(id(frame.f_locals["self"]), variable.name)
         elif not is_ours(frame):
-            for name, value in frame.f_locals.items():
-                variable = variable_of(value)
-                if variable is not None and len(name) >= LEAST_LETTERS and not variable.is_named:
-                    variable.name, variable.is_named = name, True
+            self._name_locals(frame, "")
+        elif frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_locals.get("p") in self.parameters:
+            self._name_locals(frame, f"{self.parameters[frame.f_locals['p']]}_".replace(".", "_"))
+
+    def _name_locals(self, frame: FrameType, prefix: str) -> None:
+        for name, value in frame.f_locals.items():
+            variable = variable_of(value)
+            if variable is not None and len(name) >= LEAST_LETTERS and not variable.is_named:
+                variable.name, variable.is_named = prefix + name, True
 
 
 class _Outputs:
@@ -431,8 +438,11 @@ def _finished(
         if found.owner is None or found.owner in read:
             guards |= dict.fromkeys(state.guards_of(found), found.path)
     for found, variable in before.variables.items():
-        if variable in recorder.pinned:
-            guards[f"{found.place.text} == {found.value!r}"] = found.path
+        if variable in recorder.pinned and isinstance(found.value, np.ndarray):
+            state.names["array_equal"] = np.array_equal
+            guards[f"array_equal({found.place.text}, {state.bind(found.value.copy())})"] = found.path
+        elif variable in recorder.pinned:
+            guards[f"{found.place.text} == {state.bind(found.value)}"] = found.path
 
     for instruction in recorder.instructions:
         if instruction.result.derivative_of is not None:
@@ -440,7 +450,7 @@ def _finished(
     for variable in {i.result.derivative_of: i.result for i in recorder.instructions}.values():
         variable.is_final = True
     instructions, captured = _with_captured(recorder.instructions)
-    given = [found for found in before.variables if found.place.text.startswith(("args", "kwargs"))]
+    given = [found for found in before.variables if found.place.holder_text.startswith(GIVEN)]
     reached = [found for found in before.variables if found not in given]
     sources = {before.variables[found]: found for found in (*given, *reached)} | captured
     program = Program(

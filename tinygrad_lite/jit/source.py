@@ -52,6 +52,8 @@ class _Writer:
         if setup:
             head += ["# Made once, and used again at each call.", *setup, ""]
         arguments = ", ".join(self.names[variable] for variable in self.program.inputs)
+        if len(arguments) > WIDTH:
+            arguments = "".join(f"\n{INDENT}{self.names[variable]}," for variable in self.program.inputs) + "\n"
         lines = [*head, f"def {self.program.name}({arguments}):", *self._docstring()]
         return "\n".join([*lines, *(f"{INDENT}{line}".rstrip() for line in body), ""])
 

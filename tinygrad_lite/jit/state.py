@@ -27,6 +27,7 @@ from ..tensor import Tensor
 from .tracer import Recorder
 
 PLAIN = (int, float, complex, str, bytes, range, np.generic, np.dtype)
+GIVEN = ("args", "kwargs")
 GENERATORS = (np.random.Generator, np.random.RandomState)
 
 
@@ -129,7 +130,7 @@ class State:
         self._seen: dict[int, str] = {}
         self.guards: dict[str, str] = {}
         self._guard(f"is_recording() is {is_recording()}", "no_grad()")
-        self._guard(f"get_default_dtype() == {self._bind(get_default_dtype())}", "the default dtype")
+        self._guard(f"get_default_dtype() == {self.bind(get_default_dtype())}", "the default dtype")
         self._guard(f"len(args) == {len(args)} and len(kwargs) == {len(kwargs)}", "the number of arguments")
         self.inputs: list[Input] = []
         self.tensors: dict[Tensor, str] = {}
@@ -156,7 +157,7 @@ class State:
         in_tuples: dict[tuple[int, Any], Any] = {}
         for found in self.inputs:
             name = self.name_of(found)
-            found.traced = recorder.lift(found.value, name)
+            found.traced = recorder.lift(found.value, name, is_given=found.place.holder_text.startswith(GIVEN))
             if isinstance(found.place.holder, tuple):
                 in_tuples[id(found.place.holder), found.place.key] = found.traced
             else:
@@ -183,9 +184,9 @@ class State:
         if not isinstance(value, (np.ndarray, np.generic)):
             return []
         return [
-            f"type({text}) is {self._bind(type(value))}",
+            f"type({text}) is {self.bind(type(value))}",
             f"{text}.shape == {value.shape}",
-            f"{text}.dtype == {self._bind(value.dtype)}",
+            f"{text}.dtype == {self.bind(value.dtype)}",
         ]
 
     def name_of(self, found: Input) -> str:
@@ -197,15 +198,17 @@ class State:
         optimizer = next((o for o in self.optimizers if path.startswith(f"{o}.")), None)
         if optimizer is not None:
             path = self._name_in_optimizer(path, self.optimizers[optimizer])
+        for root, prefix in self._roots():
+            path = re.sub(rf"^{re.escape(self.modules[root])}\.", prefix, path)
         return _as_identifier(path)
 
     def _name_in_optimizer(self, path: str, optimizer: Optimizer) -> str:
         kind, *rest = path.split(".")[1:]
         if kind == "state":
             return f"{self.tensor_names[optimizer.params[int(rest[1])]]}_{rest[0]}"
-        return kind
+        return "_".join([kind, *rest])
 
-    def _bind(self, value: Any) -> str:
+    def bind(self, value: Any) -> str:
         """Return a name for an object."""
         name = self._seen.get(id(value))
         if name is None:
@@ -221,10 +224,10 @@ class State:
         if isinstance(holder, CellType) or holder_text in self._of_globals:
             self.bindings.append(place)
         number = type(value) is float or (type(value) is int and not given)
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) or (isinstance(value, np.generic) and given):
             self.inputs.append(Input(place, path, value))
         elif isinstance(value, GENERATORS):
-            self._guard(f"{text} is {self._bind(value)}", path)
+            self._guard(f"{text} is {self.bind(value)}", path)
             self.inputs.append(Input(place, path, value))
         elif number and (given or self._lifts_numbers):
             self._guard(f"type({text}) is {type(value).__name__}", path)
@@ -236,11 +239,11 @@ class State:
         elif isinstance(value, Tensor):
             self._visit_tensor(value, text, path, given)
         else:
-            self._guard(f"{text} is {self._bind(value)}", path)
+            self._guard(f"{text} is {self.bind(value)}", path)
             self._visit_object(value, path)
 
     def _key(self, key: Any) -> str:
-        return repr(key) if isinstance(key, (str, int)) else self._bind(key)
+        return repr(key) if isinstance(key, (str, int)) else self.bind(key)
 
     def _guard(self, condition: str, path: str) -> None:
         self.guards.setdefault(condition, path)
@@ -249,7 +252,7 @@ class State:
         if value is None or isinstance(value, bool):
             self._guard(f"{text} is {value}", path)
         else:
-            kept = self._bind(value)
+            kept = self.bind(value)
             # A number that is not one equals nothing, but is itself.
             self._guard(f"({text} is {kept} or type({text}) is type({kept}) and {text} == {kept})", path)
 
@@ -259,13 +262,13 @@ class State:
             if id(value) in self._seen:
                 self._guard(f"{text} is {self._seen[id(value)]}", path)
                 return
-            name = self._bind(value)
+            name = self.bind(value)
             self._guard(f"{text} is {name}", path)
             text = name
         else:
             self._guard(f"type({text}) is {type(value).__name__}", path)
         if all(x is None or isinstance(x, (bool, *PLAIN)) for x in _items(value)) and not self._lifts_numbers:
-            self._guard(f"{text} == {self._bind(value if isinstance(value, tuple) else value.copy())}", path)
+            self._guard(f"{text} == {self.bind(value if isinstance(value, tuple) else value.copy())}", path)
         else:
             self._guard(f"len({text}) == {len(value)}", path)
             for key, x in value.items() if isinstance(value, dict) else enumerate(value):
@@ -281,9 +284,9 @@ class State:
             self._guard(f"{text} is {known}", path)
             return
         if given:
-            self._guard(f"type({text}) is {self._bind(Tensor)}", path)
+            self._guard(f"type({text}) is {self.bind(Tensor)}", path)
         else:
-            name = self._bind(tensor)
+            name = self.bind(tensor)
             self._guard(f"{text} is {name}", path)
             text = name
         if tensor.operation is not None and tensor.requires_grad and not given:
@@ -312,7 +315,7 @@ class State:
             self._visit_object(value.__func__, path)
         elif isinstance(value, functools.partial):
             for i, part in enumerate((value.func, *value.args, *value.keywords.values())):
-                name = self._bind((part,))
+                name = self.bind((part,))
                 self._visit(part, self.names[name], 0, name, f"{path}.{i}")
         elif isinstance(value, type):
             if not _is_library(value.__module__):
@@ -332,7 +335,7 @@ class State:
             self.optimizers[path] = value
         self._visit_class(type(value), path)
         attributes = vars(value)
-        text = self._bind(attributes)
+        text = self.bind(attributes)
         self._guard(f"len({text}) == {len(attributes)}", path)
         self.containers.append((attributes, text))
         before, self._lifts_numbers = self._lifts_numbers, isinstance(value, Optimizer)
@@ -345,11 +348,11 @@ class State:
             if id(base) in self._visited or _is_library(base.__module__):
                 continue
             self._visited.add(id(base))
-            text = self._bind(vars(base))
+            text = self.bind(vars(base))
             for name, x in vars(base).items():
                 function = getattr(x, "__func__", getattr(x, "fget", x))
                 if isinstance(function, FunctionType):
-                    self._guard(f"{text}[{name!r}] is {self._bind(x)}", f"{base.__name__}.{name}")
+                    self._guard(f"{text}[{name!r}] is {self.bind(x)}", f"{base.__name__}.{name}")
                     self._visit_object(function, name)
                 elif not name.startswith("__") and isinstance(x, (bool, *PLAIN, type(None))):
                     self._guard_equal(f"{text}[{name!r}]", x, f"{base.__name__}.{name}")
@@ -369,9 +372,9 @@ class State:
                 value = cell.cell_contents
             except ValueError:  # a name that is not yet bound
                 continue
-            bound = self._bind(cell)
+            bound = self.bind(cell)
             self._visit(value, cell, "cell_contents", bound, name)
-        text = self._bind(function.__globals__)
+        text = self.bind(function.__globals__)
         self._of_globals.add(text)
         for name in _names_in(function.__code__):
             if name in function.__globals__:
@@ -382,16 +385,16 @@ class State:
                     self._visit_once(value, function.__globals__, name, text, name)
         defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         for i, x in enumerate(defaults):
-            kept = self._bind((x,))
+            kept = self.bind((x,))
             self._visit(x, self.names[kept], 0, kept, f"{function.__name__}.{i}")
 
     def _visit_module(self, module: ModuleType, code: CodeType, text: str, path: str) -> None:
         """Look at what code reads of a module of the user's."""
         if _is_library(module.__name__):
             return
-        self._guard(f"{text} is {self._bind(module)}", path)
+        self._guard(f"{text} is {self.bind(module)}", path)
         attributes = vars(module)
-        bound = self._bind(attributes)
+        bound = self.bind(attributes)
         self._of_globals.add(bound)
         for name in _names_in(code):
             if name in attributes:

@@ -33,7 +33,7 @@ class Recorder:
     instructions : list of Instruction
         What has been computed so far.
     pinned : set of Variable
-        The Python numbers whose value decided something, so that the program holds for that value alone.
+        The inputs, numbers and masks, whose value decided something, so that the program holds for that value alone.
     """
 
     def __init__(self) -> None:
@@ -42,14 +42,16 @@ class Recorder:
         self.thread = threading.get_ident()
         self.is_open = True
 
-    def lift(self, value: Any, name: str) -> Any:
-        """Return a tracer for an input: an array, a number or a random generator."""
+    def lift(self, value: Any, name: str, is_given: bool = True) -> Any:
+        """Return a tracer for an input: an array, a number or a random generator; an argument if it is given."""
         variable = Variable.like(value, name)
         variable.is_named = True
         if isinstance(value, (np.random.Generator, np.random.RandomState)):
             return Draws(self, variable, value)
         if isinstance(value, (np.ndarray, np.generic)):
-            return Tracer(self, variable, value)
+            tracer = Tracer(self, variable, value)
+            tracer.is_given = is_given
+            return tracer
         return Number(self, variable, value, frozenset({variable}))
 
     def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
@@ -110,12 +112,16 @@ class Tracer(NDArrayOperatorsMixin):
         What it is now.
     base : Tracer or None
         The array whose memory it shares.
+    is_given : bool
+        Whether it is likely to be another one at the next call: false of the arrays that the function reaches by
+        itself.
     """
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any, base: Tracer | None = None) -> None:
         self.recorder, self.variable, self.value = recorder, variable, value
         self.base: Tracer | None = base if base is None or base.base is None else base.base
         self.changes = 0
+        self.is_given = True
         self._changes_of_base = 0 if self.base is None else self.base.changes
 
     @property
@@ -313,8 +319,18 @@ class Tracer(NDArrayOperatorsMixin):
             "outside of it",
         )
 
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __contains__ = _refuse_value
-    item = tolist = tobytes = __format__ = __array__ = nonzero = _refuse_value
+    def _refuse_array(self, *args: Any, **kwargs: Any) -> Any:
+        refuse(
+            "an array that is being recorded is turned into a plain one, or used as an index of one",
+            "Call NumPy's functions on it as it is; for table[i] write np.take(table, i, axis=0)",
+        )
+
+    @staticmethod
+    def __expect__(holds: Any, error: type[Exception], message: str) -> None:
+        holds.recorder.record(operations.of_check(error, message), holds)
+
+    __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = item = tolist = _refuse_value
+    __array__ = __index__ = _refuse_array
     __hash__ = object.__hash__
 
     def __getattr__(self, name: str) -> Any:
@@ -492,6 +508,9 @@ def _static_index(index: Any, for_reading: bool = True) -> Any:
     if isinstance(index, list):
         return np.array(index, dtype=None if index else int)
     if isinstance(index, Tracer) and index.dtype == bool and for_reading:
+        if not index.is_given and not index.changes:
+            index.recorder.pinned.add(index.variable)
+            return index.value.copy()
         refuse(
             "a mask chooses elements, so that the shape of the result depends on their values",
             "Use np.where(mask, x, 0), which keeps the shape",
@@ -510,6 +529,7 @@ def _of_function(
 ) -> Any:
     """Record a function whose arrays come first and whose other arguments never change."""
     bound = signature(function).bind(*args, **kwargs).arguments
+    bound |= bound.pop("kwargs", {})
     operands = [x for x in bound.values() if isinstance(x, (Tracer, Number, np.ndarray))]
     first = list(bound.values())[: len(operands)]
     if any(x is not y for x, y in zip(first, operands, strict=True)):
@@ -520,6 +540,13 @@ def _of_function(
 
 def _method(name: str) -> Callable[..., Any]:
     return lambda recorder, x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
+
+
+def _taken(recorder: Recorder, x: Any, indices: Any, axis: int | None) -> Any:
+    """Answer for `numpy.take`, also where the array that is taken from is a plain one."""
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    return recorder.record(operations.take, x, (*[slice(None)] * (axis % np.ndim(x)), indices))
 
 
 def _filled(value: Any) -> Callable[..., Any]:
@@ -540,6 +567,7 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         operations.einsum, *xs, subscripts=subscripts
     ),
     np.broadcast_to: lambda recorder, x, shape: recorder.record(operations.broadcast_to, x, shape=tuple(shape)),
+    np.take: lambda recorder, x, indices, axis=None: _taken(recorder, x, indices, axis),
     np.flip: lambda recorder, x, axis=None: recorder.record(operations.flip, x, axis=axis),
     **{getattr(np, name): _method(name) for name in ("any", "all", "argmax", "argmin", "copy")},
     np.zeros_like: _filled(0),

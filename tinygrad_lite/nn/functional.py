@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..dtypes import get_default_dtype
-from ..errors import ShapeError
-from ..rules import elementwise, neural, products
+from ..dtypes import get_default_dtype, raw
+from ..errors import ShapeError, expect
+from ..rules import composed, elementwise, neural, products
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -124,9 +124,8 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
     ValueError
         If a label is none of the classes: says which, and where.
     """
-    labels = _checked_labels(labels, classes)
-    rows: NDArray[Any] = np.eye(classes, dtype=get_default_dtype())[labels]
-    return rows
+    column = _checked_labels(labels, classes)[..., None]
+    return (column == np.arange(classes)).astype(get_default_dtype())
 
 
 def accuracy(p: Any, labels: ArrayLike) -> float:
@@ -158,16 +157,20 @@ def _shape(x: Any) -> tuple[int, ...]:
     return x.shape if hasattr(x, "shape") else np.shape(x)
 
 
-def _checked_labels(labels: ArrayLike, classes: int) -> NDArray[Any]:
+def _checked_labels(labels: Any, classes: int) -> Any:
     """Return labels as an array of whole numbers, each one of the classes."""
-    labels = np.asarray(labels)
+    labels = composed.array_like(raw(labels))
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must be whole numbers, not {labels.dtype}: convert with .astype(int)")
-    outside = (labels < 0) | (labels >= classes)
-    if outside.any():
-        index = tuple(int(i) for i in np.argwhere(outside)[0])
+    inside = (labels >= 0) & (labels < classes)
+    none_of = f"is none of the {classes} classes, which are 0 to {classes - 1}"
+
+    def first_outside() -> str:
+        index = tuple(int(i) for i in np.argwhere(~inside)[0])
         where = f" at index {', '.join(map(str, index))}" if index else ""
-        raise ValueError(f"label {labels[index]}{where} is none of the {classes} classes, which are 0 to {classes - 1}")
+        return f"label {labels[index]}{where} {none_of}"
+
+    expect(inside.all(), ValueError, f"a label {none_of}", first_outside)
     return labels
 
 
