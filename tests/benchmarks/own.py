@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import tinygrad_lite as tg
-from models.mnist import Net, train
+from models.mnist import Net, training_step
 from tests.benchmarks.measure import LR, Step
-from tinygrad_lite import optim
+from tinygrad_lite import nn, optim
+
+
+def net_of(hidden: Sequence[int]) -> nn.Module:
+    """Return the net of `models.mnist`, or one like it with more hidden layers."""
+    if len(hidden) == 1:
+        return Net(hidden[0])
+    modules = [(nn.Linear(n_in, n_out), nn.ReLU()) for n_in, n_out in pairwise((784, *hidden))]
+    return nn.Sequential(*(m for pair in modules for m in pair), nn.Linear(hidden[-1], 10), nn.Softmax())
 
 
 class OwnStep(Step):
-    """`models.mnist.train` on one batch: the net, the loss and its check, the gradients, SGD."""
+    """The step of `models.mnist`: the net, the loss, the gradients, SGD."""
 
     def __init__(self, parameters: list[np.ndarray]) -> None:
-        self.net = Net(hidden=parameters[0].shape[1])
+        self.net = net_of([len(b) for b in parameters[1:-1:2]])
         for tensor, start in zip(self.net.parameters(), parameters, strict=True):
             tensor.data = start.astype(np.float32)
-        self.optimizer = optim.SGD(self.net.parameters(), LR)
+        self.step: Any = training_step(self.net, optim.SGD(self.net.parameters(), LR))
 
-    def run(self, images: Any, targets: Any) -> None:
-        train(self.net, [(images, targets)], self.optimizer)
+    def run(self, images: Any, targets: Any) -> Any:
+        return self.step(images, targets)
 
     def weights(self) -> list[np.ndarray]:
         return [tensor.numpy() for tensor in self.net.parameters()]
+
+
+class JitStep(OwnStep):
+    """The same step, compiled."""
+
+    def __init__(self, parameters: list[np.ndarray]) -> None:
+        super().__init__(parameters)
+        self.step = tg.jit(self.step)
 
 
 def chain(length: int, factor: float) -> Any:

@@ -207,19 +207,34 @@ def test_an_unwritable_output_folder_is_refused_before_training(tmp_path, capsys
     assert str(tmp_path / "file") in message
 
 
+def remembered(monkeypatch):
+    """Return a list that receives the nets that are made from now on."""
+    nets = []
+    make = mnist.Net
+
+    def remember(*args, **kwargs):
+        nets.append(make(*args, **kwargs))
+        return nets[-1]
+
+    monkeypatch.setattr(mnist, "Net", remember)
+    return nets
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(small, tmp_path, monkeypatch, capsys):
     whole = mnist.train
 
-    def spoilt(net, batches, optimizer):
+    nets = remembered(monkeypatch)
+
+    def spoilt(step, batches):
         if (tmp_path / "metrics.json").exists():
-            net.output.weight.data[3, 2] = np.nan
-        whole(net, batches, optimizer)
+            nets[0].output.weight.data[3, 2] = np.nan
+        whole(step, batches)
 
     monkeypatch.setattr(mnist, "train", spoilt)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "3"]) == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert "epoch 2, step 1: the loss is nan" in message
-    assert "first parameter that is not finite is output.weight" in message
+    assert "first parameter that is not finite is hidden.weight" in message
     assert "results of epoch 1 are kept" in message
     assert len(json.loads((tmp_path / "metrics.json").read_text())["history"]) == 1
     assert len(checkpoint.load(tmp_path / "checkpoint.npz")[1]["history"]) == 1
@@ -240,10 +255,10 @@ def test_after_a_broken_epoch_all_results_are_of_the_one_before(small, tmp_path,
     whole = mnist.train
     epochs = iter(range(1, 3))
 
-    def spoilt(net, batches, optimizer):
+    def spoilt(step, batches):
         if next(epochs) == 2:
             raise mnist.Diverged("step 1: made up")
-        whole(net, batches, optimizer)
+        whole(step, batches)
 
     monkeypatch.setattr(mnist, "train", spoilt)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "2"]) == 2
@@ -297,11 +312,13 @@ def test_ctrl_c_keeps_the_last_finished_epoch_and_exits_with_130(small, tmp_path
 
     epochs = iter(range(1, 4))
 
-    def interrupted(net, batches, optimizer):
+    nets = remembered(monkeypatch)
+
+    def interrupted(step, batches):
         if next(epochs) == 3:
-            net.output.weight.data[:] = 0
+            nets[0].output.weight.data[:] = 0
             raise KeyboardInterrupt
-        whole(net, batches, optimizer)
+        whole(step, batches)
 
     monkeypatch.setattr(mnist, "train", interrupted)
     assert mnist.main(["--out", str(tmp_path / "cut"), "--data", "mnist", "--lr", "0.1", "--epochs", "5"]) == 130
@@ -337,7 +354,7 @@ def test_ctrl_c_while_an_epoch_is_saved_leaves_weights_and_metrics_of_one_epoch(
 
 
 def test_ctrl_c_before_the_first_epoch_ends_writes_nothing(small, tmp_path, monkeypatch, capsys):
-    def interrupted(net, batches, optimizer):
+    def interrupted(step, batches):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mnist, "train", interrupted)
@@ -377,12 +394,21 @@ def test_five_seeds_reach_the_reference_accuracy(tmp_path):
     assert np.mean(reached) >= 0.9665, reached
 
 
+@pytest.mark.parametrize("shuffle", [[], ["--shuffle"]])
+def test_a_compiled_run_learns_what_an_eager_one_does(small, tmp_path, shuffle):
+    compiled = run(tmp_path / "compiled", "--epochs", "3", *shuffle)
+    eager = run(tmp_path / "eager", "--epochs", "3", "--no-jit", *shuffle)
+    for a, b in zip(compiled["history"], eager["history"], strict=True):
+        assert a["train_accuracy"] == b["train_accuracy"]
+        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-5)
+
+
 def test_a_training_step_is_float32_everywhere(small):
     digits = small_digits()
     net = mnist.Net(rng=0)
     optimizer = tg.optim.SGD(net.parameters(), 0.1, momentum=0.9)
     targets = tg.nn.functional.one_hot(digits.train.labels, 10)
-    mnist.train(net, Batches(digits.train.images, targets, 100), optimizer)
+    mnist.train(mnist.training_step(net, optimizer), Batches(digits.train.images, targets, 100))
     for parameter in net.parameters():
         assert parameter.dtype == parameter.grad.dtype == np.float32
     assert all(x.dtype == np.float32 for state in optimizer.state.values() for x in state.values())

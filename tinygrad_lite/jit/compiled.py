@@ -103,13 +103,13 @@ class Compiled:
                 return about
         return "nothing"
 
-    def run(self, inputs: list[Any]) -> tuple[Any, ...]:
+    def run(self, inputs: list[Any]) -> Any:
         """Run the program; return what it hands out. Threads take turns, since its memory is there once."""
         with self._memory:
             values = self._run(*inputs)
         return (values,) if self._has_one_output else values
 
-    def finish(self, values: tuple[Any, ...], args: Any, kwargs: Any) -> Any:
+    def finish(self, values: Any, args: Any, kwargs: Any) -> Any:
         """Leave behind what the function leaves behind; return its result."""
         for tensor in self._changed:
             tensor(args, kwargs).mark_changed()
@@ -159,10 +159,16 @@ class Jitted:
                     JitWarning,
                     stacklevel=2,
                 )
-            recording = record(self.__wrapped__, args, kwargs)
-            compiled = Compiled(recording)
+            # The first call, too, is done by the program: whenever it is compiled, it rounds alike.
+            compiled = Compiled(record(self.__wrapped__, args, kwargs))
+            inputs = compiled.inputs(args, kwargs)
+            if inputs is None:
+                raise JitError(
+                    f"{compiled.program.name} depends on something that does not stay as it is from one moment to the "
+                    f"next: {compiled.reason(args, kwargs)}"
+                )
             self.programs = [compiled, *self.programs[: VERSIONS - 1]]
-            return compiled.finish(recording.values, args, kwargs)
+            return compiled.finish(compiled.run(inputs), args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -193,8 +199,8 @@ def _has_history(x: Any) -> bool:
 def jit(function: Callable[..., Any]) -> Jitted:
     """Compile a function to a straight-line NumPy program that computes the same.
 
-    The first call runs the function itself and records what NumPy computes: forward, backward, update. From then on
-    the program runs in its place. Other shapes or types, and other values of what the function reads besides arrays
+    At the first call the function is run on tracers, which record what NumPy computes: forward, backward, update. From
+    then on the program runs in its place. Other shapes or types, and other values of what the function reads besides arrays
     (flags, closures, globals, `no_grad`), make another program; ``optimizer.lr``, floats given as arguments, and the
     contents of arrays and parameters do not.
 

@@ -22,7 +22,7 @@ from ..tensor import Tensor, apply, constant
 from .operations import is_literal
 from .origin import is_ours, users_line
 from .program import Instruction, Program, Variable
-from .state import GIVEN, Input, State
+from .state import GENERATORS, GIVEN, Input, State
 from .tracer import Draws, Number, Recorder, Tracer, variable_of
 
 recording_lock = threading.RLock()
@@ -126,9 +126,7 @@ class Recording:
     changed : list of str
         The Tensors whose arrays are changed in place.
     build : callable
-        Makes the result of the call from the values the program hands out.
-    values : tuple
-        These values, of this call.
+        Makes the result of a call from the values the program hands out.
     """
 
     program: Program
@@ -138,11 +136,10 @@ class Recording:
     writes: list[Write]
     changed: list[str]
     build: Build
-    values: tuple[Any, ...]
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
-    """Run a function once on tracers.
+    """Run a function once on tracers, and leave all that it reaches as it was.
 
     Parameters
     ----------
@@ -154,12 +151,12 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     Returns
     -------
     Recording
-        With all that the call has changed in place already.
+        What the function was seen to do; nothing of it is done yet.
 
     Raises
     ------
     JitError
-        If no program can be made of the function. All that it reaches is left as it was.
+        If no program can be made of the function.
     """
     with recording_lock:
         lifted, named = list(args), dict(kwargs)
@@ -194,6 +191,8 @@ class Before:
         self.state, self.gradients = state, gradients
         self.items = [_items(holder) for holder, _ in state.containers]
         self.bindings = [place.get() for place in state.bindings]
+        generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
+        self.draws = [(bits, bits.state) for bits in map(_bits, generators)]
 
     def lifted(self) -> None:
         """Note how things stand with the tracers in place."""
@@ -208,8 +207,15 @@ class Before:
         for place, value in zip(self.state.bindings, self.bindings, strict=True):
             place.set(value)
         self.state.restore()
+        for bits, state in self.draws:
+            bits.state = state
         for tensor, grad in self.gradients.before.items():
             tensor.grad = grad
+
+
+def _bits(generator: Any) -> Any:
+    """Return where a random generator keeps its state."""
+    return generator.bit_generator if isinstance(generator, np.random.Generator) else generator._bit_generator
 
 
 @contextmanager
@@ -307,15 +313,8 @@ class _Outputs:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.variables: list[Any] = []
-        self.values: list[Any] = []
+        self.variables: list[Variable] = []
         self._given = {id(found.traced): found for found in state.inputs}
-
-    def _add(self, traced: Tracer | Number) -> int:
-        value = traced.value if isinstance(traced, Tracer) else traced._value
-        self.variables.append(traced.variable)
-        self.values.append(value.copy() if isinstance(value, np.ndarray) else value)
-        return len(self.values) - 1
 
     def builder(self, x: Any) -> Build:
         """Return the function that makes an object like ``x`` of the values a program has handed out."""
@@ -324,7 +323,8 @@ class _Outputs:
         if isinstance(x, (Tracer, Number, Draws)) and id(x) in self._given:
             return self.accessor(self._given[id(x)].place.text)
         if isinstance(x, (Tracer, Number)):
-            i = self._add(x)
+            i = len(self.variables)
+            self.variables.append(x.variable)
             return lambda values, args, kwargs: values[i]
         if isinstance(x, Tensor):
             return self._tensor_builder(x)
@@ -444,10 +444,11 @@ def _finished(
         elif variable in recorder.pinned:
             guards[f"{found.place.text} == {state.bind(found.value)}"] = found.path
 
-    for instruction in recorder.instructions:
-        if instruction.result.derivative_of is not None:
-            instruction.result.is_final = False
-    for variable in {i.result.derivative_of: i.result for i in recorder.instructions}.values():
+    # What a derivative comes to is what was computed of it last.
+    derivatives = [i.result for i in recorder.instructions if i.result.derivative_of is not None]
+    for variable in derivatives:
+        variable.is_final = False
+    for variable in {v.derivative_of: v for v in derivatives}.values():
         variable.is_final = True
     instructions, captured = _with_captured(recorder.instructions)
     given = [found for found in before.variables if found.place.holder_text.startswith(GIVEN)]
@@ -462,8 +463,6 @@ def _finished(
     )
     recorder.is_open = False
     before.put_back()
-    for found, traced in updates:
-        np.copyto(found.value, traced.value)
     for found in state.inputs:
         found.traced = found.value = None  # or the arrays of this call would be kept
     return Recording(
@@ -474,7 +473,6 @@ def _finished(
         writes=writes,
         changed=[found.place.holder_text for found, _ in updates if isinstance(found.place.holder, Tensor)],
         build=build,
-        values=tuple(outputs.values),
     )
 
 

@@ -192,7 +192,7 @@ def _names(program: Program, plan: Plan) -> dict[Variable, str]:
     for variable in (*program.inputs, *(v for v in results if v.is_named)):
         take(variable, variable.name)
     for variable in results:
-        if variable.is_final and variable not in names and variable.derivative_of is None:
+        if variable.is_final and variable.name and variable not in names and variable.derivative_of is None:
             take(variable, variable.name)
     for variable in reversed(results):
         heir = heirs.get(variable)
