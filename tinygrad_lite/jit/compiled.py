@@ -14,9 +14,10 @@ from typing import Any
 from ..engine import is_recording
 from ..errors import JitError
 from ..tensor import Tensor
+from .outputs import REMOVED
 from .plan import Plan, plan
 from .program import Program
-from .record import REMOVED, Recording, is_being_recorded, record, recording_lock
+from .record import Recording, is_being_recorded, record, recording_lock
 from .simplify import simplify
 from .source import source_of
 from .state import Input, store
@@ -200,9 +201,9 @@ def jit(function: Callable[..., Any]) -> Jitted:
     """Compile a function to a straight-line NumPy program that computes the same.
 
     At the first call the function is run on tracers, which record what NumPy computes: forward, backward, update. From
-    then on the program runs in its place. Other shapes or types, and other values of what the function reads besides arrays
-    (flags, closures, globals, `no_grad`), make another program; ``optimizer.lr``, floats given as arguments, and the
-    contents of arrays and parameters do not.
+    then on the program runs in its place. Other shapes or types, and other values of what the function reads besides
+    arrays (flags, closures, globals, `no_grad`), make another program; ``optimizer.lr``, floats given as arguments, and
+    the contents of arrays and parameters do not.
 
     Parameters
     ----------

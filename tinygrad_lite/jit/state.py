@@ -24,6 +24,7 @@ from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
+from .program import Variable
 from .tracer import Recorder
 
 PLAIN = (int, float, complex, str, bytes, range, np.generic, np.dtype)
@@ -88,15 +89,23 @@ class Input:
         The array, number or generator there before the recording.
     owner : Tensor or None
         The Tensor whose gradient it is.
+    started : Variable
+        What it is in the program.
     traced : Tracer, Number or Draws
-        What stood there during the recording.
+        What stands there during the recording.
     """
 
     place: Place
     path: str
     value: Any
     owner: Tensor | None = None
-    traced: Any = None
+    started: Variable = dataclasses.field(init=False)
+    traced: Any = dataclasses.field(init=False, default=None)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is an argument, or a part of one."""
+        return self.place.holder_text.startswith(GIVEN)
 
 
 class State:
@@ -157,7 +166,8 @@ class State:
         in_tuples: dict[tuple[int, Any], Any] = {}
         for found in self.inputs:
             name = self.name_of(found)
-            found.traced = recorder.lift(found.value, name, is_given=found.place.holder_text.startswith(GIVEN))
+            found.traced = recorder.lift(found.value, name, found.is_given)
+            found.started = found.traced.variable
             if isinstance(found.place.holder, tuple):
                 in_tuples[id(found.place.holder), found.place.key] = found.traced
             else:
@@ -188,6 +198,13 @@ class State:
             f"{text}.shape == {value.shape}",
             f"{text}.dtype == {self.bind(value.dtype)}",
         ]
+
+    def guard_of_value(self, found: Input) -> str:
+        """Return the condition that an input, a number or a mask, has the value it has now."""
+        if isinstance(found.value, np.ndarray):
+            self.names["array_equal"] = np.array_equal
+            return f"array_equal({found.place.text}, {self.bind(found.value.copy())})"
+        return f"{found.place.text} == {self.bind(found.value)}"
 
     def name_of(self, found: Input) -> str:
         """Return what an input is called in the program."""

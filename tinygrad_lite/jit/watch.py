@@ -1,0 +1,138 @@
+"""What is noticed while a function is recorded: what it calls, what it returns, which gradients it reads."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..errors import JitError
+from ..nn import Module
+from ..optim import Optimizer
+from ..tensor import Tensor, apply
+from .origin import is_ours, users_line
+from .state import State
+from .tracer import variable_of
+
+LEAST_LETTERS = 3  # of a local variable whose name is told
+OF_SYSTEM = ("time", "posix", "nt")
+IMPURE = {"time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time", "urandom"}
+
+_grad: Any = vars(Tensor)["grad"]
+
+
+class _Watched(Tensor):
+    """A Tensor of which it matters whether its old gradient was read."""
+
+    __slots__ = ()
+
+    def _read(self) -> Any:
+        Gradients.current.read(self)
+        return _grad.__get__(self)
+
+    def _write(self, value: Any) -> None:
+        Gradients.current.written.add(self)
+        _grad.__set__(self, value)
+
+
+setattr(_Watched, "grad", property(_Watched._read, _Watched._write))  # noqa: B010 - the slot's name is taken
+
+
+class Gradients:
+    """Which Tensors' gradients a function reads, and which it writes."""
+
+    current: Gradients
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self.before = {tensor: tensor.grad for tensor in tensors}
+        self.written: set[Tensor] = set()
+        self.were_read: set[Tensor] = set()
+
+    def read(self, tensor: Tensor) -> None:
+        """Note that a gradient was read; the one of the last call, if it was not written before."""
+        if tensor not in self.written:
+            self.were_read.add(tensor)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch within a ``with`` block."""
+        Gradients.current = self
+        for tensor in self.before:
+            tensor.__class__ = _Watched
+        try:
+            yield
+        finally:
+            for tensor in self.before:
+                tensor.__class__ = Tensor
+
+
+@contextmanager
+def no_chance() -> Iterator[None]:
+    """Refuse draws from NumPy's global generator, which no program could repeat in its turn."""
+    # NumPy's own access to that generator's state.
+    generator = np.random.mtrand._rand
+    before = generator.get_state(legacy=False)["state"]
+    yield
+    after = generator.get_state(legacy=False)["state"]
+    if before["pos"] != after["pos"] or not np.array_equal(before["key"], after["key"]):
+        raise JitError(
+            "the function draws from NumPy's global random generator, which cannot be recorded: draw from an "
+            "np.random.Generator made outside of it, rng = np.random.default_rng(seed)"
+        )
+
+
+@contextmanager
+def calls_watched(namer: Namer) -> Iterator[None]:
+    """Watch calls: refuse those that answer differently each time, look at the locals of functions that return."""
+
+    def watch(frame: FrameType, event: str, called: Any) -> None:
+        if event == "return":
+            namer.look_at(frame, called)
+        elif event == "c_call":
+            owner = getattr(called, "__self__", None)
+            name = getattr(called, "__name__", "")
+            if isinstance(owner, random.Random) or (name in IMPURE and getattr(owner, "__name__", "") in OF_SYSTEM):
+                raise JitError(
+                    f"{users_line()}: {name}() answers differently at each call, which cannot be recorded. Draw from "
+                    "an np.random.Generator made outside of the jitted function; pass other values as arguments"
+                )
+
+    profiler = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(profiler)
+
+
+class Namer:
+    """Names variables when functions return: after the user's local variables, the layers, the rules."""
+
+    def __init__(self, state: State) -> None:
+        self.layers = {id(module): name for module, name in state.layer_names().items()}
+        self.parameters = state.tensor_names
+
+    def look_at(self, frame: FrameType, returned: Any) -> None:
+        """Look at a function that returns."""
+        code = frame.f_code
+        if code is apply.__code__ or code is Module.__call__.__code__:
+            variable = variable_of(returned)
+            if variable is not None and not variable.is_named:
+                variable.is_final = True
+                if code is not apply.__code__:
+                    variable.name = self.layers.get(id(frame.f_locals["self"]), variable.name)
+        elif not is_ours(frame):
+            self._name_locals(frame, "")
+        elif frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_locals.get("p") in self.parameters:
+            self._name_locals(frame, f"{self.parameters[frame.f_locals['p']]}_".replace(".", "_"))
+
+    def _name_locals(self, frame: FrameType, prefix: str) -> None:
+        for name, value in frame.f_locals.items():
+            variable = variable_of(value)
+            if variable is not None and len(name) >= LEAST_LETTERS and not variable.is_named:
+                variable.name, variable.is_named = prefix + name, True
