@@ -41,6 +41,8 @@ class Operation:
         Whether the result may share its operand's memory.
     has_effect : bool
         Whether it must be done, once and in its turn, whatever becomes of the result.
+    is_statement : bool
+        Whether it has no result, and ``text`` is not an expression but statements.
     linear_in : tuple of int
         The operands it is linear in, each for itself: ``f(s * x) = s * f(x)``.
     """
@@ -52,6 +54,7 @@ class Operation:
     elementwise: bool = False
     is_view: bool = False
     has_effect: bool = False
+    is_statement: bool = False
     linear_in: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
@@ -307,7 +310,9 @@ def of_check(error: type[Exception], message: str) -> Operation:
         return holds
 
     raising = f"raise {error.__name__}({message!r})"
-    return Operation("check", compute, lambda holds: f"{holds}\nif not {{result}}:\n    {raising}", has_effect=True)
+    return Operation(
+        "check", compute, lambda holds: f"if not {holds}:\n    {raising}", has_effect=True, is_statement=True
+    )
 
 
 def literal(value: Any) -> str:

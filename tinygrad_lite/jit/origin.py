@@ -25,14 +25,26 @@ def frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def origin() -> tuple[str, str, Any]:
-    """Return the phase an instruction belongs to, what to call its result, and what that is a derivative of."""
+def origin() -> tuple[str, str, Any, Tensor | None]:
+    """Return where an instruction belongs.
+
+    Returns
+    -------
+    phase : str
+        The phase; empty where it is for its place among the others to say.
+    name : str
+        The name of the rule it belongs to.
+    derivative_of : Node or None
+        What its result is a part of a derivative of.
+    parameter : Tensor or None
+        What it helps to update.
+    """
     phase = name = ""
-    derivative_of = None
+    derivative_of = parameter = None
     for frame in frames():
         code = frame.f_code
         if code is Optimizer.step.__code__:
-            phase = "update"
+            phase, parameter = "update", frame.f_locals.get("p")
         elif code is sweep.__code__ and not phase:
             phase, derivative_of = "backward", frame.f_locals.get("x")
         elif code is Tensor.backward.__code__ and not phase:
@@ -41,7 +53,7 @@ def origin() -> tuple[str, str, Any]:
             phase = "forward"
         elif code is apply.__code__ and not name:
             name = frame.f_locals["rule"].name
-    return phase, name, derivative_of
+    return phase, name, derivative_of, parameter
 
 
 def is_ours(frame: FrameType) -> bool:

@@ -311,7 +311,7 @@ class _Folding:
 
     def _with_number(self, instruction: Instruction) -> Iterator[Instruction]:
         number, x = _product(instruction)
-        both = Variable((), getattr(number, "dtype", None), False, name=f"{self.factor.name}_factor")
+        both = Variable((), getattr(number, "dtype", None), False, f"{self.factor.name}_factor", is_named=True)
         product = of_numbers("mul") if both.dtype is None else multiply
         yield Instruction(product, (self.factor, number), {}, both, instruction.phase)
         yield Instruction(multiply, (both, x), {}, self._result(instruction.result), instruction.phase)

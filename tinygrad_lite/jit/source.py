@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count, groupby
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -43,32 +44,43 @@ class _Writer:
         self.program, self.plan = program, plan
         self.constants: dict[int, tuple[str, Any]] = {}
         self.names = _names(program, plan)
-        self.updated = {old for old, _ in program.updates}
 
     def text(self) -> str:
         body = [*self._body()]
         setup = [*self._setup()]
-        head = [f'"""{self._title()}"""', "", "import numpy as np", ""]
         if setup:
-            head += ["# Made once, and used again at each call.", *setup, ""]
+            setup = ["# Made once, and used again at each call.", *setup, ""]
         arguments = ", ".join(self.names[variable] for variable in self.program.inputs)
         if len(arguments) > WIDTH:
             arguments = "".join(f"\n{INDENT}{self.names[variable]}," for variable in self.program.inputs) + "\n"
-        lines = [*head, f"def {self.program.name}({arguments}):", *self._docstring()]
-        return "\n".join([*lines, *(f"{INDENT}{line}".rstrip() for line in body), ""])
+        head = [
+            f'"""{self._title()}"""',
+            "",
+            "import numpy as np",
+            "",
+            *setup,
+            "",
+            f"def {self.program.name}({arguments}):",
+        ]
+        lines = [*self._docstring(), *body]
+        return "\n".join([*head, *(f"{INDENT}{line}".rstrip() for line in lines), ""])
 
     def _title(self) -> str:
         phases = [phase for phase, _ in groupby(i.phase for i in self.program.instructions)]
         return f"{self.program.name}: {', '.join(dict.fromkeys(phases))}, as one NumPy program."
 
     def _docstring(self) -> Iterator[str]:
-        arrays = [(self.names[v], _type(v), v in self.updated) for v in self.program.inputs]
-        if not arrays:
-            return
-        yield f'{INDENT}"""'
-        for name, kind, changed in arrays:
-            yield f"{INDENT}{name}: {kind}{', changed in place' if changed else ''}"
-        yield f'{INDENT}"""'
+        """Yield what the function does to its arguments, and what they are."""
+        changed = [self.names[old] for old, _ in self.program.updates]
+        outputs = [self._operand(x) for x in self.program.outputs]
+        does = [f"change {_listed(changed)} in place"] if changed else []
+        does += [f"return {_listed(outputs)}"] if outputs else []
+        summary = " and ".join(does) or "do nothing"
+        yield from wrap(f'"""{summary[0].upper()}{summary[1:]}.', WIDTH)
+        if self.program.inputs:
+            yield ""
+            yield from (f"{self.names[variable]}: {_type(variable)}" for variable in self.program.inputs)
+        yield '"""'
 
     def _setup(self) -> Iterator[str]:
         for name, text in self.constants.values():
@@ -119,6 +131,8 @@ class _Writer:
 
     def _assigned(self, instruction: Instruction) -> str:
         name = self.names[instruction.result]
+        if instruction.operation.is_statement:
+            return self._expression(instruction)
         first, *more = self._expression(instruction).replace("{result}", name).split("; ")
         return "\n".join([f"{name} = {first}", *more])
 
@@ -162,10 +176,21 @@ def _is_inline(instruction: Instruction) -> bool:
     return instruction.operation is transpose_operation and n >= 2 and instruction.params["axes"] == swapped
 
 
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def _type(variable: Variable) -> str:
     if variable.dtype is None:
-        return "a random generator" if variable.is_generator else "a number"
-    return f"array of {variable.dtype}, shape {variable.shape}"
+        return "numpy.random.Generator" if variable.is_generator else "number"
+    return f"{variable.dtype} {variable.shape}"
+
+
+def _along(links: Mapping[Variable, Variable], variable: Variable) -> Iterator[Variable]:
+    """Yield the variables that links lead to, one after the other."""
+    while variable in links:
+        variable = links[variable]
+        yield variable
 
 
 def _names(program: Program, plan: Plan) -> dict[Variable, str]:
@@ -175,12 +200,9 @@ def _names(program: Program, plan: Plan) -> dict[Variable, str]:
     heirs = {old: new for new, old in plan.overwrites.items()}
 
     def take(variable: Variable, wanted: str) -> None:
-        heir = heirs.get(variable)
-        while heir is not None:
-            if names.get(heir) == wanted:
-                names[variable] = wanted
-                return
-            heir = heirs.get(heir)
+        if wanted in {names.get(other) for other in (*_along(plan.overwrites, variable), *_along(heirs, variable))}:
+            names[variable] = wanted  # the same memory
+            return
         name = wanted
         numbers = count(2)
         while name in taken:
@@ -197,7 +219,7 @@ def _names(program: Program, plan: Plan) -> dict[Variable, str]:
     for variable in reversed(results):
         heir = heirs.get(variable)
         if heir in names and variable not in names and heir.derivative_of is variable.derivative_of is None:
-            names[variable] = names[heir]
+            names[variable] = names[heir]  # the same memory
     for variable in results:
         if variable.is_final and variable not in names and variable.derivative_of in names:
             take(variable, f"{variable.factor}_d_{names[variable.derivative_of]}".strip("_"))

@@ -41,7 +41,7 @@ class Place:
     holder : object
         What keeps it.
     key : object
-        The key of an item, or one of the names in `ATTRIBUTES`.
+        The key of an item, or the name of an attribute.
     holder_text : str
         The holder, as an expression of the names in `State.names`.
     text : str
@@ -163,6 +163,7 @@ class State:
 
     def lift(self, recorder: Recorder) -> None:
         """Put tracers in the place of all inputs."""
+        recorder.names = {tensor: _as_identifier(name) for tensor, name in self.tensor_names.items()}
         in_tuples: dict[tuple[int, Any], Any] = {}
         for found in self.inputs:
             name = self.name_of(found)

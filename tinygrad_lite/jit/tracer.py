@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
 from numbers import Real
 from typing import Any, NoReturn
@@ -34,11 +34,14 @@ class Recorder:
         What has been computed so far.
     pinned : set of Variable
         The inputs, numbers and masks, whose value decided something, so that the program holds for that value alone.
+    names : mapping of Tensor to str
+        What the program calls parameters.
     """
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.pinned: set[Variable] = set()
+        self.names: Mapping[Any, str] = {}
         self.thread = threading.get_ident()
         self.is_open = True
 
@@ -61,8 +64,8 @@ class Recorder:
         return self._written(operation, operands, params, value)
 
     def _written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
-        phase, name, derivative_of = origin()
-        result = Variable.like(value, name)
+        phase, rule, derivative_of, parameter = origin()
+        result = Variable.like(value, self.names.get(parameter, rule))
         result.derivative_of = variable_of(derivative_of)
         self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, phase))
         if isinstance(value, (np.ndarray, np.generic)):
