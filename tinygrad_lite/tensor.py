@@ -15,6 +15,7 @@ from .errors import GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
+from .text import numpy_name
 
 
 class Tensor(Node):
@@ -644,7 +645,7 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     """Answer a NumPy function that was called on a Tensor."""
     if kwargs.pop("out", None) is not None:
         raise TypeError(
-            f"{_name(function)}(…, out=…) would overwrite values that a graph may need: assign the result instead"
+            f"{numpy_name(function)}(…, out=…) would overwrite values that a graph may need: assign the result instead"
         )
     answer = answer_for(function)
     if answer is not None:
@@ -654,8 +655,4 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         return answer(*args, **kwargs)
     if function in PLAIN:
         return function(*_raw_tree(args), **_raw_tree(kwargs))
-    raise _no_rule(_name(function))
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}".replace("numpy", "np", 1)
+    raise _no_rule(numpy_name(function))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -30,3 +31,9 @@ def latex_escaped(text: str) -> str:
     """Return text as LaTeX takes it, in formulas and in words."""
     lookalikes = text.translate({ord("\\"): "∖", ord("^"): "ˆ", ord("~"): "˜"})
     return "".join("\\" + c if c in "_#$%&{}" else c for c in lookalikes)
+
+
+def numpy_name(function: Callable[..., Any]) -> str:
+    """Return what a function of NumPy is called by those who use it: ``np.linalg.norm``."""
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module}.{function.__name__}".replace("numpy", "np", 1)

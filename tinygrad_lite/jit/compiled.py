@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import linecache
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from itertools import count
 from types import MethodType
 from typing import Any
 
+from ..dtypes import raw
 from ..engine import is_recording
 from ..errors import JitError
 from ..tensor import Tensor
-from .outputs import REMOVED
+from .outputs import ALL
+from .places import set_contents, store
 from .plan import Plan, plan
 from .program import Program
 from .record import Recording, is_being_recorded, record, recording_lock
 from .simplify import simplify
 from .source import source_of
-from .state import Input, store
+from .state import Input
+from .tracer import Number, Tracer
 
 VERSIONS = 16  # programs of one function that are kept
 _numbers = count(1)
@@ -44,7 +49,9 @@ def load(source: str, name: str) -> Callable[..., Any]:
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     namespace: dict[str, Any] = {"__name__": filename}
     exec(compile(source, filename, "exec"), namespace)
-    return namespace[name]
+    function = namespace[name]
+    weakref.finalize(function, linecache.cache.pop, filename, None)
+    return function
 
 
 class Compiled:
@@ -116,9 +123,9 @@ class Compiled:
             tensor(args, kwargs).mark_changed()
         for holder_of, key, build in self._writes:
             holder, value = holder_of(args, kwargs), build(values, args, kwargs)
-            if value is REMOVED:
-                holder.pop(key, None)
-            elif key == "_data":
+            if key is ALL:
+                set_contents(holder, dict(enumerate(value)) if not isinstance(holder, set) else dict.fromkeys(value))
+            elif isinstance(holder, Tensor) and key == "_data":
                 holder.data = value
             else:
                 store(holder, key, value)
@@ -137,18 +144,21 @@ class Jitted:
     def __init__(self, function: Callable[..., Any]) -> None:
         if not callable(function):
             raise TypeError(f"jit takes a function, not {type(function).__name__}: {function!r:.60}")
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise TypeError(f"jit takes a function that returns when it is called, and {function.__name__} does not")
         self.programs: list[Compiled] = []
         self.__wrapped__ = function
         # Not the attributes: a module's would hide its own.
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if is_being_recorded() or (is_recording() and any(map(_has_history, (*args, *kwargs.values())))):
+        if is_being_recorded() or (is_recording() and (_has_history(args) or _has_history(kwargs))):
             return self.__wrapped__(*args, **kwargs)
         for compiled in self.programs:
             inputs = compiled.inputs(args, kwargs)
             if inputs is not None:
                 return compiled.finish(compiled.run(inputs), args, kwargs)
+        _refuse_tracers_of_others(args)
         with recording_lock:
             if any(compiled.inputs(args, kwargs) is not None for compiled in self.programs):
                 return self(*args, **kwargs)  # another thread was faster
@@ -193,8 +203,21 @@ class Jitted:
         return self.programs[0].source
 
 
+def _refuse_tracers_of_others(args: Any) -> None:
+    """Refuse values of a recording that another thread has under way: it may be waiting for this one."""
+    for x in args:
+        traced = raw(x)
+        if isinstance(traced, (Tracer, Number)):
+            traced.recorder.check()
+
+
 def _has_history(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.requires_grad and x.operation is not None
+    """Return whether there is a Tensor among arguments that is being differentiated by."""
+    if isinstance(x, Tensor):
+        return x.requires_grad and x.operation is not None
+    if isinstance(x, (list, tuple, dict)):
+        return any(map(_has_history, x.values() if isinstance(x, dict) else x))
+    return False
 
 
 def jit(function: Callable[..., Any]) -> Jitted:

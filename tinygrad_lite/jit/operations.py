@@ -36,7 +36,9 @@ class Operation:
         takes memory of its own.
     elementwise : bool
         Whether each element of the result depends on the elements at its place alone, so that the result may
-        overwrite an operand.
+        overwrite any operand.
+    overwrites_first : bool
+        Whether the result may overwrite the first operand, and no other.
     is_view : bool
         Whether the result may share its operand's memory.
     has_effect : bool
@@ -52,6 +54,7 @@ class Operation:
     text: Text
     text_into: Text | None = None
     elementwise: bool = False
+    overwrites_first: bool = False
     is_view: bool = False
     has_effect: bool = False
     is_statement: bool = False
@@ -113,9 +116,8 @@ def _bracketed(operand: str) -> str:
 
 
 def _arguments(params: dict[str, Any]) -> str:
-    """Return parameters as they follow other arguments; defaults are left out."""
-    shown = {name: value for name, value in params.items() if value is not None and value is not False}
-    return "".join(f", {name}={literal(value)}" for name, value in shown.items())
+    """Return parameters as they follow other arguments."""
+    return "".join(f", {name}={literal(value)}" for name, value in params.items())
 
 
 def _method(name: str, *, into: bool = True, **flags: Any) -> Operation:
@@ -204,9 +206,7 @@ broadcast_to = Operation(
     is_view=True, linear_in=(0,),
 )  # fmt: skip
 
-flip = Operation(
-    "flip", np.flip, lambda x, axis: f"np.flip({x}{_arguments({'axis': axis})})", is_view=True, linear_in=(0,)
-)
+flip = Operation("flip", np.flip, lambda x, **params: f"np.flip({x}{_arguments(params)})", is_view=True, linear_in=(0,))
 
 getitem = Operation(
     "getitem", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", is_view=True, linear_in=(0,),
@@ -219,13 +219,13 @@ take = Operation(
 put = Operation(
     "put", _put, lambda x, index, value: f"{x}.copy(); {{result}}[{_index_text(index)}] = {value}",
     lambda out, x, index, value: f"np.copyto({out}, {x}); {out}[{_index_text(index)}] = {value}",
-    elementwise=True,
+    overwrites_first=True,
 )  # fmt: skip
 
 add_at = Operation(
     "add_at", _add_at, lambda x, index, value: f"{x}.copy(); np.add.at({{result}}, {_index_argument(index)}, {value})",
     lambda out, x, index, value: f"np.copyto({out}, {x}); np.add.at({out}, {_index_argument(index)}, {value})",
-    elementwise=True,
+    overwrites_first=True,
 )  # fmt: skip
 
 full = Operation(
@@ -272,21 +272,23 @@ FUNCTIONS: dict[Callable[..., Any], Operation] = {
 
 @cache
 def of_draw(method: str) -> Operation:
-    """Return the operation that draws random numbers: ``rng.random(size)``."""
-    plain = _method(method, into=False)
-    # NumPy lets these three, and no others, write into an array; the stream is the same.
-    takes_out = method in ("random", "standard_normal", "standard_exponential")
+    """Return the operation that draws random numbers: ``rng.random(size=(3, 4))``."""
 
-    def text_into(out: str, rng: str, *others: str, **params: Any) -> str:
-        kept = {name: value for name, value in params.items() if name not in ("size", "dtype")}
-        dtype = {"dtype": params["dtype"]} if "dtype" in params else {}
-        return f"{rng}.{method}({_arguments(dtype | kept)[2:]}{', ' if dtype or kept else ''}out={out})"
+    def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str = "") -> list[str]:
+        return [f"{name}={x}" for name, x in zip(names, values, strict=True) if name != left_out]
+
+    def text(rng: str, *values: str, names: tuple[str, ...]) -> str:
+        return f"{rng}.{method}({', '.join(arguments(values, names))})"
+
+    def text_into(out: str, rng: str, *values: str, names: tuple[str, ...]) -> str:
+        return f"{rng}.{method}({', '.join([*arguments(values, names, 'size'), f'out={out}'])})"
 
     return Operation(
         name=method,
-        compute=plain.compute,
-        text=plain.text,
-        text_into=text_into if takes_out else None,
+        compute=lambda rng, *values, names: getattr(rng, method)(**dict(zip(names, values, strict=True))),
+        text=text,
+        # NumPy lets these three, and no others, write into an array; the stream is the same.
+        text_into=text_into if method in ("random", "standard_normal", "standard_exponential") else None,
         has_effect=True,
     )
 
@@ -329,6 +331,8 @@ def literal(value: Any) -> str:
         return "bool" if value.kind == "b" else f"np.{value.name}"
     if isinstance(value, np.generic):
         return repr(value) if np.isfinite(value) else f"np.{value.dtype.name}({literal(value.item())})"
+    if isinstance(value, complex):
+        return f"complex({literal(value.real)}, {literal(value.imag)})"
     if isinstance(value, float) and not np.isfinite(value):
         return "np.nan" if value != value else f"{'-' if value < 0 else ''}np.inf"
     if isinstance(value, tuple):
@@ -347,7 +351,7 @@ def literal(value: Any) -> str:
 
 def _array_literal(x: np.ndarray[Any, Any]) -> str:
     dtype = literal(x.dtype)
-    if x.size > 1 and np.all(x == x.flat[0]):
+    if x.size > 1 and x.tobytes() == np.full_like(x, x.flat[0]).tobytes():
         return f"np.full({x.shape}, {literal(x.flat[0].item())}, {dtype})"
     if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and np.array_equal(x, np.eye(len(x))):
         return f"np.eye({len(x)}, dtype={dtype})"

@@ -14,7 +14,7 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor, apply
 
-OURS = (__name__.partition(".")[0], "numpy")
+OURS = __name__.partition(".")[0]
 
 
 def frames() -> Iterator[FrameType]:
@@ -56,17 +56,25 @@ def origin() -> tuple[str, str, Any, Tensor | None]:
     return phase, name, derivative_of, parameter
 
 
-def is_ours(frame: FrameType) -> bool:
-    """Return whether a frame belongs to this package or to NumPy, and not to the user."""
-    module = frame.f_globals.get("__name__", OURS[0])
-    return module.partition(".")[0] in OURS
+def is_library(module: str | None) -> bool:
+    """Return whether a module is no one's own code: of the standard library, an installed package, or this one."""
+    root = (module or OURS).partition(".")[0]
+    if root == OURS or (root in sys.stdlib_module_names and root != "__main__"):
+        return True
+    file = getattr(sys.modules.get(root), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
+
+
+def is_users(frame: FrameType) -> bool:
+    """Return whether a frame is of the user's code."""
+    return not is_library(frame.f_globals.get("__name__"))
 
 
 def users_line() -> str:
     """Return the user's line that is being executed, as file, number and text."""
     for frame in frames():
         file, number = frame.f_code.co_filename, frame.f_lineno
-        if not is_ours(frame):
+        if is_users(frame):
             text = linecache.getline(file, number).strip()
             return f"{Path(file).name}, line {number}" + (f", {text!r}" if text else "")
     return "in a jitted function"

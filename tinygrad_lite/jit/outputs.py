@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..dtypes import raw
 from ..engine import Operation
-from ..errors import GraphError
+from ..errors import GraphError, JitError
 from ..rules import Rule, Vjp
 from ..tensor import Tensor, constant
 from .program import Variable
@@ -17,7 +20,7 @@ from .state import State
 from .tracer import Draws, Number, Tracer
 
 Build = Callable[[Any, Any, Any], Any]
-REMOVED = object()
+ALL = object()  # the key of everything that a list holds
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,14 @@ class Outputs:
             return self._tensor_builder(x)
         if isinstance(x, np.ndarray):
             return lambda values, args, kwargs: x.copy()
-        if type(x) is dict or (isinstance(x, (tuple, list)) and hasattr(type(x), "__len__")):
+        if isinstance(x, Iterator):
+            raise JitError(
+                f"the function returns or keeps a {type(x).__name__}, whose values are computed only later: make a list"
+            )
+        if isinstance(x, (dict, list, tuple, deque)) and not self.state.reaches(x):
             return self._container_builder(x)
+        if _is_traced(x) and not self.state.reaches(x):
+            return self._object_builder(x)
         return lambda values, args, kwargs: x
 
     def accessor(self, text: str) -> Build:
@@ -75,17 +84,45 @@ class Outputs:
         return lambda values, args, kwargs: leaf(data(values, args, kwargs), requires_grad, name)
 
     def _container_builder(self, x: Any) -> Build:
-        keys = list(x) if isinstance(x, dict) else range(len(x))
-        parts = [(key, self.builder(x[key])) for key in keys]
+        parts = [(key, self.builder(part)) for key, part in (x.items() if isinstance(x, dict) else enumerate(x))]
+        kind = type(x)
+        if isinstance(x, tuple):
+            make = kind._make if hasattr(kind, "_make") else kind
+            return lambda values, args, kwargs: make([part(values, args, kwargs) for _, part in parts])
+        empty = copy(x)
+        empty.clear()
+
+        def build(values: Any, args: Any, kwargs: Any) -> Any:
+            made = copy(empty)
+            if isinstance(made, dict):
+                made.update({key: part(values, args, kwargs) for key, part in parts})
+            else:
+                made.extend(part(values, args, kwargs) for _, part in parts)
+            return made
+
+        return build
+
+    def _object_builder(self, x: Any) -> Build:
+        parts = [(name, self.builder(value)) for name, value in vars(x).items()]
         kind = type(x)
 
         def build(values: Any, args: Any, kwargs: Any) -> Any:
-            made = {key: part(values, args, kwargs) for key, part in parts}
-            if kind is dict:
-                return made
-            return kind(*made.values()) if hasattr(kind, "_fields") else kind(made.values())
+            made = object.__new__(kind)
+            vars(made).update({name: part(values, args, kwargs) for name, part in parts})
+            return made
 
         return build
+
+
+def _is_traced(x: Any) -> bool:
+    """Return whether an object has attributes that come from a recording."""
+    return hasattr(x, "__dict__") and not isinstance(x, type) and any(map(_holds_traced, vars(x).values()))
+
+
+def _holds_traced(x: Any) -> bool:
+    if isinstance(x, (list, tuple, dict)):
+        return any(map(_holds_traced, x.values() if isinstance(x, dict) else x))
+    return isinstance(raw(x), (Tracer, Number))
 
 
 def leaf(data: Any, requires_grad: bool, name: str | None) -> Tensor:

@@ -101,7 +101,8 @@ class _Planner:
         for n, instruction in reversed([*enumerate(self.program.instructions)]):
             target = targets.get(instruction.result)
             first = instruction.operands[0] if instruction.operands else None
-            if target is None or not instruction.operation.elementwise or not isinstance(first, Variable):
+            overwrites = instruction.operation.elementwise or instruction.operation.overwrites_first
+            if target is None or not overwrites or not isinstance(first, Variable):
                 continue
             if self.root(first) is first and self.last_read[first] == n:
                 targets.setdefault(first, target)
@@ -154,6 +155,8 @@ class _Planner:
         if (target.shape, target.dtype) != (result.shape, result.dtype) or self.last_read.get(target, -1) > n:
             return False
         reads = [variable for variable in instruction.reads if self.root(variable) is target]
+        if instruction.operation.overwrites_first:
+            return not reads or (reads == [target] and instruction.operands[0] is target)
         return not reads or (instruction.operation.elementwise and all(variable is target for variable in reads))
 
     def _hold(self, memory: Memory, variable: Variable) -> None:

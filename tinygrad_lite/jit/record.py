@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import gc
+import keyword
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import JitError
 from ..tensor import Tensor
 from .operations import is_literal
-from .outputs import REMOVED, Build, Outputs, Write
+from .outputs import ALL, Build, Outputs, Write
+from .places import EMPTY, contents, set_contents
 from .program import Instruction, Program, Variable
-from .state import GENERATORS, State
+from .state import GENERATORS, Input, State
 from .tracer import Recorder
 from .watch import Gradients, Namer, calls_watched, no_chance
 
@@ -89,11 +95,25 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
             before.lifted()
             _active.append(recorder)
             try:
-                with gradients.watched(), no_chance(), calls_watched(Namer(state)):
+                with _no_garbage(), gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
                     result = function(*lifted, **named)
             finally:
                 _active.pop()
+            if recorder.refusal is not None:
+                raise recorder.refusal
             return _finished(function, state, recorder, gradients, before, result)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Collect no garbage meanwhile: others' code that runs then is not the function's."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Before:
@@ -109,20 +129,21 @@ class Before:
 
     def __init__(self, state: State, gradients: Gradients) -> None:
         self.state, self.gradients = state, gradients
-        self.items = [_items(holder) for holder, _ in state.containers]
+        self.items = [contents(holder) for holder, _ in state.containers]
         self.bindings = [place.get() for place in state.bindings]
         generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
+        self.differentiable = {tensor: tensor.requires_grad for tensor in state.tensors}
         self.draws = [(bits, bits.state) for bits in map(_bits, generators)]
 
     def lifted(self) -> None:
         """Note how things stand with the tracers in place."""
-        self.lifted_items = [_items(holder) for holder, _ in self.state.containers]
+        self.lifted_items = [contents(holder) for holder, _ in self.state.containers]
         self.lifted_bindings = [place.get() for place in self.state.bindings]
 
     def put_back(self) -> None:
         """Put everything back."""
         for (holder, _), items in zip(self.state.containers, self.items, strict=True):
-            _set_items(holder, items)
+            set_contents(holder, items)
         for place, value in zip(self.state.bindings, self.bindings, strict=True):
             place.set(value)
         self.state.restore()
@@ -130,6 +151,8 @@ class Before:
             bits.state = state
         for tensor, grad in self.gradients.before.items():
             tensor.grad = grad
+        for tensor, requires_grad in self.differentiable.items():
+            tensor.requires_grad = requires_grad
 
 
 def _bits(generator: Any) -> Any:
@@ -146,20 +169,6 @@ def _put_back_on_error(before: Before) -> Iterator[None]:
         raise
 
 
-def _items(holder: Any) -> dict[Any, Any]:
-    """Return what a list or dictionary holds, by key."""
-    return dict(holder) if isinstance(holder, dict) else dict(enumerate(holder))
-
-
-def _set_items(holder: Any, items: dict[Any, Any]) -> None:
-    if isinstance(holder, dict):
-        for key in [key for key in holder if key not in items]:
-            del holder[key]
-        holder.update(items)
-    else:
-        holder[:] = items.values()
-
-
 def _finished(
     function: Callable[..., Any], state: State, recorder: Recorder, gradients: Gradients, before: Before, result: Any
 ) -> Recording:
@@ -170,6 +179,7 @@ def _finished(
     writes = [*_replaced_values(state, before, outputs), *_kept_gradients(state, gradients, outputs)]
     guards = state.guards | dict(_guards_of_gradients(state, gradients))
     guards |= dict(_guards_of_inputs(state, recorder, gradients))
+    guards |= dict(_guards_of_memory(state, updates, recorder))
 
     instructions, captured = _with_captured(recorder.instructions)
     _name_derivatives(instructions)
@@ -187,33 +197,34 @@ def _finished(
     before.put_back()
     for found in state.inputs:
         found.traced = found.value = None  # or the arrays of this call would be kept
-    changed = [found.place.holder_text for found in updates if isinstance(found.place.holder, Tensor)]
+    places = [place for found in updates for place in found.places]
+    changed = [place.holder_text for place in places if isinstance(place.holder, Tensor)]
     return Recording(program, state, sources, guards, writes, changed, build)
 
 
 def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[Write]:
     """Yield what now stands where something else stood: in Tensors, behind names, in lists and dictionaries."""
-    for found in state.inputs:
-        holder = found.place.holder
-        if isinstance(holder, Tensor) and holder._data is not found.traced:
-            yield Write(found.place.holder_text, "_data", outputs.builder(holder._data))
+    for tensor, text in state.tensors.items():
+        if tensor._data is not state.traced(tensor):
+            yield Write(text, "_data", outputs.builder(tensor._data))
+        if tensor.requires_grad is not before.differentiable[tensor]:
+            yield Write(text, "requires_grad", outputs.builder(tensor.requires_grad))
     for place, bound in zip(state.bindings, before.lifted_bindings, strict=True):
         if place.get() is not bound:
             yield Write(place.holder_text, place.key, outputs.builder(place.get()))
     for (holder, text), old in zip(state.containers, before.lifted_items, strict=True):
-        now = _items(holder)
-        changed = [key for key in now.keys() | old.keys() if now.get(key, REMOVED) is not old.get(key, REMOVED)]
-        if changed and isinstance(holder, list):
-            yield Write(text, slice(None), outputs.builder([*holder]))
+        now = contents(holder)
+        changed = [key for key in {**now, **old} if now.get(key, EMPTY) is not old.get(key, EMPTY)]
+        if changed and isinstance(holder, (list, deque, set)):
+            yield Write(text, ALL, outputs.builder([*holder]))
         else:
-            yield from (Write(text, key, outputs.builder(now.get(key, REMOVED))) for key in changed)
+            yield from (Write(text, key, outputs.builder(now.get(key, EMPTY))) for key in changed)
 
 
 def _kept_gradients(state: State, gradients: Gradients, outputs: Outputs) -> Iterator[Write]:
     """Yield the gradients that stay; those an update has used up do only if the next call goes on from them."""
-    inputs = {found.place.holder: found for found in state.inputs if isinstance(found.place.holder, Tensor)}
     for tensor in gradients.written:
-        traced = inputs[tensor].traced
+        traced = state.traced(tensor)
         is_used_up = (tensor._data is not traced or traced.changes) and tensor not in gradients.were_read
         yield Write(state.tensors[tensor], "grad", outputs.builder(None if is_used_up else tensor.grad))
 
@@ -234,6 +245,27 @@ def _guards_of_inputs(state: State, recorder: Recorder, gradients: Gradients) ->
             yield state.guard_of_value(found), found.path
 
 
+def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) -> Iterator[tuple[str, str]]:
+    """Yield the conditions that no argument shares the memory of what is changed in place: it would change too.
+
+    Raises
+    ------
+    JitError
+        If one does.
+    """
+    read = {variable for instruction in recorder.instructions for variable in instruction.reads}
+    for changed in updates:
+        for other in state.inputs:
+            is_array = isinstance(other.value, np.ndarray) and other is not changed
+            if is_array and other.started in read and (other.is_given or changed.is_given):
+                if np.may_share_memory(changed.value, other.value):
+                    raise JitError(
+                        f"{other.path} shares its memory with {changed.path}, which is changed in place: give a copy"
+                    )
+                state.names["may_share_memory"] = np.may_share_memory
+                yield f"not may_share_memory({changed.place.text}, {other.place.text})", other.path
+
+
 def _name_derivatives(instructions: list[Instruction]) -> None:
     """Let what a derivative comes to, which is what was computed of it last, have its name."""
     derivatives = [i.result for i in instructions if i.result.derivative_of is not None]
@@ -243,8 +275,11 @@ def _name_derivatives(instructions: list[Instruction]) -> None:
 
 
 def _identifier(function: Callable[..., Any]) -> str:
+    """Return what the program is called: as the function, if that is no name its source needs."""
     name = getattr(function, "__name__", type(function).__name__)
-    return name if name.isidentifier() else "program"
+    if not name.isidentifier():
+        return "program"
+    return f"{name}_" if keyword.iskeyword(name) or name in ("np", *dir(builtins)) else name
 
 
 def _with_captured(instructions: list[Instruction]) -> tuple[list[Instruction], dict[Variable, Any]]:

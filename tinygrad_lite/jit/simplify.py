@@ -1,7 +1,8 @@
 """Passes that make a program shorter and faster, and leave what it computes as it is.
 
-Each takes a program and returns one. Only `fold_factors` rounds differently, since it multiplies in another order; the
-others leave every bit of a result as it is.
+Each takes a program and returns one. `fold_factors` and `merge_sums` round differently, since they multiply and add in
+another order; the others leave every bit of a result as it is, but where a copy of an array in another order is left
+out, whose elements NumPy would have added up in that order.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from . import operations
 from .operations import REDUCTIONS, of_numbers, of_ufunc
 from .program import Instruction, Program, Variable, variables_in
 
-ADDITIVE = ("add", "subtract")
 multiply, divide, power = (of_ufunc(ufunc) for ufunc in (np.multiply, np.divide, np.power))
 total = REDUCTIONS["sum"]
 
@@ -73,7 +73,7 @@ def _computed(instruction: Instruction) -> Any:
 
 
 def _is_one(x: Any) -> bool:
-    return not isinstance(x, (Variable, tuple, str)) and np.ndim(x) == 0 and x == 1
+    return not isinstance(x, (Variable, tuple, str)) and np.ndim(x) == 0 and bool(x == 1)
 
 
 def _has_type(x: Any, result: Variable) -> bool:
@@ -107,11 +107,15 @@ def drop_moves(program: Program) -> Program:
     """Leave out what moves elements for nothing: copies, reshapes to the same shape, transposes of transposes."""
     made = {instruction.result: instruction for instruction in program.instructions}
     uses = program.uses()
-    return program.rewritten(lambda instruction: _moved(instruction, made, uses))
+    narrowed: set[Variable] = set()
+    return program.rewritten(lambda instruction: _moved(instruction, made, uses, narrowed))
 
 
 def _moved(
-    instruction: Instruction, made: dict[Variable, Instruction], uses: dict[Variable, list[Instruction | None]]
+    instruction: Instruction,
+    made: dict[Variable, Instruction],
+    uses: dict[Variable, list[Instruction | None]],
+    narrowed: set[Variable],
 ) -> Any:
     operation, result, params = instruction.operation, instruction.result, instruction.params
     x = instruction.operands[0] if instruction.operands else None
@@ -133,16 +137,17 @@ def _moved(
             return [
                 replace(instruction, operands=source.operands, params={"axes": tuple(before[axis] for axis in axes)})
             ]
-    if operation is operations.broadcast_to and all(_broadcasts(use, result) for use in uses.get(result, [])):
+    if operation is operations.broadcast_to and all(_stretches(use, result, narrowed) for use in uses.get(result, [])):
+        narrowed.add(result)
         return x
     return [instruction]
 
 
-def _broadcasts(use: Instruction | None, wide: Variable) -> bool:
-    """Return whether an instruction would stretch an operand to its shape by itself."""
-    if use is None or not use.operation.elementwise or use.operation in (operations.put, operations.add_at):
+def _stretches(use: Instruction | None, wide: Variable, narrowed: set[Variable]) -> bool:
+    """Return whether an instruction would stretch an operand to its shape by itself, for the sake of another one."""
+    if use is None or not use.operation.elementwise:
         return False
-    others = [x for x in use.operands if isinstance(x, Variable) and x is not wide]
+    others = [x for x in use.operands if isinstance(x, Variable) and x is not wide and x not in narrowed]
     return np.broadcast_shapes(*(x.shape for x in others)) == wide.shape
 
 
@@ -155,6 +160,8 @@ def merge_sums(program: Program) -> Program:
         x = instruction.operands[0] if instruction.operands else None
         source = made.get(x) if isinstance(x, Variable) else None
         if source is None or source.operation is not total or len(uses[source.result]) > 1:
+            return [instruction]
+        if "dtype" in source.params or "dtype" in instruction.params:
             return [instruction]
         axes, (summed,) = _axes(source), source.operands
         kept = tuple(1 if axis in axes else n for axis, n in enumerate(summed.shape))
@@ -195,8 +202,9 @@ def _sum(instruction: Instruction, x: Variable, axes: tuple[int, ...], keepdims:
 def fold_factors(program: Program) -> Program:
     """Multiply by a number where there are the fewest elements: ``lr * (x.T @ g)`` becomes ``x.T @ (lr * g)``.
 
-    A product with a number moves from the result of a linear operation to an operand, on through the operation
-    that the operand came from, and so on, as long as nothing else reads what lies between.
+    A product with a number moves from the result of a product or a sum to an operand, on through the operation that
+    the operand came from, and so on, as long as nothing else reads what lies between. It does not move into
+    differences: what rounding does to their terms is not small beside the difference.
     """
     for factor in dict.fromkeys(_factor(i) for i in program.instructions):
         if isinstance(factor, Variable) and factor in program.inputs:
@@ -259,8 +267,6 @@ class _Folding:
         if use.result not in free:
             return False
         positions = [k for k, operand in enumerate(use.operands) if operand is x]
-        if use.operation.name in ADDITIVE:
-            return True
         return len(positions) == 1 and positions[0] in use.operation.linear_in
 
     def cost(self, x: Variable) -> float:
@@ -275,16 +281,28 @@ class _Folding:
         if _product(instruction)[0] is not None and not isinstance(_product(instruction)[0], Variable):
             self.ways[x] = partial(self._with_number, instruction)
             return 0
-        options: list[tuple[int, ...]] = [(k,) for k in instruction.operation.linear_in]
-        options += [(0, 1)] if instruction.operation.name in ADDITIVE else []
-        for positions in options:
-            operands = [instruction.operands[k] for k in positions]
-            if all(_has_elements(operand) for operand in operands):
+        for k in instruction.operation.linear_in:
+            operand = instruction.operands[k]
+            if _has_elements(operand):
                 ways = dict(self.ways)
-                cost = sum(self.cost(operand) for operand in operands)
+                cost = self.cost(operand)
                 if cost < best:
                     best = cost
-                    self.ways[x] = partial(self._through, instruction, positions)
+                    self.ways[x] = partial(self._through, instruction, k)
+                else:
+                    self.ways = ways
+        return best
+        if _product(instruction)[0] is not None and not isinstance(_product(instruction)[0], Variable):
+            self.ways[x] = partial(self._with_number, instruction)
+            return 0
+        for k in instruction.operation.linear_in:
+            operand = instruction.operands[k]
+            if _has_elements(operand):
+                ways = dict(self.ways)
+                cost = self.cost(operand)
+                if cost < best:
+                    best = cost
+                    self.ways[x] = partial(self._through, instruction, k)
                 else:
                     self.ways = ways
         return best
@@ -316,8 +334,8 @@ class _Folding:
         yield Instruction(product, (self.factor, number), {}, both, instruction.phase)
         yield Instruction(multiply, (both, x), {}, self._result(instruction.result), instruction.phase)
 
-    def _through(self, instruction: Instruction, positions: tuple[int, ...]) -> Iterator[Instruction]:
-        operands = tuple(self.scaled[x] if k in positions else x for k, x in enumerate(instruction.operands))
+    def _through(self, instruction: Instruction, position: int) -> Iterator[Instruction]:
+        operands = tuple(self.scaled[x] if k == position else x for k, x in enumerate(instruction.operands))
         yield replace(instruction, operands=operands, result=self._result(instruction.result))
 
     def _result(self, x: Variable) -> Variable:

@@ -43,7 +43,8 @@ class _Writer:
     def __init__(self, program: Program, plan: Plan) -> None:
         self.program, self.plan = program, plan
         self.constants: dict[int, tuple[str, Any]] = {}
-        self.names = _names(program, plan)
+        self.taken = {"np", program.name, *keyword.kwlist, *dir(builtins)}
+        self.names = _names(program, plan, self.taken)
 
     def text(self) -> str:
         body = [*self._body()]
@@ -103,8 +104,16 @@ class _Writer:
             for instruction in group:
                 yield from self._noted(instruction)
             yield ""
-        yield from self._copies()
-        outputs = [self._output(*pair) for pair in zip(self.program.outputs, self.plan.copied, strict=True)]
+        outputs = [self._operand(x) for x in self.program.outputs]
+        copies = [*self._copies()]
+        for i, copied in enumerate(self.plan.copied):
+            if copied and copies:  # before what it is a copy of changes
+                name = self._unique(f"old_{outputs[i]}" if outputs[i].isidentifier() else "old")
+                yield f"{name} = {outputs[i]}.copy()"
+                outputs[i] = name
+            elif copied:
+                outputs[i] += ".copy()"
+        yield from copies
         if outputs:
             yield f"return {', '.join(outputs)}"
         elif not self.program.instructions and not self.program.updates:
@@ -149,24 +158,31 @@ class _Writer:
         if isinstance(x, np.ndarray) and x.ndim == 0:
             x = x[()]
         if isinstance(x, np.ndarray):
-            name = f"constant_{len(self.constants) + 1}"
-            return self.constants.setdefault(id(x), (name, literal(x)))[0]
+            if id(x) not in self.constants:
+                self.constants[id(x)] = (self._unique("constant"), literal(x))
+            return self.constants[id(x)][0]
         return literal(x)
 
     def _copies(self) -> Iterator[str]:
         """Yield what brings inputs up to date whose new value could not be computed in place."""
         left = [(old, new) for old, new in self.program.updates if self.plan.places.get(new) is not old]
         texts = {old: self._operand(new) for old, new in left}
-        if any(isinstance(new, Variable) and new in self.program.inputs for _, new in left):
-            # One may be the other's new value.
+        if len(texts) > 1:
+            # One may be the other's new value, or a view of it.
             for old, text in texts.items():
-                yield f"new_{self.names[old]} = {text}.copy()"
-                texts[old] = f"new_{self.names[old]}"
+                texts[old] = self._unique(f"new_{self.names[old]}")
+                yield f"{texts[old]} = {text}.copy()"
         for old, text in texts.items():
             yield f"np.copyto({self.names[old]}, {text})"
 
-    def _output(self, x: Any, copied: bool) -> str:
-        return f"{self._operand(x)}.copy()" if copied else self._operand(x)
+    def _unique(self, wanted: str) -> str:
+        """Return a name that nothing has yet."""
+        name = wanted
+        numbers = count(2)
+        while name in self.taken:
+            name = f"{wanted}_{next(numbers)}"
+        self.taken.add(name)
+        return name
 
 
 def _is_inline(instruction: Instruction) -> bool:
@@ -193,10 +209,9 @@ def _along(links: Mapping[Variable, Variable], variable: Variable) -> Iterator[V
         yield variable
 
 
-def _names(program: Program, plan: Plan) -> dict[Variable, str]:
+def _names(program: Program, plan: Plan, taken: set[str]) -> dict[Variable, str]:
     """Return a name for each variable: the user's own first, then those of layers and rules, then of operations."""
     names: dict[Variable, str] = {}
-    taken = {"np", "result", program.name, *keyword.kwlist, *dir(builtins)}
     heirs = {old: new for new, old in plan.overwrites.items()}
 
     def take(variable: Variable, wanted: str) -> None:

@@ -8,12 +8,23 @@ program is needed.
 from __future__ import annotations
 
 import dataclasses
+import dis
 import functools
 import inspect
 import re
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from contextvars import ContextVar
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
 
 import numpy as np
@@ -24,64 +35,25 @@ from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
+from .origin import is_library
+from .places import EMPTY, Place, alike, slots_of
 from .program import Variable
 from .tracer import Recorder
 
 PLAIN = (int, float, complex, str, bytes, range, np.generic, np.dtype)
+CONTAINERS = (tuple, list, dict, set, frozenset, deque)
 GIVEN = ("args", "kwargs")
 GENERATORS = (np.random.Generator, np.random.RandomState)
-
-
-@dataclasses.dataclass(eq=False)
-class Place:
-    """Somewhere a value is kept: an item of a dictionary or list, a cell of a closure, the data of a Tensor.
-
-    Attributes
-    ----------
-    holder : object
-        What keeps it.
-    key : object
-        The key of an item, or the name of an attribute.
-    holder_text : str
-        The holder, as an expression of the names in `State.names`.
-    text : str
-        The place, as such an expression.
-    """
-
-    holder: Any
-    key: Any
-    holder_text: str
-    text: str
-
-    def get(self) -> Any:
-        """Return the value."""
-        return fetch(self.holder, self.key)
-
-    def set(self, value: Any) -> None:
-        """Put another value there."""
-        store(self.holder, self.key, value)
-
-
-def fetch(holder: Any, key: Any) -> Any:
-    """Return what a holder keeps."""
-    return getattr(holder, key) if isinstance(holder, (CellType, Tensor)) else holder[key]
-
-
-def store(holder: Any, key: Any, value: Any) -> None:
-    """Let a holder keep something else."""
-    if isinstance(holder, (CellType, Tensor)):
-        setattr(holder, key, value)
-    else:
-        holder[key] = value
+MOST = 20_000  # values that a function may reach
 
 
 @dataclasses.dataclass(eq=False)
 class Input:
-    """A place whose value the program reads.
+    """A value that the program may read.
 
     Attributes
     ----------
-    place : Place
+    places : list of Place
         Where it is.
     path : str
         How the user knows it: ``net.hidden.weight``.
@@ -89,18 +61,26 @@ class Input:
         The array, number or generator there before the recording.
     owner : Tensor or None
         The Tensor whose gradient it is.
+    has_history : bool
+        Whether it is a Tensor that was computed from others.
     started : Variable
         What it is in the program.
     traced : Tracer, Number or Draws
         What stands there during the recording.
     """
 
-    place: Place
+    places: list[Place]
     path: str
     value: Any
     owner: Tensor | None = None
+    has_history: bool = False
     started: Variable = dataclasses.field(init=False)
     traced: Any = dataclasses.field(init=False, default=None)
+
+    @property
+    def place(self) -> Place:
+        """The first place."""
+        return self.places[0]
 
     @property
     def is_given(self) -> bool:
@@ -129,18 +109,37 @@ class State:
     tensors : dict of Tensor to str
         Every Tensor, and how it is reached.
     containers : list of (holder, str)
-        Every list and dictionary, and how it is reached.
+        Every list, dictionary and the like, class and object, and how it is reached.
     bindings : list of Place
         Where the names of closures and modules stand for something.
     """
 
     def __init__(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
-        self.names: dict[str, Any] = {"is_recording": is_recording, "get_default_dtype": get_default_dtype}
+        # Of a library's objects only those attributes matter that the code names, so the names are collected first.
+        self._code_names: set[str] = set()
+        for _ in range(2):
+            self._begin()
+            self._visit_callable(function, getattr(function, "__name__", "function"))
+            names = _argument_names(function, args)
+            for i, value in enumerate(args):
+                self._visit(value, Place(args, i, "args", str(i)), names[i])
+            for name, value in kwargs.items():
+                self._visit(value, Place(kwargs, name, "kwargs", repr(name)), name)
+        self._guard(f"len(args) == {len(args)} and [*kwargs] == {self.bind([*kwargs])}", "the number of arguments")
+        self._name_tensors()
+
+    def _begin(self) -> None:
+        self.names: dict[str, Any] = {
+            "is_recording": is_recording,
+            "get_default_dtype": get_default_dtype,
+            "alike": alike,
+            "array_equal": np.array_equal,
+            "EMPTY": EMPTY,
+        }
         self._seen: dict[int, str] = {}
         self.guards: dict[str, str] = {}
         self._guard(f"is_recording() is {is_recording()}", "no_grad()")
         self._guard(f"get_default_dtype() == {self.bind(get_default_dtype())}", "the default dtype")
-        self._guard(f"len(args) == {len(args)} and len(kwargs) == {len(kwargs)}", "the number of arguments")
         self.inputs: list[Input] = []
         self.tensors: dict[Tensor, str] = {}
         self.tensor_names: dict[Tensor, str] = {}
@@ -148,46 +147,51 @@ class State:
         self.bindings: list[Place] = []
         self.modules: dict[Module, str] = {}
         self.optimizers: dict[str, Optimizer] = {}
-        self._of_globals: set[str] = set()
+        self._arrays: dict[int, Input] = {}
         self._tuples: list[tuple[Any, Place]] = []
         self._visited: set[int] = set()
-        self._globals: set[tuple[str, str]] = set()
+        self._globals: set[tuple[int, str]] = set()
         self._lifts_numbers = False
-        self._visit_function(function)
-        names = _argument_names(function, args)
-        for i, value in enumerate(args):
-            self._visit(value, args, i, "args", names[i], given=True)
-        for name, value in kwargs.items():
-            self._visit(value, kwargs, name, "kwargs", name, given=True)
-        self._name_tensors()
+        self._count = 0
 
     def lift(self, recorder: Recorder) -> None:
         """Put tracers in the place of all inputs."""
-        recorder.names = {tensor: _as_identifier(name) for tensor, name in self.tensor_names.items()}
+        recorder.names = self.identifiers
         in_tuples: dict[tuple[int, Any], Any] = {}
         for found in self.inputs:
-            name = self.name_of(found)
-            found.traced = recorder.lift(found.value, name, found.is_given)
+            found.traced = recorder.lift(found.value, self.name_of(found), found.is_given)
             found.started = found.traced.variable
-            if isinstance(found.place.holder, tuple):
-                in_tuples[id(found.place.holder), found.place.key] = found.traced
-            else:
-                found.place.set(found.traced)
+            if found.has_history:
+                found.traced.refusal = (
+                    f"the Tensor {found.path} was computed outside of the jitted function, and no program can go back "
+                    "into its history"
+                )
+            for place in found.places:
+                if isinstance(place.holder, tuple):
+                    in_tuples[id(place.holder), place.key] = found.traced
+                else:
+                    place.set(found.traced)
         for whole, place in reversed(self._tuples):  # the innermost first
-            changed = tuple(in_tuples.get((id(whole), i), x) for i, x in enumerate(whole))
+            changed = [in_tuples.get((id(whole), i), x) for i, x in enumerate(whole)]
             if any(a is not b for a, b in zip(changed, whole, strict=True)):
-                in_tuples[id(place.holder), place.key] = changed
+                again = type(whole)._make(changed) if hasattr(whole, "_make") else type(whole)(changed)
+                in_tuples[id(place.holder), place.key] = again
                 if not isinstance(place.holder, tuple):
-                    place.set(changed)
+                    place.set(again)
+
+    def traced(self, tensor: Tensor) -> Any:
+        """Return what stood for the data of a Tensor when the recording began."""
+        return next(f.traced for f in self.inputs if any(place.holder is tensor for place in f.places))
 
     def restore(self) -> None:
         """Put everything back that `lift` replaced and the recording has left in its place."""
         for whole, place in self._tuples:
-            if not isinstance(place.holder, tuple):
+            if not (place.is_fixed or isinstance(place.holder, tuple)):
                 place.set(whole)
         for found in self.inputs:
-            if not isinstance(found.place.holder, tuple):
-                found.place.set(found.value)
+            for place in found.places:
+                if not (place.is_fixed or isinstance(place.holder, tuple)):
+                    place.set(found.value)
 
     def guards_of(self, found: Input) -> list[str]:
         """Return the conditions on an input's type."""
@@ -203,9 +207,8 @@ class State:
     def guard_of_value(self, found: Input) -> str:
         """Return the condition that an input, a number or a mask, has the value it has now."""
         if isinstance(found.value, np.ndarray):
-            self.names["array_equal"] = np.array_equal
             return f"array_equal({found.place.text}, {self.bind(found.value.copy())})"
-        return f"{found.place.text} == {self.bind(found.value)}"
+        return f"alike({found.place.text}, {self.bind(found.value)})"
 
     def name_of(self, found: Input) -> str:
         """Return what an input is called in the program."""
@@ -234,67 +237,117 @@ class State:
             self.names[name] = value
         return name
 
-    def _visit(self, value: Any, holder: Any, key: Any, holder_text: str, path: str, given: bool = False) -> None:
-        """Look at a value and what is behind it; ``given`` if another one may stand there at the next call."""
-        attribute = isinstance(holder, (CellType, Tensor))
-        text = f"{holder_text}.{key}" if attribute else f"{holder_text}[{self._key(key)}]"
-        place = Place(holder, key, holder_text, text)
-        if isinstance(holder, CellType) or holder_text in self._of_globals:
-            self.bindings.append(place)
+    def reaches(self, value: Any) -> bool:
+        """Return whether an object was there before."""
+        return id(value) in self._seen
+
+    def _visit(self, value: Any, place: Place, path: str) -> None:
+        """Look at a value and what is behind it."""
+        self._count += 1
+        if self._count > MOST:
+            raise JitError(
+                f"the function reaches more than {MOST:,} values, the last of them {path}: let it reach less, and pass "
+                "what it needs as arguments"
+            )
+        text, given = place.text, place.holder_text.startswith(GIVEN)
         number = type(value) is float or (type(value) is int and not given)
         if isinstance(value, np.ndarray) or (isinstance(value, np.generic) and given):
-            self.inputs.append(Input(place, path, value))
+            self._visit_array(value, place, path)
+        elif isinstance(value, GENERATORS) and place.is_fixed:
+            raise JitError(
+                f"the random generator {path} stands where jit cannot follow its draws: let the function reach it by a "
+                "name, an attribute or an argument of its own"
+            )
         elif isinstance(value, GENERATORS):
-            self._guard(f"{text} is {self.bind(value)}", path)
-            self.inputs.append(Input(place, path, value))
-        elif number and (given or self._lifts_numbers):
+            self._guard(f"type({text}) is {self.bind(type(value))}" if given else f"{text} is {self.bind(value)}", path)
+            self._add_input(value, place, path)
+        elif number and (given or self._lifts_numbers) and not place.is_fixed:
             self._guard(f"type({text}) is {type(value).__name__}", path)
-            self.inputs.append(Input(place, path, value))
-        elif value is None or isinstance(value, (bool, *PLAIN)):
+            self._add_input(value, place, path)
+        elif isinstance(value, (bool, type(None), *PLAIN)):
             self._guard_equal(text, value, path)
-        elif type(value) in (tuple, list, dict):
-            self._visit_container(value, place, path, given)
+        elif isinstance(value, CONTAINERS):
+            self._visit_container(value, place, path)
         elif isinstance(value, Tensor):
             self._visit_tensor(value, text, path, given)
+        elif isinstance(value, ModuleType):
+            self._guard(f"{text} is {self.bind(value)}", path)
+            self._visit_module(value, path)
+        elif isinstance(value, Iterator):
+            raise JitError(
+                f"{path} is an iterator, which gives something else each time: take the next value outside of the "
+                "jitted function, and give it as an argument"
+            )
+        elif isinstance(value, bytearray):
+            self._guard(f"alike({text}, {self.bind(value[:])})", path)
+        elif given and not callable(value) and not isinstance(value, Optimizer) and hasattr(value, "__dict__"):
+            self._guard(f"type({text}) is {self.bind(type(value))}", path)
+            self._visit_attributes(value, text, path)
         else:
             self._guard(f"{text} is {self.bind(value)}", path)
             self._visit_object(value, path)
 
-    def _key(self, key: Any) -> str:
-        return repr(key) if isinstance(key, (str, int)) else self.bind(key)
+    def _add_input(self, value: Any, place: Place, path: str) -> Input:
+        found = Input([place], path, value)
+        self.inputs.append(found)
+        return found
 
     def _guard(self, condition: str, path: str) -> None:
         self.guards.setdefault(condition, path)
 
     def _guard_equal(self, text: str, value: Any, path: str) -> None:
+        kept = self.bind(value)
         if value is None or isinstance(value, bool):
             self._guard(f"{text} is {value}", path)
-        else:
-            kept = self.bind(value)
-            # A number that is not one equals nothing, but is itself.
+        elif isinstance(value, (str, int)):
             self._guard(f"({text} is {kept} or type({text}) is type({kept}) and {text} == {kept})", path)
-
-    def _visit_container(self, value: Any, place: Place, path: str, given: bool) -> None:
-        text = place.text
-        if not given:
-            if id(value) in self._seen:
-                self._guard(f"{text} is {self._seen[id(value)]}", path)
-                return
-            name = self.bind(value)
-            self._guard(f"{text} is {name}", path)
-            text = name
         else:
-            self._guard(f"type({text}) is {type(value).__name__}", path)
-        if all(x is None or isinstance(x, (bool, *PLAIN)) for x in _items(value)) and not self._lifts_numbers:
-            self._guard(f"{text} == {self.bind(value if isinstance(value, tuple) else value.copy())}", path)
+            self._guard(f"({text} is {kept} or alike({text}, {kept}))", path)
+
+    def _visit_array(self, value: Any, place: Place, path: str) -> None:
+        if type(value) not in (np.ndarray, np.memmap) and not isinstance(value, np.generic):
+            raise JitError(f"{path} is a {type(value).__name__}, whose arithmetic is its own: give a plain array")
+        known = self._arrays.get(id(value))
+        if known is not None:
+            self._guard(f"{place.text} is {known.place.text}", path)
+            known.places.append(place)
+        elif place.is_fixed:
+            self._guard(f"array_equal({place.text}, {self.bind(value.copy())})", path)
+        else:
+            self._arrays[id(value)] = self._add_input(value, place, path)
+
+    def _visit_container(self, value: Any, place: Place, path: str) -> None:
+        text = place.text
+        given = place.holder_text.startswith(GIVEN)
+        if given:
+            self._guard(f"type({text}) is {self.bind(type(value))}", path)
+        else:
+            known = id(value) in self._seen
+            self._guard(f"{text} is {self.bind(value)}", path)
+            if known:
+                return
+            text = self.bind(value)
+        parts = value.values() if isinstance(value, dict) else value
+        if not isinstance(value, tuple):
+            self.containers.append((value, text))
+        if isinstance(value, (set, frozenset)) or (
+            not self._lifts_numbers and not given and all(map(_is_plain, parts))
+        ):
+            kept = value if isinstance(value, (tuple, frozenset)) else value.copy()
+            self._guard(f"alike({text}, {self.bind(kept)})", path)
+            return
+        if isinstance(value, dict):
+            self._guard(f"[*{text}] == {self.bind([*value])}", path)
         else:
             self._guard(f"len({text}) == {len(value)}", path)
-            for key, x in value.items() if isinstance(value, dict) else enumerate(value):
-                self._visit(x, value, key, text, f"{path}.{key}", given)
-        if isinstance(value, tuple):
+        for key, x in [*value.items()] if isinstance(value, dict) else enumerate(value):
+            key_text = repr(key) if isinstance(key, (str, int)) else self.bind(key)
+            is_fixed = place.is_fixed and isinstance(value, tuple)
+            self._visit(x, Place(value, key, text, key_text, is_fixed), f"{path}.{key}")
+        if isinstance(value, tuple) and not place.is_fixed:
             self._tuples.append((value, place))
-        else:
-            self.containers.append((value, text))
+        if type(value) not in CONTAINERS:
+            self._visit_attributes(value, text, path)
 
     def _visit_tensor(self, tensor: Tensor, text: str, path: str, given: bool) -> None:
         known = self.tensors.get(tensor)
@@ -302,137 +355,144 @@ class State:
             self._guard(f"{text} is {known}", path)
             return
         if given:
-            self._guard(f"type({text}) is {self.bind(Tensor)}", path)
+            self._guard(f"type({text}) is {self.bind(type(tensor))}", path)
         else:
-            name = self.bind(tensor)
-            self._guard(f"{text} is {name}", path)
-            text = name
-        if tensor.operation is not None and tensor.requires_grad and not given:
-            raise JitError(
-                f"the Tensor {path} was computed outside of the jitted function and has a history there, which no "
-                "program can go back into: compute it inside, or use its .detach()"
-            )
+            self._guard(f"{text} is {self.bind(tensor)}", path)
+            text = self.bind(tensor)
         self._guard(f"{text}.requires_grad is {tensor.requires_grad}", path)
         self.tensors[tensor] = text
         self.tensor_names[tensor] = path
-        self.inputs.append(Input(Place(tensor, "_data", text, f"{text}._data"), path, tensor._data))
+        place = Place(tensor, "_data", text, "'_data'")
+        if id(tensor._data) in self._arrays:
+            self._visit_array(tensor._data, place, path)
+            found = self._arrays[id(tensor._data)]
+        else:
+            found = self._arrays[id(tensor._data)] = self._add_input(tensor._data, place, path)
+        found.has_history = tensor.operation is not None and tensor.requires_grad
         if tensor.grad is not None:
-            place = Place(tensor.grad, "_data", f"{text}.grad", f"{text}.grad._data")
-            self.inputs.append(Input(place, f"{path}.grad", tensor.grad._data, owner=tensor))
+            data = Place(tensor.grad, "_data", f"{text}.grad", "'_data'")
+            self._add_input(tensor.grad._data, data, f"{path}.grad").owner = tensor
 
     def _visit_object(self, value: Any, path: str) -> None:
         """Look behind an object whose identity is guarded already."""
         if id(value) in self._visited:
             return
         self._visited.add(id(value))
+        self.bind(value)  # so that it lives as long as its identity counts
+        if callable(getattr(value, "__wrapped__", None)):
+            self._visit_object(value.__wrapped__, path)
         if isinstance(value, FunctionType):
-            if not _is_library(value.__module__):
+            if not is_library(value.__module__):
                 self._visit_function(value)
         elif isinstance(value, MethodType):
-            self._visit_object(value.__self__, path.rpartition(".")[0] or path)
+            self._visit_object(value.__self__, path.rpartition(".")[0] or "self")
             self._visit_object(value.__func__, path)
         elif isinstance(value, functools.partial):
-            for i, part in enumerate((value.func, *value.args, *value.keywords.values())):
-                name = self.bind((part,))
-                self._visit(part, self.names[name], 0, name, f"{path}.{i}")
+            text = self.bind(value)
+            for name in ("func", "args", "keywords"):
+                self._visit(getattr(value, name), Place(value, name, text, name, is_fixed=True), path)
+        elif isinstance(value, ContextVar):
+            self._guard(f"{self.bind(value)}.get(EMPTY) is {self.bind(value.get(EMPTY))}", path)
         elif isinstance(value, type):
-            if not _is_library(value.__module__):
-                self._visit_class(value, path)
-        elif hasattr(value, "__wrapped__") and isinstance(value.__wrapped__, FunctionType):
-            self._visit_object(value.__wrapped__, path)
-        elif hasattr(value, "__dict__") and not isinstance(value, (ModuleType, BuiltinFunctionType)):
-            self._visit_instance(value, path)
+            self._visit_class(value)
+        elif not isinstance(value, (BuiltinFunctionType, ModuleType)) and not hasattr(value, "__wrapped__"):
+            self._visit_attributes(value, self.bind(value), path)
 
-    def _visit_instance(self, value: Any, path: str) -> None:
-        module = type(value).__module__
-        if _is_library(module) and not module.startswith(__name__.partition(".")[0]):
-            return
+    def _visit_attributes(self, value: Any, text: str, path: str) -> None:
+        """Look at the attributes of an object, and at its class."""
         if isinstance(value, Module):
             self.modules.setdefault(value, path)
         if isinstance(value, Optimizer):
             self.optimizers[path] = value
-        self._visit_class(type(value), path)
-        attributes = vars(value)
-        text = self.bind(attributes)
-        self._guard(f"len({text}) == {len(attributes)}", path)
-        self.containers.append((attributes, text))
+        self._visit_class(type(value))
+        named_alone = is_library(type(value).__module__) and not _is_own(value)
         before, self._lifts_numbers = self._lifts_numbers, isinstance(value, Optimizer)
-        for name, x in attributes.items():
-            self._visit(x, attributes, name, text, f"{path}.{name}")
+        if hasattr(value, "__dict__"):
+            attributes = vars(value)
+            bound = f"vars({text})" if text.startswith(GIVEN) else self.bind(attributes)
+            if not named_alone:
+                self._guard(f"len({bound}) == {len(attributes)}", path)
+            self.containers.append((attributes, bound))
+            for name, x in [*attributes.items()]:
+                if not named_alone or name in self._code_names:
+                    self._visit(x, Place(attributes, name, bound, repr(name)), f"{path}.{name}")
+        slots = slots_of(value)
+        if slots and not named_alone:
+            self.containers.append((value, text))
+            for name in slots:
+                self._visit(getattr(value, name), Place(value, name, text, repr(name)), f"{path}.{name}")
         self._lifts_numbers = before
 
-    def _visit_class(self, cls: type, path: str) -> None:
+    def _visit_class(self, cls: type) -> None:
         for base in cls.__mro__:
-            if id(base) in self._visited or _is_library(base.__module__):
+            if id(base) in self._visited and base is not cls:
                 continue
-            self._visited.add(id(base))
-            text = self.bind(vars(base))
-            for name, x in vars(base).items():
-                function = getattr(x, "__func__", getattr(x, "fget", x))
-                if isinstance(function, FunctionType):
-                    self._guard(f"{text}[{name!r}] is {self.bind(x)}", f"{base.__name__}.{name}")
-                    self._visit_object(function, name)
-                elif not name.startswith("__") and isinstance(x, (bool, *PLAIN, type(None))):
-                    self._guard_equal(f"{text}[{name!r}]", x, f"{base.__name__}.{name}")
+            if is_library(base.__module__) or id(vars(base).get("__dict__", base)) in self._visited:
+                continue
+            self._visited.add(id(vars(base).get("__dict__", base)))
+            text = self.bind(base)
+            self._guard(f"len(vars({text})) == {len(vars(base))}", base.__name__)
+            self.containers.append((base, text))
+            for name, x in [*vars(base).items()]:
+                inner = getattr(x, "__func__", getattr(x, "fget", x))
+                place, path = Place(base, name, text, repr(name)), f"{base.__name__}.{name}"
+                if isinstance(inner, FunctionType):
+                    self._guard(f"{place.text} is {self.bind(x)}", path)
+                    self._visit_object(inner, path)
+                elif not name.startswith("__") and not isinstance(x, (MemberDescriptorType, GetSetDescriptorType)):
+                    self._visit(x, place, path)
 
-    def _visit_function(self, function: Any) -> None:
+    def _visit_callable(self, function: Any, path: str) -> None:
+        self.bind(function)
+        self._visit_object(function, path if path.isidentifier() else "function")
+
+    def _visit_function(self, function: FunctionType) -> None:
         """Look at what a function reads besides its arguments."""
-        while not isinstance(function, (FunctionType, MethodType)) and hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        if isinstance(function, MethodType):
-            self._visit_object(function, "self")
-            return
-        if not isinstance(function, FunctionType):
-            self._visit_object(function, getattr(function, "__name__", type(function).__name__).lower())
-            return
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:  # a name that is not yet bound
-                continue
-            bound = self.bind(cell)
-            self._visit(value, cell, "cell_contents", bound, name)
-        text = self.bind(function.__globals__)
-        self._of_globals.add(text)
-        for name in _names_in(function.__code__):
-            if name in function.__globals__:
-                value = function.__globals__[name]
-                if isinstance(value, ModuleType):
-                    self._visit_module(value, function.__code__, f"{text}[{name!r}]", name)
-                else:
-                    self._visit_once(value, function.__globals__, name, text, name)
-        defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-        for i, x in enumerate(defaults):
-            kept = self.bind((x,))
-            self._visit(x, self.names[kept], 0, kept, f"{function.__name__}.{i}")
+        code, text, outer = function.__code__, self.bind(function), function.__globals__
+        names, attributes, modules = _names_in(code)
+        self._code_names |= attributes
+        self._guard(f"{text}.__code__ is {self.bind(code)}", function.__name__)
+        for name in ("__defaults__", "__kwdefaults__"):
+            self._visit(getattr(function, name), Place(function, name, text, repr(name)), function.__name__)
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            self._visit_binding(Place(cell, "cell_contents", self.bind(cell), "'cell_contents'"), name)
+        for name in sorted(names):
+            if (id(outer), name) not in self._globals:
+                self._globals.add((id(outer), name))
+                self._visit_binding(Place(outer, name, self.bind(outer), repr(name)), name)
+        for name in sorted(modules & sys.modules.keys()):
+            self._visit_module(sys.modules[name], name)
 
-    def _visit_module(self, module: ModuleType, code: CodeType, text: str, path: str) -> None:
-        """Look at what code reads of a module of the user's."""
-        if _is_library(module.__name__):
+    def _visit_module(self, module: ModuleType, path: str) -> None:
+        """Look at those attributes of a module that code names somewhere."""
+        if module.__name__.partition(".")[0] in ("numpy", "builtins", __name__.partition(".")[0]):
             return
-        self._guard(f"{text} is {self.bind(module)}", path)
         attributes = vars(module)
-        bound = self.bind(attributes)
-        self._of_globals.add(bound)
-        for name in _names_in(code):
-            if name in attributes:
-                value = attributes[name]
-                if isinstance(value, ModuleType):
-                    self._visit_module(value, code, f"{bound}[{name!r}]", name)
-                else:
-                    self._visit_once(value, attributes, name, bound, f"{path}.{name}")
+        for name in sorted(self._code_names & attributes.keys()):
+            if (id(attributes), name) not in self._globals:
+                self._globals.add((id(attributes), name))
+                place = Place(attributes, name, self.bind(attributes), repr(name))
+                self._visit_binding(place, f"{path}.{name}")
 
-    def _visit_once(self, value: Any, holder: Any, key: str, text: str, path: str) -> None:
-        """Look at a global that several functions may read."""
-        if (text, key) not in self._globals:
-            self._globals.add((text, key))
-            self._visit(value, holder, key, text, path)
+    def _visit_binding(self, place: Place, path: str) -> None:
+        """Look at what a name of a closure or a module stands for."""
+        self.bindings.append(place)
+        value = place.get()
+        if value is not EMPTY:
+            self._visit(value, place, path)
+        elif isinstance(place.holder, dict):
+            self._guard(f"{place.key_text} not in {place.holder_text}", path)
 
     def _name_tensors(self) -> None:
         """Name parameters by where they stand in their model."""
         for root, prefix in self._roots():
             for name, tensor in root._named_tensors():
                 self.tensor_names[tensor] = prefix + name
+
+    @property
+    def identifiers(self) -> dict[Tensor, str]:
+        """What Tensors are called in the program."""
+        return {tensor: _as_identifier(name) for tensor, name in self.tensor_names.items()}
 
     def layer_names(self) -> dict[Module, str]:
         """Return what the innermost modules are called in their models."""
@@ -453,27 +513,34 @@ class State:
         return any(child is module for other in self.modules for _, child in other.named_modules())
 
 
-def _is_library(module: str | None) -> bool:
-    """Return whether a module is no one's own code: of the standard library, an installed package, or this one."""
-    root = (module or "").partition(".")[0]
-    if root in sys.stdlib_module_names and root != "__main__":
-        return True
-    if root == __name__.partition(".")[0]:
-        return True
-    file = getattr(sys.modules.get(root), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
+def _is_own(value: Any) -> bool:
+    """Return whether an object is of a class of this package."""
+    return type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
-def _names_in(code: CodeType) -> Iterator[str]:
-    """Yield the names of globals and attributes in code, and in the functions it defines."""
-    yield from code.co_names
+def _is_plain(x: Any) -> bool:
+    """Return whether a value can never change, and is compared with another by what it says."""
+    if type(x) in (tuple, frozenset):
+        return all(map(_is_plain, x))
+    return x is None or isinstance(x, (bool, *PLAIN))
+
+
+@functools.cache
+def _names_in(code: CodeType) -> tuple[set[str], set[str], set[str]]:
+    """Return the names in code, and in the functions it defines: globals, attributes, modules it imports."""
+    found, attributes, modules = set[str](), set(code.co_names), set[str]()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"):
+            found.add(instruction.argval)
+        elif instruction.opname == "IMPORT_NAME":
+            modules.add(instruction.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names_in(constant)
-
-
-def _items(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value
+            for mine, inner in zip((found, attributes, modules), _names_in(constant), strict=True):
+                mine |= inner
+        elif isinstance(constant, str):
+            attributes.add(constant)  # of getattr
+    return found, attributes, modules
 
 
 def _as_identifier(path: str) -> str:

@@ -6,11 +6,13 @@ call. What would make a program of it wrong for other values, such as a branch o
 
 from __future__ import annotations
 
+import math
 import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
 from numbers import Real
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,7 +20,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..engine import Node
 from ..errors import JitError, ShapeError
-from ..rules import answer_for
+from ..rules import Rule, answer_for
+from ..text import numpy_name
 from . import operations
 from .operations import FUNCTIONS, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
 from .origin import origin, users_line
@@ -34,6 +37,8 @@ class Recorder:
         What has been computed so far.
     pinned : set of Variable
         The inputs, numbers and masks, whose value decided something, so that the program holds for that value alone.
+    refusal : JitError or None
+        What was refused first.
     names : mapping of Tensor to str
         What the program calls parameters.
     """
@@ -42,6 +47,8 @@ class Recorder:
         self.instructions: list[Instruction] = []
         self.pinned: set[Variable] = set()
         self.names: Mapping[Any, str] = {}
+        self.refusal: JitError | None = None
+        self._errors = np.geterr()
         self.thread = threading.get_ident()
         self.is_open = True
 
@@ -60,6 +67,8 @@ class Recorder:
     def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
         """Compute one operation on the values of its operands, and write it down; return what traces the result."""
         self.check()
+        if np.geterr() != self._errors:
+            self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
         value = operation.compute(*map(_value, operands), **params)
         return self._written(operation, operands, params, value)
 
@@ -73,14 +82,29 @@ class Recorder:
             return Tracer(self, result, value, operands[0] if shares else None)
         roots: frozenset[Variable] | None = frozenset()
         for x in operands:
-            if isinstance(x, Tracer):
+            if isinstance(x, (Tracer, Draws)):
                 roots = None
             elif isinstance(x, Number) and roots is not None:
                 roots = None if x.roots is None else roots | x.roots
         return Number(self, result, value, roots)
 
+    def refuse(self, what: str, instead: str) -> NoReturn:
+        """Raise the error about what a program cannot do, naming the user's line.
+
+        It is kept too: the function may catch it, and go on as it never would otherwise.
+        """
+        self.refusal = self.refusal or JitError(f"{users_line()}: {what}. {instead}")
+        raise self.refusal
+
+    def unsupported(self, what: str) -> NoReturn:
+        """Refuse what no program can be made of."""
+        self.refuse(
+            f"{what} cannot be recorded",
+            "Leave it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
+        )
+
     def check(self) -> None:
-        """Refuse what a program cannot hold.
+        """Refuse what does not belong to this recording.
 
         Raises
         ------
@@ -99,9 +123,18 @@ class Recorder:
             )
 
 
-def refuse(what: str, instead: str) -> NoReturn:
-    """Raise the error about what a program cannot do, naming the user's line."""
-    raise JitError(f"{users_line()}: {what}. {instead}")
+def _reduction(name: str) -> Callable[..., Any]:
+    """Return a reduction as a method."""
+
+    def reduce(self: Tracer, axis: Any = None, dtype: Any = None, keepdims: bool = False, **others: Any) -> Any:
+        if others:
+            self.recorder.unsupported(f"{name} with {', '.join(others)}")
+        params = {"axis": axis, "dtype": dtype, "keepdims": keepdims}
+        kept = {key: value for key, value in params.items() if value is not None and value is not False}
+        return self.recorder.record(REDUCTIONS[name], self, **kept)
+
+    reduce.__doc__ = f"Return what `numpy.{name}` does."
+    return reduce
 
 
 class Tracer(NDArrayOperatorsMixin):
@@ -115,6 +148,8 @@ class Tracer(NDArrayOperatorsMixin):
         What it is now.
     base : Tracer or None
         The array whose memory it shares.
+    refusal : str or None
+        Why it may not be read.
     is_given : bool
         Whether it is likely to be another one at the next call: false of the arrays that the function reaches by
         itself.
@@ -122,9 +157,11 @@ class Tracer(NDArrayOperatorsMixin):
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any, base: Tracer | None = None) -> None:
         self.recorder, self.variable, self.value = recorder, variable, value
+        self.flags = SimpleNamespace(writeable=True)
         self.base: Tracer | None = base if base is None or base.base is None else base.base
         self.changes = 0
         self.is_given = True
+        self.refusal: str | None = None
         self._changes_of_base = 0 if self.base is None else self.base.changes
 
     @property
@@ -153,7 +190,7 @@ class Tracer(NDArrayOperatorsMixin):
     def change(self, new: Tracer) -> Tracer:
         """Take on another value, as after ``+=``: whoever holds this array sees it."""
         if self.base is not None:
-            refuse(
+            self.recorder.refuse(
                 "a view of an array is changed in place",
                 "Change the array itself: x[i] = …, or x += … of the whole",
             )
@@ -167,9 +204,11 @@ class Tracer(NDArrayOperatorsMixin):
         return self
 
     def current(self) -> Tracer:
-        """Return this, unless what it is a view of was changed since."""
+        """Return this, unless what it is a view of was changed since, or it may not be read at all."""
+        if self.refusal is not None:
+            self.recorder.refuse(self.refusal, "Compute it inside, or use its .detach()")
         if self.base is not None and self.base.changes != self._changes_of_base:
-            refuse(
+            self.recorder.refuse(
                 "a view is read after the array it shows was changed in place",
                 "Take the view, such as the transpose, again after the change",
             )
@@ -185,11 +224,12 @@ class Tracer(NDArrayOperatorsMixin):
         try:
             operation = of_ufunc(ufunc) if method == "__call__" else _OF_REDUCE[ufunc, method]
         except KeyError:
-            unsupported(f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}")
+            name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else ufunc.__name__
+            self.recorder.unsupported(name if method == "__call__" else f"{name}.{method}")
         if method == "reduce":
             kwargs = {"axis": 0} | kwargs
         elif kwargs:
-            unsupported(f"np.{ufunc.__name__} with {', '.join(kwargs)}")
+            self.recorder.unsupported(f"np.{ufunc.__name__} with {', '.join(kwargs)}")
         result = self.recorder.record(operation, *inputs, **kwargs)
         if out is None:
             return result
@@ -197,7 +237,7 @@ class Tracer(NDArrayOperatorsMixin):
         if isinstance(getattr(target, "value", None), np.generic):
             return result  # NumPy's scalars do not change: += gives the name to another
         if not isinstance(target, Tracer):
-            refuse(
+            self.recorder.refuse(
                 "a result is written into an array that jit does not know",
                 "Write a = a + b instead of a += b, or make the array outside of the function",
             )
@@ -208,62 +248,27 @@ class Tracer(NDArrayOperatorsMixin):
     ) -> Any:
         if any(issubclass(t, Node) for t in types):
             return NotImplemented
-        if kwargs.pop("out", None) is not None:
-            unsupported(f"np.{function.__name__} with out")
-        kwargs.pop("like", None)
-        if function in _ANSWERS:
-            return _ANSWERS[function](self.recorder, *args, **kwargs)
-        if function in FUNCTIONS:
-            return _of_function(self.recorder, function, args, kwargs)
-        answer = answer_for(function)
-        if answer is not None:
-            return answer(*args, **kwargs)
-        if not any(isinstance(x, Tracer) for x in (*args, *kwargs.values())):
-            return function(*args, **kwargs)
-        unsupported(f"np.{function.__name__}")
+        if kwargs.pop("like", None) is not None:
+            return function(*args, **kwargs)  # a constant
+        answer = _ANSWERS.get(function) or answer_for(function)
+        if answer is None:
+            self.recorder.unsupported(numpy_name(function))
+        if not isinstance(answer, Rule):
+            given = (self.recorder, *args) if function in _ANSWERS else args
+            try:
+                signature(answer).bind(*given, **kwargs)
+            except TypeError:
+                self.recorder.unsupported(f"{numpy_name(function)} with these arguments")
+            return answer(*given, **kwargs)
+        return answer(*args, **kwargs)
 
-    def _reduced(self, name: str, **params: Any) -> Any:
-        kept = {key: value for key, value in params.items() if value is not None and value is not False}
-        return self.recorder.record(REDUCTIONS[name], self, **kept)
+    sum, prod, max, min = map(_reduction, ("sum", "prod", "max", "min"))
+    mean, any, all = map(_reduction, ("mean", "any", "all"))
+    argmax, argmin = map(_reduction, ("argmax", "argmin"))
 
-    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        """Return the sum over axes."""
-        return self._reduced("sum", axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the product over axes."""
-        return self._reduced("prod", axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the mean over axes."""
-        return self._reduced("mean", axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the maximum over axes."""
-        return self._reduced("max", axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the minimum over axes."""
-        return self._reduced("min", axis=axis, keepdims=keepdims)
-
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return whether any element is true."""
-        return self._reduced("any", axis=axis, keepdims=keepdims)
-
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return whether all elements are true."""
-        return self._reduced("all", axis=axis, keepdims=keepdims)
-
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return where the maximum stands."""
-        return self._reduced("argmax", axis=axis, keepdims=keepdims)
-
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return where the minimum stands."""
-        return self._reduced("argmin", axis=axis, keepdims=keepdims)
-
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, **others: Any) -> Any:
         """Lay the elements out in another shape."""
+        self._refuse_options("reshape", others)
         target = np.empty(self.shape, bool).reshape(*shape).shape
         return self.recorder.record(operations.reshape, self, shape=target)
 
@@ -283,20 +288,32 @@ class Tracer(NDArrayOperatorsMixin):
         """The last two axes exchanged."""
         return self.transpose((*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
 
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
+    def astype(self, dtype: Any, copy: bool = True, **others: Any) -> Any:
         """Convert to another type."""
+        self._refuse_options("astype", others)
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self.copy() if copy else self
         return self.recorder.record(operations.astype, self, dtype=dtype)
 
-    def copy(self) -> Any:
+    def copy(self, *others: Any) -> Any:
         """Return a copy in memory of its own."""
+        self._refuse_options("copy", others)
         return self.recorder.record(operations.copy, self)
 
-    def view(self) -> Any:
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    __copy__ = __deepcopy__
+
+    def view(self, *others: Any) -> Any:
         """Return another array that shares the memory."""
+        self._refuse_options("view", others)
         return self[...]
+
+    def _refuse_options(self, method: str, options: Any) -> None:
+        if options:
+            self.recorder.unsupported(f"{method} with {', '.join(map(str, options))}")
 
     def __getitem__(self, index: Any) -> Any:
         index = _static_index(index)
@@ -316,14 +333,14 @@ class Tracer(NDArrayOperatorsMixin):
         return self.shape[0]
 
     def _refuse_value(self, *args: Any, **kwargs: Any) -> Any:
-        refuse(
+        self.recorder.refuse(
             "the value of an array is asked for, which differs from call to call",
             "Inside a jitted function choose with np.where, and return what is to be looked at; or leave this line "
             "outside of it",
         )
 
     def _refuse_array(self, *args: Any, **kwargs: Any) -> Any:
-        refuse(
+        self.recorder.refuse(
             "an array that is being recorded is turned into a plain one, or used as an index of one",
             "Call NumPy's functions on it as it is; for table[i] write np.take(table, i, axis=0)",
         )
@@ -332,18 +349,19 @@ class Tracer(NDArrayOperatorsMixin):
     def __expect__(holds: Any, error: type[Exception], message: str) -> None:
         holds.recorder.record(operations.of_check(error, message), holds)
 
-    __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = item = tolist = _refuse_value
+    __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = __str__ = item = _refuse_value
+    tolist = tobytes = _refuse_value
     __array__ = __index__ = _refuse_array
     __hash__ = object.__hash__
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        function: Any = getattr(np, name, None)
-        if function in FUNCTIONS or answer_for(function) is not None:
+        function: Any = None if name in _IN_PLACE else getattr(np, name, None)
+        if function in _ANSWERS or answer_for(function) is not None:
             return lambda *args, **kwargs: function(self, *args, **kwargs)
         if hasattr(np.ndarray, name):
-            unsupported(f"the method {name} of an array")
+            self.recorder.unsupported(f"the method {name} of an array")
         raise AttributeError(f"an array has no attribute {name!r}")
 
 
@@ -372,6 +390,30 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     return operate, lambda self, other: operate(other, self)
 
 
+_COMPARISONS = {
+    operator.eq: np.equal,
+    operator.ne: np.not_equal,
+    operator.lt: np.less,
+    operator.le: np.less_equal,
+    operator.gt: np.greater,
+    operator.ge: np.greater_equal,
+}
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a comparison: of numbers, whose values must then be known, or with an array."""
+
+    def method(self: Number, other: Any) -> Any:
+        if hasattr(other, "__array_ufunc__") and not isinstance(other, Number):
+            return _COMPARISONS[compare](self, other)
+        return compare(self.known(), _known(other))
+
+    return method
+
+
+_IN_PLACE = ("sort", "partition")  # as methods, unlike the functions of that name
+
+
 class Number:
     """A Python number of a recording, such as a learning rate, that may be another one at the next call.
 
@@ -385,7 +427,7 @@ class Number:
         """Return the value, and note that the program depends on it."""
         self.recorder.check()
         if self.roots is None:
-            refuse(
+            self.recorder.refuse(
                 "a value that was computed from arrays is asked for, which differs from call to call",
                 "Inside a jitted function choose with np.where, or leave this line outside of it",
             )
@@ -394,6 +436,14 @@ class Number:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array(self.known(), dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.known(), name)  # is_integer, real, …
 
     def __bool__(self) -> bool:
         return bool(self.known())
@@ -407,20 +457,24 @@ class Number:
     def __index__(self) -> int:
         return operator.index(self.known())
 
-    def __eq__(self, other: object) -> bool:
-        return bool(self.known() == _known(other))
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.known(), digits)
 
-    def __lt__(self, other: Any) -> bool:
-        return bool(self.known() < _known(other))
+    def __trunc__(self) -> int:
+        return math.trunc(self.known())
 
-    def __le__(self, other: Any) -> bool:
-        return bool(self.known() <= _known(other))
+    def __divmod__(self, other: Any) -> Any:
+        return divmod(self.known(), _known(other))
 
-    def __gt__(self, other: Any) -> bool:
-        return bool(self.known() > _known(other))
+    def __rdivmod__(self, other: Any) -> Any:
+        return divmod(_known(other), self.known())
 
-    def __ge__(self, other: Any) -> bool:
-        return bool(self.known() >= _known(other))
+    def __pos__(self) -> Any:
+        return self
+
+    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
 
     def __hash__(self) -> int:
         return hash(self.known())
@@ -453,6 +507,9 @@ def _known(x: Any) -> Any:
 Real.register(Number)
 
 
+_NO_DRAWS = ("shuffle", "spawn", "bytes", "seed", "set_state")  # what changes something, or gives no array
+
+
 class Draws:
     """A random generator of a recording: what it draws is drawn anew at each call of the program."""
 
@@ -461,23 +518,22 @@ class Draws:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.value, name)
-        if name.startswith("_") or not callable(method):
-            unsupported(f"{name} of a random generator")
-        return lambda *args, **kwargs: self.recorder.record(of_draw(name), self, *args, **kwargs)
+        if name.startswith("_") or not callable(method) or name in _NO_DRAWS:
+            self.recorder.unsupported(f"{name} of a random generator")
+
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            given = signature(method).bind(*args, **kwargs).arguments
+            if given.get("out") is not None:
+                self.recorder.unsupported(f"{name} of a random generator with out")
+            return self.recorder.record(of_draw(name), self, *given.values(), names=tuple(given))
+
+        return draw
 
 
 def variable_of(x: Any) -> Variable | None:
     """Return the variable behind a tracer or a Tensor of one, if that is what it is."""
     traced = x._data if isinstance(x, Node) else x
     return traced.variable if isinstance(traced, (Tracer, Number)) else None
-
-
-def unsupported(what: str) -> NoReturn:
-    """Refuse what no program can be made of."""
-    refuse(
-        f"{what} cannot be recorded",
-        "Leave it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
-    )
 
 
 def _value(x: Any) -> Any:
@@ -514,7 +570,7 @@ def _static_index(index: Any, for_reading: bool = True) -> Any:
         if not index.is_given and not index.changes:
             index.recorder.pinned.add(index.variable)
             return index.value.copy()
-        refuse(
+        index.recorder.refuse(
             "a mask chooses elements, so that the shape of the result depends on their values",
             "Use np.where(mask, x, 0), which keeps the shape",
         )
@@ -527,18 +583,21 @@ _OF_REDUCE: dict[tuple[np.ufunc, str], Operation] = {
 }
 
 
-def _of_function(
-    recorder: Recorder, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Record a function whose arrays come first and whose other arguments never change."""
-    bound = signature(function).bind(*args, **kwargs).arguments
-    bound |= bound.pop("kwargs", {})
-    operands = [x for x in bound.values() if isinstance(x, (Tracer, Number, np.ndarray))]
-    first = list(bound.values())[: len(operands)]
-    if any(x is not y for x, y in zip(first, operands, strict=True)):
-        unsupported(f"np.{function.__name__} with these arguments")
-    params = dict(list(bound.items())[len(operands) :])
-    return recorder.record(FUNCTIONS[function], *operands, **params)
+def _of_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what answers for a function whose arrays come first and whose other arguments never change."""
+    parameters = signature(function).parameters
+
+    def answer(recorder: Recorder, *args: Any, **kwargs: Any) -> Any:
+        given = signature(function).bind(*args, **kwargs).arguments
+        given |= given.pop("kwargs", {})
+        given = {k: x for k, x in given.items() if k not in parameters or x is not parameters[k].default}
+        operands = [x for x in given.values() if isinstance(x, (Tracer, Number, np.ndarray))]
+        if any(a is not b for a, b in zip(given.values(), operands, strict=False)):
+            recorder.unsupported(f"{numpy_name(function)} with these arguments")
+        params = dict([*given.items()][len(operands) :])
+        return recorder.record(FUNCTIONS[function], *operands, **params)
+
+    return answer
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -564,22 +623,30 @@ def _filled(value: Any) -> Callable[..., Any]:
 
 
 _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
+    **{function: _of_function(function) for function in FUNCTIONS},
     np.where: lambda recorder, condition, a, b: recorder.record(operations.where, condition, a, b),
     np.concatenate: lambda recorder, xs, axis=0: recorder.record(operations.concatenate, *xs, axis=axis),
-    np.einsum: lambda recorder, subscripts, *xs, optimize=False: recorder.record(
-        operations.einsum, *xs, subscripts=subscripts
+    np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
+        recorder.record(operations.einsum, *xs, subscripts=subscripts)
+        if isinstance(subscripts, str)
+        else recorder.unsupported("np.einsum with lists of axes")
     ),
     np.broadcast_to: lambda recorder, x, shape: recorder.record(operations.broadcast_to, x, shape=tuple(shape)),
     np.take: lambda recorder, x, indices, axis=None: _taken(recorder, x, indices, axis),
-    np.flip: lambda recorder, x, axis=None: recorder.record(operations.flip, x, axis=axis),
-    **{getattr(np, name): _method(name) for name in ("any", "all", "argmax", "argmin", "copy")},
+    np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
+        FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
+    ),
+    np.flip: lambda recorder, x, axis=None: recorder.record(
+        operations.flip, x, **({} if axis is None else {"axis": axis})
+    ),
+    **{getattr(np, name): _method(name) for name in (*REDUCTIONS, "copy")},
     np.zeros_like: _filled(0),
     np.empty_like: _filled(0),
     np.ones_like: _filled(1),
     np.full_like: lambda recorder, x, value, dtype=None, shape=None: _filled(value)(recorder, x, dtype, shape=shape),
     np.shape: lambda recorder, x: x.shape,
     np.ndim: lambda recorder, x: x.ndim,
-    np.size: lambda recorder, x: x.size,
+    np.size: lambda recorder, x, axis=None: x.size if axis is None else x.shape[axis],
     np.result_type: lambda recorder, *xs: np.result_type(*map(_value, xs)),
     np.can_cast: lambda recorder, x, *others: np.can_cast(x.dtype, *others),
 }

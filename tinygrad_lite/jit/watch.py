@@ -6,7 +6,8 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from datetime import date, datetime
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,12 @@ from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor, apply
-from .origin import is_ours, users_line
+from .origin import is_users
 from .state import State
-from .tracer import variable_of
+from .tracer import Recorder, variable_of
 
 LEAST_LETTERS = 3  # of a local variable whose name is told
-OF_SYSTEM = ("time", "posix", "nt")
-IMPURE = {"time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time", "urandom"}
+
 
 _grad: Any = vars(Tensor)["grad"]
 
@@ -69,38 +69,51 @@ class Gradients:
         finally:
             for tensor in self.before:
                 tensor.__class__ = Tensor
+            del Gradients.current
+
+
+ASK_OUTSIDE = (
+    "Draw from an np.random.Generator made outside of the jitted function, and give it other values as arguments"
+)
+
+
+def _differs_each_time(function: Any) -> bool:
+    """Return whether a built-in function answers by the clock, or by chance."""
+    owner, name = getattr(function, "__self__", None), function.__name__
+    if isinstance(owner, ModuleType):
+        return (owner.__name__ == "time" and name != "sleep") or name == "urandom"
+    return isinstance(owner, random.Random) or (
+        (owner is date or owner is datetime) and name in ("now", "today", "utcnow")
+    )
 
 
 @contextmanager
 def no_chance() -> Iterator[None]:
-    """Refuse draws from NumPy's global generator, which no program could repeat in its turn."""
-    # NumPy's own access to that generator's state.
+    """Refuse draws from the global generators, which no program could repeat in its turn; put their states back."""
+    # NumPy's own access to its global generator.
     generator = np.random.mtrand._rand
-    before = generator.get_state(legacy=False)["state"]
-    yield
-    after = generator.get_state(legacy=False)["state"]
-    if before["pos"] != after["pos"] or not np.array_equal(before["key"], after["key"]):
-        raise JitError(
-            "the function draws from NumPy's global random generator, which cannot be recorded: draw from an "
-            "np.random.Generator made outside of it, rng = np.random.default_rng(seed)"
-        )
+    before, before_of_python = generator.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        after = generator.get_state()
+        is_unchanged = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+        generator.set_state(before)
+        is_unchanged = is_unchanged and random.getstate() == before_of_python
+        random.setstate(before_of_python)
+    if not is_unchanged:
+        raise JitError(f"the function draws from a global random generator, which cannot be recorded. {ASK_OUTSIDE}")
 
 
 @contextmanager
-def calls_watched(namer: Namer) -> Iterator[None]:
+def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
     """Watch calls: refuse those that answer differently each time, look at the locals of functions that return."""
 
     def watch(frame: FrameType, event: str, called: Any) -> None:
         if event == "return":
             namer.look_at(frame, called)
-        elif event == "c_call":
-            owner = getattr(called, "__self__", None)
-            name = getattr(called, "__name__", "")
-            if isinstance(owner, random.Random) or (name in IMPURE and getattr(owner, "__name__", "") in OF_SYSTEM):
-                raise JitError(
-                    f"{users_line()}: {name}() answers differently at each call, which cannot be recorded. Draw from "
-                    "an np.random.Generator made outside of the jitted function; pass other values as arguments"
-                )
+        elif event == "c_call" and _differs_each_time(called):
+            recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 
     profiler = sys.getprofile()
     sys.setprofile(watch)
@@ -115,7 +128,7 @@ class Namer:
 
     def __init__(self, state: State) -> None:
         self.layers = {id(module): name for module, name in state.layer_names().items()}
-        self.parameters = state.tensor_names
+        self.parameters = state.identifiers
 
     def look_at(self, frame: FrameType, returned: Any) -> None:
         """Look at a function that returns."""
@@ -126,10 +139,10 @@ class Namer:
                 variable.is_final = True
                 if code is not apply.__code__:
                     variable.name = self.layers.get(id(frame.f_locals["self"]), variable.name)
-        elif not is_ours(frame):
+        elif is_users(frame):
             self._name_locals(frame, "")
         elif frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_locals.get("p") in self.parameters:
-            self._name_locals(frame, f"{self.parameters[frame.f_locals['p']]}_".replace(".", "_"))
+            self._name_locals(frame, f"{self.parameters[frame.f_locals['p']]}_")
 
     def _name_locals(self, frame: FrameType, prefix: str) -> None:
         for name, value in frame.f_locals.items():

@@ -1,0 +1,131 @@
+"""Where values are kept: items of dictionaries and lists, cells of closures, attributes; read and replaced alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from types import CellType
+from typing import Any
+
+EMPTY = object()  # what stands where nothing does
+
+
+@dataclasses.dataclass(eq=False)
+class Place:
+    """Somewhere a value is kept.
+
+    Attributes
+    ----------
+    holder : object
+        What keeps it: a dictionary, list or deque, a cell, a class, or an object with attributes.
+    key : object
+        The key of an item, or the name of an attribute.
+    holder_text : str
+        The holder, as an expression.
+    key_text : str
+        The key, as an expression.
+    is_fixed : bool
+        Whether nothing else can be put there.
+    """
+
+    holder: Any
+    key: Any
+    holder_text: str
+    key_text: str
+    is_fixed: bool = False
+
+    @property
+    def text(self) -> str:
+        """The value, as an expression."""
+        if isinstance(self.holder, type):
+            return f"vars({self.holder_text})[{self.key_text}]"
+        if _has_items(self.holder):
+            return f"{self.holder_text}[{self.key_text}]"
+        return f"{self.holder_text}.{self.key}"
+
+    def get(self) -> Any:
+        """Return the value, or `EMPTY`."""
+        return fetch(self.holder, self.key)
+
+    def set(self, value: Any) -> None:
+        """Put another value there; `EMPTY` to leave none."""
+        store(self.holder, self.key, value)
+
+
+def _has_items(holder: Any) -> bool:
+    return isinstance(holder, (dict, list, tuple, deque))
+
+
+def fetch(holder: Any, key: Any) -> Any:
+    """Return what a holder keeps under a key, or `EMPTY`."""
+    try:
+        if isinstance(holder, type):
+            return vars(holder)[key]
+        return holder[key] if _has_items(holder) else getattr(holder, key)
+    except (LookupError, AttributeError, ValueError):  # a cell that is empty has its value missing
+        return EMPTY
+
+
+def store(holder: Any, key: Any, value: Any) -> None:
+    """Let a holder keep something else under a key, or nothing."""
+    if isinstance(holder, dict) or (_has_items(holder) and value is not EMPTY):
+        if value is EMPTY:
+            holder.pop(key, None)
+        else:
+            holder[key] = value
+    elif isinstance(holder, (type, CellType)):
+        delattr(holder, key) if value is EMPTY else setattr(holder, key, value)
+    else:
+        # Also where a class, such as a frozen one, does not want it.
+        object.__delattr__(holder, key) if value is EMPTY else object.__setattr__(holder, key, value)
+
+
+def slots_of(value: Any) -> list[str]:
+    """Return the names of the attributes that an object keeps in slots."""
+    names = []
+    for cls in type(value).__mro__:
+        slots = vars(cls).get("__slots__", ())
+        names += [slots] if isinstance(slots, str) else [*slots]
+    return [name for name in names if name not in ("__dict__", "__weakref__") and hasattr(value, name)]
+
+
+def contents(holder: Any) -> dict[Any, Any]:
+    """Return what a holder keeps, by key."""
+    if isinstance(holder, dict):
+        return dict(holder)
+    if isinstance(holder, (list, deque)):
+        return dict(enumerate(holder))
+    if isinstance(holder, set):
+        return dict.fromkeys(holder)
+    if isinstance(holder, type):
+        return {name: x for name, x in vars(holder).items() if not name.startswith("__")}
+    return {name: getattr(holder, name) for name in slots_of(holder)}
+
+
+def set_contents(holder: Any, items: dict[Any, Any]) -> None:
+    """Let a holder keep this, and nothing else."""
+    if isinstance(holder, (list, deque, set)):
+        holder.clear()
+        (holder.update if isinstance(holder, set) else holder.extend)(
+            items if isinstance(holder, set) else items.values()
+        )
+        return
+    now = contents(holder)
+    for key in now.keys() - items.keys():
+        store(holder, key, EMPTY)
+    for key, value in items.items():
+        if now.get(key, EMPTY) is not value:
+            store(holder, key, value)
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Return whether plain values are the same to a program: 1 and 1.0 are not, nor are 0.0 and -0.0."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return [*a] == [*b] and all(alike(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple, deque)):
+        return len(a) == len(b) and all(map(alike, a, b))
+    return bool(a == b) and (bool(a) or isinstance(a, (set, frozenset)) or repr(a) == repr(b))
