@@ -1,9 +1,8 @@
-"""How fast the library is: ``python -m tests.benchmarks [step|scalar|depth|run]``."""
+"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|run]``."""
 
 from __future__ import annotations
 
-import argparse
-import itertools
+import inspect
 import os
 import re
 import statistics
@@ -15,53 +14,73 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
+from models.command import Parser, whole
+from tests.benchmarks import compiler, hand, own, peers
+from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, available, compare
+from tests.benchmarks.measure import Times, alternate, median, ratio, report
 
-from tests.benchmarks import hand, own, peers
-from tests.benchmarks.measure import Step, Times, alternate, median, ratio, report
-
-BATCHES = 200  # more than the processor's cache holds, as in training
-STEPS_A_TURN = 100
+COMPILATIONS = 9
+SIZES = (Size(10), Size(100), Size(1_000), Size(100, (512, 256)))
+HEADS = ("µs a step", "times NumPy by hand", "times the floor")
+OPTIONS = {"rounds", "batch_size", "hidden"}
 OPERATIONS_A_TURN = 100_000
 FACTOR = 1 + 2.0**-20  # a number of float32 whose millionth power is no larger than e
 ROOT = Path(__file__).parents[2]
-OURS, BY_HAND = "tinygrad_lite, models.mnist", "NumPy by hand, a sample at a time"
-PROGRAMS = {OURS: ["-m", "models.mnist", "--data", "mnist", "--out"], BY_HAND: ["-m", "tests.benchmarks.hand"]}
-RUNS_A_TURN = {OURS: 5, BY_HAND: 1}  # the short one more often, or the machine's moods would decide
+OURS, A_SAMPLE_AT_A_TIME = "tinygrad_lite, models.mnist", "NumPy by hand, a sample at a time"
+PROGRAMS = {
+    OURS: ["-m", "models.mnist", "--data", "mnist", "--out"],
+    A_SAMPLE_AT_A_TIME: ["-m", "tests.benchmarks.hand"],
+}
+RUNS_A_TURN = {OURS: 5, A_SAMPLE_AT_A_TIME: 1}  # the short one more often, or the machine's moods would decide
 
 
-def step(rounds: int = 30, batch_size: int = 100) -> str:
-    """Compare one training step of the net of `models.mnist`, of random images."""
-    rng = np.random.default_rng(0)
-    images = rng.random((BATCHES, batch_size, 784), dtype=np.float32)
-    targets = np.eye(10, dtype=np.float32)[rng.integers(10, size=(BATCHES, batch_size))]
-    parameters = hand.initial_parameters()
+def step(rounds: int = 15, batch_size: int = Size().batch_size, hidden: Sequence[int] = Size().hidden) -> str:
+    """Compare one training step of the net of `models.mnist`, or of a deeper one, on random images."""
+    size = Size(batch_size, tuple(hidden))
+    (found,), missing = compare([size], rounds)
+    rows = [("who", *HEADS), *((name, *result.cells()) for name, result in found.items())]
+    return report(f"One training step, {size}, float32 but where it says otherwise", rows) + missing
 
-    floor, by_hand, ours = "the five matrix products alone", "NumPy by hand, vectorised", "tinygrad_lite eager"
-    steps: dict[str, Step] = {
-        floor: hand.FloorStep(parameters),
-        by_hand: hand.VectorisedStep(parameters),
-        ours: own.OwnStep(parameters),
-        "NumPy by hand, float64": hand.VectorisedStep(parameters, np.float64),
-    }
 
-    def endless(step: Step) -> Callable[[], Any]:
-        turns = itertools.cycle([step.batch(*batch) for batch in zip(images, targets, strict=True)])
-        return lambda: step.run(*next(turns))
+def sizes(rounds: int = 10, compared: Sequence[Size] = SIZES) -> str:
+    """Compare the step at several sizes."""
+    found, missing = compare(compared, rounds)
+    tables = []
+    for i, head in enumerate(HEADS):
+        rows = [("who", *map(str, compared))]
+        rows += [(name, *(results[name].cells()[i] for results in found)) for name in found[0]]
+        tables.append((f"One training step, {head}, float32 but where it says otherwise", rows))
+    return report(*tables[0], *tables[1:]) + missing
 
-    def row(name: str, times: Times) -> tuple[str, ...]:
-        ratios = [f"{ratio(times, name, reference):.2f}" for reference in (by_hand, floor)]
-        return name, f"{median(times, name):.0f}", *ratios
 
-    # The peers come after: once imported, their threads and the objects they keep slow down whatever runs beside them.
-    times = alternate({name: endless(step) for name, step in steps.items()}, rounds, STEPS_A_TURN)
-    found, missing = _installed({name: lambda make=make: make(parameters) for name, make in peers.STEPS.items()})
-    others = {name: steps[name] for name in (floor, by_hand)} | found
-    times_of_others = alternate({name: endless(step) for name, step in others.items()}, rounds, STEPS_A_TURN)
-    rows = [("who", "µs a step", "times NumPy by hand", "times the floor")]
-    rows += [row(name, times) for name in steps] + [row(name, times_of_others) for name in found]
-    title = f"One training step of the 784-90-10 net, batches of {batch_size}, float32 but where it says otherwise"
-    return report(title, rows) + missing
+def jit(rounds: int = 10, batch_size: int = Size().batch_size, hidden: Sequence[int] = Size().hidden) -> str:
+    """Show what compiling takes, what each stage of it gains, and where the time of a compiled step goes."""
+    size = Size(batch_size, tuple(hidden))
+    work = Work(size)
+    taken = compiler.compile_times(work.parameters, work.batch, COMPILATIONS)
+    stages = {stage: compiler.compiled_to(stage, work.parameters, work.batch) for stage in compiler.STAGES}
+    programs = {stage: step.step.programs[0] for stage, step in stages.items()}
+    clocked = compiler.Clocked(programs[compiler.LAST])
+    steps = {name: OWN[name](work.parameters) for name in (FLOOR, BY_HAND)} | stages | {"clocked": clocked}
+    times = work.measure({name: work.turns(step) for name, step in steps.items()}, rounds)
+    parts, lines = compiler.whereabouts(clocked, median(times, compiler.LAST))
+
+    compiling = [("part", "ms"), *((name, f"{ms:.2f}") for name, ms in taken.items())]
+    gains = [("the program", "operations", *HEADS)]
+    for stage, compiled in programs.items():
+        gains.append((stage, str(len(compiled.program.instructions)), *Result.of(times, stage).cells()))
+    floor, whole = median(times, FLOOR), parts[compiler.STEP]
+    where = [("part", "µs", "of the step", "times the floor")]
+    for name, us in (parts | {FLOOR: floor}).items():
+        where.append((name, f"{us:.1f}", f"{us / whole:.0%}", f"{us / floor:.2f}"))
+    program = [("statement", "µs"), *((line.text, f"{us:.1f}") for line, us in lines)]
+    return report(
+        f"Compiling the step, {size}: medians of {COMPILATIONS} first calls",
+        compiling,
+        ("What each stage of the compiler gains", gains),
+        ("Where the time of a compiled step goes", where),
+        ("The program, statement by statement", program),
+    )
 
 
 def scalar(rounds: int = 30, length: int = 1000) -> str:
@@ -75,7 +94,7 @@ def scalar(rounds: int = 30, length: int = 1000) -> str:
         return name, f"{median(times, name) / length:.2f}", f"{ratio(times, name, floats):.2f}"
 
     times = measure({floats: hand.chain, ours: own.chain})
-    found, missing = _installed({name: lambda f=f: (f, f(1, FACTOR))[0] for name, f in peers.CHAINS.items()})
+    found, missing = available({name: lambda f=f: (f, f(1, FACTOR))[0] for name, f in peers.CHAINS.items()})
     times_of_others = measure({floats: hand.chain} | found)
     rows = [("who", "µs an operation", "times Python floats")]
     rows += [row(name, times) for name in (floats, ours)] + [row(name, times_of_others) for name in found]
@@ -97,17 +116,6 @@ def depth(rounds: int = 3, lengths: Sequence[int] = (1_000, 10_000, 100_000, 1_0
     return report("tinygrad_lite, forward and backward, by depth of the graph", rows)
 
 
-def _installed(makers: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Any], str]:
-    """Return what each maker makes, and a line for each whose library is not installed."""
-    found, lines = {}, []
-    for name, make in makers.items():
-        try:
-            found[name] = make()
-        except ModuleNotFoundError as error:
-            lines.append(f"{name} is left out: {error.name} is not installed (pip install -e '.[bench]' has it).\n")
-    return found, "".join(lines)
-
-
 class Finished(NamedTuple):
     """A program that has run: how long it took, how much memory at most, the accuracy it printed."""
 
@@ -123,7 +131,7 @@ class NotRun(Exception):
 def run(rounds: int = 1) -> str:
     """Compare whole programs: 6 epochs on MNIST, with all accuracies. Each runs in a process of its own, in turn."""
     # So that no download is timed, and the files are in memory for both.
-    _finish([*PROGRAMS[BY_HAND], "--epochs", "0"])
+    _finish([*PROGRAMS[A_SAMPLE_AT_A_TIME], "--epochs", "0"])
     results: dict[str, list[Finished]] = {name: [] for name in PROGRAMS}
     for _ in range(rounds):
         for name, command in PROGRAMS.items():
@@ -163,37 +171,49 @@ def _finish(arguments: Sequence[str]) -> Finished:
     return Finished(seconds, usage.ru_maxrss * unit / 1e6, float(accuracy[1]) if accuracy else float("nan"))
 
 
-def reports(args: argparse.Namespace) -> Iterator[str]:
+REPORTS: dict[str, Callable[..., str]] = {
+    "step": step,
+    "jit": jit,
+    "scalar": scalar,
+    "depth": depth,
+    "sizes": sizes,
+    "run": run,
+}
+UNASKED = ("step", "jit", "scalar", "depth")
+
+
+def reports(what: str | None, options: Mapping[str, Any]) -> Iterator[str]:
     """Yield the reports asked for, each as soon as it is there, and each from a process of its own."""
-    options = [] if args.rounds is None else ["--rounds", str(args.rounds)]
-    options += ["--batch-size", str(args.batch_size)]
-    if args.what is None:
-        for what in ("step", "scalar", "depth"):
-            command = [sys.executable, "-m", "tests.benchmarks", what, *options]
-            yield subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    if what is not None:
+        yield REPORTS[what](**options)
         return
-    given = {} if args.rounds is None else {"rounds": args.rounds}
-    if args.what == "step":
-        given["batch_size"] = args.batch_size
-    yield {"step": step, "scalar": scalar, "depth": depth, "run": run}[args.what](**given)
+    for name in UNASKED:
+        command = [sys.executable, "-m", "tests.benchmarks", name]
+        for option in options.keys() & _options(name):
+            values = options[option] if isinstance(options[option], list) else [options[option]]
+            command += [f"--{option.replace('_', '-')}", *map(str, values)]
+        yield subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def _at_least_one(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return number
+def _options(what: str) -> set[str]:
+    """Return the options that a report takes."""
+    return OPTIONS & inspect.signature(REPORTS[what]).parameters.keys()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, or 2 where MNIST is needed and not to be had."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("step", "scalar", "depth", "run"), help="(the first three)")
-    parser.add_argument("--rounds", type=_at_least_one, help="how often each candidate has its turn")
-    parser.add_argument("--batch-size", type=_at_least_one, default=100, help="of the step (%(default)s)")
-    args = parser.parse_args(arguments)
+    parser = Parser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=REPORTS, help=f"(without: {', '.join(UNASKED)})")
+    parser.add_argument("--rounds", type=whole(1), metavar="N", help="how often each candidate has its turn")
+    parser.add_argument("--batch-size", type=whole(1), metavar="N", help="of step and jit (100)")
+    parser.add_argument("--hidden", type=whole(1), nargs="+", metavar="N", help="units of the hidden layers, too (90)")
+    args = vars(parser.parse_args(arguments))
+    what = args.pop("what")
+    options = {name: value for name, value in args.items() if value is not None}
+    for name in sorted(options.keys() - (OPTIONS if what is None else _options(what))):
+        parser.error(f"{what} takes no --{name.replace('_', '-')}")
     try:
-        for text in reports(args):
+        for text in reports(what, options):
             print(text, flush=True)
     except NotRun as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

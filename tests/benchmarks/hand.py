@@ -1,8 +1,8 @@
-"""The net written by hand in NumPy, in three ways, and a scalar autodiff in plain Python.
+"""The net written by hand in NumPy, in four ways, and a scalar autodiff in plain Python.
 
-The net has 784, 90 and 10 units: identity, ReLU, softmax. Its loss is C = Σ (a - t)² for a sample, with ``a`` its
-output and ``t`` its target, averaged over the batch. Parameters are a list ``[w1, b1, w2, b2]``, and a layer computes
-z = a_prev w + b.
+The net has 784, 90 and 10 units: identity, ReLU, softmax; or more layers with ReLU between. Its loss is C = Σ (a - t)²
+for a sample, with ``a`` its output and ``t`` its target, averaged over the batch. Parameters are a list
+``[w1, b1, w2, b2, …]``, and a layer computes z = a_prev w + b.
 
 ``python -m tests.benchmarks.hand`` trains it sample by sample, as one would who has just derived the formulas.
 """
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -21,14 +22,19 @@ from tests.benchmarks.measure import LR, Step
 Parameters = list[np.ndarray]
 
 
-def initial_parameters(seed: int = 0, hidden: int = 90) -> Parameters:
+def initial_parameters(seed: int = 0, hidden: Sequence[int] = (90,)) -> Parameters:
     """Return weights drawn uniformly from ±√(6 / (in + out)), and biases of zero, in float64."""
     rng = np.random.default_rng(seed)
     parameters = []
-    for n_in, n_out in ((784, hidden), (hidden, 10)):
+    for n_in, n_out in pairwise((784, *hidden, 10)):
         limit = np.sqrt(6 / (n_in + n_out))
         parameters += [rng.uniform(-limit, limit, (n_in, n_out)), np.zeros(n_out)]
     return parameters
+
+
+def layers(parameters: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return the weights and biases of each layer."""
+    return [(parameters[i], parameters[i + 1]) for i in range(0, len(parameters), 2)]
 
 
 class SampleBySample:
@@ -127,41 +133,99 @@ class SampleBySample:
 
 def vectorised(parameters: Parameters, images: np.ndarray, targets: np.ndarray, lr: float = LR) -> Any:
     """Do one step on a whole batch, in the arrays' own precision; change the parameters, return the loss before."""
-    w1, b1, w2, b2 = parameters
+    *hidden, (w, b) = layers(parameters)
     n = len(images)
 
-    z1 = images @ w1 + b1
-    a1 = np.maximum(z1, 0)
-    z2 = a1 @ w2 + b2
-    e = np.exp(z2 - z2.max(axis=1, keepdims=True))
-    a2 = e / e.sum(axis=1, keepdims=True)
-    difference = a2 - targets
+    zs, activations = [], [images]
+    for w_hidden, b_hidden in hidden:
+        zs.append(activations[-1] @ w_hidden + b_hidden)
+        activations.append(np.maximum(zs[-1], 0))
+    z = activations[-1] @ w + b
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    a = e / e.sum(axis=1, keepdims=True)
+    difference = a - targets
     loss = np.square(difference).sum() / n  # C = 1/n Σ (a - t)²
 
-    da2 = 2 / n * difference
+    da = 2 / n * difference
     # (diag(s) - s sᵀ) g, without the matrix: s (g - Σ g s)
-    dz2 = a2 * (da2 - (da2 * a2).sum(axis=1, keepdims=True))
-    dz1 = dz2 @ w2.T * (z1 > 0)
+    dzs = [a * (da - (da * a).sum(axis=1, keepdims=True))]
+    for (w_above, _), z in zip(layers(parameters)[:0:-1], reversed(zs), strict=True):
+        dzs.append(dzs[-1] @ w_above.T * (z > 0))
 
-    w1 -= lr * (images.T @ dz1)
-    b1 -= lr * dz1.sum(axis=0)
-    w2 -= lr * (a1.T @ dz2)
-    b2 -= lr * dz2.sum(axis=0)
+    for (w, b), a_prev, dz in zip(layers(parameters), activations, reversed(dzs), strict=True):
+        w -= lr * (a_prev.T @ dz)
+        b -= lr * dz.sum(axis=0)
     return loss
 
 
-def floor(parameters: Parameters, images: np.ndarray, hidden: np.ndarray, output: np.ndarray) -> None:
-    """Do a step's five matrix products and nothing else.
+class Memory:
+    """The arrays that `in_place` computes into, for batches of ``n``: made once, used at every step."""
 
-    ``hidden`` of shape (n, 90) and ``output`` of shape (n, 10) stand both for what the layers give out and for the
-    gradients that come back.
+    def __init__(self, parameters: Parameters, n: int) -> None:
+        weights, biases = parameters[::2], parameters[1::2]
+        dtype = weights[0].dtype
+        self.activations = [np.empty((n, len(b)), dtype) for b in biases]
+        self.dzs = [np.empty_like(a) for a in self.activations]
+        self.are_positive = [np.empty(a.shape, bool) for a in self.activations[:-1]]
+        self.of_outputs, self.of_samples = np.empty_like(self.dzs[-1]), np.empty((n, 1), dtype)
+        self.gradients = [np.empty_like(p) for p in parameters]
+
+
+def in_place(parameters: Parameters, images: np.ndarray, targets: np.ndarray, memory: Memory, lr: float = LR) -> Any:
+    """Do `vectorised` without making any array.
+
+    The learning rate is multiplied in where there are few elements: every ``dz`` below is ``lr`` times what it is
+    in `vectorised`, and so is every gradient.
     """
-    w1, _, w2, _ = parameters
-    images @ w1
-    hidden @ w2
-    hidden.T @ output
-    output @ w2.T
-    images.T @ hidden
+    n = len(images)
+    activations = [images, *memory.activations]
+    for (w, b), a_prev, z in zip(layers(parameters), activations[:-1], activations[1:], strict=True):
+        np.matmul(a_prev, w, out=z)
+        np.add(z, b, out=z)
+        if z is not activations[-1]:
+            np.maximum(z, 0, out=z)
+    a, dz, scratch, of_samples = activations[-1], memory.dzs[-1], memory.of_outputs, memory.of_samples
+    np.max(a, axis=1, keepdims=True, out=of_samples)
+    np.subtract(a, of_samples, out=a)
+    np.exp(a, out=a)
+    np.sum(a, axis=1, keepdims=True, out=of_samples)
+    np.divide(a, of_samples, out=a)
+    np.subtract(a, targets, out=dz)
+    loss = np.vdot(dz, dz) / n
+
+    np.multiply(dz, lr * 2 / n, out=dz)
+    np.multiply(dz, a, out=scratch)
+    np.sum(scratch, axis=1, keepdims=True, out=of_samples)
+    np.subtract(dz, of_samples, out=dz)
+    np.multiply(dz, a, out=dz)
+    above = [w for w, _ in layers(parameters)[1:]]
+    backwards = zip(above, memory.dzs[1:], memory.dzs, memory.activations, memory.are_positive, strict=False)
+    for w, dz, dz_prev, a_prev, is_positive in reversed([*backwards]):
+        np.matmul(dz, w.T, out=dz_prev)
+        np.greater(a_prev, 0, out=is_positive)
+        np.multiply(dz_prev, is_positive, out=dz_prev)
+
+    for (dw, db), a_prev, dz in zip(layers(memory.gradients), activations[:-1], memory.dzs, strict=True):
+        np.matmul(a_prev.T, dz, out=dw)
+        np.sum(dz, axis=0, out=db)
+    for parameter, gradient in zip(parameters, memory.gradients, strict=True):
+        np.subtract(parameter, gradient, out=parameter)
+    return loss
+
+
+def floor(parameters: Parameters, activations: Sequence[np.ndarray]) -> None:
+    """Do a step's matrix products and nothing else: five, of a net with one hidden layer.
+
+    ``activations`` are the images and what each layer gives out, ``(n, 784), (n, 90), (n, 10)``; the latter stand for
+    the gradients that come back, too.
+    """
+    weights = parameters[::2]
+    for w, a_prev in zip(weights, activations[:-1], strict=True):
+        a_prev @ w
+    for w, a_prev, a in reversed([*zip(weights, activations[:-1], activations[1:], strict=True)]):
+        a_prev.T @ a
+        if a_prev is not activations[0]:
+            a @ w.T
 
 
 class VectorisedStep(Step):
@@ -181,16 +245,26 @@ class VectorisedStep(Step):
         return self.parameters
 
 
+class InPlaceStep(VectorisedStep):
+    """`in_place`, to be measured."""
+
+    def batch(self, images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
+        self.memory = Memory(self.parameters, len(images))
+        return super().batch(images, targets)
+
+    def run(self, images: Any, targets: Any) -> Any:
+        return in_place(self.parameters, images, targets, self.memory)
+
+
 class FloorStep(VectorisedStep):
     """`floor`, to be measured; it learns nothing."""
 
     def batch(self, images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
-        images, targets = super().batch(images, targets)
-        self.hidden = images @ self.parameters[0]
-        return images, targets
+        self.outputs = [np.ones((len(images), len(b)), self.dtype) for b in self.parameters[1::2]]
+        return super().batch(images, targets)
 
     def run(self, images: Any, targets: Any) -> None:
-        floor(self.parameters, images, self.hidden, targets)
+        floor(self.parameters, [images, *self.outputs])
 
 
 class Value:

@@ -28,12 +28,16 @@ class Step:
         """Return a batch of float32 arrays as `run` takes it; done beforehand, so not measured."""
         return images, targets
 
+    def batches(self, images: np.ndarray, targets: np.ndarray) -> list[tuple[Any, Any]]:
+        """Return several batches, stacked in two arrays, as `run` takes them one after another."""
+        return [self.batch(*batch) for batch in zip(images, targets, strict=True)]
+
     def run(self, images: Any, targets: Any) -> Any:
         """Do the step."""
         raise NotImplementedError
 
     def weights(self) -> list[np.ndarray]:
-        """Return the parameters, ``[w1, b1, w2, b2]``, as they are now."""
+        """Return the parameters, ``[w1, b1, w2, b2, …]``, as they are now."""
         raise NotImplementedError
 
 
@@ -91,9 +95,16 @@ def ratio(times: Times, name: str, reference: str) -> float:
     return statistics.median(a / b for a, b in zip(times[name], times[reference], strict=True))
 
 
-def report(title: str, rows: Sequence[Sequence[str]]) -> str:
-    """Return a table under a title and the machine it was measured on; all columns but the first are numbers."""
-    return f"{title}\n{machine()}\n\n{table(rows, right=range(1, len(rows[0])))}\n"
+Rows = Sequence[Sequence[str]]
+
+
+def report(title: str, rows: Rows, *more: tuple[str, Rows]) -> str:
+    """Return a table under a title and the machine it was measured on, and more tables under titles of their own.
+
+    All columns but the first are numbers.
+    """
+    tables = [(f"{title}\n{machine()}", rows), *more]
+    return "\n".join(f"{title}\n\n{table(rows, right=range(1, len(rows[0])))}\n" for title, rows in tables)
 
 
 def machine() -> str:

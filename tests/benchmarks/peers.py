@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from tests.benchmarks.hand import layers
 from tests.benchmarks.measure import LR, Step
+
+
+class Unavailable(Exception):
+    """A library cannot do the step on this machine; the message is the library's."""
 
 
 class TorchStep(Step):
@@ -25,12 +30,18 @@ class TorchStep(Step):
     def batch(self, images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
         return self.torch.from_numpy(images), self.torch.from_numpy(targets)
 
-    def run(self, images: Any, targets: Any) -> Any:
+    def loss(self, parameters: list[Any], images: Any, targets: Any) -> Any:
+        """Return the loss of a batch."""
         torch = self.torch
-        w1, b1, w2, b2 = self.parameters
-        a1 = torch.relu(torch.addmm(b1, images, w1))
-        a2 = torch.softmax(torch.addmm(b2, a1, w2), dim=1)
-        loss = torch.square(a2 - targets).sum() / len(images)
+        *hidden, (w, b) = layers(parameters)
+        a = images
+        for w_hidden, b_hidden in hidden:
+            a = torch.relu(torch.addmm(b_hidden, a, w_hidden))
+        a = torch.softmax(torch.addmm(b, a, w), dim=1)
+        return torch.square(a - targets).sum() / len(images)
+
+    def run(self, images: Any, targets: Any) -> Any:
+        loss = self.loss(self.parameters, images, targets)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -38,6 +49,30 @@ class TorchStep(Step):
 
     def weights(self) -> list[np.ndarray]:
         return [p.detach().numpy() for p in self.parameters]
+
+
+class TorchCompiledStep(TorchStep):
+    """PyTorch, the whole step compiled: faster than the loss or the optimizer alone."""
+
+    def __init__(self, parameters: list[np.ndarray]) -> None:
+        super().__init__(parameters)
+        torch = self.torch
+        self.parameters = [p.detach() for p in self.parameters]
+        gradients_and_loss = torch.func.grad_and_value(self.loss)
+
+        def step(images: Any, targets: Any) -> Any:
+            gradients, loss = gradients_and_loss(self.parameters, images, targets)
+            for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                parameter.sub_(gradient, alpha=LR)
+            return loss
+
+        self.step = torch.compile(step, dynamic=False)
+
+    def run(self, images: Any, targets: Any) -> Any:
+        try:
+            return self.step(images, targets)
+        except RuntimeError as error:  # of the compiler, at the first call
+            raise Unavailable(str(error).strip().partition("\n")[0]) from error
 
 
 class JaxStep(Step):
@@ -48,28 +83,44 @@ class JaxStep(Step):
 
         self.jax = jax
         self.parameters = [jax.numpy.array(p, jax.numpy.float32) for p in parameters]
+        self.compiled = jax.jit(self.step, donate_argnums=0)
 
-        def loss(parameters: Any, images: Any, targets: Any) -> Any:
-            w1, b1, w2, b2 = parameters
-            a1 = jax.nn.relu(images @ w1 + b1)
-            a2 = jax.nn.softmax(a1 @ w2 + b2)
-            return jax.numpy.square(a2 - targets).sum() / len(images)
+    def loss(self, parameters: Any, images: Any, targets: Any) -> Any:
+        """Return the loss of a batch."""
+        jax = self.jax
+        *hidden, (w, b) = layers(parameters)
+        a = images
+        for w_hidden, b_hidden in hidden:
+            a = jax.nn.relu(a @ w_hidden + b_hidden)
+        a = jax.nn.softmax(a @ w + b)
+        return jax.numpy.square(a - targets).sum() / len(images)
 
-        def step(parameters: Any, images: Any, targets: Any) -> Any:
-            value, gradients = jax.value_and_grad(loss)(parameters, images, targets)
-            return value, [p - LR * g for p, g in zip(parameters, gradients, strict=True)]
-
-        self.step = jax.jit(step, donate_argnums=0)
+    def step(self, parameters: Any, images: Any, targets: Any) -> Any:
+        """Return new parameters, and the loss before."""
+        loss, gradients = self.jax.value_and_grad(self.loss)(parameters, images, targets)
+        return [p - LR * g for p, g in zip(parameters, gradients, strict=True)], loss
 
     def batch(self, images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
         return self.jax.device_put(images), self.jax.device_put(targets)
 
     def run(self, images: Any, targets: Any) -> Any:
-        loss, self.parameters = self.step(self.parameters, images, targets)
+        self.parameters, loss = self.compiled(self.parameters, images, targets)
         return loss
 
     def weights(self) -> list[np.ndarray]:
         return [np.asarray(p) for p in self.parameters]
+
+
+class JaxScanStep(JaxStep):
+    """JAX, a whole epoch compiled: all batches go in at once, and the losses of all come out."""
+
+    def step(self, parameters: Any, images: Any, targets: Any) -> Any:
+        """Return the parameters after all the batches, and the losses before each."""
+        one = super().step
+        return self.jax.lax.scan(lambda parameters, batch: one(parameters, *batch), parameters, (images, targets))
+
+    def batches(self, images: np.ndarray, targets: np.ndarray) -> list[tuple[Any, Any]]:
+        return [self.batch(images, targets)]
 
 
 class AutogradStep(Step):
@@ -82,12 +133,14 @@ class AutogradStep(Step):
         self.parameters = [np.array(p, np.float32) for p in parameters]
 
         def loss(parameters: Any, images: Any, targets: Any) -> Any:
-            w1, b1, w2, b2 = parameters
-            a1 = anp.maximum(anp.dot(images, w1) + b1, 0)
-            z2 = anp.dot(a1, w2) + b2
-            e = anp.exp(z2 - anp.max(z2, axis=1, keepdims=True))
-            a2 = e / anp.sum(e, axis=1, keepdims=True)
-            return anp.sum(anp.square(a2 - targets)) / len(images)
+            *hidden, (w, b) = layers(parameters)
+            a = images
+            for w_hidden, b_hidden in hidden:
+                a = anp.maximum(anp.dot(a, w_hidden) + b_hidden, 0)
+            z = anp.dot(a, w) + b
+            e = anp.exp(z - anp.max(z, axis=1, keepdims=True))
+            a = e / anp.sum(e, axis=1, keepdims=True)
+            return anp.sum(anp.square(a - targets)) / len(images)
 
         self.loss_and_gradients = value_and_grad(loss)
 
@@ -112,11 +165,13 @@ class MygradStep(Step):
 
     def run(self, images: Any, targets: Any) -> Any:
         mg = self.mygrad
-        w1, b1, w2, b2 = self.parameters
+        *hidden, (w, b) = layers(self.parameters)
+        a = images
         with mg.mem_guard_off:
-            a1 = mg.nnet.relu(mg.matmul(images, w1) + b1)
-            a2 = mg.nnet.softmax(mg.matmul(a1, w2) + b2)
-            loss = mg.square(a2 - targets).sum() / np.float32(len(images))
+            for w_hidden, b_hidden in hidden:
+                a = mg.nnet.relu(mg.matmul(a, w_hidden) + b_hidden)
+            a = mg.nnet.softmax(mg.matmul(a, w) + b)
+            loss = mg.square(a - targets).sum() / np.float32(len(images))
             loss.backward()
         for p in self.parameters:
             p.data -= LR * p.grad
@@ -127,8 +182,10 @@ class MygradStep(Step):
 
 
 STEPS = {
+    "JAX, an epoch compiled": JaxScanStep,
     "JAX, a step compiled": JaxStep,
     "PyTorch eager": TorchStep,
+    "PyTorch compiled": TorchCompiledStep,
     "MyGrad": MygradStep,
     "autograd": AutogradStep,
 }

@@ -275,7 +275,12 @@ def of_draw(method: str) -> Operation:
     """Return the operation that draws random numbers: ``rng.random(size=(3, 4))``."""
 
     def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str = "") -> list[str]:
-        return [f"{name}={x}" for name, x in zip(names, values, strict=True) if name != left_out]
+        pairs = [(name, x) for name, x in zip(names, values, strict=True) if name != left_out]
+        return [f"{name}={x}" if name else x for name, x in pairs]
+
+    def compute(rng: Any, *values: Any, names: tuple[str, ...]) -> Any:
+        draw = getattr(rng, method)
+        return draw(**dict(zip(names, values, strict=True))) if all(names) else draw(*values)
 
     def text(rng: str, *values: str, names: tuple[str, ...]) -> str:
         return f"{rng}.{method}({', '.join(arguments(values, names))})"
@@ -285,7 +290,7 @@ def of_draw(method: str) -> Operation:
 
     return Operation(
         name=method,
-        compute=lambda rng, *values, names: getattr(rng, method)(**dict(zip(names, values, strict=True))),
+        compute=compute,
         text=text,
         # NumPy lets these three, and no others, write into an array; the stream is the same.
         text_into=text_into if method in ("random", "standard_normal", "standard_exponential") else None,

@@ -58,7 +58,7 @@ def origin() -> tuple[str, str, Any, Tensor | None]:
 
 def is_library(module: str | None) -> bool:
     """Return whether a module is no one's own code: of the standard library, an installed package, or this one."""
-    root = (module or OURS).partition(".")[0]
+    root = (module or "").partition(".")[0]
     if root == OURS or (root in sys.stdlib_module_names and root != "__main__"):
         return True
     file = getattr(sys.modules.get(root), "__file__", None) or ""
@@ -67,7 +67,8 @@ def is_library(module: str | None) -> bool:
 
 def is_users(frame: FrameType) -> bool:
     """Return whether a frame is of the user's code."""
-    return not is_library(frame.f_globals.get("__name__"))
+    module = frame.f_globals.get("__name__")
+    return module is not None and not is_library(module)
 
 
 def users_line() -> str:

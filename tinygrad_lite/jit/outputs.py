@@ -104,10 +104,11 @@ class Outputs:
 
     def _object_builder(self, x: Any) -> Build:
         parts = [(name, self.builder(value)) for name, value in vars(x).items()]
-        kind = type(x)
+        empty = copy(x)
+        vars(empty).clear()
 
         def build(values: Any, args: Any, kwargs: Any) -> Any:
-            made = object.__new__(kind)
+            made = copy(empty)
             vars(made).update({name: part(values, args, kwargs) for name, part in parts})
             return made
 

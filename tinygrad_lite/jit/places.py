@@ -80,13 +80,13 @@ def store(holder: Any, key: Any, value: Any) -> None:
         object.__delattr__(holder, key) if value is EMPTY else object.__setattr__(holder, key, value)
 
 
-def slots_of(value: Any) -> list[str]:
-    """Return the names of the attributes that an object keeps in slots."""
-    names = []
-    for cls in type(value).__mro__:
-        slots = vars(cls).get("__slots__", ())
+def slots_of(cls: type) -> list[str]:
+    """Return the names of the attributes that objects of a class keep in slots."""
+    names: list[str] = []
+    for base in cls.__mro__:
+        slots = vars(base).get("__slots__", ())
         names += [slots] if isinstance(slots, str) else [*slots]
-    return [name for name in names if name not in ("__dict__", "__weakref__") and hasattr(value, name)]
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
 def contents(holder: Any) -> dict[Any, Any]:
@@ -99,7 +99,7 @@ def contents(holder: Any) -> dict[Any, Any]:
         return dict.fromkeys(holder)
     if isinstance(holder, type):
         return {name: x for name, x in vars(holder).items() if not name.startswith("__")}
-    return {name: getattr(holder, name) for name in slots_of(holder)}
+    return {name: getattr(holder, name) for name in slots_of(type(holder)) if hasattr(holder, name)}
 
 
 def set_contents(holder: Any, items: dict[Any, Any]) -> None:

@@ -286,6 +286,8 @@ class _Folding:
             if _has_elements(operand):
                 ways = dict(self.ways)
                 cost = self.cost(operand)
+                if operand in self.free:
+                    cost /= len(self.uses[operand])  # it serves them all
                 if cost < best:
                     best = cost
                     self.ways[x] = partial(self._through, instruction, k)
@@ -300,6 +302,8 @@ class _Folding:
             if _has_elements(operand):
                 ways = dict(self.ways)
                 cost = self.cost(operand)
+                if operand in self.free:
+                    cost /= len(self.uses[operand])  # it serves them all
                 if cost < best:
                     best = cost
                     self.ways[x] = partial(self._through, instruction, k)

@@ -327,6 +327,8 @@ class State:
             if known:
                 return
             text = self.bind(value)
+        if type(value) not in CONTAINERS:
+            self._visit_attributes(value, text, path)
         parts = value.values() if isinstance(value, dict) else value
         if not isinstance(value, tuple):
             self.containers.append((value, text))
@@ -346,8 +348,6 @@ class State:
             self._visit(x, Place(value, key, text, key_text, is_fixed), f"{path}.{key}")
         if isinstance(value, tuple) and not place.is_fixed:
             self._tuples.append((value, place))
-        if type(value) not in CONTAINERS:
-            self._visit_attributes(value, text, path)
 
     def _visit_tensor(self, tensor: Tensor, text: str, path: str, given: bool) -> None:
         known = self.tensors.get(tensor)
@@ -416,11 +416,14 @@ class State:
             for name, x in [*attributes.items()]:
                 if not named_alone or name in self._code_names:
                     self._visit(x, Place(attributes, name, bound, repr(name)), f"{path}.{name}")
-        slots = slots_of(value)
+        slots = slots_of(type(value))
         if slots and not named_alone:
             self.containers.append((value, text))
             for name in slots:
-                self._visit(getattr(value, name), Place(value, name, text, repr(name)), f"{path}.{name}")
+                if hasattr(value, name):
+                    self._visit(getattr(value, name), Place(value, name, text, repr(name)), f"{path}.{name}")
+                else:
+                    self._guard(f"not hasattr({text}, {name!r})", path)
         self._lifts_numbers = before
 
     def _visit_class(self, cls: type) -> None:

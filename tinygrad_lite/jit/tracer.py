@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
 from numbers import Real
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,6 +24,7 @@ from ..text import numpy_name
 from . import operations
 from .operations import FUNCTIONS, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
 from .origin import origin, users_line
+from .places import EMPTY
 from .program import Instruction, Variable
 
 
@@ -137,6 +137,18 @@ def _reduction(name: str) -> Callable[..., Any]:
     return reduce
 
 
+class _Flags:
+    """The flags of an array: one can be set, and none is known."""
+
+    writeable = True
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def __getattr__(self, name: str) -> Any:
+        self._recorder.unsupported(f"the flag {name} of an array")
+
+
 class Tracer(NDArrayOperatorsMixin):
     """An array of a recording.
 
@@ -148,6 +160,8 @@ class Tracer(NDArrayOperatorsMixin):
         What it is now.
     base : Tracer or None
         The array whose memory it shares.
+    index : object
+        Which part of that array it is, if it is one.
     refusal : str or None
         Why it may not be read.
     is_given : bool
@@ -157,9 +171,10 @@ class Tracer(NDArrayOperatorsMixin):
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any, base: Tracer | None = None) -> None:
         self.recorder, self.variable, self.value = recorder, variable, value
-        self.flags = SimpleNamespace(writeable=True)
+        self.flags = _Flags(recorder)
         self.base: Tracer | None = base if base is None or base.base is None else base.base
         self.changes = 0
+        self.index: Any = EMPTY
         self.is_given = True
         self.refusal: str | None = None
         self._changes_of_base = 0 if self.base is None else self.base.changes
@@ -189,7 +204,7 @@ class Tracer(NDArrayOperatorsMixin):
 
     def change(self, new: Tracer) -> Tracer:
         """Take on another value, as after ``+=``: whoever holds this array sees it."""
-        if self.base is not None:
+        if self.base is not None and self.index is EMPTY:
             self.recorder.refuse(
                 "a view of an array is changed in place",
                 "Change the array itself: x[i] = …, or x += … of the whole",
@@ -199,6 +214,10 @@ class Tracer(NDArrayOperatorsMixin):
         if not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise TypeError(f"an array of {self.dtype} cannot hold a result of {new.dtype}")
         new = new.astype(self.dtype, copy=False)
+        if self.base is not None:
+            self.base.change(self.recorder.record(operations.put, self.base, self.index, new))
+            new = self.recorder.record(operations.getitem, self.base, self.index)
+            self._changes_of_base = self.base.changes
         self.variable, self.value = new.variable, new.value
         self.changes += 1
         return self
@@ -248,8 +267,10 @@ class Tracer(NDArrayOperatorsMixin):
     ) -> Any:
         if any(issubclass(t, Node) for t in types):
             return NotImplemented
-        if kwargs.pop("like", None) is not None:
-            return function(*args, **kwargs)  # a constant
+        if kwargs.pop("out", None) is not None:
+            self.recorder.unsupported(f"{numpy_name(function)} with out")
+        if not _holds_tracers((args, kwargs)):
+            return function(*args, **kwargs)  # a constant, of the kind that like= asks for
         answer = _ANSWERS.get(function) or answer_for(function)
         if answer is None:
             self.recorder.unsupported(numpy_name(function))
@@ -301,10 +322,11 @@ class Tracer(NDArrayOperatorsMixin):
         self._refuse_options("copy", others)
         return self.recorder.record(operations.copy, self)
 
-    def __deepcopy__(self, memo: Any) -> Any:
+    def __copy__(self) -> Any:
         return self.copy()
 
-    __copy__ = __deepcopy__
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
 
     def view(self, *others: Any) -> Any:
         """Return another array that shares the memory."""
@@ -319,7 +341,10 @@ class Tracer(NDArrayOperatorsMixin):
         index = _static_index(index)
         parts = index if isinstance(index, tuple) else (index,)
         advanced = any(isinstance(part, (Tracer, np.ndarray)) for part in parts)
-        return self.recorder.record(operations.take if advanced else operations.getitem, self, index)
+        part = self.recorder.record(operations.take if advanced else operations.getitem, self, index)
+        if part.base is self:
+            part.index = index
+        return part
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.change(self.recorder.record(operations.put, self, _static_index(index, for_reading=False), value))
@@ -350,7 +375,7 @@ class Tracer(NDArrayOperatorsMixin):
         holds.recorder.record(operations.of_check(error, message), holds)
 
     __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = __str__ = item = _refuse_value
-    tolist = tobytes = _refuse_value
+    tolist = _refuse_value
     __array__ = __index__ = _refuse_array
     __hash__ = object.__hash__
 
@@ -440,10 +465,14 @@ class Number:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         return np.array(self.known(), dtype)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self.known(), name)  # is_integer, real, …
+    def is_integer(self) -> bool:
+        """Return whether it is a whole number."""
+        return float(self.known()).is_integer()
+
+    @property
+    def real(self) -> Any:
+        """The number itself."""
+        return self
 
     def __bool__(self) -> bool:
         return bool(self.known())
@@ -516,13 +545,20 @@ class Draws:
     def __init__(self, recorder: Recorder, variable: Variable, value: Any) -> None:
         self.recorder, self.variable, self.value = recorder, variable, value
 
+    @property
+    def __class__(self) -> Any:  # type: ignore[misc]
+        return type(self.value)
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.value, name)
         if name.startswith("_") or not callable(method) or name in _NO_DRAWS:
             self.recorder.unsupported(f"{name} of a random generator")
 
         def draw(*args: Any, **kwargs: Any) -> Any:
-            given = signature(method).bind(*args, **kwargs).arguments
+            bound = signature(method).bind(*args, **kwargs)
+            if "args" in bound.arguments:  # rand(3, 4)
+                return self.recorder.record(of_draw(name), self, *bound.args, names=("",) * len(bound.args))
+            given = bound.arguments
             if given.get("out") is not None:
                 self.recorder.unsupported(f"{name} of a random generator with out")
             return self.recorder.record(of_draw(name), self, *given.values(), names=tuple(given))
@@ -534,6 +570,12 @@ def variable_of(x: Any) -> Variable | None:
     """Return the variable behind a tracer or a Tensor of one, if that is what it is."""
     traced = x._data if isinstance(x, Node) else x
     return traced.variable if isinstance(traced, (Tracer, Number)) else None
+
+
+def _holds_tracers(x: Any) -> bool:
+    if isinstance(x, (tuple, list, dict)):
+        return any(map(_holds_tracers, x.values() if isinstance(x, dict) else x))
+    return isinstance(x, (Tracer, Number))
 
 
 def _value(x: Any) -> Any:
