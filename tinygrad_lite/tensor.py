@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .dtypes import as_array, in_one_dtype, of_whole_numbers, operand, raw
+from .dtypes import as_array, in_one_dtype, of_whole_numbers, operand, owned, raw
 from .engine import Node, Operation, is_recording, sweep
 from .errors import GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
@@ -69,7 +69,7 @@ class Tensor(Node):
             raise TypeError(
                 f"only real floating numbers can require a gradient, not {array.dtype}: pass dtype='float32'"
             )
-        self._data = array.copy() if requires_grad and hasattr(data, "__array_function__") else array
+        self._data = owned(array) if requires_grad else array
         self.requires_grad = requires_grad
         self.operation = None
         self.memory = None
@@ -89,7 +89,7 @@ class Tensor(Node):
             value = as_array(value)
             if self.requires_grad and value.dtype.kind != "f":
                 raise TypeError(f"a Tensor that requires a gradient holds floating numbers, not {value.dtype}")
-            self._data = value.copy() if self.requires_grad else value
+            self._data = owned(value) if self.requires_grad else value
             self.memory = None
         self.mark_changed()
 

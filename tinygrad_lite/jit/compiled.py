@@ -17,8 +17,6 @@ from ..dtypes import raw
 from ..engine import is_recording
 from ..errors import JitError
 from ..tensor import Tensor
-from .outputs import ALL
-from .places import set_contents, store
 from .plan import Plan, plan
 from .program import Program
 from .record import Recording, is_being_recorded, record, recording_lock
@@ -65,6 +63,9 @@ class Compiled:
         Where its values live.
     source : str
         How it is written.
+    finish : callable
+        ``finish(values, args, kwargs)``, given what the program has handed out, leaves behind what the function leaves
+        behind, and returns its result.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -75,13 +76,11 @@ class Compiled:
         self._has_one_output = len(self.program.outputs) == 1
         self._memory = threading.Lock()
         self._names, self._guards = recording.state.names, recording.guards
-        self._build = recording.build
         values = [self._text(recording.sources[variable]) for variable in self.program.inputs]
-        self._inputs = self._function(
-            f"({''.join(f'{v}, ' for v in values)}) if {' and '.join(self._guards)} else None"
-        )
-        self._changed = [self._function(text) for text in recording.changed]
-        self._writes = [(self._function(write.holder_text), write.key, write.build) for write in recording.writes]
+        self._inputs = self._function(f"[{', '.join(values)}] if {' and '.join(self._guards)} else None")
+        lines = [*recording.writes, f"return {recording.result}"]
+        exec("\n    ".join(["def finish(values, args, kwargs):", *lines]), self._names)
+        self.finish = self._names.pop("finish")
 
     def _text(self, source: Any) -> str:
         """Return where an input comes from, as an expression."""
@@ -117,20 +116,6 @@ class Compiled:
             values = self._run(*inputs)
         return (values,) if self._has_one_output else values
 
-    def finish(self, values: Any, args: Any, kwargs: Any) -> Any:
-        """Leave behind what the function leaves behind; return its result."""
-        for tensor in self._changed:
-            tensor(args, kwargs).mark_changed()
-        for holder_of, key, build in self._writes:
-            holder, value = holder_of(args, kwargs), build(values, args, kwargs)
-            if key is ALL:
-                set_contents(holder, dict(enumerate(value)) if not isinstance(holder, set) else dict.fromkeys(value))
-            elif isinstance(holder, Tensor) and key == "_data":
-                holder.data = value
-            else:
-                store(holder, key, value)
-        return self._build(values, args, kwargs)
-
 
 class Jitted:
     """What `jit` returns: a drop-in for the function.
@@ -152,12 +137,12 @@ class Jitted:
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if is_being_recorded() or (is_recording() and (_has_history(args) or _has_history(kwargs))):
-            return self.__wrapped__(*args, **kwargs)
         for compiled in self.programs:
             inputs = compiled.inputs(args, kwargs)
             if inputs is not None:
                 return compiled.finish(compiled.run(inputs), args, kwargs)
+        if is_being_recorded() or (is_recording() and (_has_history(args) or _has_history(kwargs))):
+            return self.__wrapped__(*args, **kwargs)
         _refuse_tracers_of_others(args)
         with recording_lock:
             if any(compiled.inputs(args, kwargs) is not None for compiled in self.programs):

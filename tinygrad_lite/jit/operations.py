@@ -75,6 +75,7 @@ _PREFIX = {"negative": "-", "invert": "~"}
 _LINEAR = {
     "multiply": (0, 1),
     "matmul": (0, 1),
+    "dot": (0, 1),
     "divide": (0,),
     "negative": (0,),
     "sum": (0,),
@@ -260,6 +261,8 @@ einsum = Operation(
     lambda *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)})',
     lambda out, *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)}, out={out})',
 )  # fmt: skip
+
+dot = _function(np.dot, into=True)
 
 FUNCTIONS: dict[Callable[..., Any], Operation] = {
     **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round)},

@@ -1,11 +1,14 @@
-"""What a program hands out, and what is made of it: results, and what the function leaves behind."""
+"""What a program hands out, and what is made of it: results, and what the function leaves behind.
+
+Each is written as an expression of ``values``, which the program handed out, of ``args`` and ``kwargs``, and of the
+state's names, so that a call is one generated function.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,104 +18,114 @@ from ..engine import Operation
 from ..errors import GraphError, JitError
 from ..rules import Rule, Vjp
 from ..tensor import Tensor, constant
+from .places import contents, set_contents, store
 from .program import Variable
 from .state import State
 from .tracer import Draws, Number, Tracer
 
-Build = Callable[[Any, Any, Any], Any]
-ALL = object()  # the key of everything that a list holds
 
+class Outputs:
+    """The values a program is to hand out, and the expressions of them.
 
-@dataclass(frozen=True)
-class Write:
-    """Something the function leaves behind in an object it reaches.
+    Parameters
+    ----------
+    state : State
+        What the function reaches.
 
     Attributes
     ----------
-    holder_text, key : str, object
-        Where: an expression of the state's names, and the key there.
-    build : callable
-        ``build(values, args, kwargs)`` returns what is left, given the values the program handed out.
+    variables : list of Variable
+        What is handed out.
     """
-
-    holder_text: str
-    key: Any
-    build: Build
-
-
-class Outputs:
-    """What a program hands out, and how objects are made of it."""
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.variables: list[Variable] = []
         self._given = {id(found.traced): found for found in state.inputs}
 
-    def builder(self, x: Any) -> Build:
-        """Return the function that makes an object like ``x`` of the values a program has handed out."""
+    def expression(self, x: Any) -> str:
+        """Return the expression of an object like ``x``.
+
+        Raises
+        ------
+        JitError
+            If it is an iterator, whose values are not there yet.
+        """
         if isinstance(x, Tensor) and x in self.state.tensors:
-            return self.accessor(self.state.tensors[x])
+            return self.state.tensors[x]
         if isinstance(x, (Tracer, Number, Draws)) and id(x) in self._given:
-            return self.accessor(self._given[id(x)].place.text)
+            return self._given[id(x)].place.text
         if isinstance(x, (Tracer, Number)):
-            i = len(self.variables)
             self.variables.append(x.variable)
-            return lambda values, args, kwargs: values[i]
+            return f"values[{len(self.variables) - 1}]"
         if isinstance(x, Tensor):
-            return self._tensor_builder(x)
+            return self._of_tensor(x)
         if isinstance(x, np.ndarray):
-            return lambda values, args, kwargs: x.copy()
+            return f"{self.state.bind(x)}.copy()"
         if isinstance(x, Iterator):
             raise JitError(
                 f"the function returns or keeps a {type(x).__name__}, whose values are computed only later: make a list"
             )
         if isinstance(x, (dict, list, tuple, deque)) and not self.state.reaches(x):
-            return self._container_builder(x)
+            return self._of_container(x)
         if _is_traced(x) and not self.state.reaches(x):
-            return self._object_builder(x)
-        return lambda values, args, kwargs: x
+            empty = copy(x)
+            vars(empty).clear()
+            return self._filled(empty, vars(x))
+        return self.state.bind(x)
 
-    def accessor(self, text: str) -> Build:
-        """Return the function that looks something up."""
-        return eval(f"lambda values, args, kwargs: {text}", self.state.names)
+    def writing(self, holder_text: str, key: str, x: Any) -> str:
+        """Return the statement that leaves something in an attribute of a Tensor."""
+        name = "data" if key == "_data" else key
+        return f"{holder_text}.{name} = {self.expression(x)}"
 
-    def _tensor_builder(self, x: Tensor) -> Build:
-        # What is needed of it alone: it holds on to every value of the recording.
-        requires_grad, name, data = x.requires_grad, x.name, self.builder(x._data)
-        if x.operation is not None and requires_grad:
-            return lambda values, args, kwargs: beyond_history(data(values, args, kwargs))
-        return lambda values, args, kwargs: leaf(data(values, args, kwargs), requires_grad, name)
+    def storing(self, holder_text: str, key: Any, x: Any) -> str:
+        """Return the statement that leaves something in another place."""
+        self.state.names["store"] = store
+        return f"store({holder_text}, {self.state.bind(key)}, {self.expression(x)})"
 
-    def _container_builder(self, x: Any) -> Build:
-        parts = [(key, self.builder(part)) for key, part in (x.items() if isinstance(x, dict) else enumerate(x))]
-        kind = type(x)
+    def replacing(self, holder_text: str, holder: Any) -> str:
+        """Return the statement that leaves everything that a list, a deque or a set holds now."""
+        self.state.names["set_contents"] = set_contents
+        parts = ", ".join(f"{self.state.bind(key)}: {self.expression(x)}" for key, x in contents(holder).items())
+        return f"set_contents({holder_text}, {{{parts}}})"
+
+    def _of_tensor(self, x: Tensor) -> str:
+        data = self.expression(x._data)
+        if x.operation is not None and x.requires_grad:
+            self.state.names["beyond_history"] = beyond_history
+            return f"beyond_history({data})"
+        self.state.names |= {"constant": constant, "leaf": leaf}
+        if not x.requires_grad and x.name is None:
+            return f"constant({data})"
+        return f"leaf({data}, {x.requires_grad}, {x.name!r})"
+
+    def _of_container(self, x: Any) -> str:
+        items = x.items() if isinstance(x, dict) else enumerate(x)
+        parts = [(self.state.bind(key), self.expression(part)) for key, part in items]
+        if type(x) is dict:
+            return f"{{{', '.join(f'{key}: {text}' for key, text in parts)}}}"
+        listed = f"[{', '.join(text for _, text in parts)}]"
+        if type(x) is list:
+            return listed
         if isinstance(x, tuple):
-            make = kind._make if hasattr(kind, "_make") else kind
-            return lambda values, args, kwargs: make([part(values, args, kwargs) for _, part in parts])
+            return f"{self.state.bind(getattr(type(x), '_make', type(x)))}({listed})"
         empty = copy(x)
         empty.clear()
+        return self._filled(empty, contents(x))
 
-        def build(values: Any, args: Any, kwargs: Any) -> Any:
-            made = copy(empty)
-            if isinstance(made, dict):
-                made.update({key: part(values, args, kwargs) for key, part in parts})
-            else:
-                made.extend(part(values, args, kwargs) for _, part in parts)
-            return made
+    def _filled(self, empty: Any, items: dict[Any, Any]) -> str:
+        """Return the expression of a copy of an object with this in it: items, or attributes."""
+        self.state.names |= {"filled": filled}
+        parts = ", ".join(f"{self.state.bind(key)}: {self.expression(part)}" for key, part in items.items())
+        return f"filled({self.state.bind(empty)}, {{{parts}}})"
 
-        return build
 
-    def _object_builder(self, x: Any) -> Build:
-        parts = [(name, self.builder(value)) for name, value in vars(x).items()]
-        empty = copy(x)
-        vars(empty).clear()
-
-        def build(values: Any, args: Any, kwargs: Any) -> Any:
-            made = copy(empty)
-            vars(made).update({name: part(values, args, kwargs) for name, part in parts})
-            return made
-
-        return build
+def filled(empty: Any, items: dict[Any, Any]) -> Any:
+    """Return a copy of an empty object with items in it, or attributes."""
+    made = copy(empty)
+    set_contents(made if isinstance(made, (dict, list, deque)) else vars(made), items)
+    return made
 
 
 def _is_traced(x: Any) -> bool:
@@ -137,7 +150,7 @@ def beyond_history(data: Any) -> Tensor:
     """Return a Tensor that depends on parameters through a program, which keeps no history to go back through."""
     y = constant(data)
     y.requires_grad = True
-    y.operation = Operation(_JITTED, (leaf(data, True, None),), (data,), ())
+    y.operation = _FORGOTTEN
     return y
 
 
@@ -158,3 +171,5 @@ _JITTED = Rule(
     vjps=(Vjp(_no_history, lambda g, y, k, inputs, params: _no_history(g)),),
     make_samples=list,
 )
+# What all such values came from: one is enough, since nothing about it is ever read.
+_FORGOTTEN = Operation(_JITTED, (leaf(np.zeros(()), True, None),), (np.zeros(()),), ())

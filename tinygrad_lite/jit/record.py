@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import JitError
 from ..tensor import Tensor
 from .operations import is_literal
-from .outputs import ALL, Build, Outputs, Write
+from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
 from .program import Instruction, Program, Variable
 from .state import GENERATORS, Input, State
@@ -47,21 +47,18 @@ class Recording:
         Where each input of the program comes from: a place, or an array of its own.
     guards : dict of str to str
         When the program holds: conditions, and what each is about.
-    writes : list of Write
-        What it leaves behind besides in arrays that are changed in place.
-    changed : list of str
-        The Tensors whose arrays are changed in place.
-    build : callable
-        Makes the result of a call from the values the program hands out.
+    writes : list of str
+        Statements: what it leaves behind, besides the contents of arrays.
+    result : str
+        The result of a call, as an expression of the ``values`` that the program hands out.
     """
 
     program: Program
     state: State
     sources: dict[Variable, Any]
     guards: dict[str, str]
-    writes: list[Write]
-    changed: list[str]
-    build: Build
+    writes: list[str]
+    result: str
 
 
 def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
@@ -174,9 +171,11 @@ def _finished(
 ) -> Recording:
     """Close a recording: see what the function has left behind, and put everything back."""
     outputs = Outputs(state)
-    build = outputs.builder(result)
+    made = outputs.expression(result)
     updates = [found for found in state.inputs if getattr(found.traced, "changes", 0)]
-    writes = [*_replaced_values(state, before, outputs), *_kept_gradients(state, gradients, outputs)]
+    changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
+    writes = [f"{place.holder_text}.mark_changed()" for place in changed]
+    writes += [*_replaced_values(state, before, outputs), *_kept_gradients(state, gradients, outputs)]
     guards = state.guards | dict(_guards_of_gradients(state, gradients))
     guards |= dict(_guards_of_inputs(state, recorder, gradients))
     guards |= dict(_guards_of_memory(state, updates, recorder))
@@ -197,36 +196,34 @@ def _finished(
     before.put_back()
     for found in state.inputs:
         found.traced = found.value = None  # or the arrays of this call would be kept
-    places = [place for found in updates for place in found.places]
-    changed = [place.holder_text for place in places if isinstance(place.holder, Tensor)]
-    return Recording(program, state, sources, guards, writes, changed, build)
+    return Recording(program, state, sources, guards, writes, made)
 
 
-def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[Write]:
+def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[str]:
     """Yield what now stands where something else stood: in Tensors, behind names, in lists and dictionaries."""
     for tensor, text in state.tensors.items():
         if tensor._data is not state.traced(tensor):
-            yield Write(text, "_data", outputs.builder(tensor._data))
+            yield outputs.writing(text, "_data", tensor._data)
         if tensor.requires_grad is not before.differentiable[tensor]:
-            yield Write(text, "requires_grad", outputs.builder(tensor.requires_grad))
+            yield outputs.writing(text, "requires_grad", tensor.requires_grad)
     for place, bound in zip(state.bindings, before.lifted_bindings, strict=True):
         if place.get() is not bound:
-            yield Write(place.holder_text, place.key, outputs.builder(place.get()))
+            yield outputs.storing(place.holder_text, place.key, place.get())
     for (holder, text), old in zip(state.containers, before.lifted_items, strict=True):
         now = contents(holder)
         changed = [key for key in {**now, **old} if now.get(key, EMPTY) is not old.get(key, EMPTY)]
         if changed and isinstance(holder, (list, deque, set)):
-            yield Write(text, ALL, outputs.builder([*holder]))
+            yield outputs.replacing(text, holder)
         else:
-            yield from (Write(text, key, outputs.builder(now.get(key, EMPTY))) for key in changed)
+            yield from (outputs.storing(text, key, now.get(key, EMPTY)) for key in changed)
 
 
-def _kept_gradients(state: State, gradients: Gradients, outputs: Outputs) -> Iterator[Write]:
+def _kept_gradients(state: State, gradients: Gradients, outputs: Outputs) -> Iterator[str]:
     """Yield the gradients that stay; those an update has used up do only if the next call goes on from them."""
     for tensor in gradients.written:
         traced = state.traced(tensor)
         is_used_up = (tensor._data is not traced or traced.changes) and tensor not in gradients.were_read
-        yield Write(state.tensors[tensor], "grad", outputs.builder(None if is_used_up else tensor.grad))
+        yield outputs.writing(state.tensors[tensor], "grad", None if is_used_up else tensor.grad)
 
 
 def _guards_of_gradients(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:
@@ -257,13 +254,14 @@ def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) ->
     for changed in updates:
         for other in state.inputs:
             is_array = isinstance(other.value, np.ndarray) and other is not changed
-            if is_array and other.started in read and (other.is_given or changed.is_given):
+            if is_array and other.started in read:
                 if np.may_share_memory(changed.value, other.value):
                     raise JitError(
                         f"{other.path} shares its memory with {changed.path}, which is changed in place: give a copy"
                     )
-                state.names["may_share_memory"] = np.may_share_memory
-                yield f"not may_share_memory({changed.place.text}, {other.place.text})", other.path
+                if other.is_given or changed.is_given:
+                    state.names["may_share_memory"] = np.may_share_memory
+                    yield f"not may_share_memory({changed.place.text}, {other.place.text})", other.path
 
 
 def _name_derivatives(instructions: list[Instruction]) -> None:

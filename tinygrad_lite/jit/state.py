@@ -360,6 +360,8 @@ class State:
             self._guard(f"{text} is {self.bind(tensor)}", path)
             text = self.bind(tensor)
         self._guard(f"{text}.requires_grad is {tensor.requires_grad}", path)
+        if given and tensor.requires_grad:
+            self._guard(f"{text}.operation is None", path)
         self.tensors[tensor] = text
         self.tensor_names[tensor] = path
         place = Place(tensor, "_data", text, "'_data'")

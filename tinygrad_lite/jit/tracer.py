@@ -545,8 +545,8 @@ class Draws:
     def __init__(self, recorder: Recorder, variable: Variable, value: Any) -> None:
         self.recorder, self.variable, self.value = recorder, variable, value
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         return type(self.value)
 
     def __getattr__(self, name: str) -> Any:
