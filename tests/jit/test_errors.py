@@ -158,12 +158,12 @@ x.view(np.int64)|x.conj()|x.copy("F")|x.max(initial=3.0)|x.prod(axis=0)|x.argsor
 x.min(axis=(0, 1), keepdims=True)|x.T @ x|x.mT|x @ x[0]|x[0] @ x[0]|x**2|2**x|x**-1|x // 0.3|x % 0.3|+x|abs(x)|~m
 m & m|m ^ m|x[1]|x[1, 2]|x[..., None]|x[:, ::-1]|x[[0, 1]]|x[np.array([0, 1]), 1]|x[x[:, 0].argmax()]
 x[np.ix_([0, 1], [1, 2])]|x[-1:]|[*x]|sum(x)|list(map(abs, x))|x[:, None] * x|len(x) * x|x.ndim * x|x.size * x
-isinstance(x, np.ndarray)|hasattr(x, "nbytes")|np.heaviside(x, 0.5)|np.hypot(x, x)|np.isscalar(x)|np.shape(x)
+hasattr(x, "nbytes")|np.heaviside(x, 0.5)|np.hypot(x, x)|np.isscalar(x)|np.shape(x)
 np.ndim(x)|np.size(x)|np.transpose(x)|np.matmul(x, x)|np.vecdot(x, x)|np.permute_dims(x, (1, 0))|np.concat([x, x])
 np.pow(x, 2)|np.append(x, x)|np.resize(x, (2, 2))|np.mean(x, axis=0, keepdims=True)|np.prod(x, initial=2.0)
 np.logaddexp(x, x)|np.sign(x - 0.5)|np.arctan2(x, x.T)|np.maximum(x, 0.5)|np.fmin(x, x.T)|np.isfinite(x)
 np.signbit(-x)|np.ldexp(x, 2)|np.result_type(x, np.float32)|copy.copy(x) * 2|copy.deepcopy(x) + x|x.shape|x.dtype
-(x + 1).itemsize|bool(x.shape)|x.sum().shape|x.T.flags.c_contiguous|type(x) is np.ndarray|np.sum([x, x], axis=0)
+(x + 1).itemsize|bool(x.shape)|x.sum().shape|x.T.flags.c_contiguous|np.sum([x, x], axis=0)
 np.stack([x, x * 2]).max(0)|np.fix(x)|np.linspace(0, x[0, 0], 3)|np.full(3, x[0, 0])
 """
 
@@ -195,7 +195,7 @@ IN_PLACE = """
 x.sort()|x.sort(axis=0)|x.fill(0)|x.partition(1)|x.put([0], 9.0)|x.resize((3,))|np.exp(x, x)|np.add(x, 1, out=x)
 x.__iadd__(1)|np.add.at(x, [0, 0], 1)|np.clip(x, 0, 1, out=x)|x.clip(0, 1, out=x)|np.multiply(x, 2, out=x[:])
 np.cumsum(x, out=x)|x.__setitem__(0, 5)|x.__setitem__(slice(1), x[1:2])|x.__setitem__(slice(1, 3), x[:2])
-x.flat.__setitem__(0, 1)|x.T.__imul__(2)|np.random.default_rng(0).shuffle(x)|x.reshape(-1).__setitem__(0, 7)
+x.flat.__setitem__(0, 1)|x.T.__imul__(2)|x.reshape(-1).__setitem__(0, 7)
 x.__setitem__([0, 0], [1.0, 2.0])|x.__imul__(x[::-1])|x.view().__iadd__(1)|x[:2].__iadd__(1)|np.negative(x, out=x)
 x.__setitem__(x > 1.5, 0.0)|x.__setitem__(Ellipsis, 4)
 """
@@ -266,7 +266,10 @@ def global_generators_kept():
 def test_what_answers_differently_each_time_is_refused_at_the_users_line(name):
     f = ANEW[name]()
     before = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
-    with pytest.raises(tg.JitError, match=here(f.func if isinstance(f, functools.partial) else f)):
+    # That a global generator was used is seen only in the end.
+    of_global = name.startswith("np.random") or name == "random.gauss"
+    match = "global random generator" if of_global else here(f.func if isinstance(f, functools.partial) else f)
+    with pytest.raises(tg.JitError, match=match):
         tg.jit(f)(X)
     assert before == (random.getstate(), repr(np.random.get_state()))  # noqa: NPY002
 

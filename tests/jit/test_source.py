@@ -169,7 +169,7 @@ def test_the_source_goes_through_the_phases_in_order_with_shapes():
     lines = source.splitlines()
     shapes = [re.search(r"# (\(.*\))$", line) for line in lines if " = " in line or "out=" in line]
     assert sum(found is not None for found in shapes) > 20
-    assert re.search(r"np\.matmul\(images, hidden_weight, out=hidden\) +# \(100, 90\)", source)
+    assert re.search(r"np\.dot\(images, hidden_weight, out=hidden\) +# \(100, 90\)", source)
     updated = source[source.index("# update") :]
     for name in ("hidden_weight", "hidden_bias", "output_weight", "output_bias"):
         assert f"out={name})" in updated

@@ -277,7 +277,7 @@ FUNCTIONS: dict[Callable[..., Any], Operation] = {
 def of_draw(method: str) -> Operation:
     """Return the operation that draws random numbers: ``rng.random(size=(3, 4))``."""
 
-    def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str = "") -> list[str]:
+    def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str | None = None) -> list[str]:
         pairs = [(name, x) for name, x in zip(names, values, strict=True) if name != left_out]
         return [f"{name}={x}" if name else x for name, x in pairs]
 

@@ -129,6 +129,7 @@ class Before:
         self.items = [contents(holder) for holder, _ in state.containers]
         self.bindings = [place.get() for place in state.bindings]
         generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
+        self.cached = {function: function.cache_info().currsize for function in state.caches}
         self.differentiable = {tensor: tensor.requires_grad for tensor in state.tensors}
         self.draws = [(bits, bits.state) for bits in map(_bits, generators)]
 
@@ -144,6 +145,9 @@ class Before:
         for place, value in zip(self.state.bindings, self.bindings, strict=True):
             place.set(value)
         self.state.restore()
+        for function, size in self.cached.items():
+            if function.cache_info().currsize != size:
+                function.cache_clear()  # of what was recorded
         for bits, state in self.draws:
             bits.state = state
         for tensor, grad in self.gradients.before.items():

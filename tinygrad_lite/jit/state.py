@@ -16,6 +16,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from copy import copy
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -112,6 +113,8 @@ class State:
         Every list, dictionary and the like, class and object, and how it is reached.
     bindings : list of Place
         Where the names of closures and modules stand for something.
+    caches : list of callable
+        Functions that keep what they have computed.
     """
 
     def __init__(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -145,6 +148,7 @@ class State:
         self.tensor_names: dict[Tensor, str] = {}
         self.containers: list[tuple[Any, str]] = []
         self.bindings: list[Place] = []
+        self.caches: list[Any] = []
         self.modules: dict[Module, str] = {}
         self.optimizers: dict[str, Optimizer] = {}
         self._arrays: dict[int, Input] = {}
@@ -335,7 +339,7 @@ class State:
         if isinstance(value, (set, frozenset)) or (
             not self._lifts_numbers and not given and all(map(_is_plain, parts))
         ):
-            kept = value if isinstance(value, (tuple, frozenset)) else value.copy()
+            kept = value if isinstance(value, (tuple, frozenset)) else copy(value)
             self._guard(f"alike({text}, {self.bind(kept)})", path)
             return
         if isinstance(value, dict):
@@ -383,6 +387,8 @@ class State:
         self.bind(value)  # so that it lives as long as its identity counts
         if callable(getattr(value, "__wrapped__", None)):
             self._visit_object(value.__wrapped__, path)
+            if hasattr(value, "cache_clear"):
+                self.caches.append(value)
         if isinstance(value, FunctionType):
             if not is_library(value.__module__):
                 self._visit_function(value)

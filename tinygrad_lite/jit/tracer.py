@@ -448,6 +448,10 @@ class Number:
     def __init__(self, recorder: Recorder, variable: Variable, value: Any, roots: frozenset[Variable] | None) -> None:
         self.recorder, self.variable, self._value, self.roots = recorder, variable, value, roots
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._value)
+
     def known(self) -> Any:
         """Return the value, and note that the program depends on it."""
         self.recorder.check()
