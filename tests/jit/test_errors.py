@@ -49,7 +49,6 @@ ASKS = {
     "percent": lambda x: "%.3f" % NET(x).sum(),  # noqa: UP031
     "format of an array": lambda x: f"{x.sum():.3f}",
     "str": lambda x: str(NET(x)),
-    "str of an array": lambda x: str(x),
     "tolist": lambda x: NET(x).tolist(),
     "tolist of an array": lambda x: x.tolist(),
     "asarray": lambda x: np.asarray(x) * 2,

@@ -243,6 +243,6 @@ def jit(function: Callable[..., Any]) -> Jitted:
     >>> import tinygrad_lite as tg
     >>> slope = tg.jit(tg.grad(lambda x: (x * x).sum()))
     >>> slope(np.array([1.0, 2.0]))
-    Tensor([2., 4.])
+    Tensor([2., 4.], dtype=float64)
     """
     return Jitted(function)

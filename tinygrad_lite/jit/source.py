@@ -167,13 +167,19 @@ class _Writer:
         """Yield what brings inputs up to date whose new value could not be computed in place."""
         left = [(old, new) for old, new in self.program.updates if self.plan.places.get(new) is not old]
         texts = {old: self._operand(new) for old, new in left}
-        if len(texts) > 1:
-            # One may be the other's new value, or a view of it.
-            for old, text in texts.items():
+        for old, new in left:
+            if self._shows_what_changes(new):
                 texts[old] = self._unique(f"new_{self.names[old]}")
-                yield f"{texts[old]} = {text}.copy()"
+                yield f"{texts[old]} = {self._operand(new)}.copy()"
         for old, text in texts.items():
             yield f"np.copyto({self.names[old]}, {text})"
+
+    def _shows_what_changes(self, variable: Any) -> bool:
+        """Return whether a variable is an input that is changed in place, or a view of one."""
+        views = {i.result: i.operands[0] for i in self.program.instructions if i.operation.is_view}
+        while variable in views:
+            variable = views[variable]
+        return any(variable is old for old, _ in self.program.updates)
 
     def _unique(self, wanted: str) -> str:
         """Return a name that nothing has yet."""

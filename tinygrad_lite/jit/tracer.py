@@ -374,7 +374,7 @@ class Tracer(NDArrayOperatorsMixin):
     def __expect__(holds: Any, error: type[Exception], message: str) -> None:
         holds.recorder.record(operations.of_check(error, message), holds)
 
-    __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = __str__ = item = _refuse_value
+    __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = item = _refuse_value
     tolist = _refuse_value
     __array__ = __index__ = _refuse_array
     __hash__ = object.__hash__
