@@ -172,7 +172,9 @@ def _line(statement: ast.stmt, source: Sequence[str]) -> Line:
     above = (line.strip().removeprefix("# ") for line in reversed(source[: statement.lineno]))
     phase = next((text for text in above if text in PHASES), PHASES[0])
     names = {node.attr for node in ast.walk(statement) if isinstance(node, ast.Attribute)}
-    is_product = "matmul" in names or any(isinstance(node, ast.MatMult) for node in ast.walk(statement))
+    is_product = bool({"dot", "matmul"} & set(names)) or any(
+        isinstance(node, ast.MatMult) for node in ast.walk(statement)
+    )
     kind = PRODUCTS if is_product else SUMS if names & REDUCTIONS.keys() else ELEMENTWISE
     return Line(phase, kind, re.sub(r" {2,}#", "  #", source[statement.lineno - 1].strip()))
 
