@@ -149,12 +149,11 @@ class SGD(Optimizer):
         if self.weight_decay:
             g = g + self.weight_decay * p.data
         if self.momentum:
-            direction = self.state["momentum"].get(i)
-            if direction is None:
-                direction = self.state["momentum"][i] = g.copy()
-            else:
-                direction *= self.momentum
-                direction += g
+            if i not in self.state["momentum"]:
+                self.state["momentum"][i] = np.zeros_like(g)
+            direction = self.state["momentum"][i]
+            direction *= self.momentum
+            direction += g
             g = g + self.momentum * direction if self.nesterov else direction
         p.data -= self.lr * g
 

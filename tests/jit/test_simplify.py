@@ -389,11 +389,14 @@ def test_a_factor_goes_where_there_are_the_fewest_elements(f, size):
     assert_computes_the_same(before, simplify(before), A, B, 0.7, exact=False)
 
 
-def test_a_factor_is_merged_with_a_number():
-    before = recorded(lambda a, b, lr: lr * (a.T @ (0.5 * b)), A, B, 0.3)
-    after = fold_factors(before)
-    assert names(after).count("mul") == names(after).count("multiply") == 1
-    assert_computes_the_same(before, after, A, B, 0.3, exact=False)
+def test_a_factor_does_not_move_into_another_precision():
+    def f(a, b, lr):
+        return lr * (a * b)
+
+    column = np.array([[1], [2]], np.float32)
+    for a, b in ((column, np.ones((2, 3))), (column > 1, np.ones((2, 3))), (column.astype(np.float16), A[:2, :3])):
+        before = recorded(f, a, b, 0.1)
+        assert_computes_the_same(before, fold_factors(before), a, b, 0.1)
 
 
 @pytest.mark.parametrize(

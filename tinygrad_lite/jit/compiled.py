@@ -25,6 +25,7 @@ from .source import source_of
 from .state import Input
 from .tracer import Number, Tracer
 
+GONE = (LookupError, AttributeError, ValueError, TypeError)  # what a guard raises if its object is not there any more
 VERSIONS = 16  # programs of one function that are kept
 _numbers = count(1)
 
@@ -97,8 +98,8 @@ class Compiled:
         """Return what the program reads, or None if it does not hold for this call."""
         try:
             return self._inputs(args, kwargs)
-        except (LookupError, AttributeError, ValueError, TypeError):
-            return None  # something that was there is not there any more
+        except GONE:
+            return None
 
     def reason(self, args: Any, kwargs: Any) -> str:
         """Return what has changed, so that the program does not hold."""
@@ -106,7 +107,7 @@ class Compiled:
             try:
                 if not self._function(condition)(args, kwargs):
                     return about
-            except (LookupError, AttributeError, ValueError, TypeError):
+            except GONE:
                 return about
         return "nothing"
 
@@ -127,7 +128,7 @@ class Jitted:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        if not callable(function):
+        if not callable(function) or isinstance(function, type):
             raise TypeError(f"jit takes a function, not {type(function).__name__}: {function!r:.60}")
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
             raise TypeError(f"jit takes a function that returns when it is called, and {function.__name__} does not")
@@ -140,18 +141,21 @@ class Jitted:
         for compiled in self.programs:
             inputs = compiled.inputs(args, kwargs)
             if inputs is not None:
+                if compiled is not self.programs[0]:
+                    self.programs = [compiled, *(other for other in self.programs if other is not compiled)]
                 return compiled.finish(compiled.run(inputs), args, kwargs)
         if is_being_recorded() or (is_recording() and (_has_history(args) or _has_history(kwargs))):
             return self.__wrapped__(*args, **kwargs)
-        _refuse_tracers_of_others(args)
+        _refuse_tracers_of_others((*args, *kwargs.values()))
         with recording_lock:
             if any(compiled.inputs(args, kwargs) is not None for compiled in self.programs):
                 return self(*args, **kwargs)  # another thread was faster
             if len(self.programs) == VERSIONS:
+                latest = self.programs[0]
                 warnings.warn(
-                    f"{self.programs[0].program.name} is compiled for the {VERSIONS + 1}th time, now because of "
-                    f"{self.programs[0].reason(args, kwargs)}: pass what changes from call to call as an argument, a "
-                    "float or an array",
+                    f"{latest.program.name} has {VERSIONS} programs and is compiled once more, because of "
+                    f"{latest.reason(args, kwargs)}: give what changes from call to call as an argument, a float or an "
+                    "array; count and collect outside of the function, or in an array",
                     JitWarning,
                     stacklevel=2,
                 )
@@ -169,8 +173,11 @@ class Jitted:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
+    def __reduce__(self) -> Any:
+        return Jitted, (self.__wrapped__,)
+
     def __repr__(self) -> str:
-        return f"<jit of {getattr(self, '__qualname__', self.__wrapped__)}>"
+        return f"<jit of {getattr(self.__wrapped__, '__qualname__', type(self.__wrapped__).__name__)}>"
 
     @property
     def source(self) -> str:
@@ -228,12 +235,23 @@ def jit(function: Callable[..., Any]) -> Jitted:
     ------
     JitError
         When called, if no program can be made: the function asks for the value of an array (``if loss > 1``,
-        ``loss.item()``), or calls what cannot be recorded. The message names the line, and all is as before.
+        ``loss.item()``), or calls what cannot be recorded. The message names the line, and all that the function
+        reaches is as before.
+    TypeError
+        If it is no function, or one that returns before it has computed: a generator or a coroutine.
+
+    Warns
+    -----
+    JitWarning
+        When there are too many programs, since something changes at every call.
 
     Notes
     -----
-    The code of the function does not run again: what it prints, it prints once. What it leaves in objects it reaches
-    (attributes, lists, dictionaries) is left there at every call. After a step that forgets the gradients first
+    A program takes some hundredths of a second to make, for large models a tenth, so it pays where a function is called
+    hundreds of times. The code of the function does not run again: what it prints, it prints once; files and the
+    environment it reads, it reads once. What it leaves in objects it reaches (attributes, lists, dictionaries) is left
+    there at every call; but where that is a number it counts, or a list it lengthens, each call makes another program:
+    count outside, or in an array. After a step that forgets the gradients first
     (``zero_grad``) and updates the parameters, ``grad`` is None: return a gradient to look at it. Results keep no
     history to differentiate through: jit the function that differentiates.
 

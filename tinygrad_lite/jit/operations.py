@@ -30,7 +30,8 @@ class Operation:
     compute : callable
         ``compute(*operands, **params)`` on arrays and numbers.
     text : callable
-        ``text(*operands, **params)``: the expression, given those of its operands.
+        ``text(*operands, **params)``: the expression, given those of its operands; statements that are to follow, in
+        which ``{result}`` stands for the result, are set off by ``"; "``.
     text_into : callable or None
         ``text_into(out, *operands, **params)``: the statements that compute into memory; None if it always
         takes memory of its own.
@@ -76,15 +77,11 @@ _LINEAR = {
     "multiply": (0, 1),
     "matmul": (0, 1),
     "dot": (0, 1),
+    "flip": (0,),
     "divide": (0,),
     "negative": (0,),
     "sum": (0,),
     "mean": (0,),
-    "reshape": (0,),
-    "transpose": (0,),
-    "broadcast_to": (0,),
-    "getitem": (0,),
-    "copy": (0,),
 }
 
 
@@ -116,27 +113,19 @@ def _bracketed(operand: str) -> str:
     return f"({operand})" if operand.startswith("-") else operand
 
 
-def _arguments(params: dict[str, Any]) -> str:
-    """Return parameters as they follow other arguments."""
-    return "".join(f", {name}={literal(value)}" for name, value in params.items())
+def _arguments(params: dict[str, Any]) -> list[str]:
+    """Return parameters as they are given by keyword."""
+    return [f"{name}={literal(value)}" for name, value in params.items()]
 
 
-def _method(name: str, *, into: bool = True, **flags: Any) -> Operation:
-    """Return an operation that is written as a method of its first operand: ``x.sum(axis=0)``."""
-
-    def text(x: str, *others: str, **params: Any) -> str:
-        return f"{x}.{name}({', '.join([*others, *filter(None, [_arguments(params)[2:]])])})"
-
-    def text_into(out: str, x: str, *others: str, **params: Any) -> str:
-        return f"{x}.{name}({', '.join([*others, *filter(None, [_arguments(params)[2:]]), f'out={out}'])})"
-
+def _reduction(name: str) -> Operation:
+    """Return an operation that is written as a method of its operand: ``x.sum(axis=0)``."""
     return Operation(
         name=name,
-        compute=lambda x, *others, **params: getattr(x, name)(*others, **params),
-        text=text,
-        text_into=text_into if into else None,
+        compute=lambda x, **params: getattr(x, name)(**params),
+        text=lambda x, **params: f"{x}.{name}({', '.join(_arguments(params))})",
+        text_into=lambda out, x, **params: f"{x}.{name}({', '.join([*_arguments(params), f'out={out}'])})",
         linear_in=_LINEAR.get(name, ()),
-        **flags,
     )
 
 
@@ -145,10 +134,10 @@ def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any)
     name = function.__name__
 
     def text(*operands: str, **params: Any) -> str:
-        return f"np.{name}({', '.join(operands)}{_arguments(params)})"
+        return f"np.{name}({', '.join([*operands, *_arguments(params)])})"
 
     def text_into(out: str, *operands: str, **params: Any) -> str:
-        return f"np.{name}({', '.join(operands)}{_arguments(params)}, out={out})"
+        return f"np.{name}({', '.join([*operands, *_arguments(params), f'out={out}'])})"
 
     return Operation(
         name=name,
@@ -191,7 +180,9 @@ def _add_at(x: Any, index: Any, value: Any) -> Any:
     return y
 
 
-REDUCTIONS = {name: _method(name) for name in ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin")}
+REDUCTIONS = {
+    name: _reduction(name) for name in ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin")
+}
 
 reshape = Operation(
     "reshape", lambda x, shape: x.reshape(shape), lambda x, shape: f"{x}.reshape({literal(shape)})",
@@ -207,7 +198,7 @@ broadcast_to = Operation(
     is_view=True, linear_in=(0,),
 )  # fmt: skip
 
-flip = Operation("flip", np.flip, lambda x, **params: f"np.flip({x}{_arguments(params)})", is_view=True, linear_in=(0,))
+flip = _function(np.flip, is_view=True)
 
 getitem = Operation(
     "getitem", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", is_view=True, linear_in=(0,),
@@ -269,13 +260,19 @@ FUNCTIONS: dict[Callable[..., Any], Operation] = {
     np.clip: _function(np.clip, into=True, elementwise=True),
     **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
     **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.tril, np.triu, np.diff, np.trace)},
-    **{f: _function(f) for f in (np.repeat, np.tile, np.median, np.take_along_axis, np.bincount)},
+    **{f: _function(f) for f in (np.repeat, np.tile, np.median, np.take_along_axis)},
 }
 
 
+_FILLING = ("random", "standard_normal", "standard_exponential")
+
+# Those whose result is of a shape that follows from shapes alone, however many arrays they take.
+OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal, np.take_along_axis}
+
+
 @cache
-def of_draw(method: str) -> Operation:
-    """Return the operation that draws random numbers: ``rng.random(size=(3, 4))``."""
+def of_draw(method: str, is_of_generator: bool) -> Operation:
+    """Return the operation that draws random numbers, ``rng.random(size=(3, 4))``; from a Generator or of old."""
 
     def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str | None = None) -> list[str]:
         pairs = [(name, x) for name, x in zip(names, values, strict=True) if name != left_out]
@@ -296,7 +293,7 @@ def of_draw(method: str) -> Operation:
         compute=compute,
         text=text,
         # NumPy lets these three, and no others, write into an array; the stream is the same.
-        text_into=text_into if method in ("random", "standard_normal", "standard_exponential") else None,
+        text_into=text_into if is_of_generator and method in _FILLING else None,
         has_effect=True,
     )
 
@@ -361,10 +358,10 @@ def _array_literal(x: np.ndarray[Any, Any]) -> str:
     dtype = literal(x.dtype)
     if x.size > 1 and x.tobytes() == np.full_like(x, x.flat[0]).tobytes():
         return f"np.full({x.shape}, {literal(x.flat[0].item())}, {dtype})"
-    if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and np.array_equal(x, np.eye(len(x))):
+    if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and x.tobytes() == np.eye(len(x), dtype=x.dtype).tobytes():
         return f"np.eye({len(x)}, dtype={dtype})"
-    if x.ndim == 1 and x.dtype.kind == "i" and x.size > 2 and np.array_equal(x, np.arange(x[0], x[-1] + 1)):
-        return f"np.arange({x[0]}, {x[-1] + 1}, dtype={dtype})"
+    if x.ndim == 1 and x.dtype.kind == "i" and x.size > 2 and np.array_equal(x, np.arange(int(x[0]), int(x[-1]) + 1)):
+        return f"np.arange({x[0]}, {int(x[-1]) + 1}, dtype={dtype})"
     if x.size > LITERAL_SIZE:
         raise KeyError("array")
     if not x.size:

@@ -36,12 +36,16 @@ class Outputs:
     ----------
     variables : list of Variable
         What is handed out.
+    made : list of str
+        The statements that make what `keep` has named.
     """
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.variables: list[Variable] = []
+        self.made: list[str] = []
         self._given = {id(found.traced): found for found in state.inputs}
+        self._containers = {id(holder): text for holder, text in state.containers}
 
     def expression(self, x: Any) -> str:
         """Return the expression of an object like ``x``.
@@ -56,8 +60,12 @@ class Outputs:
         if isinstance(x, (Tracer, Number, Draws)) and id(x) in self._given:
             return self._given[id(x)].place.text
         if isinstance(x, (Tracer, Number)):
-            self.variables.append(x.variable)
-            return f"values[{len(self.variables) - 1}]"
+            self.variables.append(x.current().variable if isinstance(x, Tracer) else x.variable)
+            text = f"values[{len(self.variables) - 1}]"
+            if isinstance(x, Tracer) and isinstance(x.value, np.ndarray) and not x.shape:
+                self.state.names["asarray"] = np.asarray
+                return f"asarray({text})"  # NumPy computes a scalar
+            return text
         if isinstance(x, Tensor):
             return self._of_tensor(x)
         if isinstance(x, np.ndarray):
@@ -66,6 +74,8 @@ class Outputs:
             raise JitError(
                 f"the function returns or keeps a {type(x).__name__}, whose values are computed only later: make a list"
             )
+        if id(x) in self._containers:
+            return self._containers[id(x)]
         if isinstance(x, (dict, list, tuple, deque)) and not self.state.reaches(x):
             return self._of_container(x)
         if _is_traced(x) and not self.state.reaches(x):
@@ -74,20 +84,27 @@ class Outputs:
             return self._filled(empty, vars(x))
         return self.state.bind(x)
 
+    def keep(self, x: Any) -> str:
+        """Return a name for what is made of the values, before anything is left behind that would change it."""
+        name = f"kept{len(self.made)}"
+        self.made.append(f"{name} = {self.expression(x)}")
+        return name
+
     def writing(self, holder_text: str, key: str, x: Any) -> str:
         """Return the statement that leaves something in an attribute of a Tensor."""
-        name = "data" if key == "_data" else key
-        return f"{holder_text}.{name} = {self.expression(x)}"
+        return f"{holder_text}.{'data' if key == '_data' else key} = {self.keep(x)}"
 
     def storing(self, holder_text: str, key: Any, x: Any) -> str:
         """Return the statement that leaves something in another place."""
         self.state.names["store"] = store
-        return f"store({holder_text}, {self.state.bind(key)}, {self.expression(x)})"
+        if isinstance(x, Tracer) and isinstance(key, str) and key.isidentifier() and not x.variable.is_named:
+            x.variable.name, x.variable.is_named = f"new_{key}", True
+        return f"store({holder_text}, {self.state.bind(key)}, {self.keep(x)})"
 
     def replacing(self, holder_text: str, holder: Any) -> str:
         """Return the statement that leaves everything that a list, a deque or a set holds now."""
         self.state.names["set_contents"] = set_contents
-        parts = ", ".join(f"{self.state.bind(key)}: {self.expression(x)}" for key, x in contents(holder).items())
+        parts = ", ".join(f"{self.state.bind(key)}: {self.keep(x)}" for key, x in contents(holder).items())
         return f"set_contents({holder_text}, {{{parts}}})"
 
     def _of_tensor(self, x: Tensor) -> str:

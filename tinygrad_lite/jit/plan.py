@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .program import Instruction, Program, Variable
+from .program import Instruction, Program, Variable, variables_in
 
 
 @dataclass(eq=False)
@@ -25,6 +26,11 @@ class Memory:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     holds: list[Variable] = field(default_factory=list)
+
+    @functools.cached_property
+    def array(self) -> np.ndarray[Any, Any]:
+        """An array of its kind, to see which views can be taken of it."""
+        return np.empty(self.shape, self.dtype)
 
 
 @dataclass(eq=False)
@@ -76,6 +82,8 @@ class _Planner:
                 self.roots[i.result] = self.root(i.operands[0])
         self.last_read = self._last_reads()
         self.targets = self._targets()
+        checks = [n for n, i in enumerate(program.instructions) if i.operation.is_statement]
+        self.last_check = max(checks, default=-1)
         self.handed_out = {x for x in program.outputs if isinstance(x, Variable)}
         self.free: list[Memory] = []
         # Real arrays, to see which views can be taken of them.
@@ -121,7 +129,7 @@ class _Planner:
 
     def _take_view(self, instruction: Instruction) -> None:
         array = self.arrays.get(instruction.operands[0])
-        if array is not None:
+        if array is not None and not any(variables_in(instruction.operands[1:])):
             view = instruction.operation.compute(array, *instruction.operands[1:], **instruction.params)
             if np.may_share_memory(view, array):
                 self.plan.fixed_views.add(instruction.result)
@@ -130,7 +138,9 @@ class _Planner:
     def _place(self, n: int, instruction: Instruction) -> None:
         result = instruction.result
         target = self.targets.get(result)
-        if target is not None and self._may_overwrite(n, instruction, target):
+        # Into an input, whose memory may be in any order, only element by element; and not before the last check.
+        by_element = instruction.operation.elementwise or instruction.operation.overwrites_first
+        if target is not None and by_element and n > self.last_check and self._may_overwrite(n, instruction, target):
             self.plan.places[result] = target
             return
         for operand in instruction.operands:
@@ -162,7 +172,7 @@ class _Planner:
     def _hold(self, memory: Memory, variable: Variable) -> None:
         memory.holds.append(variable)
         self.plan.places[variable] = memory
-        self.arrays[variable] = np.empty(memory.shape, memory.dtype)
+        self.arrays[variable] = memory.array
 
     def _release(self, n: int, instruction: Instruction) -> None:
         """Free the memory of what is read here for the last time."""

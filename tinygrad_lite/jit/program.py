@@ -10,6 +10,7 @@ import numpy as np
 
 from .operations import Operation
 
+GENERATORS = (np.random.Generator, np.random.RandomState)
 PHASES = ("forward", "loss", "backward", "update")
 
 
@@ -60,7 +61,7 @@ class Variable:
     @classmethod
     def like(cls, value: Any, name: str = "") -> Variable:
         """Return a variable of the type of a value."""
-        if isinstance(value, (np.random.Generator, np.random.RandomState)):
+        if isinstance(value, GENERATORS):
             return cls((), None, False, name, is_generator=True)
         return cls(np.shape(value), getattr(value, "dtype", None), isinstance(value, np.ndarray), name)
 

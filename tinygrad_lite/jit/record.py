@@ -19,8 +19,8 @@ from ..tensor import Tensor
 from .operations import is_literal
 from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
-from .program import Instruction, Program, Variable
-from .state import GENERATORS, Input, State
+from .program import GENERATORS, Instruction, Program, Variable
+from .state import Input, State
 from .tracer import Recorder
 from .watch import Gradients, Namer, calls_watched, no_chance
 
@@ -48,9 +48,10 @@ class Recording:
     guards : dict of str to str
         When the program holds: conditions, and what each is about.
     writes : list of str
-        Statements: what it leaves behind, besides the contents of arrays.
+        Statements of the ``values`` that the program hands out: they make the result, and then leave behind what the
+        function leaves behind besides the contents of arrays.
     result : str
-        The result of a call, as an expression of the ``values`` that the program hands out.
+        The name of the result.
     """
 
     program: Program
@@ -175,7 +176,7 @@ def _finished(
 ) -> Recording:
     """Close a recording: see what the function has left behind, and put everything back."""
     outputs = Outputs(state)
-    made = outputs.expression(result)
+    made = outputs.keep(result)
     updates = [found for found in state.inputs if getattr(found.traced, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
     writes = [f"{place.holder_text}.mark_changed()" for place in changed]
@@ -200,7 +201,7 @@ def _finished(
     before.put_back()
     for found in state.inputs:
         found.traced = found.value = None  # or the arrays of this call would be kept
-    return Recording(program, state, sources, guards, writes, made)
+    return Recording(program, state, sources, guards, [*outputs.made, *writes], made)
 
 
 def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[str]:
@@ -263,7 +264,7 @@ def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) ->
                     raise JitError(
                         f"{other.path} shares its memory with {changed.path}, which is changed in place: give a copy"
                     )
-                if other.is_given or changed.is_given:
+                if other.is_given or changed.is_given or not isinstance(other.place.holder, Tensor):
                     state.names["may_share_memory"] = np.may_share_memory
                     yield f"not may_share_memory({changed.place.text}, {other.place.text})", other.path
 
@@ -303,12 +304,13 @@ def _with_captured(instructions: list[Instruction]) -> tuple[list[Instruction], 
 def _with_phases(instructions: list[Instruction]) -> Iterator[Instruction]:
     """Give a phase to what was computed outside of any module, sweep or optimizer, by where it stands."""
     phases = [instruction.phase for instruction in instructions]
-    last_forward = max((i for i, phase in enumerate(phases) if phase == "forward"), default=len(phases))
-    first_later = next((i for i, phase in enumerate(phases) if phase in ("backward", "update")), len(phases))
+    backward = [i for i, phase in enumerate(phases) if phase == "backward"] or [len(phases)]
+    last_forward = max((i for i, phase in enumerate(phases[: backward[0]]) if phase == "forward"), default=len(phases))
     for i, instruction in enumerate(instructions):
         if instruction.phase:
             yield instruction
-        elif i > first_later:
-            yield replace(instruction, phase="update" if "update" in phases[:i] else "backward")
+        elif i > backward[0]:
+            yield replace(instruction, phase="update" if i > backward[-1] else "backward")
         else:
-            yield replace(instruction, phase="loss" if last_forward < i and first_later < len(phases) else "forward")
+            is_loss = last_forward < i and backward[0] < len(phases)
+            yield replace(instruction, phase="loss" if is_loss else "forward")

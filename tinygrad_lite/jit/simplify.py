@@ -8,7 +8,7 @@ out, whose elements NumPy would have added up in that order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import operations
-from .operations import REDUCTIONS, of_numbers, of_ufunc
+from .operations import REDUCTIONS, of_ufunc
 from .program import Instruction, Program, Variable, variables_in
 
 multiply, divide, power, matmul = map(of_ufunc, (np.multiply, np.divide, np.power, np.matmul))
@@ -55,12 +55,14 @@ def drop_unused(program: Program) -> Program:
 
 def compute_constants(program: Program) -> Program:
     """Compute now what depends on constants alone, and leave out factors of one."""
-    return program.rewritten(_computed)
+    uses = program.uses()
+    written = {x for x in uses if any(use is not None and use.operation.overwrites_first for use in uses[x])}
+    return program.rewritten(lambda instruction: _computed(instruction, written))
 
 
-def _computed(instruction: Instruction) -> Any:
+def _computed(instruction: Instruction, written: set[Variable]) -> Any:
     operation, result, operands = instruction.operation, instruction.result, instruction.operands
-    if operation.has_effect or operation is operations.full:
+    if operation.has_effect or (operation is operations.full and (result.size > 1 or result in written)):
         return [instruction]
     if not any(variables_in(operands)):
         value = operation.compute(*operands, **instruction.params)
@@ -73,7 +75,7 @@ def _computed(instruction: Instruction) -> Any:
 
 
 def _is_one(x: Any) -> bool:
-    return not isinstance(x, (Variable, tuple, str)) and np.ndim(x) == 0 and bool(x == 1)
+    return not isinstance(x, (Variable, tuple, str)) and np.size(x) > 0 and bool(np.all(np.equal(x, 1)))
 
 
 def _has_type(x: Any, result: Variable) -> bool:
@@ -105,10 +107,17 @@ def _key(x: Any) -> Any:
 
 def drop_moves(program: Program) -> Program:
     """Leave out what moves elements for nothing: copies, reshapes to the same shape, transposes of transposes."""
-    made = {instruction.result: instruction for instruction in program.instructions}
+    made: dict[Variable, Instruction] = {}
     uses = program.uses()
     narrowed: set[Variable] = set()
-    return program.rewritten(lambda instruction: _moved(instruction, made, uses, narrowed))
+
+    def moved(instruction: Instruction) -> Any:
+        new = _moved(instruction, made, uses, narrowed)
+        if isinstance(new, list):
+            made[new[-1].result] = new[-1]
+        return new
+
+    return program.rewritten(moved)
 
 
 def _moved(
@@ -153,15 +162,20 @@ def _stretches(use: Instruction | None, wide: Variable, narrowed: set[Variable])
 
 def merge_sums(program: Program) -> Program:
     """Sum over several axes at once, and keep or drop the summed axes in the same step."""
-    made = {instruction.result: instruction for instruction in program.instructions}
+    made: dict[Variable, Instruction] = {}
     uses = program.uses()
 
     def merged(instruction: Instruction) -> Any:
+        new = merged_alone(instruction)
+        made[new[0].result] = new[0]
+        return new
+
+    def merged_alone(instruction: Instruction) -> list[Instruction]:
         x = instruction.operands[0] if instruction.operands else None
         source = made.get(x) if isinstance(x, Variable) else None
         if source is None or source.operation is not total or len(uses[source.result]) > 1:
             return [instruction]
-        if "dtype" in source.params or "dtype" in instruction.params:
+        if not source.result.shape or "dtype" in source.params or "dtype" in instruction.params:
             return [instruction]
         axes, (summed,) = _axes(source), source.operands
         kept = tuple(1 if axis in axes else n for axis, n in enumerate(summed.shape))
@@ -183,7 +197,7 @@ def _axes(instruction: Instruction) -> tuple[int, ...]:
     axis, ndim = instruction.params.get("axis"), len(instruction.operands[0].shape)
     if axis is None:
         return tuple(range(ndim))
-    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return tuple(a % max(ndim, 1) for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def _left(axes: tuple[int, ...], ndim: int) -> list[int]:
@@ -206,17 +220,16 @@ def fold_factors(program: Program) -> Program:
     the operand came from, and so on, as long as nothing else reads what lies between. It does not move into
     differences: what rounding does to their terms is not small beside the difference.
     """
-    for factor in dict.fromkeys(_factor(i) for i in program.instructions):
+    # In half precision what is small enough to be moved may be too small to be told.
+    if any(instruction.result.dtype == np.float16 for instruction in program.instructions):
+        return program
+    for factor in dict.fromkeys(_product(instruction)[0] for instruction in program.instructions):
         if isinstance(factor, Variable) and factor in program.inputs:
-            folded = drop_unused(merge_equal(_Folding(program, factor).run()))
-            if _work(folded) < _work(program):
-                program = folded
+            folding = _Folding(program, factor)
+            if folding.is_worth_it():
+                folded = drop_unused(merge_equal(folding.run()))
+                program = folded if _work(folded) < _work(program) else program
     return program
-
-
-def _factor(instruction: Instruction) -> Any:
-    """Return the number that an instruction multiplies an array by, if that is what it does."""
-    return _product(instruction)[0]
 
 
 def _product(instruction: Instruction) -> tuple[Any, Any]:
@@ -263,7 +276,8 @@ class _Folding:
         self.made = {instruction.result: instruction for instruction in program.instructions}
         self.uses = program.uses()
         self.free = self._free()
-        self.ways: dict[Variable, Callable[[], Iterator[Instruction]]] = {}
+        self.ways: dict[Variable, partial[Iterator[Instruction]]] = {}
+        self.products: list[Instruction] = []
         self.scaled: dict[Variable, Variable] = {}
 
     def _free(self) -> set[Variable]:
@@ -279,7 +293,7 @@ class _Folding:
         s, scaled = _product(use)
         if s is self.factor and scaled is x:
             return True
-        if use.result not in free:
+        if use.result not in free or use.result.dtype != x.dtype:
             return False
         positions = [k for k, operand in enumerate(use.operands) if operand is x]
         return len(positions) == 1 and positions[0] in use.operation.linear_in
@@ -288,49 +302,33 @@ class _Folding:
         """Return how many elements must be multiplied to have the factor times ``x``; note how that is done."""
         if x in self.ways:
             return 0
-        self.ways[x] = partial(self._directly, x)
-        best = float(x.size)
-        instruction = self.made.get(x)
-        if instruction is None or x not in self.free:
-            return best
-        if _product(instruction)[0] is not None and not isinstance(_product(instruction)[0], Variable):
-            self.ways[x] = partial(self._with_number, instruction)
-            return 0
-        for k in instruction.operation.linear_in:
-            operand = instruction.operands[k]
-            if _has_elements(operand):
-                ways = dict(self.ways)
+        best, way = float(x.size), partial(self._directly, x)
+        instruction = self.made.get(x) if x in self.free else None
+        if instruction is not None:
+            for k in instruction.operation.linear_in:
+                operand, others = instruction.operands[k], dict(self.ways)
+                if not _has_elements(operand) or operand.dtype != x.dtype:
+                    continue
                 cost = self.cost(operand)
                 if operand in self.free:
                     cost /= len(self.uses[operand])  # it serves them all
                 if cost < best:
-                    best = cost
-                    self.ways[x] = partial(self._through, instruction, k)
+                    best, way = cost, partial(self._through, instruction, k)
                 else:
-                    self.ways = ways
-        return best
-        if _product(instruction)[0] is not None and not isinstance(_product(instruction)[0], Variable):
-            self.ways[x] = partial(self._with_number, instruction)
-            return 0
-        for k in instruction.operation.linear_in:
-            operand = instruction.operands[k]
-            if _has_elements(operand):
-                ways = dict(self.ways)
-                cost = self.cost(operand)
-                if operand in self.free:
-                    cost /= len(self.uses[operand])  # it serves them all
-                if cost < best:
-                    best = cost
-                    self.ways[x] = partial(self._through, instruction, k)
-                else:
-                    self.ways = ways
+                    self.ways = others
+        self.ways[x] = way
         return best
 
-    def run(self) -> Program:
-        products = [i for i in self.program.instructions if _product(i)[0] is self.factor]
+    def is_worth_it(self) -> bool:
+        """Find out how each product is best computed; return whether any is not left as it is."""
+        self.products = [i for i in self.program.instructions if _product(i)[0] is self.factor]
         # The largest first: they have the most to gain, and what is found for them serves the others.
-        for product in sorted(products, key=lambda i: -i.result.size):
+        for product in sorted(self.products, key=lambda i: -i.result.size):
             self.cost(_product(product)[1])
+        return any(way.func != self._directly for way in self.ways.values())
+
+    def run(self) -> Program:
+        """Return the program with the products computed so."""
         instructions: list[Instruction] = []
         for x in [x for x in self.ways if x not in self.made]:
             instructions += self.ways[x]()
@@ -339,19 +337,12 @@ class _Folding:
             if instruction.result in self.ways:
                 instructions += self.ways[instruction.result]()
         replaced = replace(self.program, instructions=tuple(instructions))
-        results = {product.result: self.scaled[_product(product)[1]] for product in products}
+        results = {product.result: self.scaled[_product(product)[1]] for product in self.products}
         return replaced.rewritten(lambda i: results.get(i.result, [i]))
 
     def _directly(self, x: Variable) -> Iterator[Instruction]:
         phase = self.made[x].phase if x in self.made else self.program.instructions[0].phase
         yield Instruction(multiply, (self.factor, x), {}, self._result(x), phase)
-
-    def _with_number(self, instruction: Instruction) -> Iterator[Instruction]:
-        number, x = _product(instruction)
-        both = Variable((), getattr(number, "dtype", None), False, f"{self.factor.name}_factor", is_named=True)
-        product = of_numbers("mul") if both.dtype is None else multiply
-        yield Instruction(product, (self.factor, number), {}, both, instruction.phase)
-        yield Instruction(multiply, (both, x), {}, self._result(instruction.result), instruction.phase)
 
     def _through(self, instruction: Instruction, position: int) -> Iterator[Instruction]:
         operands = tuple(self.scaled[x] if k == position else x for k, x in enumerate(instruction.operands))

@@ -17,6 +17,7 @@ from .plan import Plan
 from .program import Instruction, Program, Variable
 
 INDENT = "    "
+WIDEST = 100  # columns of a line that makes memory
 WIDTH = 72  # columns of a statement, before the shape that is noted beside it
 
 
@@ -42,7 +43,7 @@ def source_of(program: Program, plan: Plan | None = None) -> str:
 class _Writer:
     def __init__(self, program: Program, plan: Plan) -> None:
         self.program, self.plan = program, plan
-        self.constants: dict[int, tuple[str, Any]] = {}
+        self.constants: dict[str, str] = {}
         self.taken = {"np", program.name, *keyword.kwlist, *dir(builtins)}
         self.names = _names(program, plan, self.taken)
 
@@ -84,11 +85,18 @@ class _Writer:
         yield '"""'
 
     def _setup(self) -> Iterator[str]:
-        for name, text in self.constants.values():
+        for text, name in self.constants.items():
             yield f"{name} = {text}"
         for memory in self.plan.memories:
-            names = dict.fromkeys(self.names[variable] for variable in memory.holds)
-            yield f"{' = '.join(names)} = np.empty({memory.shape}, {literal(memory.dtype)})"
+            names = [*dict.fromkeys(self.names[variable] for variable in memory.holds)]
+            made = f"np.empty({memory.shape}, {literal(memory.dtype)})"
+            first = names[0]
+            while names:
+                taken = [names.pop(0)]
+                while names and len(" = ".join([*taken, names[0], made])) < WIDEST:
+                    taken.append(names.pop(0))
+                yield " = ".join([*taken, made])
+                made = first  # the same memory
         for instruction in self.program.instructions:
             if instruction.result in self.plan.fixed_views and not _is_inline(instruction):
                 yield self._assigned(instruction)
@@ -158,9 +166,10 @@ class _Writer:
         if isinstance(x, np.ndarray) and x.ndim == 0:
             x = x[()]
         if isinstance(x, np.ndarray):
-            if id(x) not in self.constants:
-                self.constants[id(x)] = (self._unique("constant"), literal(x))
-            return self.constants[id(x)][0]
+            text = literal(x)
+            if text not in self.constants:
+                self.constants[text] = self._unique("constant")
+            return self.constants[text]
         return literal(x)
 
     def _copies(self) -> Iterator[str]:

@@ -13,6 +13,7 @@ import functools
 import inspect
 import re
 import sys
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -36,15 +37,15 @@ from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
-from .origin import is_library
+from .origin import OURS, is_library
 from .places import EMPTY, Place, alike, slots_of
-from .program import Variable
+from .program import GENERATORS, Variable
 from .tracer import Recorder
 
 PLAIN = (int, float, complex, str, bytes, range, np.generic, np.dtype)
 CONTAINERS = (tuple, list, dict, set, frozenset, deque)
 GIVEN = ("args", "kwargs")
-GENERATORS = (np.random.Generator, np.random.RandomState)
+OF_DATA = ("argparse", "collections", "types")  # modules of classes that hold what others put there
 MOST = 20_000  # values that a function may reach
 
 
@@ -223,7 +224,7 @@ class State:
         optimizer = next((o for o in self.optimizers if path.startswith(f"{o}.")), None)
         if optimizer is not None:
             path = self._name_in_optimizer(path, self.optimizers[optimizer])
-        for root, prefix in self._roots():
+        for root, prefix in self._roots:
             path = re.sub(rf"^{re.escape(self.modules[root])}\.", prefix, path)
         return _as_identifier(path)
 
@@ -255,7 +256,7 @@ class State:
             )
         text, given = place.text, place.holder_text.startswith(GIVEN)
         number = type(value) is float or (type(value) is int and not given)
-        if isinstance(value, np.ndarray) or (isinstance(value, np.generic) and given):
+        if isinstance(value, np.ndarray) or (isinstance(value, np.inexact) and given):
             self._visit_array(value, place, path)
         elif isinstance(value, GENERATORS) and place.is_fixed:
             raise JitError(
@@ -282,6 +283,8 @@ class State:
                 f"{path} is an iterator, which gives something else each time: take the next value outside of the "
                 "jitted function, and give it as an argument"
             )
+        elif _is_array_of_others(value):
+            raise _not_seen_into(value, path)
         elif isinstance(value, bytearray):
             self._guard(f"alike({text}, {self.bind(value[:])})", path)
         elif given and not callable(value) and not isinstance(value, Optimizer) and hasattr(value, "__dict__"):
@@ -310,7 +313,7 @@ class State:
 
     def _visit_array(self, value: Any, place: Place, path: str) -> None:
         if type(value) not in (np.ndarray, np.memmap) and not isinstance(value, np.generic):
-            raise JitError(f"{path} is a {type(value).__name__}, whose arithmetic is its own: give a plain array")
+            raise _not_seen_into(value, path)
         known = self._arrays.get(id(value))
         if known is not None:
             self._guard(f"{place.text} is {known.place.text}", path)
@@ -413,7 +416,8 @@ class State:
         if isinstance(value, Optimizer):
             self.optimizers[path] = value
         self._visit_class(type(value))
-        named_alone = is_library(type(value).__module__) and not _is_own(value)
+        module = type(value).__module__.partition(".")[0]
+        named_alone = is_library(module) and module not in (*OF_DATA, OURS) and not text.startswith(GIVEN)
         before, self._lifts_numbers = self._lifts_numbers, isinstance(value, Optimizer)
         if hasattr(value, "__dict__"):
             attributes = vars(value)
@@ -496,7 +500,7 @@ class State:
 
     def _name_tensors(self) -> None:
         """Name parameters by where they stand in their model."""
-        for root, prefix in self._roots():
+        for root, prefix in self._roots:
             for name, tensor in root._named_tensors():
                 self.tensor_names[tensor] = prefix + name
 
@@ -509,13 +513,14 @@ class State:
         """Return what the innermost modules are called in their models."""
         return {
             module: _as_identifier(prefix + name)
-            for root, prefix in self._roots()
+            for root, prefix in self._roots
             for name, module in root.named_modules()
             if not any(module.named_modules())
         }
 
+    @functools.cached_property
     def _roots(self) -> list[tuple[Module, str]]:
-        """Return the models, each with a prefix for the names of its parts if there are several."""
+        """The models, each with a prefix for the names of its parts if there are several."""
         roots = [module for module in self.modules if not self._is_inner(module)]
         prefixes = [f"{self.modules[root].rpartition('.')[2]}." if len(roots) > 1 else "" for root in roots]
         return list(zip(roots, prefixes, strict=True))
@@ -524,9 +529,15 @@ class State:
         return any(child is module for other in self.modules for _, child in other.named_modules())
 
 
-def _is_own(value: Any) -> bool:
-    """Return whether an object is of a class of this package."""
-    return type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
+def _is_array_of_others(value: Any) -> bool:
+    """Return whether something is an array in disguise, whose contents are not looked at."""
+    return isinstance(value, (memoryview, array)) or hasattr(type(value), "__array__")
+
+
+def _not_seen_into(value: Any, path: str) -> JitError:
+    return JitError(
+        f"{path} is a {type(value).__name__}, whose contents and arithmetic are its own: give a plain array"
+    )
 
 
 def _is_plain(x: Any) -> bool:

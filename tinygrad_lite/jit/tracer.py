@@ -10,6 +10,7 @@ import math
 import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from inspect import signature
 from numbers import Real
 from typing import Any, NoReturn
@@ -22,10 +23,10 @@ from ..errors import JitError, ShapeError
 from ..rules import Rule, answer_for
 from ..text import numpy_name
 from . import operations
-from .operations import FUNCTIONS, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
+from .operations import FUNCTIONS, OF_SEVERAL, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
 from .origin import origin, users_line
 from .places import EMPTY
-from .program import Instruction, Variable
+from .program import GENERATORS, Instruction, Variable
 
 
 class Recorder:
@@ -56,7 +57,7 @@ class Recorder:
         """Return a tracer for an input: an array, a number or a random generator; an argument if it is given."""
         variable = Variable.like(value, name)
         variable.is_named = True
-        if isinstance(value, (np.random.Generator, np.random.RandomState)):
+        if isinstance(value, GENERATORS):
             return Draws(self, variable, value)
         if isinstance(value, (np.ndarray, np.generic)):
             tracer = Tracer(self, variable, value)
@@ -70,6 +71,9 @@ class Recorder:
         if np.geterr() != self._errors:
             self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
         value = operation.compute(*map(_value, operands), **params)
+        shown = operands[0] if isinstance(value, np.ndarray) and not operation.is_view and operands else None
+        if isinstance(shown, Tracer) and np.may_share_memory(value, shown.value):
+            operation = replace(operation, is_view=True, text_into=None)  # as einsum("ij->ji", x) is
         return self._written(operation, operands, params, value)
 
     def _written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
@@ -78,8 +82,11 @@ class Recorder:
         result.derivative_of = variable_of(derivative_of)
         self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, phase))
         if isinstance(value, (np.ndarray, np.generic)):
-            shares = operation.is_view and np.may_share_memory(value, operands[0].value)
-            return Tracer(self, result, value, operands[0] if shares else None)
+            base = operands[0] if operation.is_view and isinstance(value, np.ndarray) else None
+            # A reshape that copies, for the order of the memory, may show the array itself at the next call.
+            if operation is not operations.reshape and base is not None:
+                base = base if np.may_share_memory(value, base.value) else None
+            return Tracer(self, result, value, base)
         roots: frozenset[Variable] | None = frozenset()
         for x in operands:
             if isinstance(x, (Tracer, Draws)):
@@ -135,6 +142,13 @@ def _reduction(name: str) -> Callable[..., Any]:
 
     reduce.__doc__ = f"Return what `numpy.{name}` does."
     return reduce
+
+
+_WRITTEN_ELSEWHERE = (
+    "a result is written into an array that jit does not know",
+    "Write a = a + b instead of a += b, or make the array outside of the function",
+)
+_IN_PLACE = ("sort", "partition")  # as methods, unlike the functions of that name
 
 
 class _Flags:
@@ -209,6 +223,8 @@ class Tracer(NDArrayOperatorsMixin):
                 "a view of an array is changed in place",
                 "Change the array itself: x[i] = …, or x += … of the whole",
             )
+        if not self.flags.writeable:
+            raise ValueError("the array is read-only: change the one it was taken from")
         if new.shape != self.shape:
             raise ShapeError(f"an array of shape {self.shape} cannot hold a result of shape {new.shape}")
         if not np.can_cast(new.dtype, self.dtype, "same_kind"):
@@ -218,7 +234,8 @@ class Tracer(NDArrayOperatorsMixin):
             self.base.change(self.recorder.record(operations.put, self.base, self.index, new))
             new = self.recorder.record(operations.getitem, self.base, self.index)
             self._changes_of_base = self.base.changes
-        self.variable, self.value = new.variable, new.value
+        # An array remains one, also where NumPy computes a scalar.
+        self.variable, self.value = new.variable, np.asarray(new.value)
         self.changes += 1
         return self
 
@@ -238,6 +255,8 @@ class Tracer(NDArrayOperatorsMixin):
             return NotImplemented
         if method == "at" and ufunc is np.add:
             target, index, value = inputs
+            if not isinstance(target, Tracer):
+                self.recorder.refuse(*_WRITTEN_ELSEWHERE)
             target.change(self.recorder.record(operations.add_at, target, _static_index(index), value))
             return None
         try:
@@ -256,10 +275,7 @@ class Tracer(NDArrayOperatorsMixin):
         if isinstance(getattr(target, "value", None), np.generic):
             return result  # NumPy's scalars do not change: += gives the name to another
         if not isinstance(target, Tracer):
-            self.recorder.refuse(
-                "a result is written into an array that jit does not know",
-                "Write a = a + b instead of a += b, or make the array outside of the function",
-            )
+            self.recorder.refuse(*_WRITTEN_ELSEWHERE)
         return target.change(result)
 
     def __array_function__(
@@ -342,7 +358,7 @@ class Tracer(NDArrayOperatorsMixin):
         parts = index if isinstance(index, tuple) else (index,)
         advanced = any(isinstance(part, (Tracer, np.ndarray)) for part in parts)
         part = self.recorder.record(operations.take if advanced else operations.getitem, self, index)
-        if part.base is self:
+        if isinstance(part, Tracer) and part.base is self:
             part.index = index
         return part
 
@@ -360,14 +376,18 @@ class Tracer(NDArrayOperatorsMixin):
     def _refuse_value(self, *args: Any, **kwargs: Any) -> Any:
         self.recorder.refuse(
             "the value of an array is asked for, which differs from call to call",
-            "Inside a jitted function choose with np.where, and return what is to be looked at; or leave this line "
-            "outside of it",
+            "Return it to look at it, choose by it with np.where, or leave this line outside of the jitted function",
         )
 
     def _refuse_array(self, *args: Any, **kwargs: Any) -> Any:
         self.recorder.refuse(
-            "an array that is being recorded is turned into a plain one, or used as an index of one",
-            "Call NumPy's functions on it as it is; for table[i] write np.take(table, i, axis=0)",
+            "an array that is being recorded is turned into a plain one", "Call NumPy's functions on it as it is"
+        )
+
+    def _refuse_index(self) -> Any:
+        self.recorder.refuse(
+            "an array that is being recorded is used as a whole number, or as an index of an array outside",
+            "For table[i] write np.take(table, i, axis=0)",
         )
 
     @staticmethod
@@ -376,7 +396,7 @@ class Tracer(NDArrayOperatorsMixin):
 
     __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = item = _refuse_value
     tolist = _refuse_value
-    __array__ = __index__ = _refuse_array
+    __array__, __index__ = _refuse_array, _refuse_index
     __hash__ = object.__hash__
 
     def __getattr__(self, name: str) -> Any:
@@ -436,9 +456,6 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     return method
 
 
-_IN_PLACE = ("sort", "partition")  # as methods, unlike the functions of that name
-
-
 class Number:
     """A Python number of a recording, such as a learning rate, that may be another one at the next call.
 
@@ -457,8 +474,8 @@ class Number:
         self.recorder.check()
         if self.roots is None:
             self.recorder.refuse(
-                "a value that was computed from arrays is asked for, which differs from call to call",
-                "Inside a jitted function choose with np.where, or leave this line outside of it",
+                "a value that was computed from arrays, or drawn, is asked for, which differs from call to call",
+                "Return it to look at it, choose by it with np.where, or leave this line outside",
             )
         self.recorder.pinned |= self.roots
         return self._value
@@ -558,14 +575,18 @@ class Draws:
         if name.startswith("_") or not callable(method) or name in _NO_DRAWS:
             self.recorder.unsupported(f"{name} of a random generator")
 
+        draws = of_draw(name, isinstance(self.value, np.random.Generator))
+
         def draw(*args: Any, **kwargs: Any) -> Any:
             bound = signature(method).bind(*args, **kwargs)
             if "args" in bound.arguments:  # rand(3, 4)
-                return self.recorder.record(of_draw(name), self, *bound.args, names=("",) * len(bound.args))
+                return self.recorder.record(draws, self, *bound.args, names=("",) * len(bound.args))
             given = bound.arguments
             if given.get("out") is not None:
                 self.recorder.unsupported(f"{name} of a random generator with out")
-            return self.recorder.record(of_draw(name), self, *given.values(), names=tuple(given))
+            if isinstance(given.get("size"), Tracer):
+                self.recorder.unsupported(f"{name} of a random generator, of a size that is computed")
+            return self.recorder.record(draws, self, *given.values(), names=tuple(given))
 
         return draw
 
@@ -608,8 +629,10 @@ def _static_index(index: Any, for_reading: bool = True) -> Any:
         return tuple(_static_index(part, for_reading) for part in index)
     if isinstance(index, slice):
         return slice(*(None if end is None else operator.index(end) for end in (index.start, index.stop, index.step)))
-    if isinstance(index, Number):
+    if isinstance(index, (Number, np.integer)):
         return operator.index(index)
+    if isinstance(index, np.ndarray) and not index.shape and index.dtype.kind in "iu":
+        return int(index)  # as which it will be written
     if isinstance(index, list):
         return np.array(index, dtype=None if index else int)
     if isinstance(index, Tracer) and index.dtype == bool and for_reading:
@@ -640,6 +663,8 @@ def _of_function(function: Callable[..., Any]) -> Callable[..., Any]:
         operands = [x for x in given.values() if isinstance(x, (Tracer, Number, np.ndarray))]
         if any(a is not b for a, b in zip(given.values(), operands, strict=False)):
             recorder.unsupported(f"{numpy_name(function)} with these arguments")
+        if len(operands) > 1 and function not in OF_SEVERAL:
+            recorder.unsupported(f"{numpy_name(function)} by counts that are computed")
         params = dict([*given.items()][len(operands) :])
         return recorder.record(FUNCTIONS[function], *operands, **params)
 
@@ -654,7 +679,8 @@ def _taken(recorder: Recorder, x: Any, indices: Any, axis: int | None) -> Any:
     """Answer for `numpy.take`, also where the array that is taken from is a plain one."""
     if axis is None:
         x, axis = x.reshape(-1), 0
-    return recorder.record(operations.take, x, (*[slice(None)] * (axis % np.ndim(x)), indices))
+    index = (*[slice(None)] * (axis % np.ndim(x)), _static_index(indices))
+    return x[index] if isinstance(x, Tracer) else recorder.record(operations.take, x, index)
 
 
 def _filled(value: Any) -> Callable[..., Any]:
@@ -663,6 +689,8 @@ def _filled(value: Any) -> Callable[..., Any]:
     def answer(recorder: Recorder, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
         shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = np.dtype(x.dtype if dtype is None else dtype)
+        if isinstance(value, (Tracer, np.ndarray)):
+            return recorder.record(operations.astype, np.broadcast_to(value, shape), dtype=dtype)
         return recorder.record(operations.full, value, shape=shape, dtype=dtype)
 
     return answer
@@ -690,6 +718,8 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.empty_like: _filled(0),
     np.ones_like: _filled(1),
     np.full_like: lambda recorder, x, value, dtype=None, shape=None: _filled(value)(recorder, x, dtype, shape=shape),
+    # What is printed while recording.
+    **dict.fromkeys((np.array2string, np.array_repr, np.array_str), lambda recorder, x, *args, **kwargs: repr(x)),
     np.shape: lambda recorder, x: x.shape,
     np.ndim: lambda recorder, x: x.ndim,
     np.size: lambda recorder, x, axis=None: x.size if axis is None else x.shape[axis],

@@ -20,7 +20,7 @@ from .origin import is_users
 from .state import State
 from .tracer import Recorder, variable_of
 
-LEAST_LETTERS = 3  # of a local variable whose name is told
+LEAST_LETTERS = 2  # of a local variable whose name is told: x is often many values, one after the other
 
 
 _grad: Any = vars(Tensor)["grad"]
@@ -112,6 +112,8 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
     def watch(frame: FrameType, event: str, called: Any) -> None:
         if event == "return":
             namer.look_at(frame, called)
+        elif event == "c_call" and called is open and (is_users(frame) or "numpy" in frame.f_globals["__name__"]):
+            recorder.refuse("a file is read or written", "Do that outside of the jitted function")
         elif event == "c_call" and _differs_each_time(called):
             recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 

@@ -121,9 +121,12 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training, where layers such as `Dropout` act."""
-        self.training = mode
-        for _, module in self.named_modules():
-            module.training = mode
+        modules: list[Module] = [self, *(module for _, module in self.named_modules())]
+        for module in modules:
+            # As it was before, where that is how its class has it.
+            vars(module).pop("training", None)
+            if module.training is not mode:
+                module.training = mode
         return self
 
     def eval(self) -> Self:
