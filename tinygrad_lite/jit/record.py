@@ -235,7 +235,7 @@ def _guards_of_gradients(state: State, gradients: Gradients) -> Iterator[tuple[s
     """Yield what must hold of the gradients that the function reads before it writes them."""
     for tensor in gradients.were_read:
         is_there = gradients.before[tensor] is not None
-        yield f"{state.tensors[tensor]}.grad is {'not ' * is_there}None", f"{state.tensor_names[tensor]}.grad"
+        yield f"{state.tensors[tensor]}.grad is {'not ' * is_there}None", f"{state.paths[tensor]}.grad"
 
 
 def _guards_of_inputs(state: State, recorder: Recorder, gradients: Gradients) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,6 @@ import dataclasses
 import dis
 import functools
 import inspect
-import re
 import sys
 from array import array
 from collections import deque
@@ -37,6 +36,7 @@ from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
+from .naming import Names
 from .origin import OURS, is_library
 from .places import EMPTY, Place, alike, slots_of
 from .program import GENERATORS, Variable
@@ -110,6 +110,14 @@ class State:
         What the program may read.
     tensors : dict of Tensor to str
         Every Tensor, and how it is reached.
+    paths : dict of Tensor to str
+        Every Tensor, and how the user knows it.
+    modules : dict of Module to str
+        Every module, and how the user knows it.
+    optimizers : dict of str to Optimizer
+        Every optimizer, by how the user knows it.
+    program_names : Names
+        What all this is called in the program.
     containers : list of (holder, str)
         Every list, dictionary and the like, class and object, and how it is reached.
     bindings : list of Place
@@ -130,7 +138,7 @@ class State:
             for name, value in kwargs.items():
                 self._visit(value, Place(kwargs, name, "kwargs", repr(name)), name)
         self._guard(f"len(args) == {len(args)} and [*kwargs] == {self.bind([*kwargs])}", "the number of arguments")
-        self._name_tensors()
+        self.program_names = Names(self)
 
     def _begin(self) -> None:
         self.names: dict[str, Any] = {
@@ -146,7 +154,7 @@ class State:
         self._guard(f"get_default_dtype() == {self.bind(get_default_dtype())}", "the default dtype")
         self.inputs: list[Input] = []
         self.tensors: dict[Tensor, str] = {}
-        self.tensor_names: dict[Tensor, str] = {}
+        self.paths: dict[Tensor, str] = {}
         self.containers: list[tuple[Any, str]] = []
         self.bindings: list[Place] = []
         self.caches: list[Any] = []
@@ -161,10 +169,10 @@ class State:
 
     def lift(self, recorder: Recorder) -> None:
         """Put tracers in the place of all inputs."""
-        recorder.names = self.identifiers
+        recorder.names = self.program_names.tensors
         in_tuples: dict[tuple[int, Any], Any] = {}
         for found in self.inputs:
-            found.traced = recorder.lift(found.value, self.name_of(found), found.is_given)
+            found.traced = recorder.lift(found.value, self.program_names.of(found), found.is_given)
             found.started = found.traced.variable
             if found.has_history:
                 found.traced.refusal = (
@@ -214,25 +222,6 @@ class State:
         if isinstance(found.value, np.ndarray):
             return f"array_equal({found.place.text}, {self.bind(found.value.copy())})"
         return f"alike({found.place.text}, {self.bind(found.value)})"
-
-    def name_of(self, found: Input) -> str:
-        """Return what an input is called in the program."""
-        holder = found.place.holder
-        path = self.tensor_names.get(holder, found.path) if isinstance(holder, Tensor) else found.path
-        if found.owner is not None:
-            path = f"{self.tensor_names[found.owner]}.grad"
-        optimizer = next((o for o in self.optimizers if path.startswith(f"{o}.")), None)
-        if optimizer is not None:
-            path = self._name_in_optimizer(path, self.optimizers[optimizer])
-        for root, prefix in self._roots:
-            path = re.sub(rf"^{re.escape(self.modules[root])}\.", prefix, path)
-        return _as_identifier(path)
-
-    def _name_in_optimizer(self, path: str, optimizer: Optimizer) -> str:
-        kind, *rest = path.split(".")[1:]
-        if kind == "state":
-            return f"{self.tensor_names[optimizer.params[int(rest[1])]]}_{rest[0]}"
-        return "_".join([kind, *rest])
 
     def bind(self, value: Any) -> str:
         """Return a name for an object."""
@@ -370,7 +359,7 @@ class State:
         if given and tensor.requires_grad:
             self._guard(f"{text}.operation is None", path)
         self.tensors[tensor] = text
-        self.tensor_names[tensor] = path
+        self.paths[tensor] = path
         place = Place(tensor, "_data", text, "'_data'")
         if id(tensor._data) in self._arrays:
             self._visit_array(tensor._data, place, path)
@@ -498,36 +487,6 @@ class State:
         elif isinstance(place.holder, dict):
             self._guard(f"{place.key_text} not in {place.holder_text}", path)
 
-    def _name_tensors(self) -> None:
-        """Name parameters by where they stand in their model."""
-        for root, prefix in self._roots:
-            for name, tensor in root._named_tensors():
-                self.tensor_names[tensor] = prefix + name
-
-    @property
-    def identifiers(self) -> dict[Tensor, str]:
-        """What Tensors are called in the program."""
-        return {tensor: _as_identifier(name) for tensor, name in self.tensor_names.items()}
-
-    def layer_names(self) -> dict[Module, str]:
-        """Return what the innermost modules are called in their models."""
-        return {
-            module: _as_identifier(prefix + name)
-            for root, prefix in self._roots
-            for name, module in root.named_modules()
-            if not any(module.named_modules())
-        }
-
-    @functools.cached_property
-    def _roots(self) -> list[tuple[Module, str]]:
-        """The models, each with a prefix for the names of its parts if there are several."""
-        roots = [module for module in self.modules if not self._is_inner(module)]
-        prefixes = [f"{self.modules[root].rpartition('.')[2]}." if len(roots) > 1 else "" for root in roots]
-        return list(zip(roots, prefixes, strict=True))
-
-    def _is_inner(self, module: Module) -> bool:
-        return any(child is module for other in self.modules for _, child in other.named_modules())
-
 
 def _is_array_of_others(value: Any) -> bool:
     """Return whether something is an array in disguise, whose contents are not looked at."""
@@ -563,12 +522,6 @@ def _names_in(code: CodeType) -> tuple[set[str], set[str], set[str]]:
         elif isinstance(constant, str):
             attributes.add(constant)  # of getattr
     return found, attributes, modules
-
-
-def _as_identifier(path: str) -> str:
-    """Return a path as one name; what begins with a number is a layer of a sequence."""
-    name = re.sub(r"\W", "_", path)
-    return f"layer_{name}" if name[:1].isdigit() or not name else name
 
 
 def _argument_names(function: Callable[..., Any], args: list[Any]) -> list[str]:

@@ -129,8 +129,8 @@ class Namer:
     """Names variables when functions return: after the user's local variables, the layers, the rules."""
 
     def __init__(self, state: State) -> None:
-        self.layers = {id(module): name for module, name in state.layer_names().items()}
-        self.parameters = state.identifiers
+        self.layers = state.program_names.layers
+        self.parameters = state.program_names.tensors
 
     def look_at(self, frame: FrameType, returned: Any) -> None:
         """Look at a function that returns."""
@@ -140,7 +140,7 @@ class Namer:
             if variable is not None and not variable.is_named:
                 variable.is_final = True
                 if code is not apply.__code__:
-                    variable.name = self.layers.get(id(frame.f_locals["self"]), variable.name)
+                    variable.name = self.layers.get(frame.f_locals["self"], variable.name)
         elif is_users(frame):
             self._name_locals(frame, "")
         elif frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_locals.get("p") in self.parameters:
