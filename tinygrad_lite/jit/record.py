@@ -90,7 +90,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         before = Before(state, gradients)
         with _put_back_on_error(before):
             state.lift(recorder)
-            before.lifted()
+            before.note_tracers()
             _active.append(recorder)
             try:
                 with _no_garbage(), gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
@@ -134,7 +134,7 @@ class Before:
         self.differentiable = {tensor: tensor.requires_grad for tensor in state.tensors}
         self.draws = [(bits, bits.state) for bits in map(_bits, generators)]
 
-    def lifted(self) -> None:
+    def note_tracers(self) -> None:
         """Note how things stand with the tracers in place."""
         self.lifted_items = [contents(holder) for holder, _ in self.state.containers]
         self.lifted_bindings = [place.get() for place in self.state.bindings]
