@@ -162,7 +162,7 @@ np.pow(x, 2)|np.append(x, x)|np.resize(x, (2, 2))|np.mean(x, axis=0, keepdims=Tr
 np.logaddexp(x, x)|np.sign(x - 0.5)|np.arctan2(x, x.T)|np.maximum(x, 0.5)|np.fmin(x, x.T)|np.isfinite(x)
 np.signbit(-x)|np.ldexp(x, 2)|np.result_type(x, np.float32)|copy.copy(x) * 2|copy.deepcopy(x) + x|x.shape|x.dtype
 (x + 1).itemsize|bool(x.shape)|x.sum().shape|x.T.flags.c_contiguous|np.sum([x, x], axis=0)
-np.stack([x, x * 2]).max(0)|np.fix(x)|np.linspace(0, x[0, 0], 3)|np.full(3, x[0, 0])
+np.stack([x, x * 2]).max(0)|np.linspace(0, x[0, 0], 3)|np.full(3, x[0, 0])
 """
 
 
