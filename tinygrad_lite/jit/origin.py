@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import NamedTuple
 
-from ..engine import sweep
+from ..engine import Node, sweep
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor, apply
@@ -25,21 +25,30 @@ def frames() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def origin() -> tuple[str, str, Any, Tensor | None]:
-    """Return where an instruction belongs.
+class Origin(NamedTuple):
+    """Where an instruction belongs.
 
-    Returns
-    -------
+    Attributes
+    ----------
     phase : str
         The phase; empty where it is for its place among the others to say.
-    name : str
-        The name of the rule it belongs to.
+    rule : str
+        The name of the rule it belongs to, if any.
     derivative_of : Node or None
         What its result is a part of a derivative of.
     parameter : Tensor or None
         What it helps to update.
     """
-    phase = name = ""
+
+    phase: str
+    rule: str
+    derivative_of: Node | None
+    parameter: Tensor | None
+
+
+def origin() -> Origin:
+    """Return where the instruction that is being recorded belongs."""
+    phase = rule = ""
     derivative_of = parameter = None
     for frame in frames():
         code = frame.f_code
@@ -51,9 +60,9 @@ def origin() -> tuple[str, str, Any, Tensor | None]:
             phase, derivative_of = "backward", frame.f_locals.get("leaf")
         elif code is Module.__call__.__code__ and not phase:
             phase = "forward"
-        elif code is apply.__code__ and not name:
-            name = frame.f_locals["rule"].name
-    return phase, name, derivative_of, parameter
+        elif code is apply.__code__ and not rule:
+            rule = frame.f_locals["rule"].name
+    return Origin(phase, rule, derivative_of, parameter)
 
 
 def is_library(module: str | None) -> bool:
@@ -68,7 +77,8 @@ def is_library(module: str | None) -> bool:
 def is_users(frame: FrameType) -> bool:
     """Return whether a frame is of the user's code."""
     module = frame.f_globals.get("__name__")
-    return module is not None and not is_library(module)
+    # What named tuples and the like are generated from is in no module.
+    return module in sys.modules and not is_library(module)
 
 
 def users_line() -> str:

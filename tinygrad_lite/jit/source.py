@@ -116,7 +116,7 @@ class _Writer:
         copies = [*self._copies()]
         for i, copied in enumerate(self.plan.copied):
             if copied and copies:  # before what it is a copy of changes
-                name = self._unique(f"old_{outputs[i]}" if outputs[i].isidentifier() else "old")
+                name = unused(f"old_{outputs[i]}" if outputs[i].isidentifier() else "old", self.taken)
                 yield f"{name} = {outputs[i]}.copy()"
                 outputs[i] = name
             elif copied:
@@ -168,7 +168,7 @@ class _Writer:
         if isinstance(x, np.ndarray):
             text = literal(x)
             if text not in self.constants:
-                self.constants[text] = self._unique("constant")
+                self.constants[text] = unused("constant", self.taken)
             return self.constants[text]
         return literal(x)
 
@@ -178,7 +178,7 @@ class _Writer:
         texts = {old: self._operand(new) for old, new in left}
         for old, new in left:
             if self._shows_what_changes(new):
-                texts[old] = self._unique(f"new_{self.names[old]}")
+                texts[old] = unused(f"new_{self.names[old]}", self.taken)
                 yield f"{texts[old]} = {self._operand(new)}.copy()"
         for old, text in texts.items():
             yield f"np.copyto({self.names[old]}, {text})"
@@ -189,15 +189,6 @@ class _Writer:
         while variable in views:
             variable = views[variable]
         return any(variable is old for old, _ in self.program.updates)
-
-    def _unique(self, wanted: str) -> str:
-        """Return a name that nothing has yet."""
-        name = wanted
-        numbers = count(2)
-        while name in self.taken:
-            name = f"{wanted}_{next(numbers)}"
-        self.taken.add(name)
-        return name
 
 
 def _is_inline(instruction: Instruction) -> bool:
@@ -225,34 +216,31 @@ def _along(links: Mapping[Variable, Variable], variable: Variable) -> Iterator[V
 
 
 def _names(program: Program, plan: Plan, taken: set[str]) -> dict[Variable, str]:
-    """Return a name for each variable: the user's own first, then those of layers and rules, then of operations."""
+    """Return a name for each variable, and add it to those that are taken. The best names are given first."""
     names: dict[Variable, str] = {}
     heirs = {old: new for new, old in plan.overwrites.items()}
+    results = [i.result for i in program.instructions]
 
     def take(variable: Variable, wanted: str) -> None:
-        if wanted in {names.get(other) for other in (*_along(plan.overwrites, variable), *_along(heirs, variable))}:
-            names[variable] = wanted  # the same memory
-            return
-        name = wanted
-        numbers = count(2)
-        while name in taken:
-            name = f"{wanted}_{next(numbers)}"
-        taken.add(name)
-        names[variable] = name
+        same_memory = (*_along(plan.overwrites, variable), *_along(heirs, variable))
+        names[variable] = wanted if wanted in {names.get(x) for x in same_memory} else unused(wanted, taken)
 
-    results = [i.result for i in program.instructions]
+    # The user's own.
     for variable in (*program.inputs, *(v for v in results if v.is_named)):
         take(variable, variable.name)
+    # What a layer or a rule comes to has its name; its steps in the same memory, too.
     for variable in results:
         if variable.is_final and variable.name and variable not in names and variable.derivative_of is None:
             take(variable, variable.name)
     for variable in reversed(results):
         heir = heirs.get(variable)
         if heir in names and variable not in names and heir.derivative_of is variable.derivative_of is None:
-            names[variable] = names[heir]  # the same memory
+            names[variable] = names[heir]
+    # A derivative, now that what it is by has a name.
     for variable in results:
         if variable.is_final and variable not in names and variable.derivative_of in names:
             take(variable, f"{variable.factor}_d_{names[variable.derivative_of]}".strip("_"))
+    # All others: the operation, after what it is a step of.
     for instruction in program.instructions:
         variable = instruction.result
         if variable not in names:
@@ -260,3 +248,13 @@ def _names(program: Program, plan: Plan, taken: set[str]) -> dict[Variable, str]
             context = variable.name if of is None else f"d_{names[of]}" if of in names else ""
             take(variable, f"{variable.factor}_{context}_{instruction.operation.name}".strip("_").replace("__", "_"))
     return names
+
+
+def unused(wanted: str, taken: set[str]) -> str:
+    """Return a name that nothing has yet, numbered if need be, and add it to those that are taken."""
+    name = wanted
+    numbers = count(2)
+    while name in taken:
+        name = f"{wanted}_{next(numbers)}"
+    taken.add(name)
+    return name

@@ -77,10 +77,10 @@ class Recorder:
         return self._written(operation, operands, params, value)
 
     def _written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
-        phase, rule, derivative_of, parameter = origin()
-        result = Variable.like(value, self.names.get(parameter, rule))
-        result.derivative_of = variable_of(derivative_of)
-        self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, phase))
+        where = origin()
+        result = Variable.like(value, self.names.get(where.parameter, where.rule))
+        result.derivative_of = variable_of(where.derivative_of)
+        self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, where.phase))
         if isinstance(value, (np.ndarray, np.generic)):
             base = operands[0] if operation.is_view and isinstance(value, np.ndarray) else None
             # A reshape that copies, for the order of the memory, may show the array itself at the next call.
