@@ -349,6 +349,13 @@ class Tracer(NDArrayOperatorsMixin):
         self._refuse_options("view", others)
         return self[...]
 
+    def __pow__(self, exponent: Any) -> Any:
+        # As NumPy's own operator does.
+        special = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if self.dtype.kind in "fc" else {2: np.square}
+        if type(exponent) in (int, float) and exponent in special:
+            return special[exponent](self)
+        return np.power(self, exponent)
+
     def _refuse_options(self, method: str, options: Any) -> None:
         if options:
             self.recorder.unsupported(f"{method} with {', '.join(map(str, options))}")
