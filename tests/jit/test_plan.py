@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from models.mnist import Net
+from models.mnist import Net, training_step
 from tinygrad_lite import nn
 from tinygrad_lite.jit import Plan, Variable, load, plan, record, simplify, source_of
 from tinygrad_lite.nn.functional import cross_entropy, one_hot, softmax, squared_loss
@@ -526,16 +526,7 @@ class Dropped(nn.Module):
 )
 def test_steps_of_the_mnist_net_allocate_no_array(make_net, make_optimizer):
     net = make_net()
-    optimizer = make_optimizer(net.parameters())
-
-    @tg.jit
-    def step(images, targets):
-        loss = squared_loss(net(images), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = tg.jit(training_step(net, make_optimizer(net.parameters())))
     rng = np.random.default_rng(0)
     images, targets = rng.random((100, 784), dtype=np.float32), one_hot(np.arange(100) % 10, 10)
     for _ in range(3):

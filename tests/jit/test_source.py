@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from models.mnist import Net
+from models.mnist import Net, training_step
 from tinygrad_lite import nn
 from tinygrad_lite.errors import expect
 from tinygrad_lite.jit import load, plan, record, simplify, source_of
@@ -74,17 +74,9 @@ def run_alone(tmp_path, source, inputs, name="step"):
 def mnist_step():
     net = Net(rng=0)
     optimizer = tg.optim.SGD(net.parameters(), lr=10**-0.35)
-
-    def step(images, targets):
-        loss = squared_loss(net(images), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
     rng = np.random.default_rng(0)
     batch = rng.random((100, 784), dtype=np.float32), one_hot(np.arange(100) % 10, 10)
-    return net, optimizer, step, batch
+    return net, optimizer, training_step(net, optimizer), batch
 
 
 def mnist_source():
