@@ -248,12 +248,12 @@ def jit(function: Callable[..., Any]) -> Jitted:
     Notes
     -----
     A program takes some hundredths of a second to make, for large models a tenth, so it pays where a function is called
-    hundreds of times. The code of the function does not run again: what it prints, it prints once; files and the
-    environment it reads, it reads once. What it leaves in objects it reaches (attributes, lists, dictionaries) is left
-    there at every call; but where that is a number it counts, or a list it lengthens, each call makes another program:
-    count outside, or in an array. After a step that forgets the gradients first
-    (``zero_grad``) and updates the parameters, ``grad`` is None: return a gradient to look at it. Results keep no
-    history to differentiate through: jit the function that differentiates.
+    hundreds of times. The code of the function does not run again: what it prints, it prints once; the environment it
+    reads, it reads once. What it leaves in objects it reaches (attributes, lists, dictionaries) is left there at every
+    call; but where that is a number it counts, or a list it lengthens, each call makes another program: count outside,
+    or in an array. After a step that forgets the gradients first (``zero_grad``) and updates the parameters, ``grad``
+    is None: return a gradient to look at it. Results keep no history to differentiate through: jit the function that
+    differentiates.
 
     Examples
     --------
