@@ -279,7 +279,7 @@ def parser() -> Parser:
         "--jit",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="compile the training step, which changes nothing but the time it takes (--jit)",
+        help="compile the training step: it is faster, and computes the same but for rounding (--jit)",
     )
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
