@@ -1,6 +1,7 @@
 """A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings."""
 
 from . import data, nn, optim, plot, rules
+from .anomaly import detect_anomaly
 from .dtypes import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
 from .errors import DataError, GraphError, JitError, ShapeError
@@ -21,6 +22,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "data",
+    "detect_anomaly",
     "explain",
     "get_default_dtype",
     "grad",

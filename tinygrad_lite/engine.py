@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .anomaly import check_cotangent, is_detecting
 from .errors import GraphError, ShapeError
 from .rules import Rule
 
@@ -71,9 +72,13 @@ class Operation:
         The rule's parameters.
     time : int
         The tick of its birth.
+    line : str or None
+        The user's line that made it, where anomalies are looked for; not set elsewhere.
     """
 
-    __slots__ = ("arrays", "inputs", "params", "rule", "time")
+    __slots__ = ("arrays", "inputs", "line", "params", "rule", "time")
+
+    line: str | None
 
     def __init__(self, rule: Rule, inputs: Sequence[Any], arrays: Sequence[Any], params: tuple[Any, ...]) -> None:
         self.rule = rule
@@ -200,6 +205,7 @@ def sweep(
             cotangents[y] = cotangents[y] + g if y in cotangents else g
     queue = [(-y.operation.time, y) for y in cotangents if y.operation is not None and y not in ends]
     heapify(queue)
+    detecting = is_detecting()
 
     while queue:
         y = heappop(queue)[1]
@@ -239,6 +245,9 @@ def sweep(
                     cotangents[x] = dx
                     if x.operation is not None and x not in ends:
                         heappush(queue, (-x.operation.time, x))
+                if detecting:
+                    line = getattr(operation, "line", None)
+                    check_cotangent(getattr(cotangents[x], "_data", cotangents[x]), operation.rule, k, line)
         if free:
             operation.free()
     return cotangents

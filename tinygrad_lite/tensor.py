@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .anomaly import check_result, detectors, is_detecting
 from .dtypes import as_array, in_one_dtype, of_whole_numbers, operand, owned, raw
 from .engine import Node, Operation, is_recording, sweep
 from .errors import GraphError, ShapeError, explained
@@ -574,6 +575,11 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         y.operation = None
         if dtype is not None and dtype.kind in "iub":
             y._data = of_whole_numbers(data, arrays)
+    # The count first: to ask for the context's own takes ten times as long.
+    if detectors.open and is_detecting():
+        line = check_result(data, rule, arrays, [getattr(x, "name", None) for x in inputs])
+        if y.operation is not None:
+            y.operation.line = line
     return y
 
 

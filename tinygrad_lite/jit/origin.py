@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import linecache
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
+from ..callers import frames
 from ..engine import Node, sweep
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor, apply
-
-OURS = __name__.partition(".")[0]
-
-
-def frames() -> Iterator[FrameType]:
-    """Yield the frames of the calls under way, innermost first."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 class Origin(NamedTuple):
@@ -63,29 +49,3 @@ def origin() -> Origin:
         elif code is apply.__code__ and not rule:
             rule = frame.f_locals["rule"].name
     return Origin(phase, rule, derivative_of, parameter)
-
-
-def is_library(module: str | None) -> bool:
-    """Return whether a module is no one's own code: of the standard library, an installed package, or this one."""
-    root = (module or "").partition(".")[0]
-    if root == OURS or (root in sys.stdlib_module_names and root != "__main__"):
-        return True
-    file = getattr(sys.modules.get(root), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
-
-
-def is_users(frame: FrameType) -> bool:
-    """Return whether a frame is of the user's code."""
-    module = frame.f_globals.get("__name__")
-    # What named tuples and the like are generated from is in no module.
-    return module in sys.modules and not is_library(module)
-
-
-def users_line() -> str:
-    """Return the user's line that is being executed, as file, number and text."""
-    for frame in frames():
-        file, number = frame.f_code.co_filename, frame.f_lineno
-        if is_users(frame):
-            text = linecache.getline(file, number).strip()
-            return f"{Path(file).name}, line {number}" + (f", {text!r}" if text else "")
-    return "in a jitted function"

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from ..callers import OURS, is_library
 from ..dtypes import get_default_dtype
 from ..engine import is_recording
 from ..errors import JitError
@@ -37,7 +38,6 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
 from .naming import Names
-from .origin import OURS, is_library
 from .places import EMPTY, Place, alike, slots_of
 from .program import GENERATORS, Variable
 from .tracer import Recorder

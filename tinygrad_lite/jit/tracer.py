@@ -18,13 +18,14 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..callers import users_line
 from ..engine import Node
 from ..errors import JitError, ShapeError
 from ..rules import Rule, answer_for
 from ..text import numpy_name
 from . import operations
 from .operations import FUNCTIONS, OF_SEVERAL, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
-from .origin import origin, users_line
+from .origin import origin
 from .places import EMPTY
 from .program import GENERATORS, Instruction, Variable
 
@@ -100,7 +101,7 @@ class Recorder:
 
         It is kept too: the function may catch it, and go on as it never would otherwise.
         """
-        self.refusal = self.refusal or JitError(f"{users_line()}: {what}. {instead}")
+        self.refusal = self.refusal or JitError(f"{users_line() or 'in a jitted function'}: {what}. {instead}")
         raise self.refusal
 
     def unsupported(self, what: str) -> NoReturn:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..callers import is_users
 from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor, apply
-from .origin import is_users
 from .state import State
 from .tracer import Recorder, variable_of
 
