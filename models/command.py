@@ -46,6 +46,17 @@ def positive(text: str) -> float:
     return number
 
 
+def fraction(text: str) -> float:
+    """Read an option that is a number of at least 0 and below 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0 and below 1, found {text!r}")
+    return number
+
+
 def output_folder(text: str) -> Path:
     """Read an option that is a folder for results: made if need be, and tried, so that no run ends in vain."""
     if not text:
@@ -55,7 +66,7 @@ def output_folder(text: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         trial.touch()
-        trial.unlink()
+        trial.unlink(missing_ok=True)  # another process may be trying it, too
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot write to the folder {text!r}: {error.strerror}") from None
     return folder

@@ -7,10 +7,8 @@ Its activations are identity, ReLU and softmax. It is trained with the squared l
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,20 @@ import numpy as np
 from tqdm import tqdm
 
 import tinygrad_lite as tg
-from models.command import Parser, output_folder, positive, say, whole
-from tinygrad_lite import DataError, checkpoint, nn, optim, plot
+from models.command import Parser, fraction, output_folder, positive, say, whole
+from models.results import Run
+from tinygrad_lite import DataError, DeviceError, MissingExtra, checkpoint, nn, optim, parallel, plot
 from tinygrad_lite.data import Batches, DataUnavailable, Digits, Split, load_mnist, load_synthetic
-from tinygrad_lite.files import write_atomically
+from tinygrad_lite.device import MODULES
+from tinygrad_lite.files import remove_unfinished
 from tinygrad_lite.nn.functional import accuracy, one_hot, squared_loss
+from tinygrad_lite.parallel import World
 
 CLASSES = 10
-CONFIG = ("epochs", "batch_size", "lr", "seed", "shuffle", "dtype", "hidden")
+ALONE = World()  # this process, without others
+CONFIG = ("epochs", "batch_size", "optimizer", "lr", "momentum", "seed", "shuffle", "dtype", "hidden")
+FORMATS = ("npz", "safetensors")  # of checkpoints
+LR = {"sgd": 10**-0.35, "adam": optim.LR}  # the learning rates, by optimizer
 INTERRUPTED = 130  # the exit status after Ctrl-C, by the shells' custom
 
 
@@ -52,37 +56,84 @@ class Diverged(Exception):
 Step = Callable[[Any, Any], Any]
 
 
-def training_step(net: Net, optimizer: optim.Optimizer) -> Step:
+def training_step(net: Net, optimizer: optim.Optimizer, world: World = ALONE) -> Step:
     """Return the function that goes down the gradient of one batch, and returns the loss before."""
 
     def step(images: Any, targets: Any) -> tg.Tensor:
         loss = squared_loss(net(images), targets)
         optimizer.zero_grad()
         loss.backward()
+        loss = world.average(loss, optimizer.params)
         optimizer.step()
         return loss
 
     return step
 
 
-def train(step: Step, batches: Iterable[tuple[Any, Any]]) -> None:
+def train(
+    step: Step,
+    batches: Iterable[tuple[Any, Any]],
+    world: World = ALONE,
+    after_step: Callable[[], None] | None = None,
+) -> None:
     """Show the net every sample once, a batch at a time."""
-    for number, (images, targets) in enumerate(batches, 1):
-        loss = step(images, targets).item()
+    for images, targets in batches:
+        loss = step(*world.shard(images, targets)).item()
         if not math.isfinite(loss):
-            raise Diverged(f"step {number}: the loss is {loss}")
+            raise Diverged(f"the loss is {loss}")
+        if after_step is not None:
+            after_step()
 
 
 @tg.no_grad()
-def evaluate(net: Net, split: Split) -> tuple[float, float]:
+def evaluate(net: Net, split: Split, world: World = ALONE) -> tuple[float, float]:
     """Return the loss, as a mean over the samples, and the accuracy."""
+    images, labels = world.shard(split.images, split.labels)
     loss = right = 0.0
     # In parts that fit the processor's cache.
-    for images, labels in Batches(split.images, split.labels, 2_000):
-        p = net(images)
-        loss += squared_loss(p, one_hot(labels, CLASSES)).item() * len(labels)
-        right += accuracy(p, labels) * len(labels)
-    return loss / len(split), right / len(split)
+    for part, part_labels in Batches(images, labels, 2_000, device=net.output.weight.device):
+        p = net(part)
+        loss += squared_loss(p, one_hot(part_labels, CLASSES)).item() * len(part)
+        right += accuracy(p, part_labels) * len(part)
+    mean_loss, mean_right = world.mean([loss / len(images), right / len(images)])
+    return mean_loss, mean_right
+
+
+def learn(run: Run, net: Net, step: Step, data: Digits, args: argparse.Namespace, world: World) -> None:
+    """Train the epochs that are left, judging and saving after each.
+
+    Raises
+    ------
+    Diverged
+        As soon as a loss is not finite: says where, and which parameter is not.
+    """
+    batches = run.batches
+    for epoch in range(run.epoch + 1, args.epochs + 1):
+        label = f"epoch {epoch}/{args.epochs}"
+        bar = tqdm(batches, label, initial=batches.position, unit="batch", disable=args.quiet)
+        run.begin_epoch()
+        try:
+            # What overflows shows in the loss, which is checked at every step and after the last.
+            with bar, np.errstate(all="ignore"):
+                train(step, bar, world, run.after_step)
+                train_loss, train_accuracy = evaluate(net, data.train, world)
+                valid_loss, valid_accuracy = evaluate(net, data.valid, world)
+            if not math.isfinite(train_loss + valid_loss):
+                raise Diverged(f"after it the loss of all digits is {train_loss + valid_loss}")
+        except Diverged as reason:
+            step_number = run.position or len(batches)
+            raise Diverged(f"epoch {epoch}, step {step_number}: {reason}, {_first_not_finite(net)}") from None
+        run.finish_epoch(
+            train_loss=train_loss,
+            valid_loss=valid_loss,
+            train_accuracy=train_accuracy,
+            valid_accuracy=valid_accuracy,
+        )
+        say(
+            f"  train loss {train_loss:.4f}, accuracy {train_accuracy:.4f};  "
+            f"validation loss {valid_loss:.4f}, accuracy {valid_accuracy:.4f}",
+            args.quiet,
+        )
 
 
 def _first_not_finite(net: Net) -> str:
@@ -92,94 +143,84 @@ def _first_not_finite(net: Net) -> str:
     return "though every parameter is finite"
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, world: World = ALONE) -> int:
     """Train as the options say, write the results, return the exit status."""
     tg.set_default_dtype(args.dtype)
     plot.prepare()
-    data, kind = load_data(args.data, args.quiet)
-    net = Net(args.hidden, rng=args.seed)
-    optimizer = optim.SGD(net.parameters(), args.lr)
+    if world.is_first:
+        remove_unfinished(args.out)
+    args.quiet = args.quiet or not world.is_first
+    data, kind = world.first_before_others(lambda: load_data(args.data, args.quiet))
+    net = Net(args.hidden, rng=args.seed).to(args.device)
+    optimizer = make_optimizer(net, args)
     targets = one_hot(data.train.labels, CLASSES)
-    batches = Batches(data.train.images, targets, args.batch_size, args.shuffle, args.seed)
-    step = training_step(net, optimizer)
+    batches = Batches(data.train.images, targets, args.batch_size, args.shuffle, args.seed, args.device)
+    step = training_step(net, optimizer, world)
     if args.jit:
         step = tg.jit(step)
 
-    metrics: dict[str, Any] = {
-        "data": kind,
-        "config": {name: getattr(args, name) for name in CONFIG},
-        "initial_valid_accuracy": evaluate(net, data.valid)[1],
-        "history": [],
-        "test_accuracy": None,
-        "seconds": 0.0,
-    }
-    saved = args.out / "checkpoint.npz"
+    so_far = Run(
+        folder=args.out,
+        checkpoint=args.out / f"checkpoint.{args.checkpoint_format}",
+        net=net,
+        optimizer=optimizer,
+        batches=batches,
+        metrics={
+            "data": kind,
+            "config": {name: getattr(args, name) for name in CONFIG},
+            "initial_valid_accuracy": None,
+            "history": [],
+            "test_accuracy": None,
+            "seconds": 0.0,
+        },
+        every=args.checkpoint_every,
+        is_first=world.is_first,
+    )
     if args.resume:
-        metrics = resume(saved, metrics, net, optimizer)
-        say(f"resuming after epoch {len(metrics['history'])}", args.quiet)
+        so_far.load(world.of_first(lambda: checkpoint.load(so_far.checkpoint)))
+        begun = so_far.epoch + (so_far.position > 0)
+        if begun > args.epochs:
+            raise DataError(
+                f"{so_far.checkpoint} is of {so_far.place} already: give --epochs {begun} or more to resume it"
+            )
+        say(f"resuming after {so_far.place}", args.quiet)
     else:
-        say(f"validation accuracy before training: {metrics['initial_valid_accuracy']:.4f}", args.quiet)
-    batches.epoch = len(metrics["history"])
+        so_far.metrics["initial_valid_accuracy"] = evaluate(net, data.valid, world)[1]
+        say(f"validation accuracy before training: {so_far.metrics['initial_valid_accuracy']:.4f}", args.quiet)
+    world.broadcast(net.parameters())
 
     stopped: BaseException | None = None
-    for epoch in range(len(metrics["history"]) + 1, args.epochs + 1):
-        start = time.perf_counter()
-        bar = tqdm(batches, f"epoch {epoch}/{args.epochs}", unit="batch", disable=args.quiet)
+    try:
+        learn(so_far, net, step, data, args, world)
+    except (Diverged, KeyboardInterrupt) as reason:
+        if isinstance(reason, KeyboardInterrupt) and world.size > 1:
+            raise  # the ranks are at different steps, and cannot finish together
+        stopped = reason
+        if so_far.is_saved:
+            # What was broken off has moved the weights: the results are those of the last checkpoint.
+            so_far.load(world.of_first(lambda: checkpoint.load(so_far.checkpoint)))
+    kept = "Nothing was written"
+    if so_far.is_saved:
+        kept = f"The results of {so_far.place} are kept in {args.out}"
         try:
-            # What overflows shows in the loss, which is checked at every step and after the last.
-            with np.errstate(all="ignore"):
-                train(step, bar)
-                train_loss, train_accuracy = evaluate(net, data.train)
-                valid_loss, valid_accuracy = evaluate(net, data.valid)
-            if not math.isfinite(train_loss + valid_loss):
-                raise Diverged(f"after the last step: the loss is {train_loss + valid_loss}")
-            seconds = time.perf_counter() - start
-            finished = {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "valid_loss": valid_loss,
-                "train_accuracy": train_accuracy,
-                "valid_accuracy": valid_accuracy,
-                "seconds": seconds,
-            }
-            history = [*metrics["history"], finished]
-            so_far = metrics | {"history": history, "seconds": metrics["seconds"] + seconds}
-            checkpoint.save(saved, {"net": net.state_dict(), "optimizer": optimizer.state_dict()}, so_far)
-            metrics = so_far
-            write_metrics(args.out, metrics)
-        except Diverged as reason:
-            bar.close()
-            stopped = Diverged(f"{reason}, {_first_not_finite(net)}")
-            break
-        except KeyboardInterrupt as reason:
-            bar.close()
-            stopped = reason
-            break
-        say(
-            f"  train loss {train_loss:.4f}, accuracy {train_accuracy:.4f};  "
-            f"validation loss {valid_loss:.4f}, accuracy {valid_accuracy:.4f}",
-            args.quiet,
-        )
-
-    if metrics["history"]:
-        # An epoch that was broken off has moved the weights: the results are those of the last one that was saved.
-        states, last = checkpoint.load(saved)
-        metrics = last | {"config": metrics["config"]}
-        net.load_state_dict(states["net"])
-        try:
-            report(net, data, metrics, args.out)
+            report(so_far, net, data, world)
         except KeyboardInterrupt:
             say("interrupted while the results were written: --resume writes them again")
             return INTERRUPTED
-    done = len(metrics["history"])
-    kept = f"The results of epoch {done} are kept in {args.out}" if done else "Nothing was written"
     if isinstance(stopped, Diverged):
-        raise Diverged(f"epoch {done + 1}, {stopped}. {kept}. Try a lower --lr")
+        raise Diverged(f"{stopped}. {kept}. Try a lower --lr")
     if stopped is not None:
-        say(f"interrupted after epoch {done}. {kept}" if done else f"interrupted in the first epoch. {kept}")
+        say(f"interrupted. {kept}")
         return INTERRUPTED
-    say(f"test accuracy: {metrics['test_accuracy']:.4f}  (results are in {args.out})", args.quiet)
+    say(f"test accuracy: {so_far.metrics['test_accuracy']:.4f}  (results are in {args.out})", args.quiet)
     return 0
+
+
+def make_optimizer(net: Net, args: argparse.Namespace) -> optim.Optimizer:
+    """Return the optimizer that the options name."""
+    if args.optimizer == "adam":
+        return optim.Adam(net.parameters(), args.lr)
+    return optim.SGD(net.parameters(), args.lr, args.momentum)
 
 
 def load_data(source: str, quiet: bool = False) -> tuple[Digits, str]:
@@ -199,55 +240,20 @@ def load_data(source: str, quiet: bool = False) -> tuple[Digits, str]:
         return load_synthetic(), "synthetic"
 
 
-def report(net: Net, data: Digits, metrics: dict[str, Any], folder: Path) -> None:
-    """Judge the net by the test digits; write the figures and the metrics."""
+def report(run: Run, net: Net, data: Digits, world: World = ALONE) -> None:
+    """Judge the net by the test digits; write the metrics and the figures."""
     test = data.test
-    metrics["test_accuracy"] = evaluate(net, test)[1]
-    write_metrics(folder, metrics)
-    with tg.no_grad():
-        predictions = net(test.images).argmax(axis=1)
-    digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
-    figures = {
-        "curves": plot.curves(metrics["history"], f"Learning {digits}"),
-        "mistakes": plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
-        "confusion": plot.confusion(test.labels, predictions, CLASSES, f"Test set of {digits}"),
-        "weights": plot.weights(net.hidden.weight.numpy(), f"First layer, trained on {digits}"),
-    }
-    for name, figure in figures.items():
-        plot.save(figure, folder / f"{name}.png")
+    run.metrics["test_accuracy"] = evaluate(net, test, world)[1]
+    run.write_metrics()
+    if world.is_first and run.epoch:
+        run.write_figures(test, probabilities(net, test.images).argmax(axis=1), net.hidden.weight.numpy())
 
 
-def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    """Write ``metrics.json``."""
-    write_atomically(folder / "metrics.json", (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode())
-
-
-def resume(path: Path, fresh: dict[str, Any], net: Net, optimizer: optim.Optimizer) -> dict[str, Any]:
-    """Bring net and optimizer to where a checkpoint left them; return the metrics so far.
-
-    Raises
-    ------
-    DataError
-        If there is no checkpoint, or it belongs to a run with other options.
-    """
-    states, metrics = checkpoint.load(path)
-    try:
-        before, now = ({"data": m["data"], **m["config"]} for m in (metrics, fresh))
-        differ = [f"{k} was {before[k]}, not {now[k]}" for k in now if k != "epochs" and before[k] != now[k]]
-        done = len(metrics["history"])
-        if not differ:
-            net.load_state_dict(states["net"])
-            optimizer.load_state_dict(states.get("optimizer", {}))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} holds no run of this program ({error}): run without --resume") from None
-    if differ:
-        raise DataError(
-            f"{path} belongs to a run with other options ({'; '.join(differ)}): give the same ones to resume it"
-        )
-    if done > now["epochs"]:
-        raise DataError(f"{path} is of epoch {done} already: give --epochs {done} or more to resume it")
-    metrics["config"] = fresh["config"]
-    return metrics
+@tg.no_grad()
+def probabilities(net: Net, images: Any) -> Any:
+    """Return what the net thinks of images (n, 784): the probabilities of the ten digits (n, 10)."""
+    parts = Batches(images, images, 2_000, device=net.output.weight.device)
+    return np.concatenate([net(part).numpy() for part, _ in parts])
 
 
 def parser() -> Parser:
@@ -259,7 +265,9 @@ def parser() -> Parser:
     )
     parser.add_argument("--epochs", type=whole(1), default=6, help="times every training digit is shown (%(default)s)")
     parser.add_argument("--batch-size", type=whole(1), default=100, help="digits a step (%(default)s)")
-    parser.add_argument("--lr", type=positive, default=10**-0.35, help="learning rate (10^-0.35)")
+    parser.add_argument("--optimizer", choices=[*LR], default="sgd", help="how weights follow gradients (%(default)s)")
+    parser.add_argument("--lr", type=positive, help="learning rate (10^-0.35; of adam 0.001)")
+    parser.add_argument("--momentum", type=fraction, default=0.0, help="of sgd: the share of a step that is kept (0)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of the first weights and of --shuffle (%(default)s)")
     parser.add_argument("--shuffle", action="store_true", help="a new order every epoch, not that of the file")
     parser.add_argument(
@@ -281,17 +289,41 @@ def parser() -> Parser:
         default=True,
         help="compile the training step: it is faster, and computes the same but for rounding (--jit)",
     )
+    parser.add_argument("--device", choices=[*MODULES], default="cpu", help="where to compute (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
+    parser.add_argument(
+        "--checkpoint-every", type=whole(1), metavar="N", help="save every N steps, not only after each epoch"
+    )
+    parser.add_argument(
+        "--checkpoint-format", choices=FORMATS, default=FORMATS[0], help="of the checkpoint (%(default)s)"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser
 
 
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command's options."""
+    args = parser().parse_args(arguments)
+    if args.momentum and args.optimizer != "sgd":
+        parser().error(f"argument --momentum: {args.optimizer} has none, sgd has")
+    if args.lr is None:
+        args.lr = LR[args.optimizer]
+    return args
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
-    args = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    mistakes = (DataError, DeviceError, Diverged, MissingExtra, OSError)
+    if arguments[:1] == ["predict"]:
+        from models.predict import predict  # which needs this module
+
+        return predict(arguments[1:])
+    args = options(arguments)
     try:
-        return run(args)
-    except (DataError, Diverged, OSError) as error:
+        with parallel.world(mistakes) as world:
+            return run(args, world)
+    except mistakes as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

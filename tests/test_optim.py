@@ -290,24 +290,32 @@ def test_loading_converts_to_the_parameters_type():
 
 
 @pytest.mark.parametrize(
-    ("state", "message"),
+    ("state", "faults"),
     [
-        ({"mean.0": np.zeros(2)}, "'mean.0', which this SGD has no use for"),
-        ({"momentum.2": np.zeros(2)}, r"'momentum.2'"),
-        ({"momentum.x": np.zeros(2)}, r"'momentum.x'"),
-        ({"momentum": np.zeros(2)}, "'momentum'"),
-        ({"momentum.1": np.zeros(3)}, r"momentum.1 has shape \(3,\), but the parameter \(2,\)"),
-        ({"steps.0": 1}, "'steps.0'"),
-        ({"momentum.0": np.array(["a", "b"])}, "."),
+        ({"mean.0": np.zeros(2)}, ["unexpected mean.0"]),
+        ({"momentum.2": np.zeros(2), "momentum.01": np.zeros(2)}, ["unexpected momentum.2", "unexpected momentum.01"]),
+        ({"momentum.x": np.zeros(2), "momentum": np.zeros(2)}, ["unexpected momentum.x", "unexpected momentum"]),
+        (
+            {"steps.0": 1, "momentum.0": np.zeros(()), "momentum.1": np.zeros(3)},
+            ["unexpected steps.0", "momentum.0 has shape (), not (2,)", "momentum.1 has shape (3,), not (2,)"],
+        ),
+        (
+            {"momentum.0": np.array(["a", "b"]), "momentum.1": np.zeros(2, complex)},
+            ["momentum.0 is of type <U1, not float64", "momentum.1 is of type complex128, not float64"],
+        ),
+        ({"momentum.0": [None, 1.0], "momentum.1": [[1.0], [1.0, 2.0]]}, ["of type object", "rows of unequal length"]),
     ],
 )
-def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(state, message):
+def test_a_state_that_does_not_fit_is_refused_with_all_its_faults_and_changes_nothing(state, faults):
     p, q = parameters()
     optimizer = SGD([p, q], lr=0.1, momentum=0.9)
     run(optimizer, p, q, 2)
     before = optimizer.state_dict()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="does not fit this SGD: ") as caught:
         optimizer.load_state_dict(state)
+    listed = str(caught.value).partition(": ")[2].split("; ")
+    assert len(listed) == len(faults)
+    assert all(fault in entry for fault, entry in zip(faults, listed, strict=True))
     for key, value in optimizer.state_dict().items():
         np.testing.assert_array_equal(value, before[key])
 
@@ -317,9 +325,20 @@ def test_half_a_state_is_refused():
     optimizer = Adam([p, q])
     run(optimizer, p, q, 2)
     state = optimizer.state_dict()
-    del state["square.1"]
-    with pytest.raises(ValueError, match=r"square\.1"):
+    del state["square.1"], state["steps.0"]
+    with pytest.raises(ValueError, match=r"missing steps\.0; missing square\.1$"):
         optimizer.load_state_dict(state)
+
+
+def test_a_count_of_steps_is_a_whole_number_and_stays_one_of_pythons():
+    p, q = parameters(np.float32)
+    optimizer = Adam([p, q])
+    run(optimizer, p, q, 2)
+    state = optimizer.state_dict()
+    with pytest.raises(ValueError, match=r"steps\.0 is of type float64, not int64"):
+        optimizer.load_state_dict(state | {"steps.0": np.array(2.5)})
+    optimizer.load_state_dict(state)
+    assert type(optimizer.state["steps"][0]) is int
 
 
 @pytest.mark.parametrize("make", [SGD, Adam, AdamW])

@@ -502,6 +502,9 @@ WITNESSES = {
     "clip": Witness(lambda x, low, high: anp.clip(x, low, high), bounded()),
     "where": Witness(where, choices()),
     "astype": Witness(lambda x, dtype: x.astype(dtype), each().map(lambda case: (case[0], {"dtype": np.float64}))),
+    "to": Witness(
+        lambda x, device, source: 1 * x, each().map(lambda case: (case[0], {"device": "cpu", "source": "cpu"}))
+    ),
     # products
     "matmul": Witness(anp.matmul, products("(m,n),(n,p)->(m,p)")),
     "linear": Witness(lambda a, b, c: anp.matmul(a, b) + c, layers()),

@@ -1,29 +1,35 @@
 """A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings."""
 
-from . import data, nn, optim, plot, rules
+from . import checkpoint, data, nn, optim, parallel, plot, rules
 from .anomaly import detect_anomaly
 from .dtypes import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
-from .errors import DataError, GraphError, JitError, ShapeError
+from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
 from .explain import explain
 from .gradcheck import GradientMismatch, KinkWarning, gradcheck, prove
+from .interop import ExportError, export_onnx, load_safetensors, save_safetensors
 from .jit import JitWarning, jit
 from .tensor import Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
     "DataError",
+    "DeviceError",
+    "ExportError",
     "GradientMismatch",
     "GraphError",
     "JitError",
     "JitWarning",
     "KinkWarning",
+    "MissingExtra",
     "PrecisionWarning",
     "ShapeError",
     "Tensor",
+    "checkpoint",
     "data",
     "detect_anomaly",
     "explain",
+    "export_onnx",
     "get_default_dtype",
     "grad",
     "gradcheck",
@@ -31,12 +37,15 @@ __all__ = [
     "jacobian",
     "jit",
     "jvp",
+    "load_safetensors",
     "nn",
     "no_grad",
     "optim",
+    "parallel",
     "plot",
     "prove",
     "rules",
+    "save_safetensors",
     "set_default_dtype",
     "value_and_grad",
     "vjp",

@@ -1,76 +1,260 @@
-"""Checkpoints: arrays and facts in one file, from which a run continues."""
+"""Checkpoints: arrays and facts in one file, from which a run continues.
+
+The file is an ``.npz`` archive, which NumPy opens as any other, or a ``.safetensors`` file. Beside the arrays it holds
+a text, in JSON: the version of this layout, the facts, the names of the arrays in their order, and a SHA-256 digest of
+all of it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import shlex
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError
+from .errors import DataError, MissingExtra
+from .extras import extra
 from .files import write_atomically
 
-FACTS = "facts.json"
+VERSION = 1
+HEADER = "checkpoint"  # what the text is called in the file
+
+Arrays = dict[str, NDArray[Any]]
+States = dict[str, Arrays]
+Facts = dict[str, Any]
+
+
+class _Refused(Exception):
+    """What is wrong with a file."""
+
+
+class _WrittenByNewer(_Refused):
+    """It is whole, for all one can say."""
 
 
 def save(path: str | os.PathLike[str], states: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
-    """Write a checkpoint: a NumPy ``.npz`` archive with one member more, the facts as JSON.
+    """Write a checkpoint. The one that was there is kept, as `previous` names it.
+
+    At every moment, also if the process is killed, both names stand for whole files. What cannot be loaded never
+    takes the place of a whole previous one.
 
     Parameters
     ----------
     path : path-like
-        The file; it appears whole or not at all.
+        The file: ``.npz``, or ``.safetensors``, which other programs read too. Its folder must exist.
     states : mapping of str to mapping of str to array-like
-        By name, such as ``{"net": net.state_dict(), "optimizer": optimizer.state_dict()}``.
+        By part and name, such as ``{"net": net.state_dict(), "optimizer": optimizer.state_dict()}``. The values are
+        numbers; their type and shape are kept, but the bytes are little-endian, and in C order.
     facts : mapping
         Whatever JSON can hold.
 
     Raises
     ------
+    ValueError
+        If the suffix is another one, a value is not of numbers or of a type that the format lacks, a name is unfit,
+        or the facts hold a number that is not finite.
+    TypeError
+        If a name is not text, or JSON cannot hold the facts.
+    MissingExtra
+        If the format is ``.safetensors`` and the package safetensors is not installed.
     OSError
         If the file cannot be written; the one before is left alone.
     """
-    buffer = io.BytesIO()
-    arrays = {f"{part}/{name}": np.asarray(x) for part, state in states.items() for name, x in state.items()}
-    text = np.frombuffer(json.dumps(facts, allow_nan=False).encode(), np.uint8)
-    np.savez(buffer, allow_pickle=False, **{FACTS: text}, **arrays)
-    write_atomically(path, buffer.getvalue())
+    path = Path(path)
+    encode, _ = _format_of(path)
+    arrays = {part: {name: _stored(part, name, x) for name, x in state.items()} for part, state in states.items()}
+    # What JSON makes of them, so that the digest is of what will be loaded.
+    plain: Facts = json.loads(json.dumps(dict(facts), allow_nan=False))
+    header = {
+        "version": VERSION,
+        "sha256": _digest(VERSION, arrays, plain),
+        "arrays": {part: list(state) for part, state in arrays.items()},
+        "facts": plain,
+    }
+    flat = {_key(part, name): x for part, state in arrays.items() for name, x in state.items()}
+    if len(flat) < sum(map(len, arrays.values())):
+        raise ValueError("two arrays have the same name, once the part and a / stand before it")
+    content = encode(flat, json.dumps(header))
+    before = previous(path)
+    write_atomically(path, content, kept=before if _is_whole(path) or not _is_whole(before) else None)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, dict[str, NDArray[Any]]], dict[str, Any]]:
+def load(path: str | os.PathLike[str]) -> tuple[States, Facts]:
     """Read a checkpoint; nothing in it is executed.
 
     Returns
     -------
     states : dict of str to dict of str to ndarray
-        As they were saved; one that was empty is missing.
+        As they were saved.
     facts : dict
 
     Raises
     ------
     DataError
-        If there is no such file, or it is no checkpoint, or damaged.
+        If there is no such file, or it is no checkpoint, or damaged, or of a newer version. If the previous one is
+        whole, the message says how to continue from it.
+    ValueError
+        If the suffix is neither ``.npz`` nor ``.safetensors``.
+    MissingExtra
+        If it is ``.safetensors`` and the package safetensors is not installed.
     """
-    name = os.fspath(path)
-    states: dict[str, dict[str, NDArray[Any]]] = {}
+    path = Path(path)
     try:
-        # Read whole first: NumPy leaves a damaged archive's file open.
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as archive:
-            facts = dict(json.loads(archive[FACTS].tobytes()))
-            for member in archive.files:
-                part, slash, key = member.partition("/")
-                if slash:
-                    states.setdefault(part, {})[key] = archive[member]
+        return _read(path)
+    except _WrittenByNewer as error:
+        raise DataError(f"{path}: {error}") from None
+    except _Refused as error:
+        advice, before = "Run without --resume to start anew", previous(path)
+        if _is_whole(before):
+            move = f"mv {shlex.quote(str(before))} {shlex.quote(str(path))}"
+            advice = f"The one before it, {before}, is whole: `{move}` to continue from it"
+        raise DataError(f"{path}: {error}. {advice}") from None
+
+
+def previous(path: str | os.PathLike[str]) -> Path:
+    """Return where `save` keeps the checkpoint before: ``run.previous.npz`` beside ``run.npz``."""
+    path = Path(path)
+    return path.with_suffix(f".previous{path.suffix}")
+
+
+def _read(path: Path) -> tuple[States, Facts]:
+    _, decode = _format_of(path)
+    try:
+        content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{name}: there is no such checkpoint, so nothing to resume; run without --resume") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, zipfile.BadZipFile, EOFError):
-        raise DataError(
-            f"{name}: expected a checkpoint, found something else or a damaged one. Delete it and run without --resume"
-        ) from None
+        raise _Refused("there is no such checkpoint, so nothing to resume") from None
+    except OSError as error:
+        raise _Refused(f"it cannot be read ({error.strerror})") from None
+    try:
+        text, flat = decode(content)
+        header = json.loads(text)
+        version, facts = header["version"], header["facts"]
+        if version > VERSION:
+            raise _WrittenByNewer("it was written by a newer version: update tinygrad_lite")
+        names = header["arrays"]
+        states = {part: {name: flat.pop(_key(part, name)) for name in names[part]} for part in names}
+        is_whole = not flat and header["sha256"] == _digest(version, states, facts)
+    except (_Refused, MissingExtra, MemoryError):
+        raise
+    except Exception as error:  # what reading a damaged file raises is anyone's guess
+        raise _Refused(f"the checkpoint is damaged ({type(error).__name__} while it was read)") from None
+    if not is_whole:
+        raise _Refused("the checkpoint is damaged (its content has another digest than it had when it was saved)")
     return states, facts
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        _read(path)
+    except _Refused:
+        return False
+    return True
+
+
+def _key(part: str, name: str) -> str:
+    return f"{part}/{name}"
+
+
+def _stored(part: str, name: str, value: Any) -> NDArray[Any]:
+    """Return a value as both formats hold it."""
+    if not (isinstance(part, str) and isinstance(name, str)):
+        raise TypeError(f"a checkpoint names its parts and arrays by text, not by {part!r} and {name!r}")
+    array = np.asarray(value)
+    # A long double differs from machine to machine, and has bytes without meaning.
+    if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
+        raise ValueError(f"a checkpoint holds portable numbers, but {_key(part, name)} is of type {array.dtype}")
+    return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+
+
+def _digest(version: int, states: Mapping[str, Arrays], facts: Facts) -> str:
+    """Return the SHA-256 of all that a checkpoint says, whatever its format."""
+    described = {part: [(name, x.dtype.str, x.shape) for name, x in state.items()] for part, state in states.items()}
+    sha = hashlib.sha256(json.dumps([version, facts, described]).encode())
+    for state in states.values():
+        for x in state.values():
+            sha.update(x.tobytes())
+    return sha.hexdigest()
+
+
+def _to_npz(arrays: Arrays, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        # Not by np.savez: this way the text is one, and equal states make equal files, whatever the time.
+        archive.writestr(zipfile.ZipInfo(f"{HEADER}.json"), text)
+        for name, x in arrays.items():
+            member, info = io.BytesIO(), zipfile.ZipInfo(f"{name}.npy")
+            if info.filename != f"{name}.npy":
+                raise ValueError(f"an .npz file cannot have an array named {name!r}")
+            np.lib.format.write_array(member, x, allow_pickle=False)
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def _from_npz(content: bytes) -> tuple[str, Arrays]:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except zipfile.BadZipFile:
+        if content.startswith(b"PK\x03\x04"):
+            raise _Refused("the checkpoint is cut short, or its end is damaged") from None
+        raise _Refused("this is no checkpoint") from None
+    with archive:
+        names = archive.namelist()
+        if f"{HEADER}.json" not in names:
+            raise _Refused("this is no checkpoint, but some other archive")
+        # Each read verifies the member's checksum, so that NumPy parses what it has written itself.
+        text = archive.read(f"{HEADER}.json").decode()
+        members = {name.removesuffix(".npy"): archive.read(name) for name in names if name != f"{HEADER}.json"}
+    return text, {
+        name: np.lib.format.read_array(io.BytesIO(member), allow_pickle=False) for name, member in members.items()
+    }
+
+
+def _to_safetensors(arrays: Arrays, text: str) -> bytes:
+    library = _safetensors()
+    for name, x in arrays.items():
+        if x.dtype.kind == "c":
+            raise ValueError(f"a .safetensors checkpoint holds no complex numbers such as {name}: name an .npz file")
+    return library.save(arrays, {HEADER: text})
+
+
+def _from_safetensors(content: bytes) -> tuple[str, Arrays]:
+    library = _safetensors()
+    # The length of a text in JSON, that text, and the bytes it tells of.
+    start, length = 8, int.from_bytes(content[:8], "little")
+    text = content[start : start + length]
+    if not text.startswith(b"{"):
+        raise _Refused("this is no checkpoint")
+    if len(text) < length:
+        raise _Refused("the checkpoint is cut short, or its beginning is damaged")
+    described = json.loads(text)
+    metadata = described.pop("__metadata__", {})
+    if HEADER not in metadata:
+        raise _Refused("this is no checkpoint, but other arrays, such as weights")
+    end = max((x["data_offsets"][1] for x in described.values()), default=0)
+    if len(content) < start + length + end:
+        raise _Refused("the checkpoint is cut short")
+    return metadata[HEADER], library.load(content)
+
+
+def _safetensors() -> Any:
+    return extra("safetensors.numpy", "interop", "a .safetensors checkpoint, unlike an .npz one,")
+
+
+_FORMATS: dict[str, tuple[Callable[[Arrays, str], bytes], Callable[[bytes], tuple[str, Arrays]]]] = {
+    ".npz": (_to_npz, _from_npz),
+    ".safetensors": (_to_safetensors, _from_safetensors),
+}
+
+
+def _format_of(path: Path) -> tuple[Callable[[Arrays, str], bytes], Callable[[bytes], tuple[str, Arrays]]]:
+    if path.suffix not in _FORMATS:
+        raise ValueError(f"{path}: a checkpoint's suffix is {' or '.join(_FORMATS)}, not {path.suffix!r}")
+    return _FORMATS[path.suffix]

@@ -34,6 +34,14 @@ class JitError(RuntimeError):
     """A function that no program can be made of, or a value of a recording where only a real one will do."""
 
 
+class DeviceError(RuntimeError):
+    """A device that there is not, or operands that are not on the same one."""
+
+
+class MissingExtra(ImportError):
+    """An optional package that is needed, and not installed."""
+
+
 class DataError(ValueError):
     """A data file or folder that is missing, damaged or not what its name promises."""
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .device import device_of, moved
+from .errors import DeviceError
+from .state import fitted
 from .tensor import Tensor
 
 # The defaults of Adam and what derives from it, as its authors propose.
@@ -74,14 +77,29 @@ class Optimizer:
         """Change every parameter that has a gradient, in place."""
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                self._update(i, p, p.grad.data)
+                try:
+                    self._update(i, p, p.grad.data)
+                except TypeError:
+                    self._check_devices(i, p, p.grad)
+                    raise
+
+    def _check_devices(self, i: int, p: Tensor, g: Tensor) -> None:
+        remembered = {name: values[i] for name, values in self.state.items() if i in values and name != "steps"}
+        for name, x in {"gradient": g, **remembered}.items():
+            if device_of(x) != p.device:
+                raise DeviceError(
+                    f"parameter {i} is on {p.device!r}, but its {name} on {device_of(x)!r}: make the optimizer, and "
+                    "compute the gradient, after the parameters are moved"
+                )
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _update(i, p, g), which changes p.data in place")
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of what the next step depends on, by name and number of the parameter: ``momentum.0``."""
-        return {f"{name}.{i}": np.array(x) for name, values in self.state.items() for i, x in values.items()}
+        return {
+            f"{name}.{i}": np.array(moved(x, "cpu")) for name, values in self.state.items() for i, x in values.items()
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the state to what `state_dict` returned.
@@ -89,25 +107,21 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If something is missing, of no use, or not of its parameter's shape; nothing is changed then.
+            If something is missing, unexpected, or not of its parameter's shape, or is no real number: all is listed,
+            and nothing is changed then.
         """
-        loaded: dict[str, dict[int, Any]] = {name: {} for name in self.state}
-        for key, value in state.items():
-            name, _, number = key.rpartition(".")
-            if name not in loaded or not number.isdecimal() or int(number) >= len(self.params):
-                raise ValueError(f"the state has {key!r}, which this {type(self).__name__} has no use for")
-            p = self.params[int(number)]
-            if name == "steps":
-                loaded[name][int(number)] = int(value)
-            elif np.shape(value) == p.shape:
-                loaded[name][int(number)] = np.array(value, dtype=p.dtype)
-            else:
-                raise ValueError(f"{key} has shape {np.shape(value)}, but the parameter {p.shape}")
-        for i in set().union(*loaded.values()):
-            missing = [f"{name}.{i}" for name, values in loaded.items() if i not in values]
-            if missing:
-                raise ValueError(f"the state lacks {', '.join(missing)}")
-        self.state = loaded
+        # A parameter has all of its values or none yet.
+        numbers = [i for i in range(len(self.params)) if any(f"{name}.{i}" in state for name in self.state)]
+        places = {
+            f"{name}.{i}": np.zeros((), int) if name == "steps" else self.params[i].data
+            for name in self.state
+            for i in numbers
+        }
+        loaded = fitted(state, places, self)
+        self.state = {name: {i: loaded[f"{name}.{i}"] for i in numbers} for name in self.state}
+        if "steps" in self.state:
+            # Python's numbers adapt to float32; NumPy's would make float64 of it.
+            self.state["steps"] = {i: int(steps) for i, steps in self.state["steps"].items()}
 
 
 class SGD(Optimizer):

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .anomaly import check_result, detectors, is_detecting
+from .device import HOST_TYPES, device_of, mixing_error, moved
 from .dtypes import as_array, in_one_dtype, of_whole_numbers, operand, owned, raw
 from .engine import Node, Operation, is_recording, sweep
-from .errors import GraphError, ShapeError, explained
+from .errors import DeviceError, GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
@@ -114,9 +115,35 @@ class Tensor(Node):
         """The type of the elements."""
         return self._data.dtype
 
+    @property
+    def device(self) -> str:
+        """Where the elements live: "cpu", or "cuda" for a GPU."""
+        return device_of(self._data)
+
+    def to(self, device: str) -> Tensor:
+        """Return this Tensor on a device; differentiable: its gradient comes back to where it was.
+
+        Parameters
+        ----------
+        device : str
+            "cpu", or "cuda" for a GPU by way of CuPy, the extra `cuda`.
+
+        Returns
+        -------
+        Tensor
+            This one if it is there already. A parameter is moved by `Module.to`, since what is returned here is a
+            result that was computed from it.
+
+        Raises
+        ------
+        DeviceError
+            If there is no such device, or it cannot be used: says what is missing.
+        """
+        return self if device == self.device else apply(elementwise.to, (self,), (device, self.device))
+
     def numpy(self) -> Any:
-        """Return a read-only view of the array; no gradient flows through it."""
-        view = self.data.view()
+        """Return a read-only view of the array, of a GPU's a copy; no gradient flows through it."""
+        view = moved(self.data, "cpu").view()
         view.flags.writeable = False
         return view
 
@@ -167,7 +194,7 @@ class Tensor(Node):
                     "example by .sum() or .mean(), or pass gradient= of the same shape"
                 )
             # A scalar where it can be: arithmetic with one is several times faster than with a 0-d array.
-            one = np.ones_like(self._data) if self.shape else self.dtype.type(1)
+            one = self.dtype.type(1) if type(self._data) in HOST_TYPES and not self.shape else np.ones_like(self._data)
             seed = constant(one) if create_graph else one
         else:
             seed = cotangent(gradient, self, keep_history=create_graph)
@@ -204,6 +231,8 @@ class Tensor(Node):
                 "turning a Tensor that requires a gradient into an array would lose the gradient: use .numpy() or "
                 ".detach() if that is meant, np.stack to join Tensors"
             )
+        if self.device != "cpu":
+            raise DeviceError(f"this Tensor is on {self.device!r}, and is not copied unasked: use .numpy()")
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __add__(self, other: Any) -> Tensor:
@@ -453,7 +482,10 @@ class Tensor(Node):
                 "a value that requires a gradient would lose it when written into a Tensor: build the new value with "
                 "np.where or np.concatenate, or write value.detach()"
             )
-        self.data[_raw_index(index)] = raw(value)
+        try:
+            self.data[_raw_index(index)] = raw(value)
+        except (ValueError, TypeError) as error:
+            raise mixing_error("assignment", {"the Tensor": self, "the value": value}) or error from None
         self.mark_changed()
 
     def __len__(self) -> int:
@@ -496,6 +528,8 @@ class Tensor(Node):
         ]
         if self.size > 200 or self.size == 0:
             notes.append(f"shape={self.shape}")
+        if self.device != "cpu":
+            notes.append(f"device={self.device!r}")
         if self.name is not None:
             notes.append(f"name={self.name!r}")
         if self.requires_grad:
@@ -530,6 +564,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     ------
     ShapeError
         If the shapes do not fit: names the operation, the shapes and the axis that disagrees.
+    DeviceError
+        If not all are on one device: says which is where.
     """
     arrays = []
     requires_grad = mixed = False
@@ -557,12 +593,14 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     try:
         data = rule.forward(*arrays, *params) if not rule.variadic else rule.compute(arrays, params)
     except (ValueError, TypeError) as error:
-        raise explained(error, rule.name, [np.shape(a) for a in arrays]) from None
+        raise _mixing_error(rule, inputs, params) or explained(
+            error, rule.name, [np.shape(a) for a in arrays]
+        ) from None
     y = Tensor.__new__(Tensor)
     y._data = data
     y.memory = y.grad = y.name = None
-    if not hasattr(data, "base"):
-        y._data = data = np.asarray(data)
+    if type(data) not in HOST_TYPES:
+        y._data = data = _not_of_numpy(data, rule, inputs)
     base = data.base
     if base is not None or rule is elementwise.identity:
         _share_memory(y, base, inputs)
@@ -581,6 +619,24 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         if y.operation is not None:
             y.operation.line = line
     return y
+
+
+def _not_of_numpy(data: Any, rule: Rule, inputs: tuple[Any, ...]) -> Any:
+    """Return a Python number as an array, and a device's array as it is if all operands were there."""
+    if not hasattr(data, "base"):
+        return np.asarray(data)
+    # CuPy takes some operands of the host unasked, such as scalars: their gradient would stay on the device.
+    error = _mixing_error(rule, inputs)
+    if error is not None:
+        raise error
+    return data
+
+
+def _mixing_error(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> DeviceError | None:
+    """Return the error about operands of a rule that are not on one device. An index may be anywhere."""
+    operands = {f"input {i}" + (f", {x.name!r}" if getattr(x, "name", None) else ""): x for i, x in enumerate(inputs)}
+    others = {name: p for name, p in zip(rule.params, params, strict=True) if name != "index"} if params else {}
+    return mixing_error(rule.name, operands | others)
 
 
 def _share_memory(y: Tensor, base: Any, inputs: tuple[Any, ...]) -> None:
@@ -622,6 +678,8 @@ def _raw_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
     index = raw(index)
+    if device_of(index) != "cpu":
+        return index.copy()
     if isinstance(index, (list, np.ndarray)):
         index = np.array(_raw_tree(index))
         # An empty list is an array of floats; an empty mask stays one.
@@ -632,6 +690,10 @@ def _raw_index(index: Any) -> Any:
 def cotangent(gradient: Any, y: Tensor, keep_history: bool, name: str = "gradient") -> Any:
     """Return the cotangent (or tangent) given for ``y``, checked: a Tensor if its history matters, else an array."""
     g = gradient if isinstance(gradient, Tensor) else constant(as_array(gradient))
+    if g.device != y.device:
+        raise DeviceError(
+            f"the {name} is on {g.device!r}, but the Tensor it is for on {y.device!r}: move it there with .to"
+        )
     if g.shape != y.shape:
         raise ShapeError(f"the {name} has shape {g.shape}, but the Tensor it is for has shape {y.shape}")
     if g.dtype != y.dtype:
@@ -660,5 +722,9 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
         return answer(*args, **kwargs)
     if function in PLAIN:
-        return function(*_raw_tree(args), **_raw_tree(kwargs))
+        try:
+            return function(*_raw_tree(args), **_raw_tree(kwargs))
+        except (ValueError, TypeError) as error:
+            operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
+            raise mixing_error(numpy_name(function), operands) or error from None
     raise _no_rule(numpy_name(function))

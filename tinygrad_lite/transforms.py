@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .device import beside
 from .engine import Operation, depends_on_others, is_recording, recording, sweep
 from .errors import GraphError, ShapeError
 from .rules import composed, elementwise
@@ -158,7 +159,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     def all_partials(*args: Any, **kwargs: Any) -> Any:
         trace = _Trace(f, args, kwargs, argnums)
         y = trace.y
-        basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+        basis = beside(y.data, np.eye(y.size, dtype=y.dtype)).reshape(y.size, *y.shape)
         rows = [trace.pull_back(e) for e in basis]
         return trace.unpack([_stacked([row[i] for row in rows], y, x) for i, x in enumerate(trace.sources)])
 
@@ -190,7 +191,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
 def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
     """Return the derivatives of each element of ``y`` by ``x`` as one Tensor."""
     if not rows:
-        return constant(np.zeros(y.shape + x.shape, y.dtype))
+        return constant(beside(y.data, np.zeros(y.shape + x.shape, y.dtype)))
     stacked: Tensor = composed.stack(rows)
     return stacked.reshape(y.shape + x.shape)
 

@@ -1,4 +1,4 @@
-"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|run]``."""
+"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|run|parallel]``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from models.command import Parser, whole
-from tests.benchmarks import compiler, hand, own, peers
+from models.command import Parser, positive, whole
+from tests.benchmarks import compiler, hand, own, parallel, peers
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, available, compare
 from tests.benchmarks.measure import Times, alternate, median, ratio, report
+from tinygrad_lite.parallel import world
 
 COMPILATIONS = 9
 SIZES = (Size(10), Size(100), Size(1_000), Size(100, (512, 256)))
+SIZES_OF_RANKS = (Size(100), Size(1_000), Size(1_000, (512, 256)))
 HEADS = ("µs a step", "times NumPy by hand", "times the floor")
-OPTIONS = {"rounds", "batch_size", "hidden"}
+OPTIONS = {"rounds", "batch_size", "hidden", "latency", "bandwidth"}
 OPERATIONS_A_TURN = 100_000
 FACTOR = 1 + 2.0**-20  # a number of float32 whose millionth power is no larger than e
 ROOT = Path(__file__).parents[2]
@@ -171,6 +173,23 @@ def _finish(arguments: Sequence[str]) -> Finished:
     return Finished(seconds, usage.ru_maxrss * unit / 1e6, float(accuracy[1]) if accuracy else float("nan"))
 
 
+def ranks(rounds: int = 10, latency: float | None = None, bandwidth: float | None = None) -> str:
+    """Compare the ranks that mpiexec started with one process, and reckon how far they carry.
+
+    Raises
+    ------
+    NotRun
+        If there is one alone.
+    """
+    given = {} if latency is None else {"latency": 1e-6 * latency}
+    given |= {} if bandwidth is None else {"bandwidth": 1e9 * bandwidth}
+    with world() as ours:
+        if ours.size == 1:
+            raise NotRun("parallel compares ranks: mpiexec -n 2 python -m tests.benchmarks parallel")
+        first, *more = parallel.tables(ours, SIZES_OF_RANKS, rounds, **given)
+        return report(*first, *more) if ours.is_first else ""
+
+
 REPORTS: dict[str, Callable[..., str]] = {
     "step": step,
     "jit": jit,
@@ -178,6 +197,7 @@ REPORTS: dict[str, Callable[..., str]] = {
     "depth": depth,
     "sizes": sizes,
     "run": run,
+    "parallel": ranks,
 }
 UNASKED = ("step", "jit", "scalar", "depth")
 
@@ -207,6 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=whole(1), metavar="N", help="how often each candidate has its turn")
     parser.add_argument("--batch-size", type=whole(1), metavar="N", help="of step and jit (100)")
     parser.add_argument("--hidden", type=whole(1), nargs="+", metavar="N", help="units of the hidden layers, too (90)")
+    parser.add_argument("--latency", type=positive, metavar="US", help="of parallel: of a network, in µs a message")
+    parser.add_argument("--bandwidth", type=positive, metavar="GB", help="of parallel: of a network, in GB/s")
     args = vars(parser.parse_args(arguments))
     what = args.pop("what")
     options = {name: value for name, value in args.items() if value is not None}
@@ -214,7 +236,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{what} takes no --{name.replace('_', '-')}")
     try:
         for text in reports(what, options):
-            print(text, flush=True)
+            if text:  # one of several ranks tells
+                print(text, flush=True)
     except NotRun as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2

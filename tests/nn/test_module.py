@@ -5,6 +5,8 @@ A state that does not fit is refused as a whole: every problem is listed and not
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -230,13 +232,55 @@ def test_a_state_that_does_not_fit_is_refused_as_a_whole():
         np.testing.assert_array_equal(array, before[name])
 
 
-@pytest.mark.parametrize("junk", [np.full(2, "a"), np.array([None, None]), ["x", "y"]], ids=["text", "none", "list"])
-def test_values_that_are_no_numbers_change_nothing_either(junk):
+@pytest.mark.parametrize(
+    ("junk", "fault"),
+    [
+        (np.full(2, "a"), "bias is of type <U1, not float32"),
+        (np.array([None, None]), "bias is of type object, not float32"),
+        (["x", "y"], "bias is of type <U1, not float32"),
+        (np.ones(2, complex), "bias is of type complex128, not float32"),
+        ([1j, 2], "bias is of type complex128, not float32"),
+        ([[1.0], [1.0, 2.0]], "bias has rows of unequal length"),
+        (None, "bias has shape (), not (2,)"),
+    ],
+    ids=["text", "none", "list", "complex", "complex list", "ragged", "nothing"],
+)
+def test_values_that_are_no_real_numbers_are_listed_and_change_nothing_either(junk, fault):
     net = nn.Linear(2, 2, rng=0)
     before = net.state_dict()
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(ValueError, match="does not fit this Linear") as caught:
+        net.load_state_dict({"weight": np.zeros((2, 3)), "bias": junk})
+    assert str(caught.value).endswith(f"weight has shape (2, 3), not (2, 2); {fault}")
+    with pytest.raises(ValueError, match="does not fit"):
         net.load_state_dict({"weight": np.zeros((2, 2)), "bias": junk})
     np.testing.assert_array_equal(net.weight.data, before["weight"])
+
+
+def test_whole_numbers_stay_whole():
+    net = Mixed()
+    net.mean = Tensor(np.array([3, 4]))
+    with pytest.raises(ValueError, match="mean is of type float64, not int64"):
+        net.load_state_dict(net.state_dict() | {"mean": np.array([3.5, 4])})
+    net.load_state_dict(net.state_dict() | {"mean": np.array([5, 6], np.int32)})
+    assert net.mean.dtype == np.int64
+    assert net.mean.tolist() == [5, 6]
+
+
+def test_lists_of_numbers_lose_nothing_on_their_way_to_float64():
+    net = nn.Linear(1, 1).astype(np.float64)
+    net.load_state_dict({"weight": [[0.1]], "bias": [0.2]})
+    assert (net.weight.item(), net.bias.item()) == (0.1, 0.2)
+
+
+def test_tensors_serve_as_values_and_the_memory_order_is_that_of_the_model():
+    net, other = Mixed(), Mixed()
+    net.mean = Tensor(np.asfortranarray([[1.0, 2.0], [3.0, 4.0]]))
+    other.mean = Tensor(np.asfortranarray(np.zeros((2, 2))))
+    other.load_state_dict(net.state_dict() | dict(net.named_parameters()))
+    for name, array in other.state_dict().items():
+        np.testing.assert_array_equal(array, net.state_dict()[name])
+    assert other.mean.data.flags.f_contiguous
+    assert not other.mean.data.flags.c_contiguous
 
 
 def test_a_shared_weight_is_restored_as_shared():
@@ -245,6 +289,77 @@ def test_a_shared_weight_is_restored_as_shared():
     other.load_state_dict(one.state_dict())
     assert other.decoder.weight is other.encoder.weight
     np.testing.assert_array_equal(other.encoder.weight.data, one.encoder.weight.data)
+
+
+GENERATORS = {
+    **{
+        name: lambda seed, name=name: np.random.Generator(getattr(np.random, name)(seed))
+        for name in ("PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937")
+    },
+    "RandomState": np.random.RandomState,
+}
+
+
+class Noisy(nn.Module):
+    """Generators in every place where they are looked for, one of them in two."""
+
+    def __init__(self, seed, kind="PCG64"):
+        make = GENERATORS[kind]
+        self.own = make(seed)
+        self.layers = [nn.Dropout(rng=make(seed + 1)) if kind != "RandomState" else nn.ReLU(), {"deep": make(seed + 2)}]
+        self.sequence = nn.Sequential(nn.ReLU(), nn.Dropout(rng=seed + 3))
+        self.shared = (self.own, self.layers[0])
+
+
+def draws(net):
+    """Draw in ways that leave something over in a generator: half of a word, the second of two normal numbers."""
+    found = [net.own, net.layers[1]["deep"], net.sequence[1].rng]
+    drawn = []
+    for rng in found:
+        drawn += [rng.random(3).tolist(), rng.normal(size=3).tolist()]
+        if isinstance(rng, np.random.Generator):
+            drawn.append(rng.integers(1000, size=3, dtype=np.uint32).tolist())
+            drawn.append(rng.random(3, dtype=np.float32).tolist())
+    return drawn
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_random_generators_continue_in_place_from_a_state_that_went_through_json(kind):
+    net, other = Noisy(1, kind), Noisy(100, kind)
+    draws(net)
+    state = net.random_state()
+    text = json.dumps(state)
+    assert json.loads(text) == state
+    own = other.own
+    other.load_random_state(json.loads(text))
+    assert other.own is own
+    assert other.random_state() == state
+    assert [draws(other) for _ in range(3)] == [draws(net) for _ in range(3)]
+    assert net.random_state() != state
+
+
+def test_generators_are_named_by_their_path_and_a_shared_one_once():
+    assert list(Noisy(1).random_state()) == ["own", "layers.1.deep", "layers.0.rng", "sequence.1.rng"]
+    rng = np.random.default_rng(0)
+    assert list(nn.Sequential(nn.Dropout(rng=rng), nn.Dropout(rng=rng)).random_state()) == ["0.rng"]
+    assert Mixed().random_state() == {}
+
+
+def test_a_random_state_that_does_not_fit_is_refused_as_a_whole():
+    net = Noisy(1)
+    before = net.random_state()
+    state = Noisy(2).random_state()
+    del state["own"]
+    state["surplus"] = {}
+    state["layers.0.rng"] = Noisy(2, "Philox").random_state()["own"]
+    state["sequence.1.rng"] = {"bit_generator": "PCG64"}
+    with pytest.raises(ValueError, match="does not fit this Noisy") as caught:
+        net.load_random_state(state)
+    faults = str(caught.value).partition(": ")[2].split("; ")
+    assert faults[:2] == ["missing own", "unexpected surplus"]
+    assert [fault.split()[0] for fault in faults[2:]] == ["layers.0.rng", "sequence.1.rng"]
+    assert "must be for a PCG64" in faults[2]
+    assert net.random_state() == before
 
 
 def test_astype_converts_parameters_in_place():

@@ -1,4 +1,4 @@
-"""Data: MNIST from disk or from a mirror, digits rendered on the spot, IDX files, and mini-batches."""
+"""Data: MNIST from disk or from a mirror, digits rendered on the spot or photographed, IDX files, and mini-batches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from .batches import Batches
 from .digits import load_synthetic
 from .idx import read_idx, write_idx
 from .mnist import DataUnavailable, load_mnist
+from .photo import read_images
 from .splits import Digits, Split
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "load_mnist",
     "load_synthetic",
     "read_idx",
+    "read_images",
     "write_idx",
 ]

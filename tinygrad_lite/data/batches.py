@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ..device import moved
+from ..state import expect_no_problems, misnamed
 
 
 class Batches:
@@ -23,12 +27,18 @@ class Batches:
         Whether each epoch takes the samples in a new order. Otherwise the batches are views, in file order.
     seed
         A non-negative integer that fixes the orders; by default a fresh one is drawn.
+    device
+        Where batches are handed out; the whole stays in NumPy's arrays.
 
     Attributes
     ----------
     epoch : int
-        How many epochs have been started. The next one's order depends on ``seed`` and this number alone,
-        so a run that stopped after ``k`` epochs continues identically with ``batches.epoch = k``.
+        The number of the epoch that the next loop goes through: as many have been started. Its order depends on
+        ``seed`` and this number alone, so a run that stopped after ``k`` epochs continues identically with
+        ``batches.epoch = k``.
+    position : int
+        The number of the batch that the next loop starts with: 0, unless a state of the middle of an epoch has been
+        loaded. A progress bar starts there: ``tqdm(batches, initial=batches.position)``.
     seed : int
         The seed in use.
 
@@ -45,6 +55,7 @@ class Batches:
         batch_size: int,
         shuffle: bool = False,
         seed: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.images, self.labels = np.asarray(images), np.asarray(labels)
         if self.images.ndim == 0 or self.images.shape[:1] != self.labels.shape[:1]:
@@ -59,19 +70,67 @@ class Batches:
             raise ValueError(f"batch_size must be a positive integer such as 100, not {batch_size!r}.")
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
+        self.device = device
         self.seed = secrets.randbits(64) if seed is None else seed
         self.epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        return self._start[0]
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        # Epoch and position: where the next loop starts, and which batch comes after the latest one.
+        self._start = self._next = (int(epoch), 0)
+
+    @property
+    def position(self) -> int:
+        return self._start[1]
 
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)  # division rounded up
 
     def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        epoch = self.epoch
-        self.epoch += 1
-        starts = range(0, len(self.images), self.batch_size)
-        if not self.shuffle:
-            slices = (slice(start, start + self.batch_size) for start in starts)
-            return ((self.images[part], self.labels[part]) for part in slices)
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
-        picks = (order[start : start + self.batch_size] for start in starts)
-        return ((self.images[pick], self.labels[pick]) for pick in picks)
+        epoch, first = self._next = self._start
+        self._start = (epoch + 1, 0)
+        return self._rest_of(epoch, first)
+
+    def _rest_of(self, epoch: int, first: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images)) if self.shuffle else None
+        for i in range(first, len(self)):
+            part: Any = slice(i * self.batch_size, (i + 1) * self.batch_size)
+            pick = part if order is None else order[part]
+            self._next = (epoch, i + 1) if i + 1 < len(self) else (epoch + 1, 0)
+            yield moved(self.images[pick], self.device), moved(self.labels[pick], self.device)
+
+    def state_dict(self) -> dict[str, int]:
+        """Return which batch comes after the latest one that a loop was given, as numbers that JSON holds.
+
+        These are its ``epoch`` and its ``position`` there, beside the ``seed`` and what must not differ:
+        ``batch_size``, ``shuffle`` and the number of ``samples``. After the last batch of an epoch comes the first of
+        the next.
+        """
+        epoch, position = self._next
+        return {**self._settings(), "seed": int(self.seed), "epoch": epoch, "position": position}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Let the next loop continue where a state was taken, in the middle of an epoch, with the batches left of it.
+
+        Raises
+        ------
+        ValueError
+            If batch size, shuffle or the number of samples were others, or the state is not one of `state_dict`: all is
+            listed, and nothing is changed.
+        """
+        settings = self._settings()
+        problems = misnamed(state, self.state_dict())
+        problems += [f"{k} was {state[k]}, not {now}" for k, now in settings.items() if k in state and state[k] != now]
+        for name, end in {"seed": math.inf, "epoch": math.inf, "position": len(self)}.items():
+            if name in state and not (isinstance(state[name], int) and 0 <= state[name] < end):
+                problems.append(f"{name} was {state[name]!r}, which it cannot be")
+        expect_no_problems(problems, self)
+        self.seed = state["seed"]
+        self._start = self._next = (state["epoch"], state["position"])
+
+    def _settings(self) -> dict[str, int]:
+        return {"batch_size": self.batch_size, "shuffle": int(self.shuffle), "samples": len(self.images)}

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from ..files import write_atomically
 from .cache import cache_folder
+from .frame import BOX, centred
 from .splits import SIDE, Digits, Split, rows_in_unit_interval
 
 GENERATOR_VERSION = 1  # part of the cache file's name: raise it with every change to the pictures
 SIZES = (50_000, 10_000, 10_000)  # train, valid, test
-BOX = 20  # the longer side of the digit in it
 
 # Named one by one, so that a font added to matplotlib, or dropped, cannot quietly change the data.
 FONTS = (
@@ -209,24 +209,7 @@ def _draw(labels: Bytes, glyphs: _Glyphs, rng: np.random.Generator) -> Bytes:
     distance = _look_up(glyphs.distances, glyph, x, y) / pixel
     distance += TREMOR * (rng.random(distance.shape, dtype=np.float32) - 0.5)
     grey = np.clip(radius + across * column + down * row + 0.5 - distance, 0, 1)
-    return _centre(np.rint(255 * grey).astype(np.uint8)).reshape(n, SIDE * SIDE)
-
-
-def _centre(boxes: Bytes) -> Bytes:
-    """Put boxes (n, BOX, BOX) into pictures (n, SIDE, SIDE), so that the centre of mass lands on the middle.
-
-    As in MNIST, the middle is the pixel SIDE / 2 and the box moves by whole pixels.
-    """
-    mass = boxes.sum(axis=(1, 2))
-    position = np.arange(BOX)
-    top, left = (
-        np.clip(np.rint(SIDE / 2 - boxes.sum(axis=axis) @ position / mass), 0, SIDE - BOX).astype(np.intp)
-        for axis in (2, 1)
-    )
-    pictures = np.zeros((len(boxes), SIDE, SIDE), np.uint8)
-    sample = np.arange(len(boxes))[:, None, None]
-    pictures[sample, (top[:, None] + position)[:, :, None], (left[:, None] + position)[:, None, :]] = boxes
-    return pictures
+    return centred(np.rint(255 * grey).astype(np.uint8)).reshape(n, SIDE * SIDE)
 
 
 class _Hand:

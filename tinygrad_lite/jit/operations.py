@@ -255,6 +255,14 @@ einsum = Operation(
 
 dot = _function(np.dot, into=True)
 
+# While it is recorded nothing is sent, since the other ranks may have their program already.
+all_reduce = Operation(
+    "all_reduce", lambda x, function: x.copy(),
+    lambda x, function: f"{x}.copy(); {function}({{result}})",
+    lambda out, x, function: f"np.copyto({out}, {x}); {function}({out})",
+    overwrites_first=True, has_effect=True,
+)  # fmt: skip
+
 FUNCTIONS: dict[Callable[..., Any], Operation] = {
     **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round)},
     np.clip: _function(np.clip, into=True, elementwise=True),

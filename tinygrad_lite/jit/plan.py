@@ -176,7 +176,7 @@ class _Planner:
 
     def _release(self, n: int, instruction: Instruction) -> None:
         """Free the memory of what is read here for the last time."""
-        for variable in {self.root(v) for v in (*instruction.reads, instruction.result)}:
+        for variable in dict.fromkeys(self.root(v) for v in (*instruction.reads, instruction.result)):
             memory = self.plan.places.get(variable)
             if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)

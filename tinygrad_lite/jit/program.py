@@ -23,11 +23,11 @@ class Variable:
     shape : tuple of int
         Its shape; ``()`` for numbers too.
     dtype : dtype or None
-        The type of its elements; None for a Python number, or for a random generator.
+        The type of its elements; None for a Python number, a random generator or a function.
     is_array : bool
         Whether it is an array, which has memory of its own, or a scalar.
-    is_generator : bool
-        Whether it is a random generator.
+    is_generator, is_function : bool
+        Whether it is a random generator, or a function.
     name : str
         What it is called if that name is free: that of a parameter, of a layer or of a local variable.
     is_named : bool
@@ -45,6 +45,7 @@ class Variable:
     is_array: bool
     name: str = ""
     is_generator: bool = False
+    is_function: bool = False
     is_named: bool = False
     is_final: bool = False
     derivative_of: Variable | None = None
@@ -63,6 +64,8 @@ class Variable:
         """Return a variable of the type of a value."""
         if isinstance(value, GENERATORS):
             return cls((), None, False, name, is_generator=True)
+        if callable(value):
+            return cls((), None, False, name, is_function=True)
         return cls(np.shape(value), getattr(value, "dtype", None), isinstance(value, np.ndarray), name)
 
     def __repr__(self) -> str:

@@ -286,15 +286,15 @@ def _identifier(function: Callable[..., Any]) -> str:
 
 
 def _with_captured(instructions: list[Instruction]) -> tuple[list[Instruction], dict[Variable, Any]]:
-    """Make inputs of the constants that are too large to be written out."""
+    """Make inputs of the constants that are too large to be written out, and of functions."""
     captured: dict[Variable, Any] = {}
 
     def replaced(x: Any) -> Any:
         if isinstance(x, tuple):
             return tuple(map(replaced, x))
-        if not isinstance(x, np.ndarray) or is_literal(x):
+        if not callable(x) and (not isinstance(x, np.ndarray) or is_literal(x)):
             return x
-        variable = Variable.like(x, "constant")
+        variable = Variable.like(x, getattr(x, "__name__", "constant"))
         captured[variable] = x
         return variable
 

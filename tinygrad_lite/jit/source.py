@@ -204,6 +204,8 @@ def _listed(names: list[str]) -> str:
 
 def _type(variable: Variable) -> str:
     if variable.dtype is None:
+        if variable.is_function:
+            return "function of an array, which it changes in place"
         return "numpy.random.Generator" if variable.is_generator else "number"
     return f"{variable.dtype} {variable.shape}"
 

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from ..callers import OURS, is_library
+from ..device import device_of
 from ..dtypes import get_default_dtype
 from ..engine import is_recording
 from ..errors import JitError
@@ -245,6 +246,11 @@ class State:
             )
         text, given = place.text, place.holder_text.startswith(GIVEN)
         number = type(value) is float or (type(value) is int and not given)
+        if device_of(value) != "cpu":
+            raise JitError(
+                f"{path} is on {device_of(value)!r}, and programs are made for the CPU: call the function as it is, "
+                "without jit, or move what it reaches with .to('cpu')"
+            )
         if isinstance(value, np.ndarray) or (isinstance(value, np.inexact) and given):
             self._visit_array(value, place, path)
         elif isinstance(value, GENERATORS) and place.is_fixed:

@@ -402,6 +402,11 @@ class Tracer(NDArrayOperatorsMixin):
     def __expect__(holds: Any, error: type[Exception], message: str) -> None:
         holds.recorder.record(operations.of_check(error, message), holds)
 
+    def __all_reduce__(self, function: Callable[[Any], None]) -> Any:
+        summed = self.recorder.record(operations.all_reduce, self, function)
+        summed.variable.name, summed.variable.is_named = "reduced", True
+        return summed
+
     __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = item = _refuse_value
     tolist = _refuse_value
     __array__, __index__ = _refuse_array, _refuse_index

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..device import beside, mixing_error
 from ..dtypes import get_default_dtype, raw
 from ..errors import ShapeError, expect
 from ..rules import composed, elementwise, neural, products
@@ -125,7 +126,7 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
         If a label is none of the classes: says which, and where.
     """
     column = _checked_labels(labels, classes)[..., None]
-    return (column == np.arange(classes)).astype(get_default_dtype())
+    return (column == beside(column, np.arange(classes))).astype(get_default_dtype())
 
 
 def accuracy(p: Any, labels: ArrayLike) -> float:
@@ -146,8 +147,13 @@ def accuracy(p: Any, labels: ArrayLike) -> float:
         If labels are not whole numbers.
     ValueError
         If there are none, or one is none of the classes.
+    DeviceError
+        If predictions and labels are on different devices.
     """
     _check_labels("accuracy", p, labels)
+    mixing = mixing_error("accuracy", {"the predictions": p, "the labels": labels})
+    if mixing is not None:
+        raise mixing
     if not np.size(labels):
         raise ValueError("accuracy of an empty batch has no value")
     return float(np.mean(np.argmax(p, axis=-1) == _checked_labels(labels, _shape(p)[-1])))

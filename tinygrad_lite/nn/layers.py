@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import beside
 from ..dtypes import get_default_dtype
 from ..tensor import Tensor
 from . import functional as F
@@ -170,7 +171,7 @@ class Dropout(Module):
             return x
         kept = self.rng.random(x.shape) >= self.p
         dtype = x.dtype if x.dtype.kind == "f" else get_default_dtype()
-        return x * (kept / (1 - self.p)).astype(dtype)
+        return x * beside(x, (kept / (1 - self.p)).astype(dtype))
 
     def describe(self) -> str:
         """Return the layer in one line."""

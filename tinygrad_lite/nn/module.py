@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
+from ..device import moved
 from ..errors import ShapeError
+from ..state import expect_no_problems, fitted, misnamed
 from ..tensor import Tensor
 from ..text import table
 
@@ -60,7 +63,7 @@ class Module:
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
         for name, value in vars(self).items():
-            yield from _found_in(name, value)
+            yield from _found_in(name, value, (Module, Tensor))
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield each module below this one with its path, outer ones first."""
@@ -76,6 +79,15 @@ class Module:
             else:
                 yield prefix + name, child
 
+    def _named_generators(self) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for prefix, module in [("", self), *((f"{path}.", module) for path, module in self.named_modules())]:
+            for name, value in vars(module).items():
+                for path, generator in _found_in(name, value, _GENERATORS):
+                    if id(generator) not in seen:
+                        seen.add(id(generator))
+                        yield prefix + path, generator
+
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Yield each Tensor that requires a gradient with its path; one that is shared once, by its first path."""
         seen: set[Tensor] = set()
@@ -90,7 +102,7 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy of every Tensor's array, by path."""
-        return {name: tensor.data.copy() for name, tensor in self._named_tensors()}
+        return {name: np.array(moved(tensor.data, "cpu")) for name, tensor in self._named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set every Tensor from arrays such as `state_dict` returned.
@@ -103,21 +115,46 @@ class Module:
         Raises
         ------
         ValueError
-            If paths are missing or unknown, or shapes differ: all are listed, and nothing is changed.
+            If paths are missing or unknown, shapes differ, or values are no numbers or of a type that does not
+            convert, such as complex ones to real ones: all are listed, and nothing is changed.
         """
         tensors = dict(self._named_tensors())
-        problems = [f"missing {name}" for name in tensors if name not in state]
-        problems += [f"unexpected {name}" for name in state if name not in tensors]
-        problems += [
-            f"{name} has shape {np.shape(state[name])}, not {tensor.shape}"
-            for name, tensor in tensors.items()
-            if name in state and np.shape(state[name]) != tensor.shape
-        ]
-        if problems:
-            raise ValueError(f"the state does not fit this {type(self).__name__}: {'; '.join(problems)}")
-        arrays = {name: Tensor(state[name], dtype=tensor.dtype).data.copy() for name, tensor in tensors.items()}
+        arrays = fitted(state, {name: tensor.data for name, tensor in tensors.items()}, self)
         for name, tensor in tensors.items():
             tensor.data = arrays[name]
+
+    def random_state(self) -> dict[str, dict[str, Any]]:
+        """Return the state of every random generator of NumPy's, by path: numbers and lists, as JSON holds them.
+
+        Generators are found where Tensors are. One that is shared has one state, by its first path.
+        """
+        return {name: _plain(_state_of(generator)) for name, generator in self._named_generators()}
+
+    def load_random_state(self, state: Mapping[str, Any]) -> None:
+        """Set every random generator, in place, to draw what it would have drawn when `random_state` returned this.
+
+        Parameters
+        ----------
+        state : mapping of str to mapping
+            One state a path, of a generator of the same kind.
+
+        Raises
+        ------
+        ValueError
+            If paths are missing or unknown, or a state is none of its generator: all are listed, and nothing is
+            changed.
+        """
+        generators = dict(self._named_generators())
+        problems = misnamed(state, generators)
+        for name, generator in generators.items():
+            if name in state:
+                try:
+                    _set_state(copy.deepcopy(generator), state[name])
+                except Exception as error:  # of any type, as NumPy raises what comes of using it
+                    problems.append(f"{name} takes another state ({error})")
+        expect_no_problems(problems, self)
+        for name, generator in generators.items():
+            _set_state(generator, state[name])
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training, where layers such as `Dropout` act."""
@@ -141,6 +178,27 @@ class Module:
                 tensor.grad = None
         return self
 
+    def to(self, device: str) -> Self:
+        """Move every Tensor to a device, in place, forgetting the gradient of what is moved; return the module.
+
+        An optimizer that has made steps already remembers them on the old device: make it after the move.
+
+        Parameters
+        ----------
+        device : str
+            As for `Tensor.to`.
+
+        Raises
+        ------
+        DeviceError
+            If there is no such device, or it cannot be used.
+        """
+        for _, tensor in self._named_tensors():
+            if tensor.device != device:
+                tensor.data = moved(tensor.data, device)
+                tensor.grad = None
+        return self
+
     def describe(self) -> str:
         """Return the module in one line, such as ``Linear(784, 90)``."""
         return f"{type(self).__name__}()"
@@ -160,9 +218,32 @@ class Module:
         return f"{type(self).__name__}\n{table(rows, right=[3])}"
 
 
-def _found_in(name: str, value: Any) -> Iterator[tuple[str, Module | Tensor]]:
-    if isinstance(value, (Module, Tensor)):
+_GENERATORS = (np.random.Generator, np.random.RandomState)
+
+
+def _state_of(generator: Any) -> Any:
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    return generator.get_state(legacy=False)
+
+
+def _set_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)
+
+
+def _plain(state: Any) -> Any:
+    """Return the state of a generator as JSON holds it."""
+    if isinstance(state, dict):
+        return {name: _plain(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
+
+
+def _found_in(name: str, value: Any, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, kinds):
         yield name, value
     elif isinstance(value, (list, tuple, dict)):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _found_in(f"{name}.{key}", item)
+            yield from _found_in(f"{name}.{key}", item, kinds)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .rule import define, sample
+from ..device import moved
+from .rule import Rule, define, sample
 from .samples import distinct, each, normal, pairs, positive
 
 # fmt: off
@@ -118,3 +119,7 @@ where = define("where", lambda a, b, condition: np.where(condition, a, b),
 cast = define("astype", lambda x, dtype: x.astype(dtype),
     x=lambda g, x: g.astype(x.dtype),
     samples=lambda: [sample(x, np.dtype(np.float64)) for x in (normal(3, 4), normal(), normal(0, 2))])
+
+to: Rule = define("to", lambda x, device, source: moved(x, device),
+    x=lambda g, device, source: g if device == source else to(g, source, device),
+    samples=lambda: [sample(x, "cpu", "cpu") for x in (normal(3, 4), normal(), normal(0, 2))])

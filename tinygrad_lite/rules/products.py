@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import beside
 from .rule import define, sample
 from .samples import normal
 
@@ -57,14 +58,14 @@ def _einsum_back(g: Any, k: int, xs: tuple[Any, ...], subscripts: str) -> Any:
         size = x.shape[axis]
         if label in target:
             twin = next(unused)
-            others.append(np.eye(size, dtype=x.dtype, like=x))
+            others.append(beside(x, np.eye(size, dtype=x.dtype)))
             sources.append(label + twin)
             label = twin
         elif not any(
             label in source and other.shape[source.index(label)] == size
             for source, other in zip(sources, [g, *others], strict=True)
         ):
-            others.append(np.ones_like(x, shape=size))
+            others.append(np.ones_like(x, shape=(size,)))
             sources.append(label)
         target.append(label)
     return np.einsum(f"{','.join(sources)}->{''.join(target)}", g, *others)

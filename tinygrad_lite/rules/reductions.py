@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..device import beside
 from .rule import Sample, answers, define, sample
 from .samples import distinct, normal
 
@@ -57,7 +58,7 @@ def _others(x: Any, axis: Axis) -> Any:
     rest = tuple(i for i in range(len(x.shape)) if i not in axes)
     order = (*rest, *axes)
     rows = x.transpose(order).reshape((*(x.shape[i] for i in rest), 1, count(x, axis)))
-    own = np.eye(count(x, axis), dtype=bool)
+    own = beside(x, np.eye(count(x, axis), dtype=bool))
     product = np.where(own, 1, rows).prod(axis=-1)
     return product.reshape(tuple(x.shape[i] for i in order)).transpose(tuple(order.index(i) for i in range(len(order))))
 

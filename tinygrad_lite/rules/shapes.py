@@ -32,7 +32,8 @@ def block(k: int, xs: tuple[Any, ...], axis: int) -> tuple[slice, ...]:
 
 
 def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    y = np.zeros_like(x, shape=shape)
+    # CuPy takes an empty shape for none.
+    y = np.zeros_like(x, shape=shape) if shape else np.zeros_like(x.sum())
     parts = index if isinstance(index, tuple) else (index,)
     # Only an array of positions can name an element twice; for the rest assignment does, and is much faster.
     if any(isinstance(part, (list, tuple)) or getattr(part, "dtype", None) not in (None, np.bool_) for part in parts):

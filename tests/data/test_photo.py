@@ -1,0 +1,316 @@
+"""Photographs become pictures as MNIST has them: whatever the file, the paper, the light and the place of the digit;
+what has no digit is refused in one line; and a net reads photographed test digits nearly as well as the originals.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_lite.data import load_mnist, write_idx
+from tinygrad_lite.data.photo import read_images
+from tinygrad_lite.errors import DataError
+
+SEVEN = [(0.2, 0.1), (0.8, 0.1), (0.45, 0.9)]
+ONE = [(0.5, 0.1), (0.5, 0.9)]
+
+
+def drawn(path=SEVEN, height=240, side=160, top=50, left=90, width=320, pen=0.09) -> np.ndarray:
+    """Return the ink, 0 to 1, of strokes from corner to corner of a path in a square, somewhere on paper."""
+    y, x = np.mgrid[:height, :width] + 0.5
+    distances = []
+    for (x0, y0), (x1, y1) in pairwise(path):
+        ax, ay, bx, by = left + x0 * side, top + y0 * side, (x1 - x0) * side, (y1 - y0) * side
+        along = np.clip(((x - ax) * bx + (y - ay) * by) / (bx**2 + by**2), 0, 1)
+        distances.append(np.hypot(x - ax - along * bx, y - ay - along * by))
+    return np.clip(pen * side / 2 + 0.5 - np.min(distances, axis=0), 0, 1)
+
+
+def on_paper(ink: np.ndarray, paper: float = 0.9, pen: float = 0.2) -> np.ndarray:
+    return paper + (pen - paper) * ink
+
+
+def write_png(path: Path, picture: np.ndarray, bits: int = 8) -> Path:
+    """Write brightness in [0, 1], of shape (rows, columns) or (rows, columns, 2 to 4), as the format says."""
+    picture = np.atleast_3d(picture)
+    rows, columns, channels = picture.shape
+    numbers = np.rint(np.clip(picture, 0, 1) * (2**bits - 1)).astype(f">u{bits // 8}").reshape(rows, -1)
+    lines = b"".join(b"\0" + line.tobytes() for line in numbers)
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">2I5B", columns, rows, bits, kind, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines, 1)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    return path
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that writes a picture, reads it, and gives it back as 28×28."""
+
+    def through_a_file(picture: np.ndarray, bits: int = 8) -> np.ndarray:
+        images = read_images(write_png(tmp_path / "digit.png", picture, bits))
+        assert images.shape == (1, 784)
+        assert images.dtype == np.float32
+        return images.reshape(28, 28)
+
+    return through_a_file
+
+
+def extent(image: np.ndarray) -> tuple[int, int]:
+    """Return height and width of what is not black."""
+    return tuple(int(np.ptp(np.flatnonzero((image > 0).any(axis=axis)))) + 1 for axis in (1, 0))
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two pictures are the same, but for noise and the rounding of the place to a pixel."""
+    shifted = [np.roll(one, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    return min(np.sqrt(np.square(s - other).mean()) for s in shifted) < 0.06
+
+
+def test_the_digit_is_framed_as_mnist_does(read):
+    image = read(on_paper(drawn()))
+    assert image.min() == 0
+    assert image.max() == 1
+    height, width = extent(image)
+    assert height == 20
+    assert width < 20
+    for axis in (0, 1):
+        profile = image.sum(axis=axis)
+        assert abs(profile @ np.arange(28) / profile.sum() - 14) <= 0.51
+    grey = (image > 0.05) & (image < 0.95)
+    assert 0.2 < grey.sum() / (image > 0.05).sum() < 0.8
+    assert image[8:10, 8:18].max(axis=0).min() > 0.9  # the bar of the 7, upright, where its mass puts it
+
+
+def test_the_aspect_is_kept(read):
+    height, width = extent(read(on_paper(drawn(ONE))))
+    assert height == 20
+    assert width <= 4
+
+
+def test_other_digits_are_not_alike(read):
+    assert not alike(read(on_paper(drawn())), read(on_paper(drawn(ONE))))
+
+
+@pytest.mark.parametrize("place", [(0, 0), (70, 150), (70, 10)])
+@pytest.mark.parametrize("side", [60, 160])
+def test_neither_place_nor_size_matters(read, place, side):
+    reference = read(on_paper(drawn()))
+    assert alike(read(on_paper(drawn(side=side, top=place[0], left=place[1]))), reference)
+
+
+@pytest.mark.parametrize("scale", [0.15, 8])
+def test_small_and_large_pictures_are_read(read, scale):
+    numbers = {"height": 240, "side": 160, "top": 50, "left": 90, "width": 320}
+    ink = drawn(**{name: round(n * scale) for name, n in numbers.items()})
+    assert alike(read(on_paper(ink)), read(on_paper(drawn())))
+
+
+FLAT = on_paper(drawn())
+SHEER = np.ones(FLAT.shape)
+KINDS = {
+    "grey in 16 bits": (FLAT, 16),
+    "colour": (FLAT[..., None] * [1, 0.9, 0.8], 8),
+    "colour in 16 bits": (FLAT[..., None] * [1, 0.9, 0.8], 16),
+    "blue ink": (1 - drawn()[..., None] * [0.8, 0.7, 0.2], 8),
+    "opaque": (np.dstack([FLAT, FLAT, FLAT, SHEER]), 8),
+    "dark on nothing": (np.dstack([0 * SHEER, 0 * SHEER, 0 * SHEER, drawn()]), 8),
+    "bright on nothing": (np.dstack([SHEER, SHEER, SHEER, drawn()]), 8),
+    "grey on nothing": (np.dstack([0 * SHEER, drawn()]), 8),
+}
+
+
+@pytest.mark.parametrize(("picture", "bits"), KINDS.values(), ids=KINDS)
+def test_every_kind_of_png_is_read(read, picture, bits):
+    assert alike(read(picture, bits), read(FLAT))
+
+
+def test_a_jpeg_is_read(read, tmp_path):
+    from matplotlib.image import imsave
+
+    imsave(tmp_path / "digit.jpg", FLAT, cmap="gray", vmin=0, vmax=1)
+    assert alike(read_images(tmp_path / "digit.jpg").reshape(28, 28), read(FLAT))
+
+
+Y, X = np.mgrid[:240, :320] / 240
+NOISE = np.random.default_rng(0).normal(0, 0.05, FLAT.shape)
+LINES = 1 - 0.15 * (np.arange(240) % 30 < 2)[:, None]
+CARPET = np.where((X < 0.1) | (Y > 0.95), 0.3, 1)
+SPECKS = np.where(np.hypot(X - 1.2, Y - 0.15) < 0.03, 0.2, 1) * np.where(np.hypot(X - 0.1, Y - 0.8) < 0.02, 0.2, 1)
+SCENES = {
+    "bright on dark": on_paper(drawn(), 0.1, 0.8),
+    "faint": on_paper(drawn(), 0.6, 0.5),
+    "lit from a side": FLAT * (1 - 0.7 * X / X.max()),
+    "bright on dark, lit from a side": on_paper(drawn(), 0.1, 0.9) * (1 - 0.5 * X / X.max()),
+    "a shadow": FLAT * np.where(Y > 0.45 + 0.1 * X, 0.5, 1),
+    "a slanted shadow": FLAT * np.where(X + Y > 1.2, 0.5, 1),
+    "noise": FLAT + NOISE,
+    "ruled paper": FLAT * LINES,
+    "the table beside the paper": FLAT * CARPET,
+    "a bold line across the paper": FLAT * np.where(abs(X - 0.2) < 0.03, 0.2, 1),
+    "specks": FLAT * SPECKS,
+    "a speck near by": FLAT * np.where(np.hypot(X - 0.7, Y - 0.92) < 0.013, 0.2, 1),
+    "all at once": FLAT * (1 - 0.4 * X / X.max()) * np.where(X + Y > 1.2, 0.6, 1) * LINES * SPECKS + NOISE / 2,
+}
+
+
+@pytest.mark.parametrize("picture", SCENES.values(), ids=SCENES)
+def test_paper_light_and_dirt_do_not_matter(read, picture):
+    image = read(picture)
+    assert alike(image, read(FLAT))
+    assert (image == 0).mean() > 0.7  # black, not nearly so
+
+
+def test_a_hard_shadow_that_is_larger_than_the_digit_is_not_taken_for_ink(read):
+    picture = on_paper(drawn(side=90, top=80, left=110, pen=0.06), 0.9, 0.25)
+    shadow = np.where(np.cos(0.4) * (X - 0.66) + np.sin(0.4) * (Y - 0.5) > -0.1, 0.5, 1)
+    assert alike(read(picture * shadow), read(picture))
+
+
+def test_a_part_that_lies_near_belongs_to_the_digit(read):
+    gap, whole = drawn(), drawn()
+    gap[50 + 80 : 50 + 90] = 0
+    assert extent(read(on_paper(gap)))[0] == extent(read(on_paper(whole)))[0] == 20
+    assert alike(np.where(read(on_paper(gap)) > 0, read(on_paper(whole)), 0), read(on_paper(gap)))
+
+
+def idx(path: Path, images: np.ndarray) -> Path:
+    write_idx(path, images)
+    return path
+
+
+@pytest.mark.parametrize("name", ["images.idx", "images.idx.gz"])
+def test_idx_images_of_mnists_size_are_taken_as_they_are(tmp_path, name):
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28)).astype(np.uint8)
+    expected = images.reshape(3, 784) / np.float32(255)
+    np.testing.assert_array_equal(read_images(idx(tmp_path / name, images)), expected)
+
+
+def test_idx_images_of_another_size_are_read_as_photographs(read, tmp_path):
+    pictures = [np.rint(255 * on_paper(drawn(path))).astype(np.uint8) for path in (SEVEN, ONE)]
+    images = read_images(idx(tmp_path / "images.idx", np.stack(pictures)))
+    assert images.shape == (2, 784)
+    for image, picture in zip(images, pictures, strict=True):
+        np.testing.assert_array_equal(image.reshape(28, 28), read(picture / 255))
+
+
+BLANK = {
+    "one grey": 0 * FLAT + 0.8,
+    "black": 0 * FLAT,
+    "noise": 0.5 + NOISE,
+    "lit from a side": 0.9 - 0.5 * X,
+    "a shadow": np.where(X + Y > 1, 0.5, 0.9) + NOISE / 2,
+    "a speck": np.where(np.hypot(X - 0.5, Y - 0.5) < 0.02, 0.1, 0.9),
+    "noise in a small picture": np.random.default_rng(0).random((12, 12)),
+    "one pixel": np.ones((1, 1)),
+    "two pixels": np.array([[0.1, 0.9]]),
+}
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read_images(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("picture", BLANK.values(), ids=BLANK)
+def test_a_picture_without_a_digit_is_refused(tmp_path, picture):
+    message = refused(write_png(tmp_path / "digit.png", picture))
+    assert "expected a digit that stands out from its background, found none. Show one digit" in message
+
+
+def test_a_blank_image_of_many_is_named(tmp_path):
+    images = np.rint(255 * np.stack([FLAT, BLANK["one grey"]])).astype(np.uint8)
+    assert "images.idx, image 1: expected a digit" in refused(idx(tmp_path / "images.idx", images))
+
+
+@pytest.mark.parametrize(
+    "array", [np.arange(5, dtype=np.uint8), np.zeros((2, 28, 28), np.float32), np.zeros((0, 28, 28), np.uint8)]
+)
+def test_an_idx_file_of_anything_but_images_is_refused(tmp_path, array):
+    message = refused(idx(tmp_path / "labels.idx", array))
+    assert f"expected bytes of shape (n, rows, columns), found {array.dtype} of shape {array.shape}" in message
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda png: b"a letter", lambda png: b"", lambda png: png[:40], lambda png: png[:-200]]
+)
+def test_what_is_no_picture_or_a_damaged_one_is_refused(tmp_path, damage):
+    path = write_png(tmp_path / "digit.png", FLAT)
+    path.write_bytes(damage(path.read_bytes()))
+    assert "expected a picture or an IDX file, found what cannot be read as one" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["absent.png", "."])
+def test_what_cannot_be_read_is_refused(tmp_path, name):
+    assert "expected a readable file" in refused(tmp_path / name)
+
+
+def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
+    """Return a picture made larger, linearly between the middles of its pixels."""
+    middles = (np.arange(factor * len(image)) + 0.5) / factor - 0.5
+    weights = np.maximum(0, 1 - np.abs(middles[:, None] - np.arange(len(image))))
+    return weights @ image @ weights.T
+
+
+def thickened(ink: np.ndarray, reach: int) -> np.ndarray:
+    for axis in (0, 1):
+        ink = np.max([np.roll(ink, step, axis) for step in range(-reach, reach + 1)], axis=0)
+    return ink
+
+
+def photographed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a digit of MNIST's on paper: larger, off the centre, tinted, unevenly lit, noisy, half of them bolder."""
+    factor = rng.integers(8, 21)
+    digit = enlarged(image, factor)
+    if rng.random() < 0.5:
+        digit = thickened(digit, round(0.35 * factor))  # 1.3 times as thick as MNIST's 2 to 3 pixels
+    height, width = (rng.uniform(1.1, 1.8, 2) * len(digit)).astype(int)
+    top, left = rng.integers(0, (height - len(digit) + 1, width - len(digit) + 1))
+    ink = np.zeros((height, width))
+    ink[top : top + len(digit), left : left + len(digit)] = digit
+    bright, dark = rng.uniform(0.7, 0.95), rng.uniform(0.05, 0.3)
+    grey = on_paper(ink, bright, dark) if rng.random() < 0.5 else on_paper(ink, dark, bright)
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    angle = rng.uniform(0, 2 * np.pi)
+    slope = x * np.cos(angle) + y * np.sin(angle)
+    light = 1 - 0.5 * (slope - slope.min()) / np.ptp(slope)
+    picture = (grey * light)[..., None] * rng.uniform(0.85, 1, 3)
+    return picture + 0.04 * rng.standard_normal(picture.shape, np.float32)
+
+
+@pytest.mark.skipif("TINYGRAD_LITE_DATA" not in os.environ, reason="TINYGRAD_LITE_DATA names no MNIST")
+def test_a_net_reads_photographs_of_test_digits_nearly_as_well_as_the_originals(read):
+    import tinygrad_lite as tg
+    from models import mnist
+
+    data = load_mnist()
+    net = mnist.Net(rng=0)
+    step = tg.jit(mnist.training_step(net, tg.optim.SGD(net.parameters(), 10**-0.35)))
+    targets = tg.nn.functional.one_hot(data.train.labels, 10)
+    mnist.train(step, tg.data.Batches(data.train.images, targets, 100))
+
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(data.test))[:150]
+    originals, labels = data.test.images[chosen], data.test.labels[chosen]
+    photographs = np.stack([read(photographed(image.reshape(28, 28), rng)).ravel() for image in originals])
+    accuracy = {
+        name: float((net(images).numpy().argmax(axis=1) == labels).mean())
+        for name, images in (("originals", originals), ("photographs", photographs))
+    }
+    print(accuracy)
+    assert accuracy["originals"] > 0.88
+    assert accuracy["photographs"] > accuracy["originals"] - 0.04

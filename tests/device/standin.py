@@ -1,0 +1,267 @@
+"""A stand-in for CuPy: arrays that answer NumPy's protocols, as strictly as CuPy 14 does, and compute on the CPU.
+
+What CuPy refuses is refused: to become a NumPy array unasked, to meet one in an operation, functions and arguments that
+CuPy lacks. Where CuPy differs from NumPy (no scalars, an empty ``shape=`` is none), it does as CuPy does. One thing is
+stricter: NumPy's arrays of no axes are refused too.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+cuda = SimpleNamespace(is_available=lambda: True)
+
+# The arguments that CuPy's functions take.
+_REDUCTION = "a axis dtype out keepdims"
+_LIKE = "a dtype order subok shape"
+ARGUMENTS = {
+    name: arguments.split()
+    for names, arguments in {
+        "sum prod mean argmax argmin": _REDUCTION,
+        "max min amax amin any all": "a axis out keepdims",
+        "var std": "a axis dtype out ddof keepdims",
+        "cumsum cumprod": "a axis dtype out",
+        "zeros_like ones_like empty_like": _LIKE,
+        "full_like": "a fill_value dtype order subok shape",
+        "zeros ones empty": "shape dtype order",
+        "full": "shape fill_value dtype order",
+        "eye": "N M k dtype order",
+        "arange": "start stop step dtype",
+        "array": "obj dtype copy order subok ndmin",
+        "asarray": "a dtype order copy",
+        "where": "condition x y",
+        "clip": "a a_min a_max out",
+        "concatenate stack": "tup axis out dtype casting",
+        "pad": "array pad_width mode constant_values",
+        "flip": "a axis",
+        "roll": "a shift axis",
+        "broadcast_to": "array shape",
+        "reshape": "a newshape order",
+        "copy": "a order",
+        "transpose": "a axes",
+        "expand_dims squeeze": "a axis",
+        "swapaxes": "a axis1 axis2",
+        "moveaxis": "a source destination",
+        "matrix_transpose": "x",
+        "ravel": "a order",
+        "take": "a indices axis out",
+        "dot": "a b out",
+        "copyto": "dst src casting where",
+        "argsort sort": "a axis kind",
+        "argwhere nonzero flatnonzero": "a",
+        "count_nonzero": "a axis",
+        "searchsorted": "a v side sorter",
+        "round": "a decimals out",
+        "isclose allclose": "a b rtol atol equal_nan",
+        "array_equal": "a1 a2 equal_nan",
+        "shape ndim": "a",
+        "size": "a axis",
+        "can_cast": "from_ to casting",
+        "may_share_memory": "a b max_work",
+        "array_repr array_str": "arr max_line_width precision suppress_small",
+        "array2string": "a max_line_width precision suppress_small separator prefix threshold",
+    }.items()
+    for name in names.split()
+}
+_OF_ANY_NUMBER = ("einsum", "result_type")
+_ON_THE_HOST = {"shape", "ndim", "size", "can_cast", "result_type", "may_share_memory"}
+_ON_THE_HOST |= {"array2string", "array_repr", "array_str"}
+_ADDED_UP = ("f2", "f4", "f8", "i4", "u4", "u8")  # the types that CuPy's `add.at` knows
+
+
+class ndarray(NDArrayOperatorsMixin):  # noqa: N801  (CuPy's name)
+    """An array of the stand-in's device."""
+
+    __slots__ = ("__weakref__", "_host", "base")
+
+    def __init__(self, host, base=None):
+        self._host, self.base = host, base
+
+    shape = property(lambda self: self._host.shape)
+    ndim = property(lambda self: self._host.ndim)
+    size = property(lambda self: self._host.size)
+    dtype = property(lambda self: self._host.dtype)
+    nbytes = property(lambda self: self._host.nbytes)
+    flags = property(lambda self: self._host.flags)
+    T = property(lambda self: _wrapped(self._host.T, self))
+    mT = property(lambda self: _wrapped(self._host.mT, self))  # noqa: N815
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if not hasattr(np, ufunc.__name__) or kwargs.keys() - {"dtype", "casting", "axis", "keepdims"}:
+            return NotImplemented
+        if method == "reduce" and ufunc not in (np.add, np.multiply):
+            raise NotImplementedError(f"`cupy_{ufunc.__name__}.reduce` is not supported yet")
+        if method == "at":
+            target, index, *values = inputs
+            if ufunc is not np.add or target.dtype.str[1:] not in _ADDED_UP:
+                raise TypeError(f"{ufunc.__name__}.at of {target.dtype} is not supported")
+            return ufunc.at(target._host, _index(index), *map(_operand, values))
+        operands = (*inputs, *(out or ()))
+        if not all(isinstance(x, (ndarray, np.ndarray, np.generic, bool, int, float, complex)) for x in operands):
+            return NotImplemented
+        if out is not None:
+            kwargs["out"] = _operand(out[0])
+        result = getattr(ufunc, method)(*map(_operand, inputs), **kwargs)
+        return _wrapped(result, *inputs) if out is None else out[0]
+
+    def __array_function__(self, function, types, args, kwargs):
+        if function.__name__ not in (*ARGUMENTS, *_OF_ANY_NUMBER) or set(types) - {ndarray, np.ndarray}:
+            return NotImplemented
+        return _call(function.__name__, args, kwargs)
+
+    def __getitem__(self, index):
+        index = _index(index)
+        part = self._host[index]
+        if isinstance(part, np.generic):
+            part = self._host[(*(index if isinstance(index, tuple) else (index,)), ...)]
+        return _wrapped(part, self)
+
+    def __setitem__(self, index, value):
+        if isinstance(value, np.ndarray):
+            raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
+        self._host[_index(index)] = _operand(value)
+
+    def __len__(self):
+        return len(self._host)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self):
+        return bool(self._host)
+
+    def __int__(self):
+        return int(self._host)
+
+    def __float__(self):
+        return float(self._host)
+
+    def __repr__(self):
+        return repr(self._host)
+
+    def __str__(self):
+        return str(self._host)
+
+    def __format__(self, spec):
+        return format(self._host, spec)
+
+    __hash__ = None
+
+    def get(self):
+        return self._host.copy()
+
+    def item(self):
+        return self._host.item()
+
+    def tolist(self):
+        return self._host.tolist()
+
+    def fill(self, value):
+        self._host.fill(_operand(value))
+
+    def view(self, dtype=None):
+        return _wrapped(self._host.view() if dtype is None else self._host.view(dtype), self)
+
+    def copy(self, order="C"):
+        return _wrapped(self._host.copy(order))
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+        if dtype == self.dtype and not copy:
+            return self
+        return _wrapped(self._host.astype(dtype, order))
+
+    def reshape(self, *shape, order="C"):
+        return _wrapped(self._host.reshape(*shape, order=order), self)
+
+    def transpose(self, *axes):
+        return _wrapped(self._host.transpose(*axes), self)
+
+
+def _method(name):
+    return lambda self, *args, **kwargs: _call(name, (self, *args), kwargs)
+
+
+_METHODS = "sum prod mean max min any all argmax argmin var std cumsum clip ravel squeeze swapaxes dot take"
+for _name in _METHODS.split():
+    setattr(ndarray, _name, _method(_name))
+
+
+def _wrapped(result, *sources):
+    """Return a result as an array of the device, which knows the one whose memory it shows."""
+    result = np.asarray(result)
+    for x in sources:
+        if isinstance(x, ndarray) and np.may_share_memory(result, x._host):
+            return ndarray(result, x if x.base is None else x.base)
+    return ndarray(result)
+
+
+def _operand(x):
+    """Return an operand's values; one of the host is refused, but for scalars."""
+    if isinstance(x, np.ndarray):
+        raise TypeError(f"Unsupported type {type(x)}")
+    return x._host if isinstance(x, ndarray) else x
+
+
+def _index(x):
+    """Return an index: unlike an operand it may come from the host."""
+    if isinstance(x, tuple):
+        return tuple(map(_index, x))
+    return x._host if isinstance(x, ndarray) else x
+
+
+def _values(x):
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_values, x))
+    return _operand(x)
+
+
+def _call(name, args, kwargs):
+    """Call the function of that name, as CuPy has it."""
+    if name in _OF_ANY_NUMBER:
+        unknown = kwargs.keys() - {"optimize", "dtype"}
+    else:
+        names = ARGUMENTS[name]
+        unknown = kwargs.keys() - set(names[len(args) :])
+        if len(args) > len(names):
+            raise TypeError(f"{name}() takes {len(names)} arguments but {len(args)} were given")
+    if unknown:
+        raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
+    if name == "where" and not hasattr(args[0], "astype"):
+        raise AttributeError(f"{type(args[0]).__name__!r} object has no attribute 'astype'")
+    if name.endswith("_like") and not kwargs.get("shape"):
+        kwargs = {key: value for key, value in kwargs.items() if key != "shape"}
+    out = kwargs.get("out")
+    if name == "array" and isinstance(args[0], np.ndarray):  # the host's arrays are let in where they are copied
+        args = (asarray(args[0]), *args[1:])
+    result = getattr(np, name)(*_values(args), **{key: _values(x) for key, x in kwargs.items()})
+    if out is not None or result is None:
+        return out
+    if name in _ON_THE_HOST:
+        return result
+    parts = [x for arg in args for x in (arg if isinstance(arg, (list, tuple)) else [arg])]
+    return tuple(map(_wrapped, result)) if isinstance(result, tuple) else _wrapped(result, *parts)
+
+
+def asarray(a, dtype=None):
+    """Return an array of the host on the device: the one way there."""
+    return a if isinstance(a, ndarray) and dtype in (None, a.dtype) else ndarray(np.array(a, dtype))
+
+
+def __getattr__(name):
+    if name in (*ARGUMENTS, *_OF_ANY_NUMBER):
+        return lambda *args, **kwargs: _call(name, args, kwargs)
+    if isinstance(getattr(np, name, None), (np.ufunc, type, float)):
+        return getattr(np, name)
+    raise AttributeError(f"the stand-in has no {name}")

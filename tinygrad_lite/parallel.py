@@ -1,0 +1,288 @@
+"""Data-parallel training on MPI: each rank takes its rows of a batch, and one all-reduce brings the gradients together.
+
+``mpiexec -n 4 python train.py`` starts four ranks of one program. Started by itself, the program is a world of one, in
+which everything is handed through and nothing is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from .dtypes import raw
+from .errors import GraphError
+from .extras import extra
+from .tensor import Tensor, constant
+
+T = TypeVar("T")
+
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # where launchers say how many ranks they started
+THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+PATIENCE = 1.0  # seconds in which the first rank can show an error that all ranks have met
+PASSING_ON = 0.5  # seconds in which mpiexec can pass on what a rank has printed, before it ends the rank
+INTERRUPTED = 130  # the exit status after Ctrl-C, by the shells' custom
+
+
+class World:
+    """The ranks that work on one training run, seen from one of them.
+
+    Attributes
+    ----------
+    rank, size : int
+        The number of this rank, from 0, and how many there are.
+    share : float
+        This rank's part of the rows that `shard` has split last.
+    """
+
+    def __init__(self, comm: Any = None) -> None:
+        self._comm = comm
+        self.rank: int = 0 if comm is None else comm.rank
+        self.size: int = 1 if comm is None else comm.size
+        self.share = 1.0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the rank that prints and writes."""
+        return self.rank == 0
+
+    def of_first(self, make: Callable[[], T]) -> T:
+        """Return what the first rank makes: only there ``make`` is called, and the others get a copy."""
+        if self._comm is None:
+            return make()
+        made: T = self._comm.bcast(make() if self.is_first else None)
+        return made
+
+    def first_before_others(self, make: Callable[[], T]) -> T:
+        """Return what each rank makes for itself, the others when the first has done so: a download is in its cache."""
+        if self._comm is None:
+            return make()
+        if self.is_first:
+            made = make()
+            self._comm.barrier()
+            return made
+        self._comm.barrier()
+        return make()
+
+    def broadcast(self, params: Iterable[Tensor]) -> None:
+        """Give the parameters of every rank the values they have in the first.
+
+        Raises
+        ------
+        ValueError
+            If they are not of the same shapes and types there.
+        """
+        if self._comm is None:
+            return
+        params = list(params)
+        kinds = [(p.shape, p.dtype.str) for p in params]
+        expected = self._comm.bcast(kinds)
+        if kinds != expected:
+            raise ValueError(f"rank {self.rank} has parameters {kinds}, and rank 0 has {expected}: build the same net")
+        for p in params:
+            values = self._comm.bcast(_on_host(p.data))
+            if not self.is_first:
+                p.data = values
+
+    def shard(self, *arrays: Any) -> tuple[Any, ...]:
+        """Return this rank's rows of the arrays of a batch: contiguous, and as many as any other's, or one more.
+
+        If there are fewer rows than ranks, a rank without any gets the first one, and its `share` is 0.
+
+        Raises
+        ------
+        ValueError
+            If the arrays are not of the same length, or there are no rows.
+        """
+        if self._comm is None:
+            return arrays
+        n, *others = map(len, arrays)
+        if n == 0 or any(length != n for length in others):
+            raise ValueError(f"a batch has arrays of one length, at least 1, not of {[n, *others]} rows")
+        start, stop = (rank * n // self.size for rank in (self.rank, self.rank + 1))
+        self.share = (stop - start) / n
+        return tuple(x[start:stop] if stop > start else x[:1] for x in arrays)
+
+    def average(self, loss: Tensor, params: Iterable[Tensor]) -> Tensor:
+        """Turn the loss and the gradients of this rank's rows into those of the whole batch, by one all-reduce.
+
+        A loss that is the mean over its rows is, over the whole batch, the sum of ``share * loss`` over the ranks; so
+        are its gradients. Each rank must give the same parameters, in the same order.
+
+        Parameters
+        ----------
+        loss : Tensor
+            The mean over the rows that `shard` returned last, after ``loss.backward()``.
+        params : iterable of Tensor
+            The parameters; their ``grad`` is replaced.
+
+        Returns
+        -------
+        Tensor
+            The loss of the whole batch: the same number on every rank.
+
+        Raises
+        ------
+        GraphError
+            If a parameter has no gradient. The ranks could not tell whether it has one elsewhere.
+        """
+        params = list(params)
+        gradients = [p.grad for p in params]
+        for i, (p, g) in enumerate(zip(params, gradients, strict=True)):
+            if g is None:
+                raise GraphError(
+                    f"parameter {i}, of shape {p.shape}, has no gradient: call average() after loss.backward(), with "
+                    "the parameters that the loss depends on"
+                )
+        if self._comm is None:
+            return loss
+        parts = [raw(x) for x in (loss, *gradients)]
+        flat = np.concatenate([x.reshape(-1) for x in parts])
+        # MPI's standard has no numbers of half precision, and their sums would be coarse.
+        flat = self._weighted_sum(flat.astype(np.result_type(flat.dtype, np.float32), copy=False))
+        averaged, end = [], 0
+        for x in parts:
+            start, end = end, end + x.size
+            averaged.append(constant(flat[start:end].reshape(x.shape).astype(x.dtype, copy=False)))
+        for p, g in zip(params, averaged[1:], strict=True):
+            p.grad = g
+        return averaged[0]
+
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """Return the means over all rows that `shard` has split last, given those over this rank's rows."""
+        if self._comm is None:
+            return [*values]
+        return self._weighted_sum(np.array(values, dtype=np.float64)).tolist()
+
+    def all_reduce(self, values: Any) -> None:
+        """Replace an array by its sum over the ranks, in place; every rank gets the same bits."""
+        from mpi4py import MPI
+
+        self._comm.Allreduce(MPI.IN_PLACE, values)
+
+    def _weighted_sum(self, values: Any) -> Any:
+        """Return the sum of ``share * values`` over the ranks; what a share of 0 is of does not matter, be it NaN."""
+        values = self.share * values if self.share else np.zeros_like(values)
+        record = getattr(type(values), "__all_reduce__", None)
+        if record is not None:
+            return record(values, self.all_reduce)
+        self.all_reduce(_on_host(values))
+        return values
+
+
+def _on_host(array: Any) -> Any:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(
+            f"ranks exchange NumPy's arrays, not those of {type(array).__module__}.{type(array).__name__}: train on "
+            "the CPU, and outside of a jitted function call nothing of the world but average()"
+        )
+    return array
+
+
+@contextmanager
+def world(mistakes: tuple[type[Exception], ...] = ()) -> Iterator[World]:
+    """Enter the world of the ranks that ``mpiexec`` started, or of this process alone: a context manager.
+
+    An error on a rank ends the job: it is shown, with the number of the rank, and every rank is stopped. So does
+    ``sys.exit`` with a status other than 0, and Ctrl-C. In a world of one they pass as ever.
+
+    The ranks of one machine share its cores: each limits the threads of its BLAS to its part of them, unless
+    ``OPENBLAS_NUM_THREADS`` or its like is set.
+
+    Parameters
+    ----------
+    mistakes : tuple of type
+        The errors that are the user's, such as a missing file: shown in one line, with exit status 2.
+
+    Raises
+    ------
+    MissingExtra
+        If several ranks were started, and mpi4py or threadpoolctl is not installed.
+    RuntimeError
+        If they were started by the ``mpiexec`` of another MPI, so that they do not know of each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_lite import parallel
+    >>> with parallel.world() as world:
+    ...     images, targets = world.shard(np.zeros((4, 784)), np.zeros((4, 10)))
+    >>> images.shape
+    (4, 784)
+    """
+    if not _is_one_of_several():
+        yield World()
+        return
+    comm, limit_threads = _joined()
+    try:
+        # In here too the others may be waiting.
+        with limit_threads(_threads(comm)):
+            yield World(comm)
+    except BaseException as error:
+        if isinstance(error, SystemExit) and not error.code:
+            raise
+        _end_job(comm, error, mistakes)
+
+
+def _is_one_of_several() -> bool:
+    """Return whether a launcher of MPI has started this process, and others with it."""
+    sizes = [os.environ[name] for name in SIZES if name in os.environ]
+    return sizes[0] != "1" if sizes else "PMIX_RANK" in os.environ
+
+
+def _joined() -> tuple[Any, Any]:
+    """Return what joins the ranks, and what limits the threads of a process."""
+    user = "a program of which mpiexec has started several ranks"
+    MPI, limits = extra("mpi4py.MPI", "mpi", user), extra("threadpoolctl", "mpi", user)
+    comm = MPI.COMM_WORLD
+    started = next((os.environ[name] for name in SIZES if name in os.environ), None)
+    if started is not None and int(started) != comm.size:
+        raise RuntimeError(
+            f"mpiexec has started {started} ranks, but mpi4py's MPI knows of {comm.size}: use the mpiexec that belongs "
+            f"to {MPI.Get_library_version().splitlines()[0]}, such as the one beside {sys.executable}"
+        )
+    return comm, limits.threadpool_limits
+
+
+def _threads(comm: Any) -> int | None:
+    """Return how many threads are this rank's part of the cores of its machine; None if the user has set a number."""
+    from mpi4py import MPI
+
+    neighbours = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    cores = _cores()
+    # A launcher may have given each rank cores of its own.
+    sharing = sum(not cores.isdisjoint(others) for others in neighbours.allgather(cores))
+    neighbours.Free()
+    return None if any(name in os.environ for name in THREADS) else max(1, len(cores) // sharing)
+
+
+def _cores() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _end_job(comm: Any, error: BaseException, mistakes: tuple[type[Exception], ...]) -> NoReturn:
+    """Show an error, once if all ranks have met it, and stop every rank."""
+    if comm.rank:
+        time.sleep(PATIENCE)
+    status, text = 1, "".join(traceback.format_exception(error))
+    if isinstance(error, SystemExit):
+        status, text = (error.code, "") if isinstance(error.code, int) else (1, str(error.code))
+    elif isinstance(error, KeyboardInterrupt):
+        status, text = INTERRUPTED, "interrupted"
+    elif isinstance(error, mistakes):
+        status, text = 2, str(error)
+    if text:
+        print(f"rank {comm.rank} of {comm.size}: {text}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    time.sleep(PASSING_ON)
+    comm.Abort(status)
+    os._exit(status)  # where MPI only asks for the end
