@@ -110,13 +110,6 @@ def test_what_is_composed_of_rules(name, standin):
         np.testing.assert_array_equal(a, b)
 
 
-def test_one_element_is_placed_in_an_array_of_no_axes(standin):
-    # CuPy takes the empty shape of what is to be filled for none given.
-    x = tg.Tensor([[2.0]]).to(standin)
-    y = rules.shapes.place(x, (None, None), ())
-    assert (y.shape, y.item()) == ((), 2.0)
-
-
 @pytest.mark.parametrize(
     "function",
     [np.argmax, np.argsort, np.isfinite, np.sign, np.floor, np.zeros_like, lambda x: x == x, lambda x: np.any(x > 2)],

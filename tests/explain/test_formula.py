@@ -20,8 +20,8 @@ from tinygrad_lite.rules import sample
 RULES = [rule for rule in tg.rules.all() if rule.is_built_in]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
-# Their formulas hold words for indices, shapes and subscripts, which only a program could evaluate.
-PROGRAMS = {"prod", "einsum", "concatenate", "pad", "reshape", "getitem", "place", "broadcast_to", "sum", "mean"}
+# Their formulas hold words for indices, shapes, subscripts and devices, which only a program could evaluate.
+PROGRAMS = {"to", "prod", "einsum", "concatenate", "pad", "reshape", "getitem", "place", "broadcast_to", "sum", "mean"}
 
 
 @pytest.fixture(autouse=True)

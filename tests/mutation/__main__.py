@@ -37,7 +37,8 @@ def examine(chosen: Mapping[str, Mutant]) -> dict[str, str]:
         passing = pool.submit(suite_passes)
         failing = [name for name, holds in zip(names, pool.map(rule_holds, names), strict=True) if not holds]
         if failing or not passing.result():
-            raise Unsound(f"without any change, {', '.join(failing) or TESTS.name} fails: make it right first")
+            tests = " or ".join(path.name for path in TESTS)
+            raise Unsound(f"without any change, {', '.join(failing) or tests} fails: make it right first")
         verdicts = tqdm(pool.map(verdict, chosen), total=len(chosen), unit=" mutants", leave=False)
         return dict(zip(chosen, verdicts, strict=True))
 

@@ -11,7 +11,7 @@ _EXTREME = "max, min by x: kept(g, x, axis) * _share(x == kept(y, x, axis), x, a
 _UNUSED = "_einsum_back: unused = iter(sorted(set(_LABELS) - set(''.join([*terms, output]))))  ->  "
 _LONG = "(label in source and other.shape[source.index(label)] == size for source, other in zip(sources, [g, *others], "
 _ALONE = f"_einsum_back: elif not any({_LONG}strict=True))):  ->  "
-_EYE = "_einsum_back: others.append(np.eye(size, dtype=x.dtype, like=x))  ->  "
+_OWN = "_others: own = beside(x, np.eye(count(x, axis), dtype=bool))  ->  "
 _PARTS = "_place: parts = index if isinstance(index, tuple) else (index,)  ->  "
 _NAMES = "(isinstance(part, (list, tuple)) or getattr(part, 'dtype', None) not in (None, np.bool_) for part in parts)"
 
@@ -27,8 +27,7 @@ EQUIVALENT = {
     f"{_ALONE}elif not all({_LONG}strict=True))):": "a factor of ones changes nothing",
     f"{_ALONE}elif not any({_LONG.replace('g,', 'np.ones_like(g),')}strict=True))):": "only its shape is read",
     f"{_ALONE}elif not any({_LONG}strict=False))):": "the two lists grow together",
-    f"{_EYE}others.append(np.eye(size, dtype=x.dtype))": "np.eye gives a plain array for Tensors, too",
-    "_others: own = np.eye(count(x, axis), dtype=bool)  ->  own = np.eye(count(x, axis))": "np.where takes 1. for true",
+    f"{_OWN}own = beside(x, np.eye(count(x, axis)))": "np.where takes 1. for true",
     f"{_PARTS}parts = (index,)": _ADDED_IS_RIGHT,
     f"{_PARTS}parts = index if isinstance(x, tuple) else (index,)": _ADDED_IS_RIGHT,
     f"{_PARTS}parts = index if isinstance(index, tuple) else (shape,)": _ADDED_IS_RIGHT,

@@ -18,8 +18,10 @@ from tinygrad_lite.rules import Rule, Sample
 from .equivalent import EQUIVALENT
 from .mutants import Mutant, mutants
 
-# Of the suite, what is there for points that the samples keep away from; it runs for each mutant that is left.
-TESTS = Path(__file__).parents[1] / "rules" / "test_ties_and_edges.py"
+# Of the suite, what is there for points that the samples keep away from, and for what shows on a device alone; it
+# runs for each mutant that is left.
+ALL_TESTS = Path(__file__).parents[1]
+TESTS = [ALL_TESTS / "rules" / "test_ties_and_edges.py", ALL_TESTS / "device" / "test_derivatives.py"]
 VERDICTS = ("noticed by proof", "noticed by tests", "equivalent", "survived")
 PROOF, BY_TESTS, SAME, SURVIVED = VERDICTS
 
@@ -58,10 +60,10 @@ def suite_notices(mutant: Mutant) -> bool:
 
 def suite_passes() -> bool:
     """Run the tests in this process, quietly and up to the first that fails."""
-    options = ["-x", "--tb=no", "-p", "no:cacheprovider", "--rootdir", str(TESTS.parents[2])]
+    options = ["-x", "--tb=no", "-p", "no:cacheprovider", "--rootdir", str(ALL_TESTS.parent)]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # what the run before imported is there already
     with contextlib.redirect_stdout(io.StringIO()):
-        return pytest.main([*options, str(TESTS)]) == pytest.ExitCode.OK
+        return pytest.main([*options, *map(str, TESTS)]) == pytest.ExitCode.OK
 
 
 def rule_holds(name: str) -> bool:
