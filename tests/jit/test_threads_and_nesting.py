@@ -1,5 +1,7 @@
 """Jitted functions within jitted functions, within derivatives, as methods, and in several threads."""
 
+import cProfile
+import pstats
 import subprocess
 import sys
 import threading
@@ -434,3 +436,13 @@ else:
         [sys.executable, "-c", code], cwd=ROOT, timeout=10, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() in ("True", "refused")
+
+
+def test_a_function_is_recorded_while_cprofile_watches_and_goes_on():
+    step = tg.jit(lambda x: x * 2)
+    profile = cProfile.Profile()
+    with profile:
+        first, second = step(np.array([1.0])), step(np.array([3.0]))
+        np.linspace(0, 1)
+    assert (first.item(), second.item()) == (2.0, 6.0)
+    assert any(name == "linspace" for _, _, name in pstats.Stats(profile).stats)

@@ -15,33 +15,13 @@ import pytest
 
 import tinygrad_lite as tg
 from models import mnist
+from tests.models.small import small_digits
 from tinygrad_lite import checkpoint
-from tinygrad_lite.data import Batches, DataUnavailable, Digits, Split
+from tinygrad_lite.data import Batches, DataUnavailable
 
 FIGURES = {"curves.png", "mistakes.png", "confusion.png", "weights.png"}
 AFTER_ONE_EPOCH = {"metrics.json", *FIGURES, "checkpoint.npz"}
 FILES = {*AFTER_ONE_EPOCH, "checkpoint.previous.npz"}
-
-
-def small_digits(train: int = 600, seed: int = 0) -> Digits:
-    """Ten noisy patterns, learnt in a moment."""
-    rng = np.random.default_rng(seed)
-    patterns = rng.random((10, 784), dtype=np.float32)
-
-    def split(n: int) -> Split:
-        labels = (np.arange(n) % 10).astype(np.uint8)
-        noise = rng.normal(0, 0.3, (n, 784)).astype(np.float32)
-        return Split(np.clip(patterns[labels] + noise, 0, 1), labels)
-
-    return Digits(split(train), split(100), split(100))
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Let the command train on small data in place of MNIST, and leave the default dtype as it was."""
-    monkeypatch.setattr(mnist, "load_mnist", lambda *args, **kwargs: small_digits())
-    yield
-    tg.set_default_dtype(np.float32)
 
 
 def run(folder: Path, *options: str) -> dict:

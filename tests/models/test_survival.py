@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from models import mnist
+from models.results import Run
 from tinygrad_lite import checkpoint
 
 KILLS = 25
@@ -70,3 +73,84 @@ def test_a_run_that_is_killed_25_times_ends_as_an_undisturbed_one(tmp_path):
     subprocess.run([*command, str(undisturbed)], check=True)
     ends_alike(killed, undisturbed)
     assert {path.name for path in killed.iterdir()} == {path.name for path in undisturbed.iterdir()}
+
+
+class Stopped(BaseException):
+    """What ends a run at once, in the middle of a step."""
+
+
+def run(folder, *options):
+    fixed = ["--data", "mnist", "--epochs", "3", "--checkpoint-every", "2", "--hidden", "8", "--quiet"]
+    assert mnist.main(["--out", str(folder), *fixed, *options]) == 0
+
+
+@pytest.mark.parametrize("compiled", ["--jit", "--no-jit"])
+@pytest.mark.parametrize("order", [[], ["--shuffle"]], ids=["in order", "shuffled"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [["--lr", "0.1"], ["--lr", "0.1", "--momentum", "0.9"], ["--optimizer", "adam"]],
+    ids=["sgd", "momentum", "adam"],
+)
+@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+def test_a_run_that_is_stopped_in_the_middle_of_epochs_ends_as_an_undisturbed_one(
+    small, tmp_path, monkeypatch, compiled, order, optimizer, kind
+):
+    options = [compiled, *order, *optimizer, "--checkpoint-format", kind]
+    monkeypatch.setattr(Run, "write_figures", lambda *args: None)  # which take most of the time
+    run(tmp_path / "whole", *options)
+
+    after_step, steps = Run.after_step, iter(range(100))
+
+    def stopping(self):
+        after_step(self)
+        if next(steps) in (3, 8, 9):  # steps that are no checkpoint's are lost, and done again
+            raise Stopped
+
+    monkeypatch.setattr(Run, "after_step", stopping)
+    for again in ([], ["--resume"], ["--resume"]):
+        with pytest.raises(Stopped):
+            run(tmp_path / "parts", *options, *again)
+    monkeypatch.setattr(Run, "after_step", after_step)
+    run(tmp_path / "parts", *options, "--resume")
+    ends_alike(tmp_path / "parts", tmp_path / "whole", f"checkpoint.{kind}")
+
+
+def test_resuming_in_the_middle_of_an_epoch_says_where(small, tmp_path, monkeypatch, capsys):
+    def interrupted(self):
+        self.save()
+        if self.position == 4:
+            raise KeyboardInterrupt
+
+    after_step = Run.after_step
+    monkeypatch.setattr(Run, "after_step", interrupted)
+    options = ["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1"]
+    assert mnist.main(options) == 130
+    assert "interrupted. The results of step 4 of epoch 1 are kept in" in capsys.readouterr().out
+    monkeypatch.setattr(Run, "after_step", after_step)
+    assert mnist.main([*options, "--resume", "--epochs", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert "resuming after step 4 of epoch 1" in out
+    assert "epoch 1/2:  67%" in err  # the bar starts there, of 6 batches
+
+
+def test_a_damaged_checkpoint_names_the_one_before_and_the_command_that_goes_on_from_it(small, tmp_path, capsys):
+    run(tmp_path, "--lr", "0.1")
+    saved = tmp_path / "checkpoint.npz"
+    saved.write_bytes(saved.read_bytes()[:-100])
+    before = saved.read_bytes()
+    options = ["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--hidden", "8", "--epochs", "3", "--resume"]
+    assert mnist.main(options) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    (move,) = re.findall(r"`(mv .*)`", message)
+    assert saved.read_bytes() == before
+    subprocess.run(move, shell=True, check=True)
+    assert mnist.main(options) == 0
+    assert "resuming after step 4 of epoch 3" in capsys.readouterr().out
+
+
+def test_what_a_killed_run_has_left_half_written_goes_at_the_next_start(small, tmp_path):
+    left = tmp_path / ".checkpoint.npz.0123abcd.tmp"
+    left.write_bytes(b"half of it")
+    run(tmp_path, "--lr", "0.1")
+    assert not left.exists()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..callers import is_users
+from ..device import random_modules
 from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
@@ -108,12 +109,15 @@ def no_chance() -> Iterator[None]:
 @contextmanager
 def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
     """Watch calls: refuse those that answer differently each time, look at the locals of functions that return."""
+    modules = random_modules()
 
     def watch(frame: FrameType, event: str, called: Any) -> None:
         if event == "return":
             namer.look_at(frame, called)
         elif event == "c_call" and called is open and (is_users(frame) or "numpy" in frame.f_globals["__name__"]):
             recorder.refuse("a file is read or written", "Do that outside of the jitted function")
+        elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
+            recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", ASK_OUTSIDE)
         elif event == "c_call" and _differs_each_time(called):
             recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 
@@ -122,7 +126,10 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(profiler)
+        if hasattr(profiler, "enable"):
+            profiler.enable()  # one of cProfile's, which is no function
+        else:
+            sys.setprofile(profiler)
 
 
 class Namer:
