@@ -147,6 +147,8 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
     """Train as the options say, write the results, return the exit status."""
     tg.set_default_dtype(args.dtype)
     plot.prepare()
+    if world.size > 1 and args.device != "cpu":
+        raise DeviceError(f"several ranks train on the CPU: leave out --device {args.device}, or mpiexec")
     if world.is_first:
         remove_unfinished(args.out)
     args.quiet = args.quiet or not world.is_first
@@ -159,30 +161,11 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
     if args.jit:
         step = tg.jit(step)
 
-    so_far = Run(
-        folder=args.out,
-        checkpoint=args.out / f"checkpoint.{args.checkpoint_format}",
-        net=net,
-        optimizer=optimizer,
-        batches=batches,
-        metrics={
-            "data": kind,
-            "config": {name: getattr(args, name) for name in CONFIG},
-            "initial_valid_accuracy": None,
-            "history": [],
-            "test_accuracy": None,
-            "seconds": 0.0,
-        },
-        every=args.checkpoint_every,
-        is_first=world.is_first,
-    )
+    config = {name: getattr(args, name) for name in CONFIG}
+    keeping = (args.checkpoint_format, args.checkpoint_every, world.is_first)
+    so_far = Run(args.out, kind, config, net, optimizer, batches, *keeping)
     if args.resume:
         so_far.load(world.of_first(lambda: checkpoint.load(so_far.checkpoint)))
-        begun = so_far.epoch + (so_far.position > 0)
-        if begun > args.epochs:
-            raise DataError(
-                f"{so_far.checkpoint} is of {so_far.place} already: give --epochs {begun} or more to resume it"
-            )
         say(f"resuming after {so_far.place}", args.quiet)
     else:
         so_far.metrics["initial_valid_accuracy"] = evaluate(net, data.valid, world)[1]

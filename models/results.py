@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +12,61 @@ from tinygrad_lite.data import Batches, Split
 from tinygrad_lite.files import write_atomically
 
 
-@dataclass
 class Run:
     """What a run is made of and how far it has come: what its checkpoint holds.
 
-    Attributes
+    Parameters
     ----------
     folder : Path
         Where its results go.
-    checkpoint : Path
-        What it can be continued from.
+    data : str
+        What it learns: ``"mnist"`` or ``"synthetic"``.
+    config : dict
+        Its options: those that a run must share to continue it, and ``epochs``.
     net, optimizer, batches
         What changes from step to step.
-    metrics : dict
-        What ``metrics.json`` will hold: the options, and the history of the epochs that are finished.
-    every : int or None
+    suffix : str
+        Of the checkpoint: its format.
+    every : int, optional
         Steps from one checkpoint to the next within an epoch; there is one at its end in any case.
     is_first : bool
         Whether this process is the one that writes.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        What the run can be continued from.
+    metrics : dict
+        What ``metrics.json`` will hold: the options, and the history of the epochs that are finished.
     is_saved : bool
         Whether the checkpoint is of this run.
     """
 
-    folder: Path
-    checkpoint: Path
-    net: nn.Module
-    optimizer: optim.Optimizer
-    batches: Batches
-    metrics: dict[str, Any]
-    every: int | None = None
-    is_first: bool = True
-    is_saved: bool = False
-    _spent: float = 0.0  # seconds of the epoch under way, before it was broken off
-    _started: float = 0.0
+    def __init__(
+        self,
+        folder: Path,
+        data: str,
+        config: dict[str, Any],
+        net: nn.Module,
+        optimizer: optim.Optimizer,
+        batches: Batches,
+        suffix: str = "npz",
+        every: int | None = None,
+        is_first: bool = True,
+    ) -> None:
+        self.folder, self.checkpoint = folder, folder / f"checkpoint.{suffix}"
+        self.net, self.optimizer, self.batches = net, optimizer, batches
+        self.every, self.is_first, self.is_saved = every, is_first, False
+        self.metrics: dict[str, Any] = {
+            "data": data,
+            "config": config,
+            "initial_valid_accuracy": None,
+            "history": [],
+            "test_accuracy": None,
+            "seconds": 0.0,
+        }
+        self._spent = 0.0  # seconds of the epoch under way, before it was broken off
+        self._started = time.perf_counter()
 
     @property
     def epoch(self) -> int:
@@ -103,7 +124,7 @@ class Run:
         Raises
         ------
         DataError
-            If it belongs to a run with other options, or to no run of this program.
+            If it belongs to a run with other options, to one of more epochs, or to no run of this program.
         """
         states, facts = saved
         try:
@@ -123,6 +144,9 @@ class Run:
                 f"{self.checkpoint} belongs to a run with other options ({'; '.join(differ)}): give the same ones to "
                 "resume it"
             )
+        begun = self.epoch + (self.position > 0)
+        if begun > self.metrics["config"]["epochs"]:
+            raise DataError(f"{self.checkpoint} is of {self.place} already: give --epochs {begun} or more to resume it")
         self.is_saved = True
 
     def write_metrics(self) -> None:

@@ -24,7 +24,7 @@ def trained(tmp_path):
     optimizer = tg.optim.SGD(net.parameters(), 0.1)
     config = {"hidden": 10, "dtype": "float32"}
     batches = Batches(np.zeros((1, 1)), np.zeros(1), 1)
-    Run(tmp_path, tmp_path / "checkpoint.npz", net, optimizer, batches, {"config": config}).save()
+    Run(tmp_path, "mnist", config, net, optimizer, batches).save()
     return tmp_path
 
 

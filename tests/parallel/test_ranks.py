@@ -1,9 +1,7 @@
 """With real ranks: training comes to what one process comes to, and a rank that fails ends the job, seen and soon."""
 
-import importlib.util
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,17 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.parallel.launch import MPIEXEC, needs_mpi
 from tinygrad_lite.parallel import THREADS, _cores
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
-MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 SOON = 60  # seconds: what takes longer hangs
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in THREADS} | {"PYTHONPATH": str(ROOT)}
 
-pytestmark = pytest.mark.skipif(
-    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None,
-    reason="mpi4py or mpiexec is not installed: pip install 'tinygrad_lite[mpi]' brings both",
-)
+pytestmark = needs_mpi
 
 
 def start(ranks, script, *arguments, options=(), **environment):
