@@ -16,13 +16,15 @@ from pathlib import Path
 import pytest
 
 import tinygrad_lite
+from tests.parallel.launch import MPIEXEC
 from tinygrad_lite.rules import rule
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-INSTALLED = ".venv/bin/python "
+USERS = [line for line in COMMANDS if "models.mnist" in line]
+TESTERS = [line for line in COMMANDS if line not in USERS and not line.endswith("-m pytest")]
 
 modules = [
     module.name
@@ -46,7 +48,8 @@ def test_there_are_examples_in_docstrings():
     assert sum(doctest.testmod(importlib.import_module(name)).attempted for name in modules) > 10
 
 
-def test_examples_in_the_readme(capsys):
+def test_examples_in_the_readme(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where some leave files
     namespace: dict = {"__name__": "readme"}
     for block in PYTHON:
         exec(compile(block, "README.md", "exec"), namespace)
@@ -65,34 +68,40 @@ def copy_of_the_project(folder: Path) -> Path:
     return Path(shutil.copytree(ROOT, folder / "clone", ignore=aside))
 
 
-def test_the_training_command_on_a_fresh_machine(tmp_path):
+def test_the_commands_of_a_user_one_after_the_other_on_a_fresh_machine(tmp_path):
     if "TINYGRAD_LITE_DATA" not in os.environ:
         pytest.skip("TINYGRAD_LITE_DATA names no MNIST")
     clone = copy_of_the_project(tmp_path)
-    command = next(line for line in COMMANDS if "models.mnist" in line)
-    done = subprocess.run(["bash", "-c", command], cwd=clone, capture_output=True, text=True)
+    first, *others = USERS
+    done = subprocess.run(["bash", "-c", first], cwd=clone, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     metrics = json.loads((clone / "runs/mnist/metrics.json").read_text())
     assert metrics["test_accuracy"] > 0.965
     listed = re.findall(r"^\| `([\w.]+)` \|", README, re.MULTILINE)
     assert sorted(listed) == sorted(path.name for path in (clone / "runs/mnist").iterdir())
+    for command in others:
+        done = subprocess.run(["bash", "-c", command], cwd=clone, capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr)
+        if "predict" in command:
+            assert done.stdout.splitlines()[-1].split()[:2] == [".images/digit.png", "6"]
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith(INSTALLED)])
+@pytest.mark.parametrize("command", TESTERS)
 def test_the_other_commands(command, tmp_path):
     if command.endswith("run") and "TINYGRAD_LITE_DATA" not in os.environ:
         pytest.skip("TINYGRAD_LITE_DATA names no MNIST")
     clone = copy_of_the_project(tmp_path)
-    arguments = command.removeprefix(INSTALLED).split()
-    done = subprocess.run([sys.executable, *arguments], cwd=clone, capture_output=True, text=True)
+    here = command.replace(".venv/bin/python", sys.executable).replace(".venv/bin/mpiexec", str(MPIEXEC))
+    done = subprocess.run(here.split(), cwd=clone, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def test_no_command_goes_untried():
     tests = [line for line in COMMANDS if line.endswith("-m pytest")]
-    trained = [line for line in COMMANDS if "models.mnist" in line]
-    assert len(tests) == len(trained) == 1
-    assert all(line.startswith(INSTALLED) for line in COMMANDS if line not in tests + trained)
+    assert len(tests) == 1
+    assert "models.mnist" in USERS[0]
+    assert all(line.startswith(".venv/bin/") for line in (*USERS[1:], *TESTERS))
+    assert sorted(COMMANDS) == sorted([*tests, *USERS, *TESTERS])
     # The test command itself is what runs this.
     assert "'python -m pytest' README.md" in (ROOT / ".ci/run").read_text()
 
