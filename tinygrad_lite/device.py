@@ -7,6 +7,7 @@ operands are; what is made anew, such as a mask, is put beside them.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +24,28 @@ HOST_TYPES = frozenset({np.ndarray, *np.sctypeDict.values()})
 
 def device_of(x: Any) -> str:
     """Return the name of the device on which an array, or the array of a Tensor, lives; "cpu" for all else."""
-    module = type(getattr(x, "_data", x)).__module__
-    return next((name for name, known in MODULES.items() if known == module), "cpu")
+    array = getattr(x, "_data", x)
+    module = type(array).__module__
+    for name, known in MODULES.items():
+        if known == module:
+            return name
+    # What stands for an array while a program is recorded is where that is.
+    return device_of(array.__traced__) if hasattr(type(array), "__traced__") else "cpu"
+
+
+def is_array(x: Any) -> bool:
+    """Return whether something is an array of some device. Scalars and Tensors are none."""
+    return isinstance(x, np.ndarray) or (type(x).__name__ == "ndarray" and type(x).__module__ in MODULES.values())
+
+
+def random_modules() -> tuple[str, ...]:
+    """Return the names of the modules that draw random numbers on devices other than the CPU, of those in use."""
+    return tuple(f"{name}.random" for name in MODULES.values() if name != "numpy" and name in sys.modules)
+
+
+def share_memory(a: Any, b: Any) -> bool:
+    """Return whether two arrays may share memory; those of different devices never do."""
+    return device_of(a) == device_of(b) and bool(np.may_share_memory(a, b))
 
 
 def module_of(device: str) -> Any:
@@ -60,6 +81,9 @@ def moved(array: Any, device: str) -> Any:
     source = device_of(array)
     if source == device:
         return array
+    record = getattr(type(array), "__moved__", None)
+    if record is not None:
+        return record(array, device)
     return module_of(device).asarray(array if source == "cpu" else array.get())
 
 

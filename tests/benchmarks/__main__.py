@@ -1,4 +1,4 @@
-"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|run|parallel]``."""
+"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|run|parallel|gpu]``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from models.command import Parser, positive, whole
-from tests.benchmarks import compiler, hand, own, parallel, peers
+from tests.benchmarks import compiler, gpu, hand, own, parallel, peers
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, available, compare
 from tests.benchmarks.measure import Times, alternate, median, ratio, report
+from tinygrad_lite.errors import DeviceError
 from tinygrad_lite.parallel import world
 
 COMPILATIONS = 9
@@ -190,6 +191,22 @@ def ranks(rounds: int = 10, latency: float | None = None, bandwidth: float | Non
         return report(*first, *more) if ours.is_first else ""
 
 
+def on_gpu(rounds: int = 20) -> str:
+    """Compare the step on a GPU with PyTorch's there.
+
+    Raises
+    ------
+    NotRun
+        If there is no GPU, or what computes there is not installed.
+    """
+    try:
+        found = gpu.found()
+    except (DeviceError, peers.Unavailable) as error:
+        raise NotRun(str(error)) from error
+    (first, *more), missing = gpu.tables(found, gpu.SIZES, rounds)
+    return report(*first, *more) + missing
+
+
 REPORTS: dict[str, Callable[..., str]] = {
     "step": step,
     "jit": jit,
@@ -198,6 +215,7 @@ REPORTS: dict[str, Callable[..., str]] = {
     "sizes": sizes,
     "run": run,
     "parallel": ranks,
+    "gpu": on_gpu,
 }
 UNASKED = ("step", "jit", "scalar", "depth")
 
@@ -221,7 +239,7 @@ def _options(what: str) -> set[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status: 0, or 2 where MNIST is needed and not to be had."""
+    """Run the command; return its exit status: 0, or 2 where MNIST or a GPU is needed and not to be had."""
     parser = Parser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=REPORTS, help=f"(without: {', '.join(UNASKED)})")
     parser.add_argument("--rounds", type=whole(1), metavar="N", help="how often each candidate has its turn")

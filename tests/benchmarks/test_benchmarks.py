@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import timeit
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 
 from models.mnist import Net
-from tests.benchmarks import compiler, hand, own, peers
+from tests.benchmarks import compiler, gpu, hand, own, peers
 from tests.benchmarks.__main__ import FACTOR, HEADS, depth, main, scalar, sizes
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, compare
 from tests.benchmarks.measure import LR, alternate, median, ratio
+from tinygrad_lite import device
 from tinygrad_lite.jit.program import PHASES
 from tinygrad_lite.jit.simplify import PASSES
 
@@ -271,6 +273,70 @@ def test_without_mnist_the_whole_program_is_not_compared(tmp_path: Path, monkeyp
     assert "MNIST" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the stand-in of the device's tests, and PyTorch on the CPU, be a GPU; return when it was waited for."""
+    monkeypatch.setitem(device.MODULES, "standin", "tests.device.standin")
+    monkeypatch.setattr("tests.benchmarks.comparison.SAMPLES", 60)
+    calls: list[str] = []
+    monkeypatch.setattr(gpu, "found", lambda: gpu.Gpu("standin", "cpu", "a stand-in", lambda: calls.append("wait")))
+    return calls
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("name", ["tinygrad_lite eager", "tinygrad_lite jit", gpu.REFERENCE])
+def test_a_step_on_a_device_has_the_losses_and_weights_of_the_library(name: str) -> None:
+    expected_losses, expected_weights = after_two_steps("784-30-20-10")
+    try:
+        step = gpu.steps(gpu.found())[name](NETS["784-30-20-10"])
+    except ModuleNotFoundError as error:
+        pytest.skip(f"{error.name} is not installed")
+    (batch,) = step.batches(IMAGES[None], TARGETS[None])
+    losses = [step.run(*batch).item() for _ in range(2)]
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
+    for theirs, ours in zip(step.weights(), expected_weights, strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-6)
+    if isinstance(step, own.OwnStep):
+        assert {p.device for p in step.net.parameters()} == {"standin"}
+        assert type(batch[0]).__module__ == "tests.device.standin"
+
+
+def test_steps_on_a_device_stand_beside_one_another(
+    waits: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(gpu, "SIZES", (Size(3, (4,)), Size(2, (6, 5))))
+    monkeypatch.setattr(peers.TorchCompiledStep, "__init__", _unavailable)
+    assert main(["gpu", "--rounds", "2"]) == 0
+    out = capsys.readouterr().out
+    for text in ("784-4-10, batch 3", "784-6-5-10, batch 2", "on a stand-in", "tinygrad_lite jit"):
+        assert text in out
+    assert out.count("PyTorch compiled is left out: no compiler") == 1
+    (reference,) = {line.split()[-1] for line in out.splitlines() if line.startswith(f"{gpu.REFERENCE} ")}
+    assert reference == "1.00"
+    # Three candidates at two sizes, each in a first round and two more, in each once before it is timed.
+    assert len(waits) == 3 * 2 * 3 * 2
+
+
+def _unavailable(*args: object) -> None:
+    raise peers.Unavailable("no compiler")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [("tests.device.not_installed", r"the device 'cuda' needs .*pip install"), ("tests.device.standin", "PyTorch")],
+)
+def test_without_a_gpu_it_says_so_in_a_line(
+    module: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(device.MODULES, "cuda", module)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["gpu"]) == 2
+    out, error = capsys.readouterr()
+    assert not out
+    assert re.fullmatch(rf"python -m tests.benchmarks: {message}.*\n", error)
 
 
 @pytest.mark.parametrize(

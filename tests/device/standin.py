@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 cuda = SimpleNamespace(is_available=lambda: True)
+s_ = np.s_  # which CuPy has from NumPy, too
 
 # The arguments that CuPy's functions take.
 _REDUCTION = "a axis dtype out keepdims"

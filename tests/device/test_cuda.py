@@ -1,11 +1,16 @@
-"""On a GPU: every rule gives what it gives on the CPU, up to rounding, and the reference net learns the same."""
+"""On a GPU every rule gives what it gives on the CPU, up to rounding, with jit or without; the reference net learns."""
+
+from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tests.device.compare import derivatives, samples
-from tests.device.training import trained
+from models import mnist
+from tests.device.compare import derivatives, samples, with_and_without_jit
+from tests.device.training import OPTIMIZERS, trained
 from tinygrad_lite import device
 from tinygrad_lite.errors import DeviceError
 
@@ -14,8 +19,10 @@ try:
 except DeviceError as error:
     pytest.skip(str(error), allow_module_level=True)
 
+each_rule = pytest.mark.parametrize(("rule", "i"), samples(), ids=lambda x: getattr(x, "name", str(x)))
 
-@pytest.mark.parametrize(("rule", "i"), samples(), ids=lambda x: getattr(x, "name", str(x)))
+
+@each_rule
 def test_rules(rule, i):
     there = derivatives(rule, rule.samples[i], "cuda")
     here = derivatives(rule, rule.samples[i], "cpu")
@@ -24,15 +31,54 @@ def test_rules(rule, i):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-9, atol=1e-12)
 
 
-def test_the_reference_net():
-    (losses, parameters), (expected, of_the_cpu) = trained("cuda", 300), trained("cpu", 300)
-    np.testing.assert_allclose(losses, expected, rtol=1e-3, atol=1e-4)
-    for a, b in zip(parameters, of_the_cpu, strict=True):
+@each_rule
+def test_rules_under_jit(rule, i):
+    for eager, jitted in with_and_without_jit(rule, rule.samples[i], "cuda"):
+        np.testing.assert_allclose(jitted.numpy(), eager.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("jit", [False, True])
+def test_the_reference_net(jit, optimizer):
+    there, here = trained("cuda", 40, optimizer, jit), trained("cpu", 40, optimizer)
+    np.testing.assert_allclose(there.losses, here.losses, rtol=1e-3, atol=1e-4)
+    for a, b in zip(there.parameters, here.parameters, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-3)
+    for compiled in there.programs:
+        assert compiled.source.partition('"""\n')[2].split()[:4] == ["import", "cupy", "as", "np"]
+
+
+@pytest.fixture(scope="module")
+def epoch(tmp_path_factory):
+    """Return a function that runs the first epoch of the reference run, and returns what it found."""
+
+    def run(*options):
+        out = tmp_path_factory.mktemp("run")
+        assert mnist.main(["--epochs", "1", "--quiet", "--out", str(out), *options]) == 0
+        return json.loads((out / "metrics.json").read_text())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def on_the_cpu(epoch):
+    """Return what the first epoch finds on the CPU."""
+    return epoch()
+
+
+@pytest.mark.parametrize("option", ["--jit", "--no-jit"])
+def test_the_reference_run(option, epoch, on_the_cpu):
+    found = epoch("--device", "cuda", option)
+    (ours,), (expected,) = found["history"], on_the_cpu["history"]
+    for name in ("train_loss", "valid_loss"):
+        assert ours[name] == pytest.approx(expected[name], rel=0.02)
+    assert found["initial_valid_accuracy"] == pytest.approx(on_the_cpu["initial_valid_accuracy"], abs=0.001)
+    assert found["test_accuracy"] == pytest.approx(on_the_cpu["test_accuracy"], abs=0.005)
 
 
 def test_mixing():
     with pytest.raises(DeviceError, match=r"add of operands on different devices: .*is on 'cuda'.*is on 'cpu'"):
         tg.Tensor([1.0, 2.0]).to("cuda") + np.ones(2)
-    with pytest.raises(DeviceError, match=r"multiply of operands on different devices"):
-        tg.Tensor([1.0, 2.0]).to("cuda") * tg.Tensor(2.0)
+    for product in (lambda a, b: a * b, tg.jit(lambda a, b: a * b)):
+        with pytest.raises(DeviceError, match=r"multiply of operands on different devices"):
+            product(tg.Tensor([1.0, 2.0]).to("cuda"), tg.Tensor(2.0))

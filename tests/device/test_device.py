@@ -159,8 +159,3 @@ def test_an_anomaly_is_found(there):
         pytest.raises(FloatingPointError, match=r"log gives -inf at index 1 of shape \(2,\), from 0\.0"),
     ):
         np.log(x)
-
-
-def test_jit_says_that_its_programs_are_for_the_cpu(there):
-    with pytest.raises(tg.JitError, match=r"is on 'standin'.*without jit"):
-        tg.jit(lambda x: x * 2)(there([1.0]))

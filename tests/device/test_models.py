@@ -143,7 +143,7 @@ def test_a_saved_state_is_loaded_where_the_module_is(standin):
 
 
 def test_the_reference_net(standin):
-    (losses, parameters), (expected, of_the_cpu) = trained(standin), trained("cpu")
+    (losses, parameters, _), (expected, of_the_cpu, _) = trained(standin), trained("cpu")
     assert losses == expected
     *losses, accuracy = losses
     assert losses[-1] < losses[0] / 2

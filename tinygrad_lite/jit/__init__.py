@@ -1,4 +1,4 @@
-"""The tracer's reading of the rules: a function becomes a straight-line NumPy program.
+"""The tracer's reading of the rules: a function becomes a straight-line NumPy program, or CuPy's.
 
 In the order of the work: `state` finds what the function reaches, `record` runs it on the tracers of `tracer`, which
 write down a `program` of `operations`; `simplify` makes it shorter, `plan` decides where values live, `source` writes

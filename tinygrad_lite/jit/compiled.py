@@ -184,7 +184,7 @@ class Jitted:
 
     @property
     def source(self) -> str:
-        """The program of the latest kind of call, as Python source that needs NumPy alone.
+        """The program of the latest kind of call, as Python source that needs NumPy alone, or on a GPU CuPy.
 
         Raises
         ------
@@ -216,7 +216,7 @@ def _has_history(x: Any) -> bool:
 
 
 def jit(function: Callable[..., Any]) -> Jitted:
-    """Compile a function to a straight-line NumPy program that computes the same.
+    """Compile a function to a straight-line NumPy program that computes the same, or to CuPy's where its arrays are.
 
     At the first call the function is run on tracers, which record what NumPy computes: forward, backward, update. From
     then on the program runs in its place. Other shapes or types, and other values of what the function reads besides
@@ -250,6 +250,11 @@ def jit(function: Callable[..., Any]) -> Jitted:
 
     Notes
     -----
+    A program computes on one device, that of the arrays it is first called with: on a GPU its source imports CuPy in
+    NumPy's place, and brings nothing back. After ``net.to(...)`` there is another program. Arguments that the function
+    itself moves to the device, and what it draws and moves there, are moved at each call; what it would compute
+    elsewhere is refused.
+
     A program takes some hundredths of a second to make, for large models a tenth, so it pays where a function is called
     hundreds of times. The code of the function does not run again: what it prints, it prints once; the environment it
     reads, it reads once. What it leaves in objects it reaches (attributes, lists, dictionaries) is left there at every

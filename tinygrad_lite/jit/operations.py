@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..device import moved
+
 LITERAL_SIZE = 64  # elements of a constant array that is still written out
 
 Text = Callable[..., str]
@@ -35,6 +37,8 @@ class Operation:
     text_into : callable or None
         ``text_into(out, *operands, **params)``: the statements that compute into memory; None if it always
         takes memory of its own.
+    into_on_cpu_alone : bool
+        Whether only NumPy computes it into memory.
     elementwise : bool
         Whether each element of the result depends on the elements at its place alone, so that the result may
         overwrite any operand.
@@ -54,6 +58,7 @@ class Operation:
     compute: Callable[..., Any]
     text: Text
     text_into: Text | None = None
+    into_on_cpu_alone: bool = False
     elementwise: bool = False
     overwrites_first: bool = False
     is_view: bool = False
@@ -251,9 +256,13 @@ einsum = Operation(
     "einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs),
     lambda *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)})',
     lambda out, *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)}, out={out})',
+    into_on_cpu_alone=True,
 )  # fmt: skip
 
 dot = _function(np.dot, into=True)
+
+# To the device of the program.
+to = Operation("to", moved, lambda x, device: f"np.asarray({x})")
 
 # While it is recorded nothing is sent, since the other ranks may have their program already.
 all_reduce = Operation(
@@ -342,6 +351,8 @@ def literal(value: Any) -> str:
         return _array_literal(value)
     if isinstance(value, np.dtype):
         return "bool" if value.kind == "b" else f"np.{value.name}"
+    if isinstance(value, np.bool):
+        return f"np.bool({value})"  # CuPy has no np.True_
     if isinstance(value, np.generic):
         return repr(value) if np.isfinite(value) else f"np.{value.dtype.name}({literal(value.item())})"
     if isinstance(value, complex):

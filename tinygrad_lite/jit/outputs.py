@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import is_array
 from ..dtypes import raw
 from ..engine import Operation
 from ..errors import GraphError, JitError
@@ -68,7 +69,7 @@ class Outputs:
             return text
         if isinstance(x, Tensor):
             return self._of_tensor(x)
-        if isinstance(x, np.ndarray):
+        if is_array(x):
             return f"{self.state.bind(x)}.copy()"
         if isinstance(x, Iterator):
             raise JitError(

@@ -121,7 +121,7 @@ class _Planner:
             result = instruction.result
             if result in self.roots:
                 self._take_view(instruction)
-            elif result.shape and instruction.operation.text_into is not None and result not in self.handed_out:
+            elif result.shape and self._can_be_placed(instruction) and result not in self.handed_out:
                 self._place(n, instruction)
             self._release(n, instruction)
         self.plan.copied = tuple(isinstance(x, Variable) and self._is_shared(x) for x in self.program.outputs)
@@ -134,6 +134,13 @@ class _Planner:
             if np.may_share_memory(view, array):
                 self.plan.fixed_views.add(instruction.result)
                 self.arrays[instruction.result] = view
+
+    def _can_be_placed(self, instruction: Instruction) -> bool:
+        """Return whether an instruction can compute into memory of the program's device."""
+        operation, device = instruction.operation, self.program.device
+        if operation.text_into is None or instruction.result.device != device:
+            return False
+        return device == "cpu" or not operation.into_on_cpu_alone
 
     def _place(self, n: int, instruction: Instruction) -> None:
         result = instruction.result

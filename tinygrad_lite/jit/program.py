@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import device_of, is_array
 from .operations import Operation
 
 GENERATORS = (np.random.Generator, np.random.RandomState)
@@ -28,6 +29,8 @@ class Variable:
         Whether it is an array, which has memory of its own, or a scalar.
     is_generator, is_function : bool
         Whether it is a random generator, or a function.
+    device : str
+        Where it lives.
     name : str
         What it is called if that name is free: that of a parameter, of a layer or of a local variable.
     is_named : bool
@@ -46,6 +49,7 @@ class Variable:
     name: str = ""
     is_generator: bool = False
     is_function: bool = False
+    device: str = "cpu"
     is_named: bool = False
     is_final: bool = False
     derivative_of: Variable | None = None
@@ -66,7 +70,8 @@ class Variable:
             return cls((), None, False, name, is_generator=True)
         if callable(value):
             return cls((), None, False, name, is_function=True)
-        return cls(np.shape(value), getattr(value, "dtype", None), isinstance(value, np.ndarray), name)
+        dtype = getattr(value, "dtype", None)
+        return cls(np.shape(value), dtype, is_array(value), name, device=device_of(value))
 
     def __repr__(self) -> str:
         return f"<{self.name or 'variable'} {self.shape} {self.dtype}>"
@@ -118,6 +123,8 @@ class Program:
         The variables and constants that are handed out.
     updates : tuple of (Variable, Variable)
         For each input that is changed in place, the input and the value it has in the end.
+    device : str
+        Where it computes. Its constants are the CPU's, and written out; inputs may come from there too, to be moved.
     """
 
     name: str
@@ -125,6 +132,7 @@ class Program:
     instructions: tuple[Instruction, ...]
     outputs: tuple[Any, ...]
     updates: tuple[tuple[Variable, Variable], ...] = field(default=())
+    device: str = "cpu"
 
     @property
     def results(self) -> list[Variable]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import is_array, moved, share_memory
 from ..errors import JitError
 from ..tensor import Tensor
 from .operations import is_literal
@@ -185,7 +186,8 @@ def _finished(
     guards |= dict(_guards_of_inputs(state, recorder, gradients))
     guards |= dict(_guards_of_memory(state, updates, recorder))
 
-    instructions, captured = _with_captured(recorder.instructions)
+    device = recorder.computes_on[0] if recorder.computes_on else "cpu"
+    instructions, captured = _with_captured(recorder.instructions, device)
     _name_derivatives(instructions)
     given = [found for found in state.inputs if found.is_given]
     reached = [found for found in state.inputs if not found.is_given]
@@ -196,6 +198,7 @@ def _finished(
         instructions=tuple(_with_phases(instructions)),
         outputs=tuple(outputs.variables),
         updates=tuple((found.started, found.traced.variable) for found in updates),
+        device=device,
     )
     recorder.is_open = False
     before.put_back()
@@ -258,13 +261,13 @@ def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) ->
     read = {variable for instruction in recorder.instructions for variable in instruction.reads}
     for changed in updates:
         for other in state.inputs:
-            is_array = isinstance(other.value, np.ndarray) and other is not changed
-            if is_array and other.started in read:
-                if np.may_share_memory(changed.value, other.value):
+            if is_array(other.value) and other is not changed and other.started in read:
+                if share_memory(changed.value, other.value):
                     raise JitError(
                         f"{other.path} shares its memory with {changed.path}, which is changed in place: give a copy"
                     )
-                if other.is_given or changed.is_given or not isinstance(other.place.holder, Tensor):
+                may_be_same = other.started.device == changed.started.device
+                if may_be_same and (other.is_given or changed.is_given or not isinstance(other.place.holder, Tensor)):
                     state.names["may_share_memory"] = np.may_share_memory
                     yield f"not may_share_memory({changed.place.text}, {other.place.text})", other.path
 
@@ -285,17 +288,19 @@ def _identifier(function: Callable[..., Any]) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in ("np", *dir(builtins)) else name
 
 
-def _with_captured(instructions: list[Instruction]) -> tuple[list[Instruction], dict[Variable, Any]]:
-    """Make inputs of the constants that are too large to be written out, and of functions."""
+def _with_captured(instructions: list[Instruction], device: str) -> tuple[list[Instruction], dict[Variable, Any]]:
+    """Make inputs of the constants that are too large to be written out, on the device, and of functions."""
     captured: dict[Variable, Any] = {}
 
     def replaced(x: Any) -> Any:
         if isinstance(x, tuple):
             return tuple(map(replaced, x))
-        if not callable(x) and (not isinstance(x, np.ndarray) or is_literal(x)):
+        is_function = callable(x) and not isinstance(x, type)
+        if not is_function and (not isinstance(x, np.ndarray) or is_literal(x)):
             return x
-        variable = Variable.like(x, getattr(x, "__name__", "constant"))
-        captured[variable] = x
+        value = x if is_function else moved(x, device)
+        variable = Variable.like(value, getattr(x, "__name__", "constant"))
+        captured[variable] = value
         return variable
 
     return [replace(i, operands=replaced(i.operands)) for i in instructions], captured

@@ -1,4 +1,4 @@
-"""The source of a program: plain NumPy that runs on its own."""
+"""The source of a program: plain NumPy that runs on its own, or on another device what stands for NumPy there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import MODULES
 from .operations import literal
 from .operations import transpose as transpose_operation
 from .plan import Plan
@@ -22,7 +23,7 @@ WIDTH = 72  # columns of a statement, before the shape that is noted beside it
 
 
 def source_of(program: Program, plan: Plan | None = None) -> str:
-    """Return a program as Python source, which needs NumPy alone.
+    """Return a program as Python source, which needs the module of its device alone: NumPy on the CPU.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class _Writer:
         head = [
             f'"""{self._title()}"""',
             "",
-            "import numpy as np",
+            f"import {MODULES[self.program.device]} as np",
             "",
             *setup,
             "",
@@ -69,7 +70,9 @@ class _Writer:
 
     def _title(self) -> str:
         phases = [phase for phase, _ in groupby(i.phase for i in self.program.instructions)]
-        return f"{self.program.name}: {', '.join(dict.fromkeys(phases))}, as one NumPy program."
+        device = self.program.device
+        kind = "NumPy program" if device == "cpu" else f"program for {device!r}"
+        return f"{self.program.name}: {', '.join(dict.fromkeys(phases))}, as one {kind}."
 
     def _docstring(self) -> Iterator[str]:
         """Yield what the function does to its arguments, and what they are."""
@@ -81,8 +84,16 @@ class _Writer:
         yield from wrap(f'"""{summary[0].upper()}{summary[1:]}.', WIDTH)
         if self.program.inputs:
             yield ""
-            yield from (f"{self.names[variable]}: {_type(variable)}" for variable in self.program.inputs)
+            yield from (f"{self.names[variable]}: {self._type(variable)}" for variable in self.program.inputs)
         yield '"""'
+
+    def _type(self, variable: Variable) -> str:
+        if variable.dtype is None:
+            if variable.is_function:
+                return "function of an array, which it changes in place"
+            return "numpy.random.Generator" if variable.is_generator else "number"
+        is_elsewhere = variable.is_array and variable.device != self.program.device
+        return f"{variable.dtype} {variable.shape}" + f", on {variable.device!r}" * is_elsewhere
 
     def _setup(self) -> Iterator[str]:
         for text, name in self.constants.items():
@@ -112,7 +123,7 @@ class _Writer:
             for instruction in group:
                 yield from self._noted(instruction)
             yield ""
-        outputs = [self._operand(x) for x in self.program.outputs]
+        outputs = [*map(self._output, self.program.outputs)]
         copies = [*self._copies()]
         for i, copied in enumerate(self.plan.copied):
             if copied and copies:  # before what it is a copy of changes
@@ -172,6 +183,12 @@ class _Writer:
             return self.constants[text]
         return literal(x)
 
+    def _output(self, x: Any) -> str:
+        """Return what is handed out: on another device than the CPU a constant, too, is an array of it."""
+        text = self._operand(x)
+        is_of_numpy = isinstance(x, (np.ndarray, np.generic)) and self.program.device != "cpu"
+        return f"np.asarray({text})" if is_of_numpy else text
+
     def _copies(self) -> Iterator[str]:
         """Yield what brings inputs up to date whose new value could not be computed in place."""
         left = [(old, new) for old, new in self.program.updates if self.plan.places.get(new) is not old]
@@ -200,14 +217,6 @@ def _is_inline(instruction: Instruction) -> bool:
 
 def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _type(variable: Variable) -> str:
-    if variable.dtype is None:
-        if variable.is_function:
-            return "function of an array, which it changes in place"
-        return "numpy.random.Generator" if variable.is_generator else "number"
-    return f"{variable.dtype} {variable.shape}"
 
 
 def _along(links: Mapping[Variable, Variable], variable: Variable) -> Iterator[Variable]:

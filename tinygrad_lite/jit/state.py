@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from ..callers import OURS, is_library
-from ..device import device_of
+from ..device import MODULES, is_array, random_modules
 from ..dtypes import get_default_dtype
 from ..engine import is_recording
 from ..errors import JitError
@@ -167,6 +167,7 @@ class State:
         self._globals: set[tuple[int, str]] = set()
         self._lifts_numbers = False
         self._count = 0
+        self._random_modules = random_modules()
 
     def lift(self, recorder: Recorder) -> None:
         """Put tracers in the place of all inputs."""
@@ -210,7 +211,7 @@ class State:
     def guards_of(self, found: Input) -> list[str]:
         """Return the conditions on an input's type."""
         text, value = found.place.text, found.value
-        if not isinstance(value, (np.ndarray, np.generic)):
+        if not (isinstance(value, np.generic) or is_array(value)):
             return []
         return [
             f"type({text}) is {self.bind(type(value))}",
@@ -220,7 +221,7 @@ class State:
 
     def guard_of_value(self, found: Input) -> str:
         """Return the condition that an input, a number or a mask, has the value it has now."""
-        if isinstance(found.value, np.ndarray):
+        if is_array(found.value):
             return f"array_equal({found.place.text}, {self.bind(found.value.copy())})"
         return f"alike({found.place.text}, {self.bind(found.value)})"
 
@@ -246,12 +247,7 @@ class State:
             )
         text, given = place.text, place.holder_text.startswith(GIVEN)
         number = type(value) is float or (type(value) is int and not given)
-        if device_of(value) != "cpu":
-            raise JitError(
-                f"{path} is on {device_of(value)!r}, and programs are made for the CPU: call the function as it is, "
-                "without jit, or move what it reaches with .to('cpu')"
-            )
-        if isinstance(value, np.ndarray) or (isinstance(value, np.inexact) and given):
+        if is_array(value) or (isinstance(value, np.inexact) and given):
             self._visit_array(value, place, path)
         elif isinstance(value, GENERATORS) and place.is_fixed:
             raise JitError(
@@ -277,6 +273,11 @@ class State:
             raise JitError(
                 f"{path} is an iterator, which gives something else each time: take the next value outside of the "
                 "jitted function, and give it as an argument"
+            )
+        elif type(value).__module__.startswith(self._random_modules):
+            raise JitError(
+                f"{path} is a random generator of a device, whose draws cannot be recorded: draw from an "
+                "np.random.Generator, and move what it draws"
             )
         elif _is_array_of_others(value):
             raise _not_seen_into(value, path)
@@ -307,7 +308,7 @@ class State:
             self._guard(f"({text} is {kept} or alike({text}, {kept}))", path)
 
     def _visit_array(self, value: Any, place: Place, path: str) -> None:
-        if type(value) not in (np.ndarray, np.memmap) and not isinstance(value, np.generic):
+        if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap):
             raise _not_seen_into(value, path)
         known = self._arrays.get(id(value))
         if known is not None:
@@ -475,7 +476,7 @@ class State:
 
     def _visit_module(self, module: ModuleType, path: str) -> None:
         """Look at those attributes of a module that code names somewhere."""
-        if module.__name__.partition(".")[0] in ("numpy", "builtins", __name__.partition(".")[0]):
+        if module.__name__.partition(".")[0] in (*MODULES.values(), "builtins", __name__.partition(".")[0]):
             return
         attributes = vars(module)
         for name in sorted(self._code_names & attributes.keys()):

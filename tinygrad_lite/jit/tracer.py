@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..callers import users_line
+from ..device import beside, device_of, is_array, moved, share_memory
 from ..engine import Node
 from ..errors import JitError, ShapeError
 from ..rules import Rule, answer_for
@@ -41,6 +42,8 @@ class Recorder:
         The inputs, numbers and masks, whose value decided something, so that the program holds for that value alone.
     refusal : JitError or None
         What was refused first.
+    computes_on : tuple of (str, str) or None
+        The device of the program, which is that of its first result, and the name of what came to it.
     names : mapping of Tensor to str
         What the program calls parameters.
     """
@@ -50,6 +53,7 @@ class Recorder:
         self.pinned: set[Variable] = set()
         self.names: Mapping[Any, str] = {}
         self.refusal: JitError | None = None
+        self.computes_on: tuple[str, str] | None = None
         self._errors = np.geterr()
         self.thread = threading.get_ident()
         self.is_open = True
@@ -60,7 +64,7 @@ class Recorder:
         variable.is_named = True
         if isinstance(value, GENERATORS):
             return Draws(self, variable, value)
-        if isinstance(value, (np.ndarray, np.generic)):
+        if _is_array_or_scalar(value):
             tracer = Tracer(self, variable, value)
             tracer.is_given = is_given
             return tracer
@@ -72,21 +76,25 @@ class Recorder:
         if np.geterr() != self._errors:
             self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
         value = operation.compute(*map(_value, operands), **params)
-        shown = operands[0] if isinstance(value, np.ndarray) and not operation.is_view and operands else None
-        if isinstance(shown, Tracer) and np.may_share_memory(value, shown.value):
+        shown = operands[0] if is_array(value) and not operation.is_view and operands else None
+        if isinstance(shown, Tracer) and share_memory(value, shown.value):
             operation = replace(operation, is_view=True, text_into=None)  # as einsum("ij->ji", x) is
-        return self._written(operation, operands, params, value)
+        return self.written(operation, operands, params, value)
 
-    def _written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
+    def written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
+        """Write down an operation that has been computed; return what traces its result."""
         where = origin()
         result = Variable.like(value, self.names.get(where.parameter, where.rule))
         result.derivative_of = variable_of(where.derivative_of)
         self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, where.phase))
-        if isinstance(value, (np.ndarray, np.generic)):
-            base = operands[0] if operation.is_view and isinstance(value, np.ndarray) else None
+        if _is_array_or_scalar(value):
+            # Whatever the program's device, it is on the CPU that numbers are drawn.
+            if not (operands and isinstance(operands[0], Draws)):
+                self._stay_on(result.device, operation)
+            base = operands[0] if operation.is_view and is_array(value) else None
             # A reshape that copies, for the order of the memory, may show the array itself at the next call.
             if operation is not operations.reshape and base is not None:
-                base = base if np.may_share_memory(value, base.value) else None
+                base = base if share_memory(value, base.value) else None
             return Tracer(self, result, value, base)
         roots: frozenset[Variable] | None = frozenset()
         for x in operands:
@@ -96,13 +104,30 @@ class Recorder:
                 roots = None if x.roots is None else roots | x.roots
         return Number(self, result, value, roots)
 
+    def _stay_on(self, device: str, operation: Operation) -> None:
+        """Note that something was computed on a device: a program computes on one alone.
+
+        Operands that should be on one device are an error of their own, which the function is left to come to.
+        """
+        self.computes_on = self.computes_on or (device, operation.name)
+        first_device, first = self.computes_on
+        if device != first_device:
+            self._note_refusal(
+                f"{first} is computed on {first_device!r}, {operation.name} on {device!r}, and a program on one device "
+                "alone",
+                "Move what they are computed from to one device first, or compute outside of the jitted function",
+            )
+
     def refuse(self, what: str, instead: str) -> NoReturn:
         """Raise the error about what a program cannot do, naming the user's line.
 
         It is kept too: the function may catch it, and go on as it never would otherwise.
         """
+        raise self._note_refusal(what, instead)
+
+    def _note_refusal(self, what: str, instead: str) -> JitError:
         self.refusal = self.refusal or JitError(f"{users_line() or 'in a jitted function'}: {what}. {instead}")
-        raise self.refusal
+        return self.refusal
 
     def unsupported(self, what: str) -> NoReturn:
         """Refuse what no program can be made of."""
@@ -236,7 +261,7 @@ class Tracer(NDArrayOperatorsMixin):
             new = self.recorder.record(operations.getitem, self.base, self.index)
             self._changes_of_base = self.base.changes
         # An array remains one, also where NumPy computes a scalar.
-        self.variable, self.value = new.variable, np.asarray(new.value)
+        self.variable, self.value = new.variable, new.value if is_array(new.value) else np.asarray(new.value)
         self.changes += 1
         return self
 
@@ -287,7 +312,7 @@ class Tracer(NDArrayOperatorsMixin):
         if kwargs.pop("out", None) is not None:
             self.recorder.unsupported(f"{numpy_name(function)} with out")
         if not _holds_tracers((args, kwargs)):
-            return function(*args, **kwargs)  # a constant, of the kind that like= asks for
+            return beside(self, function(*args, **kwargs))  # a constant, of the kind that like= asks for
         answer = _ANSWERS.get(function) or answer_for(function)
         if answer is None:
             self.recorder.unsupported(numpy_name(function))
@@ -364,7 +389,7 @@ class Tracer(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Any:
         index = _static_index(index)
         parts = index if isinstance(index, tuple) else (index,)
-        advanced = any(isinstance(part, (Tracer, np.ndarray)) for part in parts)
+        advanced = any(isinstance(part, Tracer) or is_array(part) for part in parts)
         part = self.recorder.record(operations.take if advanced else operations.getitem, self, index)
         if isinstance(part, Tracer) and part.base is self:
             part.index = index
@@ -398,11 +423,27 @@ class Tracer(NDArrayOperatorsMixin):
             "For table[i] write np.take(table, i, axis=0)",
         )
 
+    @property
+    def __traced__(self) -> Any:
+        """What it stands for."""
+        return self.value
+
+    def __moved__(self, device: str) -> Any:
+        source = device_of(self)
+        if source != "cpu":
+            self.recorder.refuse(
+                f"an array is copied from {source!r} to {device!r}, which waits for all that is computed there",
+                "Return it, and copy it outside of the jitted function",
+            )
+        return self.recorder.record(operations.to, self, device=device)
+
     @staticmethod
     def __expect__(holds: Any, error: type[Exception], message: str) -> None:
         holds.recorder.record(operations.of_check(error, message), holds)
 
     def __all_reduce__(self, function: Callable[[Any], None]) -> Any:
+        if device_of(self) != "cpu":
+            self.recorder.unsupported(f"the exchange between ranks of arrays on {device_of(self)!r}")
         summed = self.recorder.record(operations.all_reduce, self, function)
         summed.variable.name, summed.variable.is_named = "reduced", True
         return summed
@@ -438,7 +479,7 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     """Return an operator of numbers, and its reflection."""
 
     def operate(a: Any, b: Any) -> Any:
-        if isinstance(a, (np.ndarray, np.generic)) or isinstance(b, (np.ndarray, np.generic)):
+        if _is_array_or_scalar(a) or _is_array_or_scalar(b):
             return _UFUNCS[name](a, b)
         if isinstance(a, (Number, int, float)) and isinstance(b, (Number, int, float)):
             recorder = a.recorder if isinstance(a, Number) else b.recorder  # type: ignore[union-attr]
@@ -610,6 +651,11 @@ def variable_of(x: Any) -> Variable | None:
     return traced.variable if isinstance(traced, (Tracer, Number)) else None
 
 
+def _is_array_or_scalar(x: Any) -> bool:
+    """Return whether a value is an array, or what NumPy computes in place of one without axes."""
+    return isinstance(x, np.generic) or is_array(x)
+
+
 def _holds_tracers(x: Any) -> bool:
     if isinstance(x, (tuple, list, dict)):
         return any(map(_holds_tracers, x.values() if isinstance(x, dict) else x))
@@ -631,8 +677,8 @@ def _operand(x: Any) -> Any:
         return x.current().variable
     if isinstance(x, (Number, Draws)):
         return x.variable
-    if isinstance(x, np.ndarray):
-        return x.copy()  # the function may go on to change it
+    if is_array(x):
+        return moved(x, "cpu").copy()  # the function may go on to change it
     return tuple(map(_operand, x)) if isinstance(x, tuple) else x
 
 
@@ -673,7 +719,7 @@ def _of_function(function: Callable[..., Any]) -> Callable[..., Any]:
         given = signature(function).bind(*args, **kwargs).arguments
         given |= given.pop("kwargs", {})
         given = {k: x for k, x in given.items() if k not in parameters or x is not parameters[k].default}
-        operands = [x for x in given.values() if isinstance(x, (Tracer, Number, np.ndarray))]
+        operands = [x for x in given.values() if isinstance(x, (Tracer, Number)) or is_array(x)]
         if any(a is not b for a, b in zip(given.values(), operands, strict=False)):
             recorder.unsupported(f"{numpy_name(function)} with these arguments")
         if len(operands) > 1 and function not in OF_SEVERAL:
@@ -702,9 +748,11 @@ def _filled(value: Any) -> Callable[..., Any]:
     def answer(recorder: Recorder, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
         shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = np.dtype(x.dtype if dtype is None else dtype)
-        if isinstance(value, (Tracer, np.ndarray)):
+        if isinstance(value, Tracer) or is_array(value):
             return recorder.record(operations.astype, np.broadcast_to(value, shape), dtype=dtype)
-        return recorder.record(operations.full, value, shape=shape, dtype=dtype)
+        recorder.check()
+        made = beside(x, np.full(shape, _value(value), dtype))
+        return recorder.written(operations.full, (value,), {"shape": shape, "dtype": dtype}, made)
 
     return answer
 

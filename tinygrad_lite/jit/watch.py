@@ -121,7 +121,7 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
         elif event == "c_call" and _differs_each_time(called):
             recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 
-    profiler = sys.getprofile()
+    profiler: Any = sys.getprofile()
     sys.setprofile(watch)
     try:
         yield

@@ -169,9 +169,10 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or self.p == 0:
             return x
-        kept = self.rng.random(x.shape) >= self.p
+        # Drawn on the CPU, and moved at once: a program of another device can do the rest there.
+        kept = beside(x, self.rng.random(x.shape)) >= self.p
         dtype = x.dtype if x.dtype.kind == "f" else get_default_dtype()
-        return x * beside(x, (kept / (1 - self.p)).astype(dtype))
+        return x * (kept / (1 - self.p)).astype(dtype)
 
     def describe(self) -> str:
         """Return the layer in one line."""
