@@ -652,3 +652,53 @@ def test_without_onnx(path, monkeypatch):
 def test_onnx_is_imported_only_by_an_export():
     code = "import sys, tinygrad_lite.interop; assert not [m for m in sys.modules if m.partition('.')[0] == 'onnx']"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+HIDDEN = {
+    "start": lambda x: x.sum() / (1 + x[18:].shape[0]),
+    "start of a sum": lambda x: x[17:].sum(axis=0),
+    "step": lambda x: x[::20].var(axis=0),
+    "size": lambda x: x * (1 + x[40:].size),
+    "few": lambda x: x[:2].sum(axis=0),
+    "twice": lambda x: x[10:][10:].sum(axis=0),
+    "comparison of lengths": lambda x: x * 2 if x[:20].shape[0] == x.shape[0] else x,
+    "comparison of shapes": lambda x: x * 2 if x[:20].shape == x.shape else x,
+    "part": lambda x: x * (x.shape[0] // 20),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_length_that_shows_for_large_batches_alone_is_refused(name, path):
+    with pytest.raises(ExportError, match=r"of the batch (has|cannot be written)"):
+        export_onnx(Function(HIDDEN[name]), X, path)
+
+
+SEEN = {
+    "the first row": lambda x: x[:1] * x,
+    "the last row": lambda x: x[-1:] + x,
+    "differences": lambda x: x[1:] - x[:-1],
+    "every other": lambda x: x[::2],
+    "many": lambda x: x[:20].sum(axis=0),
+    "half": lambda x: x[: x.shape[0] // 2],
+    "whole parts": lambda x: x.reshape(x.size // 3, 3),
+    "whole parts of a sample": lambda x: x.reshape(x.shape[0], x.size // x.shape[0]),
+    "the same length": lambda x: x if x.shape == x.shape else 2 * x,
+    "of coarser numbers": lambda x: F.sigmoid(x).astype(np.float64),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_lengths_that_follow_from_the_batch_are_right_for_large_batches_too(name, path):
+    export_onnx(Function(SEEN[name]), X, path)
+    session = onnxruntime.InferenceSession(path)
+    for n in (1, 2, 5, 18, 40, 100):
+        x = np.resize(X.data, (n, *X.shape[1:]))
+        (found,) = session.run(None, {"input": x})
+        np.testing.assert_allclose(found, np.asarray(tg.Tensor(SEEN[name](x)).data), rtol=1e-5, atol=1e-6)
+
+
+def test_the_tail_of_a_sigmoid_is_not_lost(path):
+    export_onnx(Function(lambda x: np.log(F.sigmoid(x))), X, path)
+    x = np.linspace(-80, 80, 6 * 27, dtype=np.float32).reshape(27, 6)
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"input": x})
+    np.testing.assert_allclose(found, np.log(F.sigmoid(x)), rtol=1e-5, atol=1e-6)

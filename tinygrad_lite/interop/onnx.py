@@ -93,7 +93,7 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
         raise ExportError(
             f"the model takes an operator to types or shapes that ONNX has it not for: {error}"
         ) from error
-    _verify(onnx, proto, batches, expected)
+    _verify(proto, batches, expected, graph.precision)
     write_atomically(path, proto.SerializeToString())
 
 
@@ -148,7 +148,9 @@ def _leaves(outputs: Any, name: str) -> dict[str, Any]:
     return {name: outputs}
 
 
-def _verify(onnx: Any, proto: Any, batches: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, Any]]) -> None:
+def _verify(
+    proto: Any, batches: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, Any]], precision: float
+) -> None:
     """Run the file on batches of several lengths, and see that it gives what the model gives."""
     evaluator = extra("onnx.reference", "interop", "export_onnx").ReferenceEvaluator(proto)
     names = [x.name for x in proto.graph.input]
@@ -160,7 +162,12 @@ def _verify(onnx: Any, proto: Any, batches: Sequence[tuple[Any, ...]], expected:
         except Exception as error:  # of any type, as the evaluator computes with NumPy
             found, cause = [np.empty(0)] * len(wanted), error
         for (name, a), b in zip(wanted.items(), found, strict=True):
-            if cause or np.shape(a) != np.shape(b) or a.dtype != np.asarray(b).dtype or not _close(a, np.asarray(b)):
+            if (
+                cause
+                or np.shape(a) != np.shape(b)
+                or a.dtype != np.asarray(b).dtype
+                or not _close(a, np.asarray(b), precision)
+            ):
                 raise ExportError(
                     f"{name} of the file is not that of the model for a batch of {len(batch[0])}: forward draws "
                     "random numbers, or depends on the input or on the length of the batch in a way that cannot be "
@@ -168,11 +175,11 @@ def _verify(onnx: Any, proto: Any, batches: Sequence[tuple[Any, ...]], expected:
                 ) from cause
 
 
-def _close(a: Any, b: Any) -> bool:
+def _close(a: Any, b: Any, precision: float) -> bool:
     if a.dtype.kind != "f":
         return np.array_equal(a, b)
     # Half of the digits: the two round differently at every step.
-    tolerance = math.sqrt(np.finfo(a.dtype).eps)
+    tolerance = math.sqrt(precision)
     scale = np.max(np.abs(a), initial=0, where=np.isfinite(a))
     return np.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
 
@@ -185,6 +192,8 @@ class _Graph:
     nodes : list of NodeProto
     constants : dict of str to array
         What is in the file, by name.
+    precision : float
+        That of the coarsest floating type anything is computed in.
     """
 
     def __init__(self, onnx: Any, model: Module, outputs: Iterable[str]) -> None:
@@ -196,12 +205,13 @@ class _Graph:
         self._paths = {id(module): name for name, module in model.named_modules()}
         self._taken = set(outputs)
         self._being_read: list[Rule] = []
+        self.precision = 0.0
         self._written: dict[Any, str] = {}
         self._title = type(model).__name__
 
     def input(self, name: str, runs: list[Any]) -> _Value:
         """Return the value of an input."""
-        return _Value(self, tuple(runs), self._unique(name))
+        return self.value(runs, self._unique(name))
 
     def lift(self, x: Any) -> _Value:
         """Return what takes part in an operation as a value: a parameter, an array or a number is a constant."""
@@ -209,7 +219,10 @@ class _Graph:
 
     def value(self, runs: list[Any], wire: str) -> _Value:
         """Return the value of a result; a whole number is a length."""
-        return (_Length if type(runs[0]) is int else _Value)(self, tuple(runs), wire)
+        value = (_Length if type(runs[0]) is int else _Value)(self, tuple(runs), wire)
+        if value.dtype.kind == "f":
+            self.precision = max(self.precision, float(np.finfo(value.dtype).eps))
+        return value
 
     def length(self, x: _Value, axis: int) -> Any:
         """Return the length of an axis: a number, or a value where it varies with the batch."""
@@ -308,8 +321,18 @@ class _Graph:
         if isinstance(entry, Refused):
             self.refuse(name, str(entry))
         runs = [function(*_run(args, k), **_run(kwargs, k)) for k in range(len(LENGTHS))]
+        if all(isinstance(x, _Length) for x in _values([args, kwargs])) and _dtype(runs[0]).kind == "i":
+            runs = [int(n) for n in runs]
+            if function is np.floor_divide and len(set(runs)) == 1:
+                return self._whole(runs[0], args)
         operands = [raw(x) for x in _run(args, 0) if isinstance(raw(x), (np.ndarray, np.generic, int, float))]
         return self._write(entry, name, _Writer(self, np.result_type(*operands), runs), runs, args, kwargs)
+
+    def _whole(self, quotient: int, operands: Any) -> int:
+        """Return the quotient of two lengths that is the same for every batch, if it is."""
+        if any(np.remainder(*_run(operands, k)) for k in range(len(LENGTHS))):
+            self.refuse("a part of the length of the batch", f"it is {quotient} for small batches, more for large ones")
+        return quotient
 
     def _write(
         self, entry: Any, name: str, to: _Writer, runs: list[Any], operands: tuple[Any, ...], given: dict[str, Any]
@@ -571,7 +594,8 @@ class _Length(_Value):
     """A whole number that was computed from lengths that vary with the batch."""
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Length) and is_users(sys._getframe(1)):
+        is_same = isinstance(other, _Length) and other.wire == self.wire
+        if not is_same and is_users(sys._getframe(1)):
             self.graph.refuse(
                 "a comparison with the length of the batch",
                 "the file is for batches of any length, and cannot take one way or the other by it",

@@ -163,6 +163,9 @@ def _getitem(to: Any, x: Any, index: Any) -> Any:
     rest = [slice(None)] * (x.ndim - taken)
     gap = next((i for i, part in enumerate(parts) if part is Ellipsis), None)
     parts = [*parts, *rest] if gap is None else [*parts[:gap], *rest, *parts[gap + 1 :]]
+    for n, part in zip(x.shape, [part for part in parts if part is not None], strict=True):
+        if isinstance(part, slice) and not isinstance(n, int):
+            _refuse_hidden_length(n, part)
     new = [i for i, part in enumerate(parts) if part is None]
     if new:
         x = to.Unsqueeze(x, to.ints(new))
@@ -177,6 +180,20 @@ def _getitem(to: Any, x: Any, index: Any) -> Any:
     if any(not isinstance(part, (int, np.integer, np.ndarray)) for part in positions.values()):
         raise Refused("of several indices none may be computed: take along one axis after the other")
     return _gathered(to, x, positions, len(parts))
+
+
+def _refuse_hidden_length(n: Any, part: slice) -> None:
+    """Refuse a slice whose length varies with the batch, but not between the batches that are looked at."""
+    bounds = (part.start, part.stop, part.step)
+    if not all(bound is None or isinstance(bound, (int, np.integer)) for bound in bounds):
+        return
+    enough = 3 + 2 * sum(abs(int(bound)) for bound in bounds if bound is not None)
+    seen, possible = ({len(range(*part.indices(m))) for m in lengths} for lengths in (n.runs, range(1, enough)))
+    if len(seen) == 1 and seen != possible:
+        raise Refused(
+            "a slice of the batch has one length for small batches and another for large ones: slice the axes of a "
+            "sample, or choose by np.where"
+        )
 
 
 def _gathered(to: Any, x: Any, positions: dict[int, Any], ndim: int) -> Any:
@@ -260,7 +277,8 @@ RULES: dict[str, Entry] = {
     "place":        Refused("it writes into an array, which ONNX has none of: build the result by np.concatenate"),
     # neural
     "relu":         "Relu",
-    "sigmoid":      "Sigmoid",
+    # Not Sigmoid, which to some readers is 0 where it is but small.
+    "sigmoid":      lambda to, x: to.Reciprocal(to.Add(to.Exp(to.Neg(x)), 1)),
     "softmax":      lambda to, z, axis: to.Softmax(z, axis=axis),
     "log_softmax":  AS_FORWARD,  # to some readers LogSoftmax is log(softmax(z)), which underflows
     "logsumexp":    _reduced("ReduceLogSumExp"),
