@@ -170,7 +170,7 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
     else:
         so_far.metrics["initial_valid_accuracy"] = evaluate(net, data.valid, world)[1]
         say(f"validation accuracy before training: {so_far.metrics['initial_valid_accuracy']:.4f}", args.quiet)
-    world.broadcast(net.parameters())
+    world.broadcast(net)
 
     stopped: BaseException | None = None
     try:
@@ -302,15 +302,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from models.predict import predict  # which needs this module
 
         return predict(arguments[1:])
-    args = options(arguments)
     try:
         with parallel.world(mistakes) as world:
-            return run(args, world)
+            return run(world.of_first(lambda: options(arguments)), world)
     except mistakes as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say(f"interrupted outside of training. What was in {args.out} is kept")
+        say("interrupted outside of training. What was there before is kept")
         return INTERRUPTED
 
 

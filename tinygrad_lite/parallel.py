@@ -10,15 +10,17 @@ import os
 import sys
 import time
 import traceback
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
 from .dtypes import raw
 from .errors import GraphError
 from .extras import extra
+from .nn import Module
 from .tensor import Tensor, constant
 
 T = TypeVar("T")
@@ -37,15 +39,21 @@ class World:
     ----------
     rank, size : int
         The number of this rank, from 0, and how many there are.
-    share : float
-        This rank's part of the rows that `shard` has split last.
+    share : float or None
+        This rank's part of the rows that `shard` has split last; None before. It may be assigned, where batches are
+        split by other means.
+
+    Notes
+    -----
+    Before the ranks exchange anything they tell each other, in a few bytes, what they are about to: where one does
+    something else, or has left, every rank raises a RuntimeError, and none waits for what will never come.
     """
 
     def __init__(self, comm: Any = None) -> None:
         self._comm = comm
         self.rank: int = 0 if comm is None else comm.rank
         self.size: int = 1 if comm is None else comm.size
-        self.share = 1.0
+        self.share: float | None = 1.0 if comm is None else None
 
     @property
     def is_first(self) -> bool:
@@ -53,16 +61,29 @@ class World:
         return self.rank == 0
 
     def of_first(self, make: Callable[[], T]) -> T:
-        """Return what the first rank makes: only there ``make`` is called, and the others get a copy."""
+        """Return what the first rank makes: only there ``make`` is called, and the others get a copy.
+
+        If it exits there, all do.
+        """
         if self._comm is None:
             return make()
-        made: T = self._comm.bcast(make() if self.is_first else None)
-        return made
+        self._meet("gets what the first rank makes")
+        made, leaving = None, None
+        if self.is_first:
+            try:
+                made = make()
+            except SystemExit as error:
+                leaving = error
+        made, leaving = self._comm.bcast((made, leaving))
+        if leaving is not None:
+            raise leaving
+        return cast(T, made)
 
     def first_before_others(self, make: Callable[[], T]) -> T:
         """Return what each rank makes for itself, the others when the first has done so: a download is in its cache."""
         if self._comm is None:
             return make()
+        self._meet("makes what the first rank makes before")
         if self.is_first:
             made = make()
             self._comm.barrier()
@@ -70,25 +91,31 @@ class World:
         self._comm.barrier()
         return make()
 
-    def broadcast(self, params: Iterable[Tensor]) -> None:
-        """Give the parameters of every rank the values they have in the first.
+    def broadcast(self, model: Module | Iterable[Tensor]) -> None:
+        """Give every Tensor of a model, whether trained or not, the values it has in the first rank.
+
+        Parameters
+        ----------
+        model : Module or iterable of Tensor
 
         Raises
         ------
         ValueError
-            If they are not of the same shapes and types there.
+            If they are not of the same names, shapes and types there.
         """
         if self._comm is None:
             return
-        params = list(params)
-        kinds = [(p.shape, p.dtype.str) for p in params]
-        expected = self._comm.bcast(kinds)
-        if kinds != expected:
-            raise ValueError(f"rank {self.rank} has parameters {kinds}, and rank 0 has {expected}: build the same net")
-        for p in params:
-            values = self._comm.bcast(_on_host(p.data))
+        named = model._named_tensors() if isinstance(model, Module) else enumerate(model)
+        tensors = {str(name): tensor for name, tensor in named}
+        self._meet("broadcasts a model")
+        kinds = {name: (x.shape, x.dtype.str) for name, x in tensors.items()}
+        expected = self._comm.bcast([*kinds.items()])
+        if [*kinds.items()] != expected:
+            raise ValueError(f"rank {self.rank} has {kinds}, and rank 0 has {dict(expected)}: build the same model")
+        for x in tensors.values():
+            values = self._comm.bcast(_on_host(x.data))
             if not self.is_first:
-                p.data = values
+                x.data = values
 
     def shard(self, *arrays: Any) -> tuple[Any, ...]:
         """Return this rank's rows of the arrays of a batch: contiguous, and as many as any other's, or one more.
@@ -131,6 +158,8 @@ class World:
         ------
         GraphError
             If a parameter has no gradient. The ranks could not tell whether it has one elsewhere.
+        RuntimeError
+            If no batch has been split, or the ranks do not all come here with as many numbers.
         """
         params = list(params)
         gradients = [p.grad for p in params]
@@ -164,10 +193,30 @@ class World:
         """Replace an array by its sum over the ranks, in place; every rank gets the same bits."""
         from mpi4py import MPI
 
+        self._meet(f"sums {values.size} numbers of {values.dtype}")
         self._comm.Allreduce(MPI.IN_PLACE, values)
+
+    def _meet(self, purpose: str) -> None:
+        """See that every rank is here for the same purpose."""
+        from mpi4py import MPI
+
+        code = zlib.crc32(purpose.encode())
+        codes = np.array([code, -code])
+        self._comm.Allreduce(MPI.IN_PLACE, codes, MPI.MAX)
+        if codes[0] != -codes[1]:
+            purposes = enumerate(self._comm.allgather(purpose))
+            raise RuntimeError(
+                f"the ranks do not do the same: {', '.join(f'rank {rank} {does}' for rank, does in purposes)}. Every "
+                "rank must take the same steps, with the same parameters"
+            )
 
     def _weighted_sum(self, values: Any) -> Any:
         """Return the sum of ``share * values`` over the ranks; what a share of 0 is of does not matter, be it NaN."""
+        if self.share is None:
+            raise RuntimeError(
+                "no batch has been split over the ranks yet: call shard() on it first, or set the world's share to "
+                "this rank's part of its rows"
+            )
         values = self.share * values if self.share else np.zeros_like(values)
         record = getattr(type(values), "__all_reduce__", None)
         if record is not None:
@@ -220,14 +269,22 @@ def world(mistakes: tuple[type[Exception], ...] = ()) -> Iterator[World]:
         yield World()
         return
     comm, limit_threads = _joined()
+    leaving = None
     try:
         # In here too the others may be waiting.
         with limit_threads(_threads(comm)):
-            yield World(comm)
+            joined = World(comm)
+            try:
+                yield joined
+            except SystemExit as error:
+                if error.code:
+                    raise
+                leaving = error
+            joined._meet("leaves")
     except BaseException as error:
-        if isinstance(error, SystemExit) and not error.code:
-            raise
         _end_job(comm, error, mistakes)
+    if leaving is not None:
+        raise leaving
 
 
 def _is_one_of_several() -> bool:
@@ -279,10 +336,13 @@ def _end_job(comm: Any, error: BaseException, mistakes: tuple[type[Exception], .
         status, text = INTERRUPTED, "interrupted"
     elif isinstance(error, mistakes):
         status, text = 2, str(error)
-    if text:
-        print(f"rank {comm.rank} of {comm.size}: {text}", file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    time.sleep(PASSING_ON)
-    comm.Abort(status)
-    os._exit(status)  # where MPI only asks for the end
+    status = status % 256 or 1  # what a system keeps of it
+    try:
+        if text:
+            print(f"rank {comm.rank} of {comm.size}: {text}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        time.sleep(PASSING_ON)
+    finally:  # also where there is no stderr to write to
+        comm.Abort(status)
+        os._exit(status)  # where MPI only asks for the end

@@ -14,7 +14,9 @@ def params(n=3):
     return [tg.Tensor(np.zeros(n, np.float32), requires_grad=True)]
 
 
-def step(world, given):
+def step(world, given, split=True):
+    if split:
+        world.shard(np.ones(4))
     loss = (given[0] * given[0]).sum()
     loss.backward()
     return world.average(loss, given)
@@ -59,6 +61,39 @@ def has_another_net(world):
 
 def has_no_gradient(world):
     world.average(tg.Tensor(1.0), params())
+
+
+def exits_well_on_one(world):
+    if world.rank == 1:
+        sys.exit()
+
+
+def leaves_early(world):
+    if not world.rank:
+        step(world, params())
+
+
+def has_more_parameters(world):
+    (x,) = world.shard(np.ones(4))
+    given = params() + (params() if world.rank else [])
+    loss = sum((p * p).sum() for p in given) + x.sum()
+    loss.backward()
+    world.average(loss, given)
+
+
+def splits_nothing(world):
+    step(world, params(), split=False)
+
+
+def has_no_stderr(world):
+    if world.rank == 1:
+        os.close(2)
+        raise KeyError("no one hears of it")
+
+
+def exits_with_a_status_that_is_0_to_the_system(world):
+    if world.rank == 1:
+        sys.exit(256)
 
 
 def is_interrupted(world):

@@ -107,6 +107,11 @@ def test_means_over_uneven_shards_are_those_of_all_rows(ranks, alone):
         np.testing.assert_allclose(found["mean"], [3.0, 13.0], rtol=1e-15)
 
 
+def test_what_is_not_trained_is_the_same_on_every_rank_too(ranks, alone):
+    for found in ranks:
+        np.testing.assert_array_equal(found["frozen"], alone["frozen"])
+
+
 def test_the_first_goes_before_the_others_or_for_them(ranks, alone):
     for found in (alone, *ranks):
         assert (found["of_first"], found["after_first"]) == (1, True)
@@ -128,7 +133,13 @@ FAILURES = {
     "exits": (3, r""),
     "exits_with_a_message": (1, r"rank 1 of N: nothing to do\n"),
     "is_killed": (9, r""),
-    "has_another_net": (1, r"ValueError: rank \d has parameters .*\(4,\)|\(5,\).* and rank 0 has .*\(3,\)"),
+    "has_another_net": (1, r"ValueError: rank \d has .*\(4,\)|\(5,\).* and rank 0 has .*\(3,\)"),
+    "exits_well_on_one": (1, r"rank 0 of N: .*do not do the same: rank 0 sums 4 numbers of float32, rank 1 leaves"),
+    "leaves_early": (1, r"rank 0 of N: .*do not do the same: rank 0 sums 4 numbers of float32, rank 1 leaves"),
+    "has_more_parameters": (1, r"rank 0 of N: .*rank 0 sums 4 numbers of float32, rank 1 sums 7 numbers"),
+    "splits_nothing": (1, r"rank 0 of N: .*no batch has been split over the ranks yet: call shard"),
+    "has_no_stderr": (1, r""),
+    "exits_with_a_status_that_is_0_to_the_system": (1, r""),
     "has_no_gradient": (1, r"rank 0 of N: .*GraphError: parameter 0, of shape \(3,\), has no gradient"),
 }
 

@@ -36,7 +36,7 @@ def make_net(dtype, seed):
 def train(world, optimizer, dtype, compiled):
     # What each rank starts from is another thing, until it is told.
     net = make_net(dtype, seed=world.rank)
-    world.broadcast(net.parameters())
+    world.broadcast(net)
     optimizer = OPTIMIZERS[optimizer](net.parameters())
 
     def step(images, targets):
@@ -71,6 +71,14 @@ def nan_in_a_batch_of_one(world):
     return [loss.item(), *w.grad.numpy()]
 
 
+def frozen_weights(world):
+    """Return what a layer that is not trained holds after a broadcast, drawn otherwise on each rank before."""
+    net = nn.Sequential(nn.Linear(3, 2, rng=world.rank))
+    net[0].weight.requires_grad = False
+    world.broadcast(net)
+    return net[0].weight.numpy()
+
+
 def came_after(made, world):
     """Return whether the first rank has been here, slow as it is."""
     if world.is_first:
@@ -92,6 +100,7 @@ def main(folder):
         (rows,) = world.shard(np.arange(7.0))
         found["mean"] = world.mean([rows.mean(), (rows**2).mean()])
         found["rows"] = len(rows)
+        found["frozen"] = frozen_weights(world)
         made = folder / "made"
         found["of_first"] = world.of_first(lambda: world.rank + 1)
         found["after_first"] = world.first_before_others(lambda: came_after(made, world))
