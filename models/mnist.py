@@ -24,14 +24,12 @@ from tinygrad_lite.data import Batches, DataUnavailable, Digits, Split, load_mni
 from tinygrad_lite.device import MODULES
 from tinygrad_lite.files import remove_unfinished
 from tinygrad_lite.nn.functional import accuracy, one_hot, squared_loss
-from tinygrad_lite.parallel import World
+from tinygrad_lite.parallel import INTERRUPTED, World
 
 CLASSES = 10
 ALONE = World()  # this process, without others
 CONFIG = ("epochs", "batch_size", "optimizer", "lr", "momentum", "seed", "shuffle", "dtype", "hidden")
-FORMATS = ("npz", "safetensors")  # of checkpoints
 LR = {"sgd": 10**-0.35, "adam": optim.LR}  # the learning rates, by optimizer
-INTERRUPTED = 130  # the exit status after Ctrl-C, by the shells' custom
 
 
 class Net(nn.Module):
@@ -149,8 +147,12 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
     plot.prepare()
     if world.size > 1 and args.device != "cpu":
         raise DeviceError(f"several ranks train on the CPU: leave out --device {args.device}, or mpiexec")
+    saved = args.out / f"checkpoint.{args.checkpoint_format}"
+    checkpoint.check_format(saved)
     if world.is_first:
         remove_unfinished(args.out)
+        if saved.exists() and not args.resume:
+            say(f"starting anew: this run replaces the one in {args.out}, which --resume would continue", args.quiet)
     args.quiet = args.quiet or not world.is_first
     data, kind = world.first_before_others(lambda: load_data(args.data, args.quiet))
     net = Net(args.hidden, rng=args.seed).to(args.device)
@@ -162,10 +164,19 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
         step = tg.jit(step)
 
     config = {name: getattr(args, name) for name in CONFIG}
-    keeping = (args.checkpoint_format, args.checkpoint_every, world.is_first)
-    so_far = Run(args.out, kind, config, net, optimizer, batches, *keeping)
+    so_far = Run(
+        args.out,
+        kind,
+        config,
+        net,
+        optimizer,
+        batches,
+        suffix=f".{args.checkpoint_format}",
+        every=args.checkpoint_every,
+        is_first=world.is_first,
+    )
     if args.resume:
-        so_far.load(world.of_first(lambda: checkpoint.load(so_far.checkpoint)))
+        so_far.load(world)
         say(f"resuming after {so_far.place}", args.quiet)
     else:
         so_far.metrics["initial_valid_accuracy"] = evaluate(net, data.valid, world)[1]
@@ -181,7 +192,7 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
         stopped = reason
         if so_far.is_saved:
             # What was broken off has moved the weights: the results are those of the last checkpoint.
-            so_far.load(world.of_first(lambda: checkpoint.load(so_far.checkpoint)))
+            so_far.load(world)
     kept = "Nothing was written"
     if so_far.is_saved:
         kept = f"The results of {so_far.place} are kept in {args.out}"
@@ -244,6 +255,7 @@ def parser() -> Parser:
     parser = Parser(
         prog="python -m models.mnist",
         description=__doc__,
+        epilog="python -m models.mnist predict IMAGE… reads photographs of digits with the net that was trained.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--epochs", type=whole(1), default=6, help="times every training digit is shown (%(default)s)")
@@ -278,7 +290,10 @@ def parser() -> Parser:
         "--checkpoint-every", type=whole(1), metavar="N", help="save every N steps, not only after each epoch"
     )
     parser.add_argument(
-        "--checkpoint-format", choices=FORMATS, default=FORMATS[0], help="of the checkpoint (%(default)s)"
+        "--checkpoint-format",
+        choices=[suffix.removeprefix(".") for suffix in checkpoint.FORMATS],
+        default="npz",
+        help="of the checkpoint (%(default)s)",
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return parser

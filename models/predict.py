@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import tinygrad_lite as tg
-from models.command import Parser
-from models.mnist import CLASSES, FORMATS, Net
+from models.command import Parser, say
+from models.mnist import CLASSES, Net, probabilities
+from models.results import checkpoints_in
 from tinygrad_lite import DataError, MissingExtra, checkpoint
 from tinygrad_lite.data import read_images
 from tinygrad_lite.text import table
@@ -30,22 +30,21 @@ def parser() -> Parser:
     parser.add_argument(
         "--out", type=Path, default=Path("runs/mnist"), metavar="DIR", help="of the run that trained it (%(default)s)"
     )
-    parser.add_argument(
-        "--checkpoint-format", choices=FORMATS, default=FORMATS[0], help="of its checkpoint (%(default)s)"
-    )
     return parser
 
 
-def trained_net(path: Path) -> Net:
-    """Return the net that a run's checkpoint holds.
+def trained_net(folder: Path) -> Net:
+    """Return the net of the latest checkpoint in the folder of a run.
 
     Raises
     ------
     DataError
         If there is no checkpoint, or it is of no run of this program.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such checkpoint: train a net first, with python -m models.mnist")
+    saved = checkpoints_in(folder)
+    if not saved:
+        raise DataError(f"{folder}: there is no checkpoint here: train a net first, with python -m models.mnist")
+    path = saved[0]
     states, facts = checkpoint.load(path)
     try:
         net = Net(facts["config"]["hidden"]).astype(facts["config"]["dtype"])
@@ -55,20 +54,26 @@ def trained_net(path: Path) -> Net:
     return net
 
 
-@tg.no_grad()
 def predict(arguments: Sequence[str] | None = None) -> int:
     """Print what the digits in pictures are; return the exit status: 0, or 2 after an error."""
     args = parser().parse_args(arguments)
+    rows, errors = [("image", "digit", *map(str, range(CLASSES)))], []
     try:
-        net = trained_net(args.out / f"checkpoint.{args.checkpoint_format}")
-        rows = [("image", "digit", *map(str, range(CLASSES)))]
-        for path in args.images:
-            probabilities = net(read_images(path)).numpy()
-            for i, p in enumerate(probabilities):
-                name = f"{path} {i}" if len(probabilities) > 1 else str(path)
-                rows.append((name, str(p.argmax()), *(f"{probability:.3f}" for probability in p)))
-        print(table(rows, right=range(1, 2 + CLASSES)))
+        net = trained_net(args.out)
     except (DataError, MissingExtra, OSError) as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)
         return 2
-    return 0
+    for path in args.images:
+        try:
+            found = probabilities(net, read_images(path))
+        except (DataError, OSError) as error:
+            errors.append(error)
+            continue
+        for i, p in enumerate(found):
+            name = f"{path} {i}" if len(found) > 1 else str(path)
+            rows.append((name, str(p.argmax()), *(f"{probability:.3f}" for probability in p)))
+    if len(rows) > 1:
+        say(table(rows, right=range(1, 2 + CLASSES)))
+    for unread in errors:
+        print(f"{parser().prog}: {unread}", file=sys.stderr)
+    return 2 if errors else 0

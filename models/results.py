@@ -10,6 +10,13 @@ from typing import Any
 from tinygrad_lite import DataError, checkpoint, nn, optim, plot
 from tinygrad_lite.data import Batches, Split
 from tinygrad_lite.files import write_atomically
+from tinygrad_lite.parallel import World
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the checkpoints of runs in a folder, of whatever format, the latest first."""
+    found = [path for suffix in checkpoint.FORMATS if (path := folder / f"checkpoint{suffix}").is_file()]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 class Run:
@@ -50,11 +57,11 @@ class Run:
         net: nn.Module,
         optimizer: optim.Optimizer,
         batches: Batches,
-        suffix: str = "npz",
+        suffix: str = ".npz",
         every: int | None = None,
         is_first: bool = True,
     ) -> None:
-        self.folder, self.checkpoint = folder, folder / f"checkpoint.{suffix}"
+        self.folder, self.checkpoint = folder, folder / f"checkpoint{suffix}"
         self.net, self.optimizer, self.batches = net, optimizer, batches
         self.every, self.is_first, self.is_saved = every, is_first, False
         self.metrics: dict[str, Any] = {
@@ -113,20 +120,16 @@ class Run:
             checkpoint.save(self.checkpoint, states, {**self.metrics, **progress, "spent": self._seconds()})
         self.is_saved = True
 
-    def load(self, saved: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        """Bring everything to where a checkpoint left it.
-
-        Parameters
-        ----------
-        saved : (states, facts)
-            What `tinygrad_lite.checkpoint.load` has read.
+    def load(self, world: World) -> None:
+        """Bring everything to where the checkpoint left it, which the first rank reads for all.
 
         Raises
         ------
         DataError
-            If it belongs to a run with other options, to one of more epochs, or to no run of this program.
+            If there is none, or it belongs to a run with other options, to one of more epochs, or to no run of this
+            program.
         """
-        states, facts = saved
+        states, facts = world.of_first(self._read)
         try:
             before, now = ({"data": m["data"], **m["config"]} for m in (facts, self.metrics))
             differ = [f"{k} was {before[k]}, not {now[k]}" for k in now if k != "epochs" and before[k] != now[k]]
@@ -148,6 +151,18 @@ class Run:
         if begun > self.metrics["config"]["epochs"]:
             raise DataError(f"{self.checkpoint} is of {self.place} already: give --epochs {begun} or more to resume it")
         self.is_saved = True
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        others = [path for path in checkpoints_in(self.folder) if path != self.checkpoint]
+        if others and not self.checkpoint.exists():
+            raise DataError(
+                f"{self.checkpoint}: there is no such checkpoint, but {others[0].name} beside it: give its "
+                "--checkpoint-format to resume it"
+            )
+        try:
+            return checkpoint.load(self.checkpoint)
+        except DataError as error:
+            raise DataError(f"{error}. Run without --resume to start anew") from None
 
     def write_metrics(self) -> None:
         """Write ``metrics.json``."""

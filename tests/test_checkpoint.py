@@ -290,7 +290,7 @@ def test_a_newer_version_is_no_damage(path):
 
 
 def test_no_file_and_no_file_at_all(path):
-    assert "there is no such checkpoint, so nothing to resume. Run without --resume" in refusal(path)
+    assert refusal(path).endswith("there is no such checkpoint")
     path.mkdir()
     assert "cannot be read" in refusal(path)
 
@@ -371,7 +371,7 @@ def test_if_the_one_before_is_damaged_too_it_is_not_named(path):
     save_numbered(path, 2)
     for each in (path, checkpoint.previous(path)):
         each.write_bytes(each.read_bytes()[:300])
-    assert refusal(path).endswith("Run without --resume to start anew")
+    assert "previous" not in refusal(path)
 
 
 def test_a_damaged_one_never_takes_the_place_of_a_whole_one(path):
@@ -524,3 +524,18 @@ def test_a_run_stopped_in_the_middle_of_an_epoch_ends_with_the_same_bits(tmp_pat
         for part in ("net", "optimizer"):
             for name, array in getattr(whole, part).state_dict().items():
                 assert same(getattr(fresh, part).state_dict()[name], array), name
+
+
+def test_numbers_of_numpy_among_the_facts_are_kept_and_what_json_lacks_is_named(tmp_path):
+    checkpoint.save(tmp_path / "c.npz", {}, {"loss": np.float32(0.5), "epoch": np.int64(3)})
+    assert checkpoint.load(tmp_path / "c.npz")[1] == {"loss": 0.5, "epoch": 3}
+    with pytest.raises(TypeError, match="facts of a checkpoint are what JSON holds, not ndarray"):
+        checkpoint.save(tmp_path / "c.npz", {}, {"losses": np.ones(2)})
+
+
+@pytest.mark.parametrize("name", ["c.npz", "c.safetensors"])
+def test_a_format_is_checked_without_writing(tmp_path, name):
+    checkpoint.check_format(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="suffix is"):
+        checkpoint.check_format(tmp_path / "c.pickle")

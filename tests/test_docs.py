@@ -82,7 +82,7 @@ def test_the_commands_of_a_user_one_after_the_other_on_a_fresh_machine(tmp_path)
     for command in others:
         done = subprocess.run(["bash", "-c", command], cwd=clone, capture_output=True, text=True)
         assert done.returncode == 0, (command, done.stderr)
-        if "predict" in command:
+        if "mnist predict" in command:
             assert done.stdout.splitlines()[-1].split()[:2] == [".images/digit.png", "6"]
 
 

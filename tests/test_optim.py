@@ -139,9 +139,9 @@ def test_float32_stays_float32_in_a_whole_step(name):
     np.testing.assert_allclose(run(optimizer, p, q, 5), STEPS[name], rtol=1e-4, atol=1e-5)
     for t in (p, q):
         assert t.dtype == t.grad.dtype == np.float32
-    assert {np.asarray(a).dtype for key, a in optimizer.state_dict().items() if not key.startswith("steps")} <= {
-        np.dtype("f4")
-    }
+    assert {
+        np.asarray(a).dtype for key, a in optimizer.state_dict().items() if not key.startswith(("steps", "lr"))
+    } <= {np.dtype("f4")}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,9 @@ def test_float32_stays_float32_with_numpy_numbers_as_options(make):
     optimizer = make([p, q])
     run(optimizer, p, q, 2)
     assert p.dtype == np.float32
-    assert {a.dtype for key, a in optimizer.state_dict().items() if not key.startswith("steps")} == {np.dtype("f4")}
+    assert {a.dtype for key, a in optimizer.state_dict().items() if not key.startswith(("steps", "lr"))} == {
+        np.dtype("f4")
+    }
 
 
 @each
@@ -286,7 +288,9 @@ def test_loading_converts_to_the_parameters_type():
     p, q = parameters(np.float32)
     optimizer = SGD([p, q], lr=0.1, momentum=0.9)
     optimizer.load_state_dict({"momentum.0": np.ones(2), "momentum.1": [1.0, 2.0]})
-    assert {a.dtype for key, a in optimizer.state_dict().items() if not key.startswith("steps")} == {np.dtype("f4")}
+    assert {a.dtype for key, a in optimizer.state_dict().items() if not key.startswith(("steps", "lr"))} == {
+        np.dtype("f4")
+    }
 
 
 @pytest.mark.parametrize(
@@ -391,3 +395,14 @@ def test_parameters_must_be_tensors_that_require_gradients(make, params, error, 
 def test_options_are_validated(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make(parameters())
+
+
+def test_a_learning_rate_that_was_changed_is_kept_and_loaded():
+    p = tg.Tensor([1.0], requires_grad=True)
+    optimizer = tg.optim.SGD([p], lr=0.5)
+    optimizer.lr *= 0.25
+    other = tg.optim.SGD([p], lr=3.0)
+    other.load_state_dict(optimizer.state_dict())
+    assert (other.lr, type(other.lr)) == (0.125, float)
+    other.load_state_dict({})
+    assert other.lr == 0.125

@@ -72,7 +72,7 @@ def save(path: str | os.PathLike[str], states: Mapping[str, Mapping[str, Any]], 
     encode, _ = _format_of(path)
     arrays = {part: {name: _stored(part, name, x) for name, x in state.items()} for part, state in states.items()}
     # What JSON makes of them, so that the digest is of what will be loaded.
-    plain: Facts = json.loads(json.dumps(dict(facts), allow_nan=False))
+    plain: Facts = json.loads(json.dumps(dict(facts), allow_nan=False, default=_python_number))
     header = {
         "version": VERSION,
         "sha256": _digest(VERSION, arrays, plain),
@@ -112,11 +112,11 @@ def load(path: str | os.PathLike[str]) -> tuple[States, Facts]:
     except _WrittenByNewer as error:
         raise DataError(f"{path}: {error}") from None
     except _Refused as error:
-        advice, before = "Run without --resume to start anew", previous(path)
+        advice, before = "", previous(path)
         if _is_whole(before):
             move = f"mv {shlex.quote(str(before))} {shlex.quote(str(path))}"
-            advice = f"The one before it, {before}, is whole: `{move}` to continue from it"
-        raise DataError(f"{path}: {error}. {advice}") from None
+            advice = f". The one before it, {before}, is whole: `{move}` to continue from it"
+        raise DataError(f"{path}: {error}{advice}") from None
 
 
 def previous(path: str | os.PathLike[str]) -> Path:
@@ -125,12 +125,33 @@ def previous(path: str | os.PathLike[str]) -> Path:
     return path.with_suffix(f".previous{path.suffix}")
 
 
+def check_format(path: str | os.PathLike[str]) -> None:
+    """See that a checkpoint can be written under a name, before there is anything to lose.
+
+    Raises
+    ------
+    ValueError
+        If its suffix is of no format.
+    MissingExtra
+        If the package for it is not installed.
+    """
+    encode, _ = _format_of(Path(path))
+    encode({}, "")
+
+
+def _python_number(x: Any) -> Any:
+    """Return a number of NumPy's, which JSON does not know, as one of Python's."""
+    if isinstance(x, np.generic):
+        return x.item()
+    raise TypeError(f"the facts of a checkpoint are what JSON holds, not {type(x).__name__}: {x!r:.60}")
+
+
 def _read(path: Path) -> tuple[States, Facts]:
     _, decode = _format_of(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise _Refused("there is no such checkpoint, so nothing to resume") from None
+        raise _Refused("there is no such checkpoint") from None
     except OSError as error:
         raise _Refused(f"it cannot be read ({error.strerror})") from None
     try:
@@ -248,13 +269,13 @@ def _safetensors() -> Any:
     return extra("safetensors.numpy", "interop", "a .safetensors checkpoint, unlike an .npz one,")
 
 
-_FORMATS: dict[str, tuple[Callable[[Arrays, str], bytes], Callable[[bytes], tuple[str, Arrays]]]] = {
+FORMATS: dict[str, tuple[Callable[[Arrays, str], bytes], Callable[[bytes], tuple[str, Arrays]]]] = {
     ".npz": (_to_npz, _from_npz),
     ".safetensors": (_to_safetensors, _from_safetensors),
 }
 
 
 def _format_of(path: Path) -> tuple[Callable[[Arrays, str], bytes], Callable[[bytes], tuple[str, Arrays]]]:
-    if path.suffix not in _FORMATS:
-        raise ValueError(f"{path}: a checkpoint's suffix is {' or '.join(_FORMATS)}, not {path.suffix!r}")
-    return _FORMATS[path.suffix]
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: a checkpoint's suffix is {' or '.join(FORMATS)}, not {path.suffix!r}")
+    return FORMATS[path.suffix]

@@ -96,13 +96,15 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} must define _update(i, p, g), which changes p.data in place")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of what the next step depends on, by name and number of the parameter: ``momentum.0``."""
-        return {
-            f"{name}.{i}": np.array(moved(x, "cpu")) for name, values in self.state.items() for i, x in values.items()
-        }
+        """Return a copy of what may change from step to step.
+
+        It is the learning rate, ``lr``, and what is kept of each parameter, by its number: ``momentum.0``.
+        """
+        state = {f"{name}.{i}": moved(x, "cpu") for name, values in self.state.items() for i, x in values.items()}
+        return {name: np.array(x) for name, x in {"lr": self.lr, **state}.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the state to what `state_dict` returned.
+        """Set the state to what `state_dict` returned; without ``lr`` in it, the learning rate stays.
 
         Raises
         ------
@@ -117,10 +119,13 @@ class Optimizer:
             for name in self.state
             for i in numbers
         }
+        if "lr" in state:
+            places["lr"] = np.zeros(())
         loaded = fitted(state, places, self)
+        # Python's numbers adapt to float32; NumPy's would make float64 of it.
+        self.lr = float(loaded.get("lr", self.lr))
         self.state = {name: {i: loaded[f"{name}.{i}"] for i in numbers} for name in self.state}
         if "steps" in self.state:
-            # Python's numbers adapt to float32; NumPy's would make float64 of it.
             self.state["steps"] = {i: int(steps) for i, steps in self.state["steps"].items()}
 
 

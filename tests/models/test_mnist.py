@@ -92,7 +92,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(small, tmp_path, shuffle):
 
 def test_resuming_needs_a_checkpoint_of_the_same_run(small, tmp_path, capsys):
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume"]) == 2
-    assert "nothing to resume" in capsys.readouterr().err
+    assert "no such checkpoint. Run without --resume to start anew" in capsys.readouterr().err
     run(tmp_path, "--epochs", "1")
     capsys.readouterr()
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume", "--hidden", "7", "--lr", "0.1"]) == 2

@@ -154,3 +154,24 @@ def test_what_a_killed_run_has_left_half_written_goes_at_the_next_start(small, t
     left.write_bytes(b"half of it")
     run(tmp_path, "--lr", "0.1")
     assert not left.exists()
+
+
+def test_a_format_whose_package_is_missing_is_refused_before_training(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--checkpoint-format", "safetensors"]) == 2
+    out, err = capsys.readouterr()
+    assert "pip install 'tinygrad_lite[interop]'" in err
+    assert (out, err.count("\n")) == ("", 1)
+
+
+def test_a_checkpoint_of_the_other_format_is_named(small, tmp_path, capsys):
+    run(tmp_path, "--lr", "0.1")
+    other = ["--out", str(tmp_path), "--data", "mnist", "--resume", "--checkpoint-format", "safetensors"]
+    assert mnist.main(other) == 2
+    assert "but checkpoint.npz beside it: give its --checkpoint-format" in capsys.readouterr().err
+
+
+def test_starting_anew_says_what_it_replaces(small, tmp_path, capsys):
+    run(tmp_path, "--lr", "0.1")
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--epochs", "1"]) == 0
+    assert f"starting anew: this run replaces the one in {tmp_path}" in capsys.readouterr().out

@@ -82,9 +82,9 @@ def _decoded(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
 
     try:
         return imread(io.BytesIO(content), format="any")  # seen from the content, as any but "png" means
-    except Exception as error:  # damage shows as errors of many kinds
+    except Exception:  # damage shows as errors of many kinds
         remedy = "Save the picture as a PNG file."
-        raise file_error(path, "a picture or an IDX file", f"what cannot be read as one ({error})", remedy) from None
+        raise file_error(path, "a picture or an IDX file", "something else or a damaged one", remedy) from None
 
 
 def _grey(picture: NDArray[Any]) -> Floats:

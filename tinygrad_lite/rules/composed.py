@@ -83,9 +83,9 @@ def matmul(a: Any, b: Any) -> Any:
 @answers(np.dot)
 def dot(a: Any, b: Any) -> Any:
     """Sum over the last axis of ``a`` and the second to last (or only) one of ``b``."""
-    a, b = array_like(a), array_like(b)
-    if not a.shape or not b.shape:
+    if not np.ndim(a) or not np.ndim(b):
         return a * b
+    a, b = array_like(a), array_like(b)
     if len(a.shape) <= 2 and len(b.shape) <= 2:
         return matmul(a, b)
     return tensordot(a, b, axes=(-1, -2 if len(b.shape) > 1 else -1))
@@ -100,8 +100,7 @@ def outer(a: Any, b: Any) -> Any:
 @answers(np.inner)
 def inner(a: Any, b: Any) -> Any:
     """Sum over the last axes of both."""
-    a, b = array_like(a), array_like(b)
-    return a * b if not a.shape or not b.shape else tensordot(a, b, axes=(-1, -1))
+    return tensordot(a, b, axes=(-1, -1)) if np.ndim(a) and np.ndim(b) else a * b
 
 
 @answers(np.tensordot)
