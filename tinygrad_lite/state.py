@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .device import moved
 from .dtypes import raw
+
+T = TypeVar("T")
 
 
 def misnamed(state: Iterable[str], expected: Iterable[str]) -> list[str]:
@@ -16,6 +18,22 @@ def misnamed(state: Iterable[str], expected: Iterable[str]) -> list[str]:
     state, expected = list(state), list(expected)
     missing = [f"missing {name}" for name in expected if name not in state]
     return missing + [f"unexpected {name}" for name in state if name not in expected]
+
+
+def by_path(found: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """Return what was found by its path.
+
+    Raises
+    ------
+    ValueError
+        If a path leads to two things, so that only one of them could be saved.
+    """
+    paths: dict[str, T] = {}
+    for path, x in found:
+        if path in paths:
+            raise ValueError(f"two parts of the model have the path {path!r}: rename an attribute or a key")
+        paths[path] = x
+    return paths
 
 
 def expect_no_problems(problems: list[str], owner: object) -> None:

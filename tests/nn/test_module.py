@@ -401,5 +401,26 @@ def test_a_whole_training_step_stays_in_float32():
     assert loss.dtype == np.float32
     assert {p.dtype for p in net.parameters()} == {np.dtype(np.float32)}
     assert {p.grad.dtype for p in net.parameters() if p.grad is not None} == {np.dtype(np.float32)}
-    arrays = [a for key, a in optimizer.state_dict().items() if not key.startswith("steps")]
+    arrays = [a for key, a in optimizer.state_dict().items() if not key.startswith(("steps", "lr"))]
     assert {a.dtype for a in arrays} == {np.dtype(np.float32)}
+
+
+def test_two_tensors_of_one_path_are_refused_where_one_would_be_lost():
+    net = nn.Module()
+    net.parts = {"x.y": tg.Tensor([1.0]), "x": {"y": tg.Tensor([2.0])}}
+    for save in (net.state_dict, lambda: net.load_state_dict({"parts.x.y": np.ones(1)})):
+        with pytest.raises(ValueError, match=r"two parts of the model have the path 'parts\.x\.y'"):
+            save()
+    net.parts = {1: np.random.default_rng(0), "1": np.random.default_rng(1)}
+    with pytest.raises(ValueError, match=r"the path 'parts\.1'"):
+        net.random_state()
+
+
+def test_a_shared_tensor_takes_one_value():
+    net = nn.Module()
+    net.a = net.b = tg.Tensor([1.0])
+    with pytest.raises(ValueError, match="b is another than a, which is the same Tensor"):
+        net.load_state_dict({"a": np.array([2.0]), "b": np.array([3.0])})
+    assert net.a.item() == 1
+    net.load_state_dict({"a": np.array([2.0]), "b": np.array([2.0])})
+    assert net.a.item() == 2

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..device import moved
 from ..errors import ShapeError
-from ..state import expect_no_problems, fitted, misnamed
+from ..state import by_path, expect_no_problems, fitted, misnamed
 from ..tensor import Tensor
 from ..text import table
 
@@ -102,7 +102,7 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy of every Tensor's array, by path."""
-        return {name: np.array(moved(tensor.data, "cpu")) for name, tensor in self._named_tensors()}
+        return {name: np.array(moved(tensor.data, "cpu")) for name, tensor in by_path(self._named_tensors()).items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set every Tensor from arrays such as `state_dict` returned.
@@ -116,10 +116,18 @@ class Module:
         ------
         ValueError
             If paths are missing or unknown, shapes differ, or values are no numbers or of a type that does not
-            convert, such as complex ones to real ones: all are listed, and nothing is changed.
+            convert, such as complex ones to real ones, or two paths of one Tensor have different ones: all are
+            listed, and nothing is changed.
         """
-        tensors = dict(self._named_tensors())
+        tensors = by_path(self._named_tensors())
         arrays = fitted(state, {name: tensor.data for name, tensor in tensors.items()}, self)
+        first = {tensor: name for name, tensor in reversed(tensors.items())}
+        differing = [
+            f"{name} is another than {first[tensor]}, which is the same Tensor"
+            for name, tensor in tensors.items()
+            if first[tensor] != name and not np.array_equal(arrays[name], arrays[first[tensor]], equal_nan=True)
+        ]
+        expect_no_problems(differing, self)
         for name, tensor in tensors.items():
             tensor.data = arrays[name]
 
@@ -128,7 +136,7 @@ class Module:
 
         Generators are found where Tensors are. One that is shared has one state, by its first path.
         """
-        return {name: _plain(_state_of(generator)) for name, generator in self._named_generators()}
+        return {name: _plain(_state_of(generator)) for name, generator in by_path(self._named_generators()).items()}
 
     def load_random_state(self, state: Mapping[str, Any]) -> None:
         """Set every random generator, in place, to draw what it would have drawn when `random_state` returned this.
@@ -144,7 +152,7 @@ class Module:
             If paths are missing or unknown, or a state is none of its generator: all are listed, and nothing is
             changed.
         """
-        generators = dict(self._named_generators())
+        generators = by_path(self._named_generators())
         problems = misnamed(state, generators)
         for name, generator in generators.items():
             if name in state:
