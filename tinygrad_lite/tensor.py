@@ -194,7 +194,8 @@ class Tensor(Node):
                     "example by .sum() or .mean(), or pass gradient= of the same shape"
                 )
             # A scalar where it can be: arithmetic with one is several times faster than with a 0-d array.
-            one = self.dtype.type(1) if type(self._data) in HOST_TYPES and not self.shape else np.ones_like(self._data)
+            is_number = not self.shape and self.device == "cpu"
+            one = self.dtype.type(1) if is_number else np.ones_like(self._data)
             seed = constant(one) if create_graph else one
         else:
             seed = cotangent(gradient, self, keep_history=create_graph)
