@@ -60,7 +60,7 @@ def suite_notices(mutant: Mutant) -> bool:
 
 def suite_passes() -> bool:
     """Run the tests in this process, quietly and up to the first that fails."""
-    options = ["-x", "--tb=no", "-n", "0", "-p", "no:cacheprovider", "--rootdir", str(ALL_TESTS.parent)]
+    options = ["-x", "--tb=no", "-p", "no:cacheprovider", "--rootdir", str(ALL_TESTS.parent)]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # what the run before imported is there already
     with contextlib.redirect_stdout(io.StringIO()):
         return pytest.main([*options, *map(str, TESTS)]) == pytest.ExitCode.OK
