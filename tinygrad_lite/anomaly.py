@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .callers import users_line
 from .errors import expect
+from .flags import Block, Flag
 from .rules import Rule, elementwise
 
-_on: ContextVar[bool] = ContextVar("on", default=False)
+detectors = Flag("detecting", default=False)
 
 
-class _Detectors:
-    """How many blocks of `detect_anomaly` are open, in all threads: what every operation can afford to look at."""
-
-    __slots__ = ("lock", "open")
-
-    def __init__(self) -> None:
-        self.open = 0
-        self.lock = threading.Lock()
-
-    def add(self, n: int) -> None:
-        with self.lock:
-            self.open += n
-
-
-detectors = _Detectors()
-
-
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+def detect_anomaly() -> Block:
     """Stop at the first NaN or infinity, forward or backward: a context manager, and as a decorator with brackets.
 
     Every result and every cotangent is looked at, in the current thread and asynchronous task, which takes time: use it
@@ -58,18 +38,12 @@ def detect_anomaly() -> Iterator[None]:
     Traceback (most recent call last):
     FloatingPointError: log gives -inf at index 1 of shape (2,), from 0.0 (...)
     """
-    token = _on.set(True)
-    detectors.add(1)
-    try:
-        yield
-    finally:
-        detectors.add(-1)
-        _on.reset(token)
+    return Block(detectors, True)
 
 
 def is_detecting() -> bool:
     """Return whether the current thread and task are inside of `detect_anomaly`."""
-    return detectors.open > 0 and _on.get()
+    return bool(detectors.open) and detectors.get()
 
 
 def check_result(data: Any, rule: Rule, arrays: Sequence[Any], names: Sequence[str | None]) -> str | None:

@@ -6,17 +6,18 @@ It knows rules and nodes; what flows through the rules is arrays or nodes, as th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence, Set
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Sequence, Set
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .anomaly import check_cotangent, is_detecting
 from .errors import GraphError, ShapeError
+from .flags import Block, Flag
 from .rules import Rule
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Clock:
@@ -33,28 +34,35 @@ class _Clock:
 
 clock = _Clock()
 
-_recording: ContextVar[bool] = ContextVar("recording", default=True)
+_recording = Flag("recording", default=True)
 is_recording = _recording.get
 
 
-@contextmanager
-def recording(on: bool) -> Iterator[None]:
+def recording(on: bool) -> Block:
     """Record operations, or do not, within a ``with`` block: in the current thread and asynchronous task only."""
-    token = _recording.set(on)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
+    return Block(_recording, on)
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Record no operations: a context manager, and as ``@no_grad()`` a decorator.
+@overload
+def no_grad() -> Block: ...
+@overload
+def no_grad(function: F) -> F: ...
+def no_grad(function: Any = None) -> Any:
+    """Record no operations: a context manager, and a decorator of functions, generators and coroutines.
 
     Results do not require gradients, and no memory is held for a backward pass.
+
+    Examples
+    --------
+    >>> import tinygrad_lite as tg
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     w -= 0.5
+    >>> w
+    Tensor([0.5, 1.5], dtype=float32, requires_grad=True)
     """
-    with recording(False):
-        yield
+    block = recording(False)
+    return block if function is None else block(function)
 
 
 class Operation:
