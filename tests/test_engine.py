@@ -473,7 +473,13 @@ def write(t):
         t[...] = 7
 
 
-changes = pytest.mark.parametrize("change", [assign, augment, write])
+def subtract(t):
+    with tg.no_grad():
+        t -= 1
+
+
+changes = pytest.mark.parametrize("change", [assign, augment, write, subtract])
+changes_in_place = pytest.mark.parametrize("change", [augment, write, subtract])
 
 READS_X = {
     "x * w by w": lambda x, w: x * w,
@@ -487,7 +493,7 @@ READS_X = {
 }
 
 
-@changes
+@changes_in_place
 @pytest.mark.parametrize("name", READS_X)
 def test_changing_an_input_that_a_derivative_reads_is_noticed(name, change):
     x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
@@ -497,7 +503,50 @@ def test_changing_an_input_that_a_derivative_reads_is_noticed(name, change):
         y.backward()
 
 
-@changes
+@pytest.mark.parametrize("name", READS_X)
+def test_an_input_with_new_data_is_differentiated_at_the_old_ones_which_are_still_there(name):
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    expected = tg.grad(lambda x: READS_X[name](x, w).sum())(x).tolist()
+    y = READS_X[name](x, w).sum()
+    assign(x)
+    y.backward()
+    assert x.grad.tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["x * w by w", "x**3", "sin"])
+def test_new_data_of_an_input_are_noticed_where_its_node_is_differentiated_by_again(name):
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = READS_X[name](x, w).sum()
+    assign(x)
+    with pytest.raises(tg.GraphError, match=r"shape \(2,\) was changed"):
+        y.backward(create_graph=True)
+
+
+def test_old_data_that_were_changed_before_they_were_replaced_are_noticed():
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = (x * w).sum()
+    augment(x)
+    assign(x)
+    with pytest.raises(tg.GraphError, match="changed in place after multiply"):
+        y.backward()
+    y = (x * w).sum()
+    view = x.detach()
+    assign(x)
+    augment(view)
+    with pytest.raises(tg.GraphError, match="changed in place after multiply"):
+        y.backward()
+
+
+def test_data_replaced_twice_are_refused_since_one_array_of_before_is_remembered():
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = (x * w).sum()
+    assign(x)
+    assign(x)
+    with pytest.raises(tg.GraphError, match="changed in place after multiply"):
+        y.backward()
+
+
+@changes_in_place
 def test_changing_a_constant_input_that_a_derivative_reads_is_noticed(change):
     x, constant = leaf(1.0, 2.0), Tensor(np.array([3.0, 4.0]))
     y = (x * constant).sum()
@@ -602,7 +651,7 @@ def test_a_change_made_through_a_view_is_noticed_or_does_no_harm(change):
     assert w.grad.tolist() == [1, 2]
 
 
-@changes
+@changes_in_place
 def test_only_the_other_operand_of_a_product_is_read(change):
     x, w = Tensor(np.ones((2, 3))), Tensor(np.full((3, 2), 2.0), requires_grad=True)
     y = (x @ w).sum()

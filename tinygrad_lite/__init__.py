@@ -9,7 +9,7 @@ from .explain import explain
 from .gradcheck import GradientMismatch, KinkWarning, gradcheck, prove
 from .interop import ExportError, export_onnx, load_safetensors, save_safetensors
 from .jit import JitWarning, jit
-from .tensor import Tensor
+from .tensor import GradientWarning, Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "DeviceError",
     "ExportError",
     "GradientMismatch",
+    "GradientWarning",
     "GraphError",
     "JitError",
     "JitWarning",

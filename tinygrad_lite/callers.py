@@ -35,6 +35,16 @@ def is_users(frame: FrameType) -> bool:
     return module in sys.modules and not is_library(module)
 
 
+def frames_to_user() -> int:
+    """Return the stacklevel at which a warning raised by the caller points at the line that called this package."""
+    level = 0
+    for frame in frames():
+        if not f"{frame.f_globals.get('__name__')}.".startswith(f"{OURS}."):
+            break
+        level += 1
+    return level
+
+
 def users_line() -> str | None:
     """Return the user's line that is being executed, as file, number and text; None if there is none."""
     for frame in frames():

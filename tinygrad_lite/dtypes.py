@@ -6,7 +6,6 @@ meet. Two Tensors of different floating types give the larger one, with a warnin
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from numbers import Real
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .callers import frames_to_user
 from .engine import Node
 from .errors import ShapeError
 from .rules import Rule
@@ -70,7 +70,7 @@ def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
                 f"{rule.name}: Tensors of {' and '.join(sorted(map(str, floating)))} meet, and the result is {dtype}: "
                 "convert one of them with .astype() to choose",
                 PrecisionWarning,
-                stacklevel=_frames_to_caller(),
+                stacklevel=frames_to_user(),
             )
         inputs = tuple(_converted(x, dtype) for x in inputs)
     return inputs, [raw(x) for x in inputs]
@@ -85,14 +85,6 @@ def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
     return x if x.dtype == dtype else x.astype(dtype)
 
 
-def _frames_to_caller() -> int:
-    """Return the stacklevel at which a warning raised by the caller points outside this package."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__ or ""):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
 def operand(x: Any, rule: Rule | None = None) -> Any:
     """Return a constant operand as something the rules work on: a number or an array."""
     if isinstance(x, (Node, Real)) and not isinstance(x, np.generic):
@@ -105,24 +97,24 @@ def operand(x: Any, rule: Rule | None = None) -> Any:
     return array
 
 
-def as_array(data: Any) -> Any:
-    """Return an array with the given content, sharing its memory where it is an array already."""
+def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:
+    """Return an array with the given content and type, sharing its memory where it is such an array already."""
     data = raw(data)
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
     elif hasattr(data, "__array_function__"):
-        return data
+        return data if dtype is None else data.astype(dtype, copy=False)
     else:
         try:
             array = np.asarray(data)
         except ValueError as error:
             raise ShapeError(f"a Tensor needs rows of equal length: {error}") from None
-        if array.dtype == np.float64:
+        if array.dtype == np.float64 and dtype is None:
             # Python's floats adapt to the arrays among them, or to the default.
             array = array.astype(np.result_type(*(_dtypes_in(data) or [_default_dtype]), 0.0))
     if array.dtype.kind not in "biufc":
         raise TypeError(f"a Tensor holds numbers, not {type(data).__name__}: {data!r:.60}")
-    return array
+    return array if dtype is None else array.astype(dtype, copy=False)
 
 
 ALIGNMENT = 64  # bytes: a line of the cache, and the longest vector of the processor
@@ -137,6 +129,12 @@ def owned(array: Any) -> Any:
     copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def is_owned(array: Any) -> bool:
+    """Return whether an array is one that `owned` made, so that nobody else's changes with it."""
+    memory = getattr(array, "base", None)
+    return isinstance(memory, np.ndarray) and memory.dtype == np.uint8 and memory.size == array.nbytes + ALIGNMENT
 
 
 def _dtypes_in(data: Any) -> list[np.dtype[Any]]:

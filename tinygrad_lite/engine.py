@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Sequence, Set
+from contextvars import ContextVar
 from heapq import heapify, heappop, heappush
-from typing import Any, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
@@ -65,6 +66,30 @@ def no_grad(function: Any = None) -> Any:
     return block if function is None else block(function)
 
 
+class Evaluation:
+    """A function being evaluated in order to be differentiated.
+
+    Attributes
+    ----------
+    current : ContextVar of Evaluation or None
+        The innermost one, in the current thread and task.
+    was_taken : bool
+        Whether a value was taken out of its graph on purpose, as by ``.item()``.
+    """
+
+    current: ContextVar[Evaluation | None] = ContextVar("evaluation", default=None)
+
+    def __init__(self) -> None:
+        self.was_taken = False
+
+    def __enter__(self) -> Self:
+        self._token = self.current.set(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.current.reset(self._token)
+
+
 class Operation:
     """How a node came about: the rule, what it was applied to, and when.
 
@@ -101,12 +126,29 @@ class Operation:
 
 
 class Memory:
-    """What several nodes may share, such as a Tensor and its transpose: ``changed`` is the tick of its last change."""
+    """What several nodes may share, such as a Tensor and its transpose.
 
-    __slots__ = ("changed",)
+    Attributes
+    ----------
+    changed : int
+        The tick of its last change in place.
+    is_shared : bool
+        Whether another node has been given it, too.
+    since : int
+        The tick at which it became its node's, in the place of other memory.
+    before : Memory or None
+        That other memory, which operations older than ``since`` may still read. One is kept, no chain of them.
+    written : array or None
+        Which part of a shared one the last change was about; None for all of it.
+    """
+
+    __slots__ = ("before", "changed", "is_shared", "since", "written")
 
     def __init__(self) -> None:
-        self.changed = 0
+        self.changed = self.since = 0
+        self.is_shared = False
+        self.before: Memory | None = None
+        self.written: Any = None
 
 
 class Node:
@@ -114,31 +156,46 @@ class Node:
 
     Attributes
     ----------
-    requires_grad : bool
-        Whether a sweep carries cotangents to it.
     operation : Operation or None
         What it came from; None for a leaf.
     memory : Memory or None
         Where changes in place are noted; None while it shares its memory with no other node and has not changed.
     """
 
-    __slots__ = ("_data", "memory", "operation", "requires_grad")
+    # What every operation reads is a slot: a property would take as long as a tenth of a small operation.
+    __slots__ = ("_data", "_requires_grad", "memory", "operation")
 
     _data: Any
-    requires_grad: bool
+    _requires_grad: bool
     operation: Operation | None
     memory: Memory | None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a sweep carries cotangents to it."""
+        return self._requires_grad
 
     def shared_memory(self) -> Memory:
         """Return the memory, for another node to share."""
         if self.memory is None:
             self.memory = Memory()
+        self.memory.is_shared = True
         return self.memory
 
-    def mark_changed(self) -> None:
-        """Note that the value was changed in place."""
-        memory = self.memory or self.shared_memory()
-        memory.changed = clock.last_change = clock.tick()
+    def mark_changed(self, part: Any = None) -> None:
+        """Note that the value, or a part of it, was changed in place."""
+        if self.memory is None:
+            self.memory = Memory()
+        self.memory.written = part
+        self.memory.changed = clock.last_change = clock.tick()
+
+    def mark_replaced(self) -> None:
+        """Note that the value lies in other memory now; what it was before has not changed thereby."""
+        before = self.memory or Memory()
+        before.before = None
+        self.memory = Memory()
+        self.memory.before = before
+        self.memory.since = clock.last_change = clock.tick()
 
     # By identity: a node's `==` compares elements.
     __hash__ = object.__hash__
@@ -231,11 +288,15 @@ def sweep(
         else:
             output, values = y._data, arrays
         if clock.last_change > operation.time:
-            output = _unless_changed(output, y, operation)
-            values = [_unless_changed(value, x, operation) for value, x in zip(values, inputs, strict=True)]
+            _refuse_younger(inputs, operation)
+            output = _unless_changed(output, y, operation, is_kept=False)
+            values = [
+                _unless_changed(value, x, operation, is_kept=not as_nodes)
+                for value, x in zip(values, inputs, strict=True)
+            ]
         vjps = operation.rule.vjps
         for k, x in enumerate(inputs):
-            if isinstance(x, Node) and x.requires_grad and (on_path is None or x in on_path):
+            if isinstance(x, Node) and x._requires_grad and (on_path is None or x in on_path):
                 array = arrays[k]
                 try:
                     dx = vjps[k].pull_back(g, output, k, values, params)
@@ -261,10 +322,28 @@ def sweep(
     return cotangents
 
 
-def _unless_changed(value: Any, node: Any, operation: Operation) -> Any:
-    """Return a value that a rule may read, or what stands for it if it has changed since the operation used it."""
+def _refuse_younger(inputs: Sequence[Any], operation: Operation) -> None:
+    """Refuse an input that has become another value since: it carries the history of that one now."""
+    for x in inputs:
+        if isinstance(x, Node) and _time(x) > operation.time:
+            raise GraphError(
+                f"a Tensor of shape {x._data.shape} was changed by +=, or one of its kind, after {operation.rule.name} "
+                "used it: write x = x + …, which leaves the old value as it is"
+            )
+
+
+def _unless_changed(value: Any, node: Any, operation: Operation, is_kept: bool) -> Any:
+    """Return a value that a rule may read, or what stands for it if it has changed since the operation used it.
+
+    The operation has kept the arrays of its inputs, so these are right also if their nodes have other arrays now.
+    """
     memory = node.memory if isinstance(node, Node) else None
-    return value if memory is None or memory.changed <= operation.time else _Changed(value, operation.rule.name)
+    if memory is None:
+        return value
+    if is_kept and memory.since > operation.time:
+        memory = memory.before
+    is_old = memory is not None and max(memory.changed, memory.since) <= operation.time
+    return value if is_old else _Changed(value, operation.rule.name)
 
 
 class _Changed(NDArrayOperatorsMixin):
@@ -306,12 +385,12 @@ def _between(outputs: Sequence[Node], sources: Set[Node]) -> set[Node]:
 
 def _ancestors(outputs: Sequence[Node], since: int) -> set[Node]:
     """Return outputs and the nodes they depend on that require gradients, none behind those born at ``since``."""
-    found = {y for y in outputs if y.requires_grad}
+    found = {y for y in outputs if y._requires_grad}
     stack = list(found)
     while stack:
         operation = stack.pop().operation
         if operation is not None and operation.time >= since:
-            new = {x for x in operation.inputs or () if isinstance(x, Node) and x.requires_grad} - found
+            new = {x for x in operation.inputs or () if isinstance(x, Node) and x._requires_grad} - found
             found |= new
             stack += new
     return found

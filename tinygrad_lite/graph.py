@@ -234,7 +234,7 @@ def _has_a_name(operand: Any) -> bool:
 def bare_node(array: Any, requires_grad: bool) -> Node:
     """Return a node without history."""
     node = Node()
-    node._data, node.requires_grad, node.memory, node.operation = array, requires_grad, None, None
+    node._data, node._requires_grad, node.memory, node.operation = array, requires_grad, None, None
     return node
 
 

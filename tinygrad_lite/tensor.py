@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import inspect
+import operator
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from .anomaly import check_result, detectors, is_detecting
-from .device import HOST_TYPES, device_of, mixing_error, moved
-from .dtypes import as_array, in_one_dtype, of_whole_numbers, operand, owned, raw
-from .engine import Node, Operation, is_recording, sweep
+from .callers import frames_to_user
+from .device import HOST_TYPES, device_of, is_array, mixing_error, moved
+from .dtypes import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
+from .engine import Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
 from .text import numpy_name
+
+# Several threads may add to one leaf's gradient.
+_adding_up = threading.RLock()
+
+
+class GradientWarning(UserWarning):
+    """A number was taken out of a graph, and no gradient flows through it."""
 
 
 class Tensor(Node):
@@ -44,7 +55,8 @@ class Tensor(Node):
     Raises
     ------
     TypeError
-        If the data are not numbers, or require a gradient and are not of a floating type.
+        If the data are not numbers, or require a gradient and are not of a floating type, or are a Tensor whose
+        history would be lost.
 
     Examples
     --------
@@ -56,44 +68,74 @@ class Tensor(Node):
     Tensor([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "grad", "name")
+    __slots__ = ("__weakref__", "grad", "name", "taken")
 
     grad: Tensor | None
     name: str | None
+    taken: int  # of a view: when the memory it shows had last changed as it was taken
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
-        array = as_array(data)
-        if dtype is not None:
-            array = array.astype(dtype, copy=False)
-        if requires_grad and array.dtype.kind != "f":
+        if isinstance(data, Tensor) and data._requires_grad and is_recording():
             raise TypeError(
-                f"only real floating numbers can require a gradient, not {array.dtype}: pass dtype='float32'"
+                "Tensor(x) of a Tensor that requires a gradient would cut its history, and nothing would be learnt "
+                "through it: use x as it is, or x.detach() if that is meant"
             )
+        array = as_array(data, dtype)
+        if requires_grad:
+            _expect_floating(array.dtype)
         self._data = owned(array) if requires_grad else array
-        self.requires_grad = requires_grad
+        self._requires_grad = bool(requires_grad)
         self.operation = None
         self.memory = None
+        if isinstance(data, Tensor) and data._data is array and not requires_grad:
+            self.memory = data.shared_memory()
+            self.taken = self.memory.changed
         self.grad = None
         self.name = name
 
     @property
     def data(self) -> Any:
         """The raw array. Assigning, also by ``t.data -= …``, counts as a change in place; writing into it does not."""
+        note_taken(self)
         if isinstance(self._data, np.generic):
             self._data = np.asarray(self._data)
         return self._data
 
     @data.setter
     def data(self, value: Any) -> None:
-        if value is not self._data:
-            value = as_array(value)
-            if self.requires_grad and value.dtype.kind != "f":
-                raise TypeError(f"a Tensor that requires a gradient holds floating numbers, not {value.dtype}")
-            self._data = owned(value) if self.requires_grad else value
-            self.memory = None
-        self.mark_changed()
+        if value is self._data:
+            self.mark_changed()
+            return
+        if not hasattr(value, "dtype"):
+            value = as_array(value, self.dtype)  # Python's numbers adapt to the type that is there
+        value = as_array(value)
+        if self._requires_grad:
+            _expect_floating(value.dtype)
+        self._data = owned(value) if self._requires_grad else value
+        self.mark_replaced()
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are wanted by this Tensor: of a leaf it may be set, and then it owns its memory."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value == self._requires_grad:
+            return
+        if self.operation is not None:
+            raise GraphError(
+                f"whether a result, here of {self.operation.rule.name}, requires a gradient follows from what it was "
+                "computed from: use its .detach()"
+            )
+        if value:
+            _expect_floating(self.dtype)
+            if not is_owned(self._data):
+                self._data = owned(self._data)
+                self.mark_replaced()
+        self._requires_grad = bool(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -143,24 +185,28 @@ class Tensor(Node):
 
     def numpy(self) -> Any:
         """Return a read-only view of the array, of a GPU's a copy; no gradient flows through it."""
+        note_taken(self)
         view = moved(self.data, "cpu").view()
         view.flags.writeable = False
         return view
 
     def item(self) -> Any:
-        """Return the only element as a Python number."""
+        """Return the only element as a Python number; no gradient flows through it."""
         if self.size != 1:
-            raise ShapeError(f"item() needs a Tensor of one element, but this one has shape {self.shape}")
+            raise ShapeError(f"item(), or a number, needs a Tensor of one element, but this one has shape {self.shape}")
+        note_taken(self)
         return self._data.item()
 
     def tolist(self) -> Any:
-        """Return the elements as nested lists of Python numbers."""
+        """Return the elements as nested lists of Python numbers; no gradient flows through them."""
+        note_taken(self)
         return self._data.tolist()
 
     def detach(self) -> Tensor:
         """Return a Tensor that shares this one's memory and has no history."""
         y = constant(self._data)
         y.memory = self.shared_memory()
+        y.taken = y.memory.changed
         return y
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
@@ -210,7 +256,8 @@ class Tensor(Node):
             handed_out.add(id(array))
             if not create_graph:
                 g = constant(g)
-            leaf.grad = g if leaf.grad is None else leaf.grad + g
+            with _adding_up:
+                leaf.grad = g if leaf.grad is None else leaf.grad + g
 
     @staticmethod
     def __apply_rule__(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
@@ -227,14 +274,32 @@ class Tensor(Node):
         return _call(function, args, kwargs)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
-        if self.requires_grad:
+        if self._requires_grad and is_recording():
             raise TypeError(
-                "turning a Tensor that requires a gradient into an array would lose the gradient: use .numpy() or "
-                ".detach() if that is meant, np.stack to join Tensors"
+                "turning a Tensor that requires a gradient into an array would lose the gradient. Use an operator or a "
+                "function of NumPy's in place of an array's method, a list or an element of an array: x @ w, "
+                "np.dot(x, w), np.stack([a, b]). To look at it, plot or save it, use .numpy()"
             )
         if self.device != "cpu":
             raise DeviceError(f"this Tensor is on {self.device!r}, and is not copied unasked: use .numpy()")
         return np.array(self._data, dtype=dtype, copy=copy)
+
+    # As numbers of Python's, which remember nothing: math.exp(x), a[i] = x and round(x) ask for one.
+
+    def __float__(self) -> float:
+        return float(_number(self))
+
+    def __int__(self) -> int:
+        return int(_number(self))
+
+    def __complex__(self) -> complex:
+        return complex(_number(self))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(_number(self), digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
 
     def __add__(self, other: Any) -> Tensor:
         return apply(elementwise.add, (self, other))
@@ -278,10 +343,86 @@ class Tensor(Node):
         return apply(elementwise.negative, (self,))
 
     def __pos__(self) -> Tensor:
-        return self
+        return self.copy()
 
     def __abs__(self) -> Tensor:
         return apply(elementwise.absolute, (self,))
+
+    def __iadd__(self, other: Any) -> Self:
+        return self._in_place("add", other)
+
+    def __isub__(self, other: Any) -> Self:
+        return self._in_place("sub", other)
+
+    def __imul__(self, other: Any) -> Self:
+        return self._in_place("mul", other)
+
+    def __itruediv__(self, other: Any) -> Self:
+        return self._in_place("truediv", other)
+
+    def __ipow__(self, other: Any) -> Self:
+        return self._in_place("pow", other)
+
+    def __imatmul__(self, other: Any) -> Self:
+        return self._in_place("matmul", other)
+
+    def _in_place(self, name: str, other: Any) -> Self:
+        """Take on another value, for all who hold this Tensor, as ``+=`` asks for.
+
+        Without a gradient in play the memory is written into, as NumPy does; a graph that needs the old value notices.
+        With one, as in ``total += loss``, the Tensor becomes the result, and what it was stays behind in the graph.
+
+        Raises
+        ------
+        GraphError
+            If a gradient would be lost or wrong: says what to write.
+        """
+        is_tracked = is_recording() and (self._requires_grad or (isinstance(other, Tensor) and other._requires_grad))
+        if self.operation is not None and not is_tracked:
+            raise GraphError(
+                f"this Tensor was computed by {self.operation.rule.name}, whose derivative would not belong to what "
+                "augmented assignment, such as +=, makes of it: write x = x + … for x += …, or change x.detach()"
+            )
+        if is_tracked and self._requires_grad and self.operation is None:
+            raise GraphError(
+                "a Tensor that requires a gradient cannot be changed while operations are recorded: write w -= … "
+                "inside no_grad(), to update a parameter, or w = w - … for a new value"
+            )
+        if is_tracked and self.memory is not None and self.memory.is_shared:
+            raise GraphError(
+                "this Tensor shares its memory with another, as a view and the whole do, which augmented assignment "
+                "would change without its history: write x = x + … for x += …"
+            )
+        if not is_tracked:
+            value = operand(raw(other))
+            # A plain array cannot hold what is being recorded: one that nobody else holds is replaced.
+            is_recorded = isinstance(self._data, np.ndarray) and hasattr(type(value), "__traced__")
+            is_alone = self.memory is None or not self.memory.is_shared
+            written = getattr(operator, name if is_recorded and is_alone else f"i{name}")
+            dtype = self.dtype
+            self._change(lambda: setattr(self, "_data", written(self.data, value).astype(dtype, copy=False)), other)
+            return self
+        before = constant(self._data)
+        before._requires_grad, before.operation, before.name = self._requires_grad, self.operation, self.name
+        y = getattr(operator, name)(before, before if other is self else other)
+        if y.shape != self.shape:
+            raise ShapeError(
+                f"a Tensor of shape {self.shape} cannot become a result of shape {y.shape}: write x = x + … for x += …"
+            )
+        if not np.can_cast(y.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"a Tensor of {self.dtype} cannot become a result of {y.dtype}: write Tensor(0.0), not 0")
+        y = y.astype(self.dtype, copy=False)
+        self._data, self._requires_grad, self.operation, self.memory = y._data, True, y.operation, y.memory
+        clock.last_change = y.operation.time
+        return self
+
+    def _change(self, write: Callable[[], Any], value: Any, part: Callable[[], Any] = lambda: None) -> None:
+        """Write into the memory, and note the change, for all graphs and views that hold it."""
+        try:
+            write()
+        except (ValueError, TypeError) as error:
+            raise mixing_error("assignment", {"the Tensor": self, "the value": value}) or error from None
+        self.mark_changed(part() if self.memory is not None and self.memory.is_shared else None)
 
     # Comparison: plain boolean arrays, which have no derivative.
 
@@ -483,11 +624,20 @@ class Tensor(Node):
                 "a value that requires a gradient would lose it when written into a Tensor: build the new value with "
                 "np.where or np.concatenate, or write value.detach()"
             )
-        try:
-            self.data[_raw_index(index)] = raw(value)
-        except (ValueError, TypeError) as error:
-            raise mixing_error("assignment", {"the Tensor": self, "the value": value}) or error from None
-        self.mark_changed()
+        index = _raw_index(index)
+        if isinstance(value, Tensor) and value._data is not self._data and self._overwrote(value):
+            raise GraphError(
+                "the value is a view of this Tensor whose elements were written to since it was taken, as in t[i], "
+                "t[j] = t[j], t[i]: write t[[i, j]] = t[[j, i]] to exchange, t[rng.permutation(len(t))] to shuffle"
+            )
+        self._change(lambda: self.data.__setitem__(index, raw(value)), value, lambda: self.data[index])
+
+    def _overwrote(self, view: Tensor) -> bool:
+        """Return whether the last change was about elements that a view shows, and came after it was taken."""
+        memory = self.memory
+        if memory is None or view.memory is not memory or view.taken == memory.changed or not is_array(view._data):
+            return False
+        return memory.written is None or bool(np.shares_memory(memory.written, view._data))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -512,15 +662,6 @@ class Tensor(Node):
                 "it, cut off from its leaves: copy or pickle .detach()"
             )
         return super().__reduce_ex__(protocol)
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         notes = [
@@ -567,6 +708,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         If the shapes do not fit: names the operation, the shapes and the axis that disagrees.
     DeviceError
         If not all are on one device: says which is where.
+    TypeError
+        If a gradient is wanted of a complex result: the rules are those of real numbers.
     """
     arrays = []
     requires_grad = mixed = False
@@ -574,7 +717,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     for x in inputs:
         if isinstance(x, Tensor):
             array = x._data
-            requires_grad = requires_grad or x.requires_grad
+            requires_grad = requires_grad or x._requires_grad
         elif type(x) is float or type(x) is int:
             arrays.append(x)
             continue
@@ -606,11 +749,13 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     if base is not None or rule is elementwise.identity:
         _share_memory(y, base, inputs)
     if requires_grad and is_recording():
-        y.requires_grad = True
+        if data.dtype.kind == "c":
+            raise _complex(rule.name)
+        y._requires_grad = True
         # A tuple: unlike a list of arrays it costs Python's garbage collector nothing.
         y.operation = Operation(rule, inputs, tuple(arrays), params)
     else:
-        y.requires_grad = False
+        y._requires_grad = False
         y.operation = None
         if dtype is not None and dtype.kind in "iub":
             y._data = of_whole_numbers(data, arrays)
@@ -620,6 +765,13 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         if y.operation is not None:
             y.operation.line = line
     return y
+
+
+def _complex(what: str) -> TypeError:
+    return TypeError(
+        f"{what} gives complex numbers, and a gradient is wanted of them: the rules differentiate real numbers alone. "
+        "Compute with the real and the imaginary part as two Tensors, or use .detach() where no gradient is needed"
+    )
 
 
 def _not_of_numpy(data: Any, rule: Rule, inputs: tuple[Any, ...]) -> Any:
@@ -645,6 +797,7 @@ def _share_memory(y: Tensor, base: Any, inputs: tuple[Any, ...]) -> None:
     for x in inputs:
         if isinstance(x, Tensor) and (x._data is y._data or x._data is base or x._data.base is base):
             y.memory = x.shared_memory()
+            y.taken = y.memory.changed
 
 
 def _parameter(rule: Rule, i: int, value: Tensor) -> Any:
@@ -660,7 +813,7 @@ def constant(data: Any) -> Tensor:
     """Return a Tensor without history around a raw array, unchecked."""
     y = Tensor.__new__(Tensor)
     y._data = data
-    y.requires_grad = False
+    y._requires_grad = False
     y.operation = None
     y.memory = y.grad = y.name = None
     return y
@@ -690,7 +843,11 @@ def _raw_index(index: Any) -> Any:
 
 def cotangent(gradient: Any, y: Tensor, keep_history: bool, name: str = "gradient") -> Any:
     """Return the cotangent (or tangent) given for ``y``, checked: a Tensor if its history matters, else an array."""
-    g = gradient if isinstance(gradient, Tensor) else constant(as_array(gradient))
+    if not isinstance(gradient, Tensor):
+        gradient = constant(as_array(gradient, None if hasattr(gradient, "dtype") else y.dtype))
+    g = gradient
+    if g.dtype.kind == "c":
+        raise _complex(f"the {name}")
     if g.device != y.device:
         raise DeviceError(
             f"the {name} is on {g.device!r}, but the Tensor it is for on {y.device!r}: move it there with .to"
@@ -700,6 +857,62 @@ def cotangent(gradient: Any, y: Tensor, keep_history: bool, name: str = "gradien
     if g.dtype != y.dtype:
         g = g.astype(y.dtype)
     return g if keep_history else g._data
+
+
+def _written_out(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any) -> Any:
+    """Answer a NumPy function that is to write into an array, as in ``w.data -= lr * w.grad``."""
+    if any(isinstance(x, Tensor) for x in (out if isinstance(out, tuple) else (out,))):
+        raise TypeError(f"{numpy_name(function)}(…, out=…) does not write into a Tensor: write t[...] = … to do so")
+    for x in args:
+        if isinstance(x, Tensor) and x._requires_grad and is_recording():
+            raise TypeError(
+                f"{numpy_name(function)} would lose the gradient of a Tensor when it writes into an array, as += and "
+                "out= do: give the result a new name, a = a + x, or use x.detach() if that is meant"
+            )
+    return function(*_raw_tree(args), **_raw_tree(kwargs), out=out)
+
+
+def _expect_floating(dtype: np.dtype[Any]) -> None:
+    if dtype.kind != "f":
+        raise TypeError(f"only real floating numbers can require a gradient, not {dtype}: pass dtype='float32'")
+
+
+def note_taken(x: Tensor) -> None:
+    """Note that a value left its graph on purpose, so that it is known why a function has no gradient."""
+    evaluation = Evaluation.current.get()
+    if evaluation is not None and x._requires_grad:
+        evaluation.was_taken = True
+
+
+def _number(x: Tensor) -> Any:
+    """Return the only element of a Tensor as a number of Python's, unless its gradient is wanted.
+
+    Raises
+    ------
+    TypeError
+        Inside a function that is being differentiated, if the number depends on what it is differentiated by.
+
+    Warns
+    -----
+    GradientWarning
+        Elsewhere, if a gradient could still be wanted.
+    """
+    number = x.item()
+    is_freed = x.operation is not None and x.operation.inputs is None
+    if not x._requires_grad or not is_recording() or is_freed:
+        return number
+    if Evaluation.current.get() is not None:
+        raise TypeError(
+            "a Tensor that is being differentiated would lose its gradient as a number of Python's: use NumPy's "
+            "functions, such as np.exp for math.exp, and np.stack in place of a[i] = x; or .item() if that is meant"
+        )
+    warnings.warn(
+        "a Tensor that requires a gradient was turned into a number of Python's, through which no gradient flows: use "
+        ".item() to say that this is meant, or NumPy's functions, such as np.exp for math.exp",
+        GradientWarning,
+        stacklevel=frames_to_user(),
+    )
+    return number
 
 
 def _no_rule(name: str) -> TypeError:
@@ -712,10 +925,9 @@ def _no_rule(name: str) -> TypeError:
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a NumPy function that was called on a Tensor."""
-    if kwargs.pop("out", None) is not None:
-        raise TypeError(
-            f"{numpy_name(function)}(…, out=…) would overwrite values that a graph may need: assign the result instead"
-        )
+    out = kwargs.pop("out", None)
+    if out is not None:
+        return _written_out(function, args, kwargs, out)
     answer = answer_for(function)
     if answer is not None:
         if not args:

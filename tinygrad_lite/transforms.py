@@ -2,18 +2,23 @@
 
 Each takes a function of Tensors that returns a Tensor, and each can be applied to what another returned. All rest
 on the same sweep: a derivative is differentiated again by letting Tensors, not arrays, flow through the rules.
+
+An argument may be a container of arrays, such as the list of a net's parameters: a list, tuple or dictionary, also of
+such. What is returned for it is a container of the same structure. A list of nothing but numbers is an array.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from .device import beside
-from .engine import Operation, depends_on_others, is_recording, recording, sweep
+from .dtypes import as_array, get_default_dtype
+from .engine import Evaluation, Operation, depends_on_others, is_recording, recording, sweep
 from .errors import GraphError, ShapeError
 from .rules import composed, elementwise
 from .tensor import Tensor, constant, cotangent
@@ -30,19 +35,21 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     f : callable
         Takes Tensors (arrays and floats are made into Tensors), returns a Tensor of one element.
     argnums : int or tuple of int
-        By which arguments to differentiate.
+        By which arguments to differentiate: arrays, or lists, tuples and dictionaries of arrays.
 
     Returns
     -------
     callable
-        Takes the arguments of ``f``; returns a Tensor of the argument's shape, or a tuple of them.
+        Takes the arguments of ``f``; returns a Tensor of the argument's shape, for a container one of the same
+        structure, and for several ``argnums`` a tuple. Where the result does not depend on it, the gradient is 0.
 
     Raises
     ------
     GraphError
         When called, if ``f`` returns several numbers (`jacobian` differentiates those).
     TypeError
-        When called, if ``f`` returns no Tensor or an argument is not of a floating type.
+        When called, if ``f`` returns no number, or one taken out of the graph, or an argument is not of a floating
+        type.
 
     Examples
     --------
@@ -50,6 +57,8 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     >>> second = tg.grad(tg.grad(lambda x: x**3))
     >>> second(2.0)
     Tensor(12., dtype=float32)
+    >>> tg.grad(lambda p: (p["w"] * 3.0 + p["b"]).sum())({"w": tg.Tensor([1.0, 2.0]), "b": tg.Tensor(0.5)})
+    {'w': Tensor([3., 3.], dtype=float32), 'b': Tensor(2., dtype=float32)}
     """
     both = value_and_grad(f, argnums)
 
@@ -71,7 +80,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
                 f"grad needs a function that returns one number, but {_name(f)} returned shape {trace.y.shape}: "
                 "reduce it, for example by .sum() or .mean(), or use jacobian"
             )
-        return trace.value(), trace.unpack(trace.pull_back(np.ones_like(trace.y.data)))
+        return trace.value(), trace.unpack(trace.pull_back(np.ones_like(trace.y._data)))
 
     return both
 
@@ -111,8 +120,8 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     f : callable
         Takes Tensors, returns a Tensor.
     primals, tangents : array-like or tuple of array-like
-        Where to differentiate, and in which direction: of the same shapes. Without them, ``jvp(f)`` is the function
-        that takes them.
+        Where to differentiate, and in which direction: of the same shapes; containers of the same structure. Without
+        them, ``jvp(f)`` is the function that takes them.
 
     Returns
     -------
@@ -121,18 +130,19 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     """
     if primals is None:
         return lambda primals, tangents: jvp(f, primals, tangents)
-    primals, tangents = (x if isinstance(x, tuple) else (x,) for x in (primals, tangents))
+    primals, tangents = (x if type(x) is tuple else (x,) for x in (primals, tangents))
     if len(primals) != len(tangents):
         raise ShapeError(f"jvp needs one tangent for each primal: got {len(tangents)} for {len(primals)}")
     trace = _Trace(f, primals, {}, tuple(range(len(primals))))
-    directions = [cotangent(v, x, True, name="tangent") for v, x in zip(tangents, trace.sources, strict=True)]
+    given = [v for pair in zip(primals, tangents, strict=True) for v in _beside(*pair)]
+    directions = [cotangent(v, x, True, name="tangent") for v, x in zip(given, trace.sources, strict=True)]
     keep_history = is_recording()
     with recording(True):
-        u = _source(np.zeros_like(trace.y.data))
+        u = _source(np.zeros_like(trace.y._data))
         pulled = sweep([trace.y], [u], trace.sources, as_nodes=True) if trace.y.requires_grad else {}
         reached = [(pulled[x], v) for x, v in zip(trace.sources, directions, strict=True) if x in pulled]
         outputs, seeds = [x for x, _ in reached], [v for _, v in reached]
-        dy = sweep(outputs, seeds, [u], as_nodes=True).get(u, constant(np.zeros_like(trace.y.data)))
+        dy = sweep(outputs, seeds, [u], as_nodes=True).get(u, constant(np.zeros_like(trace.y._data)))
     if not (keep_history and depends_on_others([dy], [*trace.sources, u])):
         dy = dy.detach()
     return trace.value(), dy
@@ -159,7 +169,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     def all_partials(*args: Any, **kwargs: Any) -> Any:
         trace = _Trace(f, args, kwargs, argnums)
         y = trace.y
-        basis = beside(y.data, np.eye(y.size, dtype=y.dtype)).reshape(y.size, *y.shape)
+        basis = beside(y._data, np.eye(y.size, dtype=y.dtype)).reshape(y.size, *y.shape)
         rows = [trace.pull_back(e) for e in basis]
         return trace.unpack([_stacked([row[i] for row in rows], y, x) for i, x in enumerate(trace.sources)])
 
@@ -180,20 +190,89 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     -------
     callable
         Takes the arguments of ``f``; returns a Tensor of shape ``x.shape + x.shape``, or for a tuple of arguments a
-        tuple of tuples, ``[i][j]`` being the derivative by argument ``i``, then ``j``.
+        tuple of tuples, ``[i][j]`` being the derivative by argument ``i``, then ``j``. Containers go the same way:
+        ``["w"]["b"]`` is the derivative by ``w``, then ``b``.
     """
-    if isinstance(argnums, int):
-        return jacobian(grad(f, argnums), argnums)
-    rows = [[jacobian(grad(f, i), j) for j in argnums] for i in argnums]
-    return wraps(f)(lambda *args, **kwargs: tuple(tuple(g(*args, **kwargs) for g in row) for row in rows))
+    gradient = grad(f, argnums)
+
+    @wraps(f)
+    def all_second_partials(*args: Any, **kwargs: Any) -> Any:
+        chosen = _chosen(f, args, argnums)
+        structure = chosen[0] if isinstance(argnums, int) else tuple(chosen)
+
+        def row(k: int) -> Any:
+            part = wraps(f)(lambda *args, **kwargs: list(_leaves(gradient(*args, **kwargs)))[k])
+            return jacobian(part, argnums)(*args, **kwargs)
+
+        rows = map(row, range(len(list(_leaves(structure)))))
+        return _mapped(lambda x: next(rows), structure)
+
+    return all_second_partials
 
 
 def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
     """Return the derivatives of each element of ``y`` by ``x`` as one Tensor."""
     if not rows:
-        return constant(beside(y.data, np.zeros(y.shape + x.shape, y.dtype)))
+        return constant(beside(y._data, np.zeros(y.shape + x.shape, y.dtype)))
     stacked: Tensor = composed.stack(rows)
     return stacked.reshape(y.shape + x.shape)
+
+
+def _chosen(f: Function, args: tuple[Any, ...], argnums: Argnums) -> list[Any]:
+    """Return the arguments to differentiate by."""
+    numbers = (argnums,) if isinstance(argnums, int) else argnums
+    for number in numbers:
+        if not -len(args) <= number < len(args):
+            raise TypeError(f"argnums asks for argument {number} of {_name(f)}, but it was given {len(args)}")
+    return [args[number] for number in numbers]
+
+
+def _is_container(x: Any) -> bool:
+    """Return whether an argument is not an array, but holds some: a list of nothing but numbers is an array."""
+    if isinstance(x, (list, tuple)):
+        return any(_is_container(part) or getattr(part, "shape", None) is not None for part in x)
+    return isinstance(x, dict)
+
+
+def _mapped(f: Callable[[Any], Any], x: Any) -> Any:
+    """Return a container like ``x`` with a function applied to its arrays; None, as of a bias, stays."""
+    if x is None or not _is_container(x):
+        return x if x is None else f(x)
+    if isinstance(x, dict):
+        same_kind = copy.copy(x)
+        same_kind.update({key: _mapped(f, part) for key, part in x.items()})
+        return same_kind
+    parts = [_mapped(f, part) for part in x]
+    return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+
+
+def _leaves(x: Any) -> Iterator[Any]:
+    """Yield the arrays in a container, or the array itself, in the order of `_mapped`."""
+    leaves: list[Any] = []
+    _mapped(leaves.append, x)
+    return iter(leaves)
+
+
+def _beside(x: Any, other: Any) -> Iterator[Any]:
+    """Yield what stands in one container where the arrays of another stand.
+
+    Raises
+    ------
+    ShapeError
+        If the two have different structures.
+    """
+    if x is None or not _is_container(x):
+        yield from () if x is None else (other,)
+        return
+    same_kind = isinstance(other, dict) if isinstance(x, dict) else isinstance(other, (list, tuple))
+    if not same_kind or _keys(x) != _keys(other):
+        raise ShapeError(f"the tangent of a container must be one of the same structure: {x!r:.60} has {other!r:.60}")
+    for key in _keys(x):
+        yield from _beside(x[key], other[key])
+
+
+def _keys(container: Any) -> list[Any]:
+    return [*container] if isinstance(container, dict) else [*range(len(container))]
 
 
 class _Trace:
@@ -201,25 +280,21 @@ class _Trace:
 
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums) -> None:
         self.single = isinstance(argnums, int)
-        numbers = (argnums,) if isinstance(argnums, int) else argnums
-        for number in numbers:
-            if not -len(args) <= number < len(args):
-                raise TypeError(f"argnums asks for argument {number} of {_name(f)}, but it was given {len(args)}")
+        self.chosen = _chosen(f, args, argnums)
+        self.sources: list[Tensor] = []
         keep_history = is_recording()
         lifted = list(args)
-        with recording(True):
-            for number in numbers:
-                lifted[number] = _source(args[number], keep_history)
-            self.sources = [lifted[number] for number in numbers]
+
+        def lift(x: Any) -> Tensor:
+            self.sources.append(_source(x, keep_history))
+            return self.sources[-1]
+
+        with recording(True), Evaluation() as evaluation:
+            for number in (argnums,) if isinstance(argnums, int) else argnums:
+                lifted[number] = _mapped(lift, args[number])
             y = f(*lifted, **kwargs)
-        if not isinstance(y, Tensor):
-            reasons = {type(None): "does it end with return?", tuple: "one at a time"}
-            reason = reasons.get(type(y), "a value taken by .numpy() or .item(), or by Python's math, has no history")
-            raise TypeError(
-                f"{_name(f)} must return a Tensor to be differentiated, but it returned {type(y).__name__}: {reason}"
-            )
-        self.y = y
-        self.keep_history = keep_history and depends_on_others([y], self.sources)
+        self.y = _result(f, y, evaluation)
+        self.keep_history = keep_history and depends_on_others([self.y], self.sources)
 
     def value(self) -> Tensor:
         """Return the value of the function, with its history if anyone outside can ask for it."""
@@ -230,12 +305,28 @@ class _Trace:
         as_nodes = self.keep_history or (isinstance(gradient, Tensor) and gradient.requires_grad)
         seed = cotangent(gradient, self.y, keep_history=as_nodes)
         found = sweep([self.y], [seed], self.sources, as_nodes=as_nodes) if self.y.requires_grad else {}
-        results = [found[x] if x in found else np.zeros_like(x.data) for x in self.sources]
+        results = [found[x] if x in found else np.zeros_like(x._data) for x in self.sources]
         return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
 
     def unpack(self, results: list[Tensor]) -> Any:
-        """Return one result for one argument number, a tuple for a tuple."""
-        return results[0] if self.single else tuple(results)
+        """Return one result for one argument number, a tuple for a tuple; in containers where the arguments were."""
+        remaining = iter(results)
+        unpacked = [_mapped(lambda x: next(remaining), x) for x in self.chosen]
+        return unpacked[0] if self.single else tuple(unpacked)
+
+
+def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
+    """Return what a function returned as a Tensor: also a number that does not depend on its arguments."""
+    if isinstance(y, Tensor):
+        return y
+    dtype = np.asarray(y).dtype if np.isscalar(y) else getattr(y, "dtype", np.dtype(object))
+    if dtype.kind in "iuf" and not evaluation.was_taken:
+        return constant(as_array(y, get_default_dtype() if dtype.kind != "f" else None))
+    reasons = {type(None): "does it end with return?", tuple: "one at a time"}
+    reason = reasons.get(type(y), "a value taken by .numpy(), .data or .item() has no history")
+    raise TypeError(
+        f"{_name(f)} must return a Tensor to be differentiated, but it returned {type(y).__name__}: {reason}"
+    )
 
 
 def _source(x: Any, keep_history: bool = True) -> Tensor:
@@ -247,8 +338,8 @@ def _source(x: Any, keep_history: bool = True) -> Tensor:
             "with .astype(np.float32)"
         )
     source = argument.detach()
-    source.requires_grad = True
-    source.operation = Operation(elementwise.identity, (argument if keep_history else None,), (argument.data,), ())
+    source._requires_grad = True
+    source.operation = Operation(elementwise.identity, (argument if keep_history else None,), (argument._data,), ())
     return source
 
 

@@ -232,7 +232,7 @@ class TensorFunction(Subject):
         """Call the function with some arrays as its inputs, and the others in its parameters."""
         inputs, held = [constant(array) for array in arrays[: self._count]], arrays[self._count :]
         for x in inputs:
-            x.requires_grad = record
+            x._requires_grad = record
         _hold(self._parameters, held)
         try:
             with recording(record):
@@ -281,14 +281,14 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def borrowed(parameters: Iterable[Tensor]) -> Iterator[None]:
     """Let Tensors hold float64 and require gradients; afterwards they are what they were, down to the array."""
-    kept = [(p, p.data, p.requires_grad, p.grad) for p in parameters]
+    kept = [(p, p.data, p._requires_grad, p.grad) for p in parameters]
     try:
         for p, array, _, _ in kept:
-            p._data, p.requires_grad = np.array(array, dtype=np.float64), True
+            p._data, p._requires_grad = np.array(array, dtype=np.float64), True
         yield
     finally:
         for p, *state in kept:
-            p._data, p.requires_grad, p.grad = state
+            p._data, p._requires_grad, p.grad = state
 
 
 def input_names(inputs: Sequence[Any]) -> list[str]:

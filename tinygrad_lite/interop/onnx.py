@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -467,7 +468,7 @@ class _Value(Tensor):
 
     def __init__(self, graph: _Graph, runs: tuple[Any, ...], wire: str) -> None:
         self.graph, self.runs, self.wire = graph, runs, wire
-        self.requires_grad = False
+        self._requires_grad = False
         self.operation = self.memory = self.grad = self.name = None
 
     @property
@@ -479,6 +480,12 @@ class _Value(Tensor):
                 "use an operator, or NumPy's function of that name",
             )
         return self._refuse_value()
+
+    def _in_place(self, name: str, other: Any) -> Any:
+        # Whoever holds this value sees the new one, as anywhere else.
+        changed = getattr(operator, name)(self, other)
+        self.runs, self.wire = changed.runs, changed.wire
+        return self
 
     def _refuse_value(self, *args: Any, **kwargs: Any) -> Any:
         self.graph.refuse(

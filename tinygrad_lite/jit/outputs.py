@@ -160,14 +160,14 @@ def _holds_traced(x: Any) -> bool:
 def leaf(data: Any, requires_grad: bool, name: str | None) -> Tensor:
     """Return a Tensor without history."""
     y = constant(data)
-    y.requires_grad, y.name = requires_grad, name
+    y._requires_grad, y.name = requires_grad, name
     return y
 
 
 def beyond_history(data: Any) -> Tensor:
     """Return a Tensor that depends on parameters through a program, which keeps no history to go back through."""
     y = constant(data)
-    y.requires_grad = True
+    y._requires_grad = True
     y.operation = _FORGOTTEN
     return y
 

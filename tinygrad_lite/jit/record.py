@@ -132,7 +132,7 @@ class Before:
         self.bindings = [place.get() for place in state.bindings]
         generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
         self.cached = {function: function.cache_info().currsize for function in state.caches}
-        self.differentiable = {tensor: tensor.requires_grad for tensor in state.tensors}
+        self.history = {tensor: (tensor._requires_grad, tensor.operation, tensor.memory) for tensor in state.tensors}
         self.draws = [(bits, bits.state) for bits in map(_bits, generators)]
 
     def note_tracers(self) -> None:
@@ -154,8 +154,8 @@ class Before:
             bits.state = state
         for tensor, grad in self.gradients.before.items():
             tensor.grad = grad
-        for tensor, requires_grad in self.differentiable.items():
-            tensor.requires_grad = requires_grad
+        for tensor, history in self.history.items():
+            tensor._requires_grad, tensor.operation, tensor.memory = history
 
 
 def _bits(generator: Any) -> Any:
@@ -212,7 +212,13 @@ def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator
     for tensor, text in state.tensors.items():
         if tensor._data is not state.traced(tensor):
             yield outputs.writing(text, "_data", tensor._data)
-        if tensor.requires_grad is not before.differentiable[tensor]:
+        requires_grad, operation, _ = before.history[tensor]
+        if tensor.operation is not operation:
+            raise JitError(
+                f"{state.paths[tensor]} has a history when the function returns, as after total += loss, and a program "
+                "keeps none: return the result, or add it up in a Tensor that is made in the function"
+            )
+        if tensor.requires_grad is not requires_grad:
             yield outputs.writing(text, "requires_grad", tensor.requires_grad)
     for place, bound in zip(state.bindings, before.lifted_bindings, strict=True):
         if place.get() is not bound:

@@ -1,0 +1,263 @@
+"""`+=` and its kin change a Tensor for all who hold it, or say what to write: eagerly, under jit, differentiated."""
+
+import operator
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite import Tensor
+
+OPERATORS = ["iadd", "isub", "imul", "itruediv", "ipow"]
+operators = pytest.mark.parametrize("name", OPERATORS)
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def vector(dtype=np.float64):
+    return np.array([1.0, 2.0, 4.0], dtype)
+
+
+@dtypes
+@operators
+@pytest.mark.parametrize("operand", [2, 0.5, np.float64(1.5), vector(), Tensor(vector(np.float32)), [1.0, 2.0, 3.0]])
+def test_a_tensor_without_history_is_changed_in_its_memory_as_an_array_is(name, operand, dtype):
+    array = vector(dtype)
+    t = other_name = Tensor(array)
+    view = t[1:]
+    expected = getattr(operator, name)(vector(dtype), getattr(operand, "data", operand))
+    t = getattr(operator, name)(t, operand)
+    assert t is other_name
+    assert t.data is array
+    assert t.dtype == dtype
+    np.testing.assert_allclose(array, expected, rtol=1e-6)
+    np.testing.assert_array_equal(view.data, array[1:])
+
+
+def test_matrices_are_multiplied_in_place():
+    t = same = Tensor(np.eye(2))
+    t @= np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert t is same
+    assert t.tolist() == [[1, 2], [3, 4]]
+
+
+@dtypes
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_loop_over_parameters_updates_them(jit, dtype):
+    net = tg.nn.Linear(2, 1, rng=0).astype(dtype)
+    before = net.state_dict()
+    x = np.ones((3, 2), dtype)
+
+    def step():
+        for p in net.parameters():
+            p.grad = None
+        net(x).sum().backward()
+        with tg.no_grad():
+            for p in net.parameters():
+                p -= 0.1 * p.grad
+            net.weight *= 0.5
+
+    step = tg.jit(step) if jit else step
+    for _ in range(2):
+        step()
+    expected = ((before["weight"] - 0.3) * 0.5 - 0.3) * 0.5
+    np.testing.assert_allclose(net.weight.data, expected, rtol=1e-5)
+    np.testing.assert_allclose(net.bias.data, before["bias"] - 0.6, rtol=1e-6)
+    assert [*net.state_dict()] == ["weight", "bias"]
+    assert all(p.requires_grad and p.dtype == dtype for p in net.parameters())
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_gradients_are_scaled_in_place(jit):
+    w = Tensor([3.0, 4.0], requires_grad=True)
+
+    def step():
+        w.grad = None
+        (w * w).sum().backward()
+        for g in [w.grad]:
+            g *= 0.5
+        return w.grad
+
+    for _ in range(2):
+        assert (tg.jit(step) if jit else step)().tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_the_data_of_a_parameter_are_changed_by_its_gradient(jit):
+    w = Tensor([3.0, 4.0], requires_grad=True)
+
+    def step():
+        w.grad = None
+        (w * w).sum().backward()
+        w.data -= 0.25 * w.grad
+
+    step = tg.jit(step) if jit else step
+    step()
+    step()
+    assert w.tolist() == [0.75, 1]
+
+
+@pytest.mark.parametrize("start", [int, float, lambda: np.float32(0), lambda: Tensor(0.0)])
+def test_losses_are_added_up_and_differentiated(start):
+    def total(x):
+        y = start()
+        for k in range(1, 4):
+            y += (x**k).sum()
+            y *= 2
+        return y
+
+    for f in (total, tg.jit(total)):
+        assert f(Tensor(2.0)).item() == 8 * 2 + 4 * 4 + 2 * 8
+    for f in (tg.grad(total), tg.jit(tg.grad(total))):
+        for x in (2.0, 3.0):
+            assert f(x).item() == 8 + 4 * 2 * x + 2 * 3 * x**2
+    assert tg.grad(tg.grad(total))(2.0).item() == 4 * 2 + 2 * 6 * 2
+
+
+ALL = {
+    "add": lambda h, w: operator.iadd(h, w),
+    "subtract": lambda h, w: operator.isub(h, w),
+    "multiply": lambda h, w: operator.imul(h, w),
+    "divide": lambda h, w: operator.itruediv(h, w),
+    "power": lambda h, w: operator.ipow(h, w),
+    "by itself": lambda h, w: operator.imul(h, h),
+    "twice": lambda h, w: operator.itruediv(operator.imul(h, w), w + 1),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_result_that_is_changed_is_differentiated_in_both_orders(name):
+    def f(x, w):
+        h = x.exp()
+        return (ALL[name](h, w) * w).sum()
+
+    assert tg.gradcheck(f, np.array([0.5, 1.0]), np.array([1.5, 0.7]), order=2)
+
+
+def test_everyone_who_holds_a_result_sees_what_it_has_become():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    parts = [w * 2, w * 3]
+    for part in parts:
+        part += 1
+    assert [part.tolist() for part in parts] == [[3, 5], [4, 7]]
+    sum(part.sum() for part in parts).backward()
+    assert w.grad.tolist() == [5, 5]
+
+
+def test_an_operation_that_used_what_a_result_was_before_is_refused_at_backward():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    h = w * 2
+    y = h * 3
+    h += 1
+    with pytest.raises(tg.GraphError, match=r"changed by \+=.*after multiply used it.*write x = x \+"):
+        y.sum().backward()
+    h = w * 2
+    y = h * 3
+    h += y
+    with pytest.raises(tg.GraphError, match=r"changed by \+="):
+        h.sum().backward()
+
+
+@operators
+def test_a_parameter_is_not_changed_while_operations_are_recorded(name):
+    w = Tensor(vector(), requires_grad=True)
+    with pytest.raises(tg.GraphError, match=r"inside no_grad\(\)"):
+        getattr(operator, name)(w, 2.0)
+    assert w.tolist() == vector().tolist()
+
+
+def test_what_shares_its_memory_with_another_is_not_changed_with_a_history():
+    w = Tensor(2.0, requires_grad=True)
+    whole = Tensor(np.ones((2, 3)))
+    for t in (whole[0], whole.T):
+        with pytest.raises(tg.GraphError, match=r"shares its memory.*write x = x \+"):
+            t *= w
+    assert (whole.data == 1).all()
+
+
+def test_a_result_is_not_changed_where_nothing_is_recorded():
+    h = Tensor([1.0], requires_grad=True) * 2
+    with tg.no_grad(), pytest.raises(tg.GraphError, match=r"computed by multiply.*write x = x"):
+        h += 1
+
+
+@pytest.mark.parametrize("change", [lambda t: operator.iadd(t, 0.5), lambda t: operator.itruediv(t, 2)])
+def test_whole_numbers_hold_no_fractions(change):
+    t = Tensor([1, 2])
+    with pytest.raises(TypeError, match="float"):
+        change(t)
+    assert t.tolist() == [1, 2]
+    with pytest.raises(TypeError, match=r"Tensor\(0\.0\)"):
+        t += Tensor([1.0, 2.0], requires_grad=True)
+
+
+def test_another_shape_is_refused():
+    t = Tensor([1.0, 2.0])
+    with pytest.raises(ValueError, match="shape"):
+        t += np.ones((3, 2))
+    with pytest.raises(tg.ShapeError, match=r"shape \(2,\) cannot become.*\(3, 2\)"):
+        t += Tensor(np.ones((3, 2), np.float32), requires_grad=True)
+
+
+def test_a_parameter_of_a_module_stays_one():
+    net = tg.nn.Linear(2, 2, rng=0)
+    weight = net.weight
+    with tg.no_grad():
+        net.weight -= 1.0
+    assert net.weight is weight
+    assert net.weight.requires_grad
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_jitted_function_changes_an_argument_as_the_function_does(jit):
+    def f(t):
+        t += 1
+        return t * 2
+
+    t = Tensor([1.0, 2.0])
+    f = tg.jit(f) if jit else f
+    for k in (2, 3):
+        assert f(t).tolist() == [2 * k, 2 * k + 2]
+        assert t.tolist() == [k, k + 1]
+
+
+def test_a_jitted_function_cannot_leave_a_history_behind():
+    w, total = Tensor(2.0, requires_grad=True), Tensor(0.0)
+
+    def f():
+        nonlocal total
+        total += w * w
+        return total
+
+    with pytest.raises(tg.JitError, match="history"):
+        tg.jit(f)()
+    assert total.operation is None
+    assert not total.requires_grad
+
+
+def test_rows_are_exchanged_or_the_mistake_is_named():
+    t = Tensor(np.arange(6.0).reshape(3, 2))
+    with pytest.raises(tg.GraphError, match=r"written to since it was taken.*t\[\[i, j\]\] = t\[\[j, i\]\]"):
+        t[0], t[1] = t[1], t[0]
+    for shuffle in (random.Random(0).shuffle, np.random.default_rng(0).shuffle):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "you are shuffling")  # NumPy's own
+            with pytest.raises(tg.GraphError, match="permutation"):
+                shuffle(Tensor(np.arange(20.0).reshape(10, 2)))
+    t = Tensor(np.arange(6.0).reshape(3, 2))
+    t[[0, 1]] = t[[1, 0]]
+    assert t.tolist() == [[2, 3], [0, 1], [4, 5]]
+
+
+def test_a_view_may_be_written_where_nothing_it_shows_has_changed():
+    t = Tensor(np.arange(6.0).reshape(3, 2))
+    row, column = t[2], t[:, 1]
+    t[0] = 7.0
+    t[1] = row
+    t[:, 0] = t[:, 1]
+    assert t.tolist() == [[7, 7], [5, 5], [5, 5]]
+    assert column.tolist() == [7, 5, 5]
+    numbers = Tensor([1.0, 2.0, 3.0])
+    random.Random(1).shuffle(numbers)
+    assert sorted(numbers.tolist()) == [1, 2, 3]

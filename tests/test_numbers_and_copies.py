@@ -1,0 +1,221 @@
+"""No value leaves its graph in silence: as a number of Python's, in an array, by a copy of a Tensor, as complex."""
+
+import math
+import re
+import threading
+import warnings
+from array import array as python_array
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite import Tensor
+
+
+def element(x):
+    out = np.zeros(1)
+    out[0] = x
+    return x * out
+
+
+def filled(x):
+    out = np.zeros(1)
+    out.fill(x)
+    return x * out
+
+
+TAKEN = {
+    "math.exp": lambda x: x * math.exp(x),
+    "float": lambda x: x * float(x),
+    "int": lambda x: x * int(x),
+    "complex": lambda x: x * complex(x).real,
+    "round": lambda x: x * round(x),
+    "math.floor": lambda x: x * math.floor(x),
+    "np.float64": lambda x: x * np.float64(x),
+    "np.float32": lambda x: x * np.float32(x),
+    "np.int64": lambda x: x * np.int64(x),
+    "math.fsum": lambda x: x * math.fsum([x, x]),
+    "array.array": lambda x: x * python_array("d", [x])[0],
+    "np.array of a list": lambda x: x * np.array([x, x]).sum(),
+    "an element of an array": element,
+    "fill": filled,
+}
+taken = pytest.mark.parametrize("name", TAKEN)
+
+
+@taken
+@pytest.mark.parametrize("transform", ["grad", "value_and_grad", "jacobian", "hessian", "vjp", "jvp"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_number_taken_from_what_is_differentiated_is_refused(name, transform, dtype):
+    x = np.asarray(1.5, dtype)
+    calls = {
+        "grad": lambda f: tg.grad(f)(x),
+        "value_and_grad": lambda f: tg.value_and_grad(f)(x),
+        "jacobian": lambda f: tg.jacobian(f)(x),
+        "hessian": lambda f: tg.hessian(f)(x),
+        "vjp": lambda f: tg.vjp(f, x),
+        "jvp": lambda f: tg.jvp(f, x, np.ones_like(x)),
+    }
+    with pytest.raises((TypeError, ValueError)) as error:
+        calls[transform](TAKEN[name])
+    # NumPy has an error of its own to say about an element, and names this one as its cause.
+    reason = error.value.__cause__ or error.value
+    assert re.search(r"lose (its|the) gradient.*(np\.exp for math\.exp|np\.stack)", str(reason))
+
+
+@taken
+def test_a_jitted_gradient_refuses_it_too(name):
+    with pytest.raises((TypeError, ValueError, tg.JitError)):
+        tg.jit(tg.grad(TAKEN[name]))(1.5)
+
+
+@taken
+def test_a_number_of_what_is_not_differentiated_by_is_a_number(name):
+    value = TAKEN[name](Tensor(1.5))
+    assert tg.grad(lambda x: (x * TAKEN[name](Tensor(1.5))).sum())(2.0).item() == np.sum(value).item()
+    w = Tensor(1.5, requires_grad=True)
+    with tg.no_grad():
+        np.testing.assert_allclose(np.sum(TAKEN[name](w)).item(), np.sum(value).item())
+
+
+def test_taking_a_number_on_purpose_is_allowed():
+    assert tg.grad(lambda x: x * x.item())(3.0).item() == 3
+    assert tg.grad(lambda x: x * float(x.detach()))(3.0).item() == 3
+    assert tg.grad(lambda x: x if x > 0 else -x)(-3.0).item() == -1
+
+
+def test_a_number_of_a_loss_warns_once_a_line_while_a_gradient_could_be_wanted():
+    w = Tensor(2.0, requires_grad=True)
+
+    def log():
+        total = 0.0
+        for _ in range(3):
+            total += float(w * w)
+        return total
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        assert log() == 12
+        assert log() == 12
+    (warning,) = caught
+    assert warning.category is tg.GradientWarning
+    assert ".item()" in str(warning.message)
+    assert warning.filename == __file__
+    loss = w * w
+    loss.backward()
+    assert float(loss) == 4, "after backward there is no gradient to lose"
+    assert f"{w * w:.1f}" == "4.0"
+    assert (w * w).item() == 4
+
+
+def test_a_tensor_of_a_tensor_keeps_its_history_or_is_refused():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    for x in (w, w * 2):
+        with pytest.raises(TypeError, match=r"cut its history.*x\.detach\(\)"):
+            Tensor(x)
+        assert Tensor(x.detach()).tolist() == x.tolist()
+        with tg.no_grad():
+            assert Tensor(x).tolist() == x.tolist()
+    with pytest.raises(TypeError, match=r"np\.stack"):
+        Tensor([w.sum(), w.sum()])
+
+
+def test_a_tensor_of_a_tensor_is_known_to_share_its_memory():
+    w, constant = Tensor([3.0], requires_grad=True), Tensor([2.0])
+    same = Tensor(constant)
+    y = (w * same).sum()
+    constant += 1
+    with pytest.raises(tg.GraphError, match="changed in place"):
+        y.backward()
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [(0.1, "float64"), (1e300, "float64"), ([0.1, 1e-300], "float64"), (16777217.0, "int64"), (2**53 + 1, "int64")],
+)
+def test_a_number_is_not_rounded_before_it_is_converted(data, dtype):
+    np.testing.assert_array_equal(Tensor(data, dtype=dtype).data, np.array(data).astype(dtype))
+
+
+def test_a_number_adapts_to_the_tensor_it_is_for():
+    t = Tensor(np.ones(2), requires_grad=True)
+    t.data = [0.1, 0.2]
+    assert t.dtype == np.float64
+    assert t.tolist() == [0.1, 0.2]
+    (t * 3).backward([0.1, 0.2])
+    assert t.grad.tolist() == [0.1 * 3, 0.2 * 3]
+    _, dy = tg.jvp(lambda x: x * 3, np.ones(2), [0.1, 0.2])
+    assert dy.tolist() == [0.1 * 3, 0.2 * 3]
+
+
+COMPLEX = {
+    "abs": lambda x: np.abs(x * (3 + 4j)),
+    "product": lambda x: x * np.array([1j]),
+    "sum": lambda x: np.array(2j) + x,
+    "matmul": lambda x: x.reshape(1, 1) @ np.array([[1j]]),
+    "einsum": lambda x: np.einsum("i,i", x.reshape(1), np.array([1j])),
+    "power": lambda x: x**1j,
+    "where": lambda x: np.where(x > 0, x, 1j),
+    "loss": lambda x: tg.nn.functional.squared_loss(x.reshape(1, 1), np.array([[1j]])),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+@pytest.mark.parametrize("wrap", [tg.grad, tg.jacobian, tg.hessian, lambda f: tg.jit(tg.grad(f))])
+def test_complex_numbers_are_refused_where_a_gradient_is_wanted(name, wrap):
+    with pytest.raises(TypeError, match=r"complex numbers, and a gradient is wanted.*real and the imaginary part"):
+        wrap(COMPLEX[name])(2.0)
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_numbers_are_computed_with_where_none_is(name):
+    assert np.isfinite(COMPLEX[name](Tensor(2.0)).data).all()
+
+
+def test_a_complex_cotangent_is_refused():
+    with pytest.raises(TypeError, match="the gradient gives complex numbers"):
+        Tensor([1.0], requires_grad=True).sum().backward(np.array(1j))
+
+
+def test_threads_that_share_a_parameter_lose_no_gradient():
+    w = Tensor(np.zeros(200_000), requires_grad=True)
+    count, rounds = 4, 25
+
+    def work():
+        for _ in range(rounds):
+            (w * 1.0).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (w.grad.data == count * rounds).all()
+
+
+def test_a_tensor_that_comes_to_require_a_gradient_owns_its_memory():
+    data = np.ones(3)
+    t = Tensor(data)
+    t.requires_grad = True
+    tg.optim.SGD([t], lr=0.5)
+    (t * t).sum().backward()
+    with tg.no_grad():
+        t -= t.grad
+    assert data.tolist() == [1, 1, 1]
+    assert t.tolist() == [-1, -1, -1]
+    own = t.data
+    t.requires_grad = False
+    t.requires_grad = True
+    assert t.data is own
+    with pytest.raises(TypeError, match="real floating numbers"):
+        Tensor([1]).requires_grad = True
+    with pytest.raises(tg.GraphError, match=r"a result, here of multiply.*detach"):
+        (t * 2).requires_grad = False
+
+
+def test_a_plus_sign_makes_a_copy():
+    t = Tensor([1.0])
+    y = +t
+    y *= 2
+    assert t.tolist() == [1]
