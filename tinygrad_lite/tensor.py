@@ -68,11 +68,11 @@ class Tensor(Node):
     Tensor([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "grad", "name", "taken")
+    __slots__ = ("__weakref__", "_taken", "grad", "name")
 
     grad: Tensor | None
     name: str | None
-    taken: int  # of a view: when the memory it shows had last changed as it was taken
+    _taken: int  # of a view: when the memory it shows had last changed as it was taken
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
@@ -91,7 +91,7 @@ class Tensor(Node):
         self.memory = None
         if isinstance(data, Tensor) and data._data is array and not requires_grad:
             self.memory = data.shared_memory()
-            self.taken = self.memory.changed
+            self._taken = self.memory.changed
         self.grad = None
         self.name = name
 
@@ -206,7 +206,7 @@ class Tensor(Node):
         """Return a Tensor that shares this one's memory and has no history."""
         y = constant(self._data)
         y.memory = self.shared_memory()
-        y.taken = y.memory.changed
+        y._taken = y.memory.changed
         return y
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
@@ -635,7 +635,7 @@ class Tensor(Node):
     def _overwrote(self, view: Tensor) -> bool:
         """Return whether the last change was about elements that a view shows, and came after it was taken."""
         memory = self.memory
-        if memory is None or view.memory is not memory or view.taken == memory.changed or not is_array(view._data):
+        if memory is None or view.memory is not memory or view._taken == memory.changed or not is_array(view._data):
             return False
         return memory.written is None or bool(np.shares_memory(memory.written, view._data))
 
@@ -797,7 +797,7 @@ def _share_memory(y: Tensor, base: Any, inputs: tuple[Any, ...]) -> None:
     for x in inputs:
         if isinstance(x, Tensor) and (x._data is y._data or x._data is base or x._data.base is base):
             y.memory = x.shared_memory()
-            y.taken = y.memory.changed
+            y._taken = y.memory.changed
 
 
 def _parameter(rule: Rule, i: int, value: Tensor) -> Any:
