@@ -56,10 +56,11 @@ class Tensor(Node):
     Tensor([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "grad", "name")
+    __slots__ = ("__weakref__", "_grad", "_role", "name")
 
-    grad: Tensor | None
+    _grad: Tensor | None
     name: str | None
+    _role: str  # what a Module keeps it as, once one does: "parameter" or "buffer"
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
@@ -75,8 +76,20 @@ class Tensor(Node):
         self.requires_grad = requires_grad
         self.operation = None
         self.memory = None
-        self.grad = None
+        self._grad = None
         self.name = name
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient; an array or a list that is assigned becomes a Tensor of this one's type."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        fits = value is None or (
+            isinstance(value, Tensor) and value.shape == self.shape and value.dtype == self._data.dtype
+        )
+        self._grad = value if fits else cotangent(value, self, keep_history=True)
 
     @property
     def data(self) -> Any:
@@ -599,7 +612,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         ) from None
     y = Tensor.__new__(Tensor)
     y._data = data
-    y.memory = y.grad = y.name = None
+    y.memory = y._grad = y.name = None
     if type(data) not in HOST_TYPES:
         y._data = data = _not_of_numpy(data, rule, inputs)
     base = data.base
@@ -662,7 +675,7 @@ def constant(data: Any) -> Tensor:
     y._data = data
     y.requires_grad = False
     y.operation = None
-    y.memory = y.grad = y.name = None
+    y.memory = y._grad = y.name = None
     return y
 
 

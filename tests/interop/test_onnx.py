@@ -430,7 +430,7 @@ def test_several_inputs_and_heads(path):
 def test_names_are_never_those_of_others(path):
     class Twice(tg.nn.Module):
         def __init__(self):
-            self.output, self.input = tg.nn.Linear(6, 6, rng=0), tg.Tensor(np.ones(6), dtype=np.float32)
+            self.output, self.input = tg.nn.Linear(6, 6, rng=0), tg.nn.Buffer(np.ones(6), np.float32)
             self.tied = self.output.weight
 
         def forward(self, x):

@@ -13,9 +13,10 @@ from .layers import (
     Softmax,
     Tanh,
 )
-from .module import Module
+from .module import Buffer, Module
 
 __all__ = [
+    "Buffer",
     "Dropout",
     "Flatten",
     "Identity",
