@@ -459,9 +459,7 @@ def test_a_gradient_is_a_tensor_of_the_type_and_shape_of_what_it_belongs_to():
     assert isinstance(p.grad, Tensor)
     assert p.grad.dtype == np.float32
     for wrong in (np.zeros(3), 0.0, np.zeros((1, 2)), Tensor([[1.0, 2.0]])):
-        with pytest.raises(
-            tg.ShapeError, match=r"the gradient has shape .*, but the Tensor it is for has shape \(2,\)"
-        ):
+        with pytest.raises(tg.ShapeError, match=r"the gradient has shape .*, but .* has shape \(2,\)"):
             p.grad = wrong
     with pytest.raises(TypeError, match="holds numbers, not str"):
         p.grad = "steep"

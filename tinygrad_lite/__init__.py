@@ -9,6 +9,7 @@ from .explain import explain
 from .gradcheck import GradientMismatch, KinkWarning, gradcheck, prove
 from .interop import ExportError, export_onnx, load_safetensors, save_safetensors
 from .jit import JitWarning, jit
+from .randomness import manual_seed
 from .tensor import Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
@@ -38,6 +39,7 @@ __all__ = [
     "jit",
     "jvp",
     "load_safetensors",
+    "manual_seed",
     "nn",
     "no_grad",
     "optim",

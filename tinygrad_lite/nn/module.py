@@ -126,8 +126,8 @@ class Module:
             if not is_plain or isinstance(error.obj, Tensor) or not hasattr(Tensor, error.name or ""):
                 raise
             raise AttributeError(
-                f"forward of {type(self).__name__} asks an array or a list for {error.name!r}, which Tensors have: make "
-                "one of it first, as in net(tg.Tensor(x))"
+                f"forward of {type(self).__name__} asks an array or a list for {error.name!r}, which Tensors have: "
+                "make one of it first, as in net(tg.Tensor(x))"
             ) from error
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
