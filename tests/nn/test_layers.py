@@ -211,7 +211,7 @@ def test_sequential_takes_modules_only(bad):
 @pytest.mark.parametrize("bias", [True, False])
 def test_images_into_linear_are_told_how_they_become_rows(bias):
     net = nn.Sequential(nn.Linear(784, 3, bias=bias, rng=0))
-    with pytest.raises(tg.ShapeError, match=r"nn\.Flatten\(\) before it makes it \(5, 784\) \(in layer '0'"):
+    with pytest.raises(tg.ShapeError, match=r"nn\.Flatten\(\) before this layer makes \(5, 784\) of it \(in layer '0'"):
         net(np.zeros((5, 28, 28)))
     with pytest.raises(tg.ShapeError, match=r"\.reshape\(1, 784\) makes a batch of one sample"):
         net(np.zeros((28, 28)))

@@ -97,7 +97,7 @@ class Linear(Module):
             return F.linear(x, self.weight, self.bias)
         except ShapeError as error:
             shape, features = np.shape(x), self.weight.shape[0]
-            if math.prod(shape[1:]) == features:
+            if shape and math.prod(shape[1:]) == features:
                 advice = f"nn.Flatten() before this layer makes {(shape[0], features)} of it"
             elif math.prod(shape) == features:
                 advice = f".reshape(1, {features}) makes a batch of one sample of it"
