@@ -15,6 +15,7 @@ import numpy as np
 
 from .device import device_of, moved
 from .errors import DeviceError
+from .names import answer_for_missing
 from .state import fitted
 from .tensor import Tensor
 
@@ -284,3 +285,6 @@ def _checked(name: str, value: Any) -> Any:
         hint = ": leave out the quotes" if isinstance(value, str) else ""
         raise ValueError(f"{NUMBERS[name]} must be a number of at least 0, not {value!r}{hint}")
     return float(value)
+
+
+answer_for_missing(__name__)

@@ -1,5 +1,6 @@
 """What models are made of: modules, layers, activations and losses, initialisers."""
 
+from ..names import answer_for_missing
 from . import functional, init
 from .layers import (
     Dropout,
@@ -31,3 +32,5 @@ __all__ = [
     "functional",
     "init",
 ]
+
+answer_for_missing(__name__)

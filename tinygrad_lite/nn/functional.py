@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..device import beside, mixing_error
 from ..dtypes import get_default_dtype, raw
 from ..errors import ShapeError, expect
+from ..names import answer_for_missing
 from ..rules import composed, elementwise, neural, products
 
 
@@ -207,3 +208,6 @@ def _check_targets(name: str, p: Any, y: Any) -> None:
         raise ShapeError(f"{name} needs samples along the last axis, but the predictions are a single number")
     if 0 in shape:
         raise ValueError(f"{name} of an empty batch, of shape {shape}, has no value")
+
+
+answer_for_missing(__name__)

@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..dtypes import get_default_dtype
 from ..errors import ShapeError
+from ..names import answer_for_missing
 from ..randomness import Rng, generator_for
 
 Shape = tuple[int, ...]
@@ -76,3 +77,6 @@ def _uniform(shape: Shape, limit: float, rng: Rng, dtype: DTypeLike | None) -> N
 
 def _normal(shape: Shape, deviation: float, rng: Rng, dtype: DTypeLike | None) -> NDArray[Any]:
     return generator_for(rng).normal(0, deviation, shape).astype(dtype or get_default_dtype())
+
+
+answer_for_missing(__name__)
