@@ -535,3 +535,27 @@ def test_a_learning_rate_that_was_changed_is_kept_and_loaded():
     assert (other.lr, type(other.lr)) == (0.125, float)
     other.load_state_dict({})
     assert other.lr == 0.125
+
+
+def test_a_jitted_step_forgets_a_gradient_of_another_shape():
+    p = Tensor(np.zeros(2), requires_grad=True)
+    optimizer = SGD([p], lr=1)
+
+    @tg.jit
+    def step():
+        optimizer.zero_grad()
+        p.sum().backward()
+        optimizer.step()
+
+    step()
+    p.sum().backward()
+    p.data = np.zeros(3)
+    step()
+    assert p.tolist() == [-1, -1, -1]
+
+
+def test_a_jitted_step_without_gradients_warns_when_it_is_recorded():
+    p, q = parameters()
+    step = tg.jit(SGD([p, q], lr=1).step)
+    with pytest.warns(UserWarning, match="no parameter has a gradient"):
+        step()

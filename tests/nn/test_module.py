@@ -508,6 +508,23 @@ def test_a_buffer_can_be_written_into(compiled):
     assert net.mean.tolist() == [3, 3, 3]
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_buffer_takes_arrays(compiled):
+    net = Normed()
+    mean = net.mean
+
+    @mode(compiled)
+    def keep(x):
+        net.mean = 2 * x
+        return x
+
+    for scale in range(3):
+        keep(np.full(3, scale, np.float64))
+        assert net.mean.tolist() == [2 * scale] * 3
+    assert net.mean is mean
+    assert mean.dtype == np.float32
+
+
 def test_a_buffer_is_converted_copied_and_not_trained():
     values = np.ones(3)
     net = Normed()
@@ -635,13 +652,21 @@ def test_what_is_frozen_is_not_trained_and_stays_in_the_state(freeze):
     assert [name for name, _ in net.named_parameters()] == [name for name in names if name != "mean"]
 
 
-def test_an_optimizer_leaves_alone_what_is_frozen_later():
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_an_optimizer_leaves_alone_what_is_frozen_later(compiled):
     net = nn.Sequential(nn.Linear(2, 2, rng=0), nn.Linear(2, 1, rng=1))
     optimizer = tg.optim.SGD(net.parameters(), 0.1, momentum=0.9)
+
+    @mode(compiled)
+    def step(x):
+        (net(x) ** 2).sum().backward()
+        optimizer.step()
+
+    x = np.ones((1, 2), np.float32)
+    step(x)
     first, second = net[0].weight.tolist(), net[1].weight.tolist()
-    net(np.ones((1, 2), np.float32)).sum().backward()
     net[0].freeze()
-    optimizer.step()
+    step(x)
     assert net[0].weight.tolist() == first
     assert net[1].weight.tolist() != second
 

@@ -153,7 +153,7 @@ class Before:
         for bits, state in self.draws:
             bits.state = state
         for tensor, grad in self.gradients.before.items():
-            tensor.grad = grad
+            tensor._grad = grad  # unchecked, as it was there before
         for tensor, requires_grad in self.differentiable.items():
             tensor.requires_grad = requires_grad
 

@@ -16,6 +16,8 @@ from ..state import by_path, expect_no_problems, fitted, misnamed
 from ..tensor import Tensor
 from ..text import table
 
+PARAMETER, BUFFER = "parameter", "buffer"  # the roles of Tensors
+
 
 def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:
     """Return a Tensor that a `Module` keeps as state without training it, such as a running mean.
@@ -35,17 +37,14 @@ def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -
     return buffer
 
 
-PARAMETER, BUFFER = "parameter", "buffer"
-
-
 class Module:
     """A part of a model: its Tensors and modules are its attributes, what it computes is `forward`.
 
     Modules and Tensors are found in attributes, and in lists, tuples and dictionaries there, and named by the path
     to them: ``hidden.weight``, ``layers.0.bias``. Of the Tensors two kinds are its state, which is saved and moved:
 
-    - parameters, the leaves that require gradients. One stays a parameter when it is frozen, since it is marked when
-      it is first seen in a module: what else could tell it from a batch that is kept in an attribute?
+    - parameters, the leaves that require gradients. A module marks them when it first sees them, so that one that is
+      frozen later, and then is like any batch in an attribute, stays part of the state;
     - what is declared a `Buffer`.
 
     All else, such as an activation or a batch, is the module's own affair. An array, a list or a Tensor that requires
