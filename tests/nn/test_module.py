@@ -538,6 +538,8 @@ def test_a_buffer_is_converted_copied_and_not_trained():
     assert list(pickle.loads(pickle.dumps(net)).state_dict()) == list(other.state_dict()) == STATE
     net.freeze().freeze(False)
     assert not net.mean.requires_grad
+    net.mean.requires_grad = True
+    assert [name for name, _ in net.named_parameters()] == STATE[:2]
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
