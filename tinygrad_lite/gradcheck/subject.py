@@ -352,7 +352,11 @@ def _refuse_value(f: Callable[..., Any], subject: Subject) -> None:
         if value.shape != again.shape or not np.allclose(value, again, rtol=1e-10, atol=1e-14):
             raise ValueError(
                 f"{_name(f)} returned different values at the same point: seed its random numbers inside it"
-                + (", and switch a net with dropout or running means to net.eval()" if isinstance(subject, TensorFunction) else "")
+                + (
+                    ", and switch a net with dropout or running means to net.eval()"
+                    if isinstance(subject, TensorFunction)
+                    else ""
+                )
             )
 
 
