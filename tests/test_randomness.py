@@ -97,14 +97,11 @@ def test_jit_draws_what_eager_draws():
 @pytest.mark.parametrize(
     "draw", [lambda x: x + nn.init.glorot_uniform((6, 4)), lambda x: nn.Dropout()(x)], ids=["initialiser", "layer"]
 )
-def test_jit_draws_anew_what_is_made_inside_the_function(draw):
-    def drawn(f):
-        tg.manual_seed(7)
-        return [np.asarray(f(X)).tolist() for _ in range(3)]
-
-    found = drawn(tg.jit(draw))
-    np.testing.assert_allclose(found, drawn(draw), rtol=1e-6)
-    assert found[0] != found[1] != found[2]
+def test_jit_refuses_what_would_be_drawn_but_once(draw):
+    before = randomness.generator.bit_generator.state
+    with pytest.raises(tg.JitError, match=r"made here without an rng draws .*Draw from an np\.random"):
+        tg.jit(draw)(X)
+    assert randomness.generator.bit_generator.state == before
 
 
 def test_dropout_continues_from_a_saved_state_bit_for_bit():

@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import randomness
 from ..callers import OURS, is_library
 from ..device import MODULES, is_array, random_modules
 from ..dtypes import get_default_dtype
@@ -139,9 +138,6 @@ class State:
                 self._visit(value, Place(args, i, "args", str(i)), names[i])
             for name, value in kwargs.items():
                 self._visit(value, Place(kwargs, name, "kwargs", repr(name)), name)
-        # Layers and initialisers draw from it by this name, wherever they are.
-        library = vars(randomness)
-        self._visit_binding(Place(library, "generator", self.bind(library), "'generator'"), "generator")
         self._guard(f"len(args) == {len(args)} and [*kwargs] == {self.bind([*kwargs])}", "the number of arguments")
         self.program_names = Names(self)
 
