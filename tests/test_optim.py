@@ -214,7 +214,9 @@ def test_changing_a_gradient_after_the_step_does_not_reach_the_state(name):
 def test_parameters_without_a_gradient_stay_as_they_are(name):
     p, q = parameters()
     optimizer = OPTIMIZERS[name]([p, q])
-    optimizer.step()
+    with pytest.warns(UserWarning, match=r"no parameter has a gradient.*call loss\.backward\(\)") as caught:
+        optimizer.step()
+    assert caught[0].filename == __file__
     assert p.tolist() == [1, -1]
     loss(p, None).backward()
     optimizer.step()
@@ -345,18 +347,141 @@ def test_a_count_of_steps_is_a_whole_number_and_stays_one_of_pythons():
     assert type(optimizer.state["steps"][0]) is int
 
 
-@pytest.mark.parametrize("make", [SGD, Adam, AdamW])
-@pytest.mark.parametrize("lr", [0, -1, math.nan, math.inf, 0.0])
-def test_the_learning_rate_must_be_positive(make, lr):
-    with pytest.raises(ValueError, match="learning rate must be a positive number, not"):
-        make(parameters(), lr=lr)
+def assigned(make, value):
+    make(parameters()).lr = value
 
 
-@pytest.mark.parametrize("make", [SGD, Adam, AdamW])
-@pytest.mark.parametrize("lr", ["0.1", None])
-def test_a_learning_rate_that_is_no_number_is_named(make, lr):
-    with pytest.raises((TypeError, ValueError), match="learning rate"):
-        make(parameters(), lr=lr)
+def loaded(make, value):
+    make(parameters()).load_state_dict({"lr": value})
+
+
+WAYS = {"made": lambda make, value: make(parameters(), lr=value), "assigned": assigned, "loaded": loaded}
+
+
+@pytest.mark.parametrize("make", [lambda ps, lr=0.1: SGD(ps, lr), Adam, AdamW], ids=["SGD", "Adam", "AdamW"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("lr", [-1, math.nan, math.inf, np.float32(-0.1), np.array(-2.0)], ids=str)
+def test_the_learning_rate_must_be_a_number_of_at_least_0(make, way, lr):
+    with pytest.raises(ValueError, match="the learning rate must be a number of at least 0, not"):
+        WAYS[way](make, lr)
+
+
+@pytest.mark.parametrize("way", ["made", "assigned"])
+@pytest.mark.parametrize("lr", ["0.1", None, [0.1]])
+def test_a_learning_rate_that_is_no_number_is_named(way, lr):
+    with pytest.raises(ValueError, match="the learning rate must be") as caught:
+        WAYS[way](Adam, lr)
+    assert str(caught.value).endswith("leave out the quotes") is isinstance(lr, str)
+
+
+def test_what_is_refused_changes_nothing():
+    optimizer = SGD(parameters(), 0.5, momentum=0.9)
+    run(optimizer, *optimizer.params, 1)
+    before = optimizer.state_dict()
+    with pytest.raises(ValueError, match="learning rate"):
+        optimizer.load_state_dict({"lr": np.nan, "momentum.0": np.zeros(2), "momentum.1": np.zeros(2)})
+    for key, value in optimizer.state_dict().items():
+        np.testing.assert_array_equal(value, before[key])
+
+
+@pytest.mark.parametrize("lr", [0, 0.25, np.float64(0.25), np.float32(0.25)], ids=repr)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_numbers_of_numpy_and_0_are_learning_rates_like_others(lr, compiled):
+    p = Tensor(np.ones(2, np.float32), requires_grad=True)
+    optimizer = SGD([p], lr=0.5)
+
+    def step():
+        optimizer.zero_grad()
+        (3 * p).sum().backward()
+        optimizer.step()
+
+    step = tg.jit(step) if compiled else step
+    step()
+    optimizer.lr = lr
+    step()
+    assert type(optimizer.lr) is float
+    assert p.dtype == np.float32
+    assert p.tolist() == [-0.5 - 3 * float(lr)] * 2
+    if compiled:
+        assert len(step.programs) == 1
+
+
+@pytest.mark.parametrize("name", ["momentum", "weight_decay", "eps"])
+def test_the_other_options_are_checked_when_they_are_assigned(name):
+    optimizer = Adam(parameters()) if name == "eps" else SGD(parameters(), 0.1, momentum=0.5)
+    setattr(optimizer, name, np.float64(0.25))
+    assert type(getattr(optimizer, name)) is float
+    with pytest.raises(ValueError, match=f"{name} must be a number of at least 0, not -1"):
+        setattr(optimizer, name, -1)
+    with pytest.raises(ValueError, match="betas must be"):
+        Adam(parameters()).betas = (0.9, 1.0)
+
+
+def test_a_learning_rate_that_falls_inside_a_jitted_step_stays_an_input():
+    def training(wrap):
+        p = Tensor(np.ones(2), requires_grad=True)
+        optimizer = SGD([p], lr=0.5)
+
+        def step():
+            optimizer.lr = 0.5 * optimizer.lr
+            optimizer.zero_grad()
+            (p**2).sum().backward()
+            optimizer.step()
+
+        step = wrap(step)
+        for _ in range(4):
+            step()
+        return p.tolist(), optimizer.lr, step
+
+    jitted, rate, step = training(tg.jit)
+    assert (jitted, rate) == training(lambda f: f)[:2]
+    assert len(step.programs) == 1
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize("given", [[1, 2], np.array([1.0, 2.0]), Tensor(np.array([1.0, 2.0]))], ids=str)
+def test_a_gradient_may_be_assigned_as_an_array_or_a_list(given, compiled):
+    p = Tensor(np.zeros(2, np.float32), requires_grad=True)
+    optimizer = SGD([p], lr=1)
+
+    def step(scale):
+        p.grad = given if isinstance(given, list) else given * scale
+        optimizer.step()
+
+    (tg.jit(step) if compiled else step)(np.float32(1))
+    assert p.dtype == np.float32
+    assert p.tolist() == [-1, -2]
+
+
+def test_a_gradient_is_a_tensor_of_the_type_and_shape_of_what_it_belongs_to():
+    p = Tensor(np.zeros(2, np.float32), requires_grad=True)
+    p.grad = np.array([1.0, 2.0])
+    assert isinstance(p.grad, Tensor)
+    assert p.grad.dtype == np.float32
+    for wrong in (np.zeros(3), 0.0, np.zeros((1, 2)), Tensor([[1.0, 2.0]])):
+        with pytest.raises(tg.ShapeError, match=r"the gradient has shape .*, but .* has shape \(2,\)"):
+            p.grad = wrong
+    with pytest.raises(TypeError, match="holds numbers, not str"):
+        p.grad = "steep"
+    assert p.grad.tolist() == [1, 2]
+    p.grad = None
+    assert p.grad is None
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_step_after_a_gradient_of_one_parameter_does_not_warn(compiled):
+    p, q = parameters()
+    optimizer = SGD([p, q], lr=1)
+
+    def step():
+        optimizer.zero_grad()
+        p.sum().backward()
+        optimizer.step()
+
+    step = tg.jit(step) if compiled else step
+    step()
+    step()
+    assert p.tolist() == [-1, -3]
 
 
 @pytest.mark.parametrize(
@@ -368,7 +493,11 @@ def test_a_learning_rate_that_is_no_number_is_named(make, lr):
         (tg.nn.Linear(2, 2), TypeError, "not Linear"),
         ([Tensor(1.0)], TypeError, "parameter 0, a Tensor, is no Tensor that requires a gradient"),
         ([Tensor(1.0, requires_grad=True), np.zeros(2)], TypeError, "parameter 1, a ndarray, is no Tensor"),
-        (list(tg.nn.Linear(2, 2).named_parameters()), TypeError, "parameter 0, a tuple, is no Tensor"),
+        ([*tg.nn.Linear(2, 2).named_parameters()], TypeError, r"parameter 0, a tuple, .*: pass model\.parameters\(\)"),
+        ([{"params": parameters(), "lr": 0.1}], TypeError, "parameter 0, a dict, .*groups of .* an optimizer each"),
+        (dict(tg.nn.Linear(2, 2).named_parameters()), TypeError, "parameter 0, a str, .*: pass a list"),
+        (iter(()), ValueError, "there is none: .*it is used up, so make a list of it first"),
+        ([2 * Tensor(1.0, requires_grad=True)], TypeError, "parameter 0 is a result of multiply"),
     ],
 )
 @pytest.mark.parametrize("make", [SGD, Adam, AdamW])
@@ -406,3 +535,27 @@ def test_a_learning_rate_that_was_changed_is_kept_and_loaded():
     assert (other.lr, type(other.lr)) == (0.125, float)
     other.load_state_dict({})
     assert other.lr == 0.125
+
+
+def test_a_jitted_step_forgets_a_gradient_of_another_shape():
+    p = Tensor(np.zeros(2), requires_grad=True)
+    optimizer = SGD([p], lr=1)
+
+    @tg.jit
+    def step():
+        optimizer.zero_grad()
+        p.sum().backward()
+        optimizer.step()
+
+    step()
+    p.sum().backward()
+    p.data = np.zeros(3)
+    step()
+    assert p.tolist() == [-1, -1, -1]
+
+
+def test_a_jitted_step_without_gradients_warns_when_it_is_recorded():
+    p, q = parameters()
+    step = tg.jit(SGD([p, q], lr=1).step)
+    with pytest.warns(UserWarning, match="no parameter has a gradient"):
+        step()

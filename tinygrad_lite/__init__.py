@@ -9,6 +9,8 @@ from .explain import explain
 from .gradcheck import GradientMismatch, KinkWarning, gradcheck, prove
 from .interop import ExportError, export_onnx, load_safetensors, save_safetensors
 from .jit import JitWarning, jit
+from .names import answer_for_missing
+from .randomness import manual_seed
 from .tensor import GradientWarning, Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
@@ -39,6 +41,7 @@ __all__ = [
     "jit",
     "jvp",
     "load_safetensors",
+    "manual_seed",
     "nn",
     "no_grad",
     "optim",
@@ -51,3 +54,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
+
+# The submodule, which would stand in the way of the answer that `tg.tensor` is `tg.Tensor`; it is imported as ever.
+del globals()["tensor"]
+answer_for_missing(__name__)

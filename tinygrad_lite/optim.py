@@ -6,7 +6,8 @@ The formulas are those of PyTorch's documentation of the optimizers of the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from .device import device_of, moved
 from .errors import DeviceError
+from .names import answer_for_missing
 from .state import fitted
 from .tensor import Tensor
 
@@ -29,12 +31,12 @@ class Optimizer:
     params : iterable of Tensor
         What to change, such as ``model.parameters()``.
     lr : float
-        The learning rate; it may be assigned between steps.
+        The learning rate.
 
     Attributes
     ----------
     lr : float
-        The learning rate.
+        The learning rate. This and the other options may be assigned between steps.
     state : dict
         What the next step depends on besides parameters, gradients and options.
 
@@ -43,7 +45,7 @@ class Optimizer:
     TypeError
         If ``params`` are not Tensors that require gradients.
     ValueError
-        If there are none, or the learning rate is not a positive number.
+        If there are none, or the learning rate is not a number of at least 0; also when it is assigned or loaded.
     """
 
     lr: float
@@ -56,17 +58,30 @@ class Optimizer:
         self.params = list(params)
         for i, p in enumerate(self.params):
             if not isinstance(p, Tensor) or not p.requires_grad:
-                raise TypeError(f"parameter {i}, a {type(p).__name__}, is no Tensor that requires a gradient")
+                hint = ""
+                if isinstance(params, Mapping) or isinstance(p, Mapping):
+                    hint = ": pass a list; groups of parameters have an optimizer each, with options of their own"
+                elif isinstance(p, tuple):
+                    hint = ": pass model.parameters(), which are without their names"
+                raise TypeError(f"parameter {i}, a {type(p).__name__}, is no Tensor that requires a gradient{hint}")
+            if p.operation is not None:
+                raise TypeError(
+                    f"parameter {i} is a result of {p.operation.rule.name}, and gradients go to what it was computed "
+                    "from: pass that"
+                )
         if len(set(self.params)) < len(self.params):
             raise ValueError("a parameter is in the list twice, so each step would change it twice")
         if not self.params:
-            raise ValueError("an optimizer needs at least one parameter, but the list is empty")
-        if not (isinstance(lr, Real) and math.isfinite(lr) and lr > 0):
-            raise ValueError(f"the learning rate must be a positive number, not {lr!r}")
-        # Python's floats adapt to float32; NumPy's would make float64 of it.
-        self.lr = float(lr)
+            hint = ""
+            if isinstance(params, Iterator):
+                hint = ": if it was gone through before, it is used up, so make a list of it first"
+            raise ValueError(f"an optimizer needs at least one parameter, but there is none{hint}")
+        self.lr = lr
         # For each name, a value for each parameter, by its number; none before its first gradient.
         self.state: dict[str, dict[int, Any]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, _checked(name, value))
 
     def zero_grad(self) -> None:
         """Forget the gradients, so that the next `backward` starts anew."""
@@ -74,7 +89,9 @@ class Optimizer:
             p.grad = None
 
     def step(self) -> None:
-        """Change every parameter that has a gradient, in place."""
+        """Change every parameter that has a gradient, in place; warn if none has one."""
+        if all(p.grad is None for p in self.params):
+            warnings.warn("no parameter has a gradient, so step() changes none: call loss.backward()", stacklevel=2)
         for i, p in enumerate(self.params):
             if p.grad is not None:
                 try:
@@ -122,7 +139,6 @@ class Optimizer:
         if "lr" in state:
             places["lr"] = np.zeros(())
         loaded = fitted(state, places, self)
-        # Python's numbers adapt to float32; NumPy's would make float64 of it.
         self.lr = float(loaded.get("lr", self.lr))
         self.state = {name: {i: loaded[f"{name}.{i}"] for i in numbers} for name in self.state}
         if "steps" in self.state:
@@ -158,10 +174,9 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(params, lr)
-        _check_not_negative(momentum=momentum, weight_decay=weight_decay)
+        self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
         if nesterov and not momentum:
             raise ValueError("nesterov looks ahead along the momentum: set momentum above 0")
-        self.momentum, self.weight_decay, self.nesterov = float(momentum), float(weight_decay), nesterov
         self.state["momentum"] = {}
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
@@ -203,11 +218,7 @@ class Adam(Optimizer):
         weight_decay: float = 0,
     ) -> None:
         super().__init__(params, lr)
-        _check_not_negative(weight_decay=weight_decay, eps=eps)
-        if np.shape(betas) != (2,) or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas must be at least 0 and below 1, not {betas}: two numbers such as (0.9, 0.999)")
-        self.betas = float(betas[0]), float(betas[1])
-        self.eps, self.weight_decay = float(eps), float(weight_decay)
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
         self.state |= {"steps": {}, "mean": {}, "square": {}}
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
@@ -254,7 +265,26 @@ class AdamW(Adam):
         self._adapt(i, p, g)
 
 
-def _check_not_negative(**options: float) -> None:
-    for name, value in options.items():
-        if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be a number of at least 0, not {value!r}")
+# The options that are numbers of at least 0, and what a message calls them.
+NUMBERS = {"lr": "the learning rate", "momentum": "momentum", "weight_decay": "weight_decay", "eps": "eps"}
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return the value of an attribute, checked if it is an option.
+
+    Numbers become Python's own, which adapt to float32; NumPy's would make float64 of it.
+    """
+    if name == "betas":
+        if np.shape(value) != (2,) or not all(0 <= beta < 1 for beta in value):
+            raise ValueError(f"betas must be at least 0 and below 1, not {value}: two numbers such as (0.9, 0.999)")
+        return float(value[0]), float(value[1])
+    # What stands for a number in a recording of jit, and says it is one, is not asked for its value.
+    if name not in NUMBERS or type(value) is not value.__class__:
+        return value
+    if not (isinstance(value, Real) and math.isfinite(value) and float(value) >= 0):
+        hint = ": leave out the quotes" if isinstance(value, str) else ""
+        raise ValueError(f"{NUMBERS[name]} must be a number of at least 0, not {value!r}{hint}")
+    return float(value)
+
+
+answer_for_missing(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 import threading
 import warnings
@@ -18,6 +19,7 @@ from .device import HOST_TYPES, device_of, is_array, mixing_error, moved
 from .dtypes import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
+from .names import advice_for_tensors
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
@@ -50,7 +52,7 @@ class Tensor(Node):
     ----------
     grad : Tensor or None
         What `backward` has accumulated: of the same shape and type. Only leaves have one: after ``w = w - lr * w.grad``
-        the name ``w`` stands for a result, so change parameters in place, ``w.data -= lr * w.grad.data``.
+        the name ``w`` stands for a result, so change parameters in place, ``w.data -= lr * w.grad``.
 
     Raises
     ------
@@ -68,10 +70,11 @@ class Tensor(Node):
     Tensor([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_taken", "grad", "name")
+    __slots__ = ("__weakref__", "_grad", "_role", "_taken", "name")
 
-    grad: Tensor | None
+    _grad: Tensor | None
     name: str | None
+    _role: str  # what a Module keeps it as, once one does: "parameter" or "buffer"
     _taken: int  # of a view: when the memory it shows had last changed as it was taken
 
     def __init__(
@@ -92,8 +95,27 @@ class Tensor(Node):
         if isinstance(data, Tensor) and data._data is array and not requires_grad:
             self.memory = data.shared_memory()
             self._taken = self.memory.changed
-        self.grad = None
+        self._grad = None
         self.name = name
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient; an array or a list that is assigned becomes a Tensor of this one's type."""
+        if self._grad is None and self.operation is not None:
+            warnings.warn(
+                f"this Tensor was computed by {self.operation.rule.name}, and only leaves have a gradient: in a loop, "
+                "w = w - lr * w.grad makes a result of w, so change it in place, w.data -= lr * w.grad",
+                GradientWarning,
+                stacklevel=frames_to_user(),
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        fits = value is None or (
+            isinstance(value, Tensor) and value.shape == self.shape and value.dtype == self._data.dtype
+        )
+        self._grad = value if fits else cotangent(value, self, keep_history=True)
 
     @property
     def data(self) -> Any:
@@ -339,6 +361,10 @@ class Tensor(Node):
     def __rmatmul__(self, other: Any) -> Tensor:
         return composed.matmul(operand(other), self)
 
+    def dot(self, other: Any) -> Tensor:
+        """Sum over the last axis and the second to last (or only) one of ``other``, as `numpy.dot` does."""
+        return composed.dot(self, other)
+
     def __neg__(self) -> Tensor:
         return apply(elementwise.negative, (self,))
 
@@ -503,6 +529,8 @@ class Tensor(Node):
         """Return a copy in memory of its own."""
         return self.astype(self.dtype)
 
+    clone = copy
+
     def relu(self) -> Tensor:
         """Return max(x, 0); its derivative at 0 is taken to be 0."""
         return apply(neural.relu, (self,))
@@ -551,6 +579,10 @@ class Tensor(Node):
         """Return the standard deviation over axes."""
         return composed.std(self, axis, ddof=ddof, keepdims=keepdims)
 
+    def norm(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        """Return √(Σ x²) over axes, the Euclidean or Frobenius norm; its derivative at 0 is taken to be 0."""
+        return self.square().sum(axis, keepdims).sqrt()
+
     def cumsum(self, axis: int | None = None) -> Tensor:
         """Return the running sum along an axis."""
         return composed.cumsum(self, axis)
@@ -571,16 +603,24 @@ class Tensor(Node):
         """Lay the same elements out in another shape; one length may be -1."""
         return composed.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def flatten(self) -> Tensor:
+    view = reshape
+
+    def ravel(self) -> Tensor:
         """Lay the elements out along one axis."""
         return composed.ravel(self)
 
-    ravel = flatten
+    def flatten(self, start: int = 0) -> Tensor:
+        """Lay the elements out along one axis; from axis ``start`` on, so that ``flatten(1)`` keeps the samples."""
+        if not 0 <= start <= self.ndim:
+            raise ShapeError(f"flatten from axis {start} on: this Tensor has {self.ndim} axes")
+        return composed.reshape(self, (*self.shape[:start], math.prod(self.shape[start:])))
 
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the axes; reverse them by default."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else (axes or None)
         return composed.transpose(self, order)
+
+    permute = transpose
 
     @property
     def T(self) -> Tensor:
@@ -606,9 +646,17 @@ class Tensor(Node):
         """Insert axes of length 1."""
         return composed.expand_dims(self, axis)
 
+    unsqueeze = expand_dims
+
     def broadcast_to(self, shape: Sequence[int]) -> Tensor:
         """Repeat along axes of length 1, and along new ones, up to a shape."""
         return apply(shapes.broadcast_to, (self,), (tuple(shape),))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a Tensor has no {name!r}{advice_for_tensors(name, Tensor)}", name=name, obj=self)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self == value))
 
     def __getitem__(self, index: Any) -> Tensor:
         return apply(shapes.getitem, (self,), (_raw_index(index),))
@@ -742,7 +790,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         ) from None
     y = Tensor.__new__(Tensor)
     y._data = data
-    y.memory = y.grad = y.name = None
+    y.memory = y._grad = y.name = None
     if type(data) not in HOST_TYPES:
         y._data = data = _not_of_numpy(data, rule, inputs)
     base = data.base
@@ -815,7 +863,7 @@ def constant(data: Any) -> Tensor:
     y._data = data
     y._requires_grad = False
     y.operation = None
-    y.memory = y.grad = y.name = None
+    y.memory = y._grad = y.name = None
     return y
 
 
@@ -916,6 +964,8 @@ def _number(x: Tensor) -> Any:
 
 
 def _no_rule(name: str) -> TypeError:
+    if name.startswith("np.save"):
+        return TypeError(f"{name} writes arrays to files, not Tensors: write {name}(path, x.numpy())")
     return TypeError(
         f"{name} has no derivative rule, so a Tensor cannot pass through it: compose it from functions that have one "
         "(tinygrad_lite.rules.all() lists them), add one with tinygrad_lite.rules.define, or apply it to .numpy() "

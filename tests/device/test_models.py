@@ -125,7 +125,7 @@ def test_an_optimizer_without_a_step_follows(standin):
 
 def test_a_module_moves_in_place(standin):
     layer = nn.Linear(4, 3, rng=0)
-    layer.mask = tg.Tensor([1.0, 0.0, 1.0])
+    layer.mask = tg.nn.Buffer([1.0, 0.0, 1.0])
     weight = layer.weight
     layer(X).sum().backward()
     assert layer.to("cpu").weight.grad is not None

@@ -81,6 +81,8 @@ def test_what_is_returned_may_be_of_any_kind(f, x, gradient):
             "one array for each of the 2 inputs, as a tuple, but it returned 1",
         ),
         (lambda x, y: (*gradient(x, y), 0), ValueError, "but it returned 3"),
+        (lambda x, y: (f(x, y), gradient(x, y)), TypeError, "seems to return the value of f too: return the"),
+        (lambda x, y: (f(x, y), *gradient(x, y)), TypeError, "seems to return the value of f too: return the"),
         (
             lambda x, y: (gradient(x, y)[0], gradient(x, y)[1].T),
             ValueError,
@@ -94,6 +96,14 @@ def test_what_is_returned_may_be_of_any_kind(f, x, gradient):
 def test_a_gradient_of_the_wrong_kind_is_refused(given, error, message):
     with pytest.raises(error, match=message):
         tg.gradcheck(f, X, Y, gradient=given)
+
+
+def test_a_gradient_that_comes_with_the_value_is_told_to_come_alone():
+    def slope(x):
+        return (x**2).sum(), 2 * x
+
+    with pytest.raises(TypeError, match=r"slope seems to return the value of .* too: return the gradient alone"):
+        tg.gradcheck(lambda x: (x**2).sum(), Y, gradient=slope)
 
 
 def writing(x):

@@ -257,7 +257,10 @@ METHODS = {
     **{name: call(name, [{}, {"axis": 1}, {"axis": (0, 1), "keepdims": True}]) for name in (
         "sum", "mean", "prod", "max", "min")},
     "broadcast_to": lambda x: (x[:, None].broadcast_to((x.shape[0], 2, 6)), x[:1].broadcast_to((3, 6))),
-    "T": lambda x: x.T, "mT": lambda x: x.reshape(-1, 2, 3).mT, "flatten": lambda x: x.flatten(), "argsort": None,
+    "T": lambda x: x.T, "mT": lambda x: x.reshape(-1, 2, 3).mT, "argsort": None,
+    "flatten": lambda x: (x.flatten(), x.reshape(-1, 2, 3).flatten(1)), "view": lambda x: x.view(-1, 2),
+    "permute": lambda x: x.permute(1, 0), "unsqueeze": lambda x: x.unsqueeze(1), "clone": lambda x: x.clone() * 2,
+    "norm": lambda x: (x.norm(), x.norm(1), x.norm(0, keepdims=True)),
 }  # fmt: skip
 
 OF_F = {
@@ -277,6 +280,20 @@ def exports_or_is_refused(function, entry, name, path):
         is_refused(model, path, f"np.{name}", str(entry))
     else:
         agrees(model, path)
+
+
+def augmented(x):
+    y = x * 2
+    same = y
+    y += x
+    y *= 3
+    y -= 1.0
+    y /= 2
+    return y + same
+
+
+def test_augmented_assignment_changes_a_value_for_all_who_hold_it(path):
+    agrees(Function(augmented), path)
 
 
 def test_every_function_has_a_call_here():
@@ -430,7 +447,7 @@ def test_several_inputs_and_heads(path):
 def test_names_are_never_those_of_others(path):
     class Twice(tg.nn.Module):
         def __init__(self):
-            self.output, self.input = tg.nn.Linear(6, 6, rng=0), tg.Tensor(np.ones(6), dtype=np.float32)
+            self.output, self.input = tg.nn.Linear(6, 6, rng=0), tg.nn.Buffer(np.ones(6), np.float32)
             self.tied = self.output.weight
 
         def forward(self, x):

@@ -43,7 +43,7 @@ class Nested(nn.Module):
 
     def __init__(self) -> None:
         self.weight = tg.Tensor(np.arange(6, dtype=np.float32).reshape(2, 3), requires_grad=True)
-        self.steps = tg.Tensor(np.array(3))
+        self.steps = nn.Buffer(np.array(3))
         self.blocks = [nn.Sequential(nn.Linear(2, 3, rng=0)), {"head": nn.Linear(3, 2, rng=1)}]
 
 
@@ -200,7 +200,7 @@ def test_a_type_that_numpy_lacks_is_refused_by_name(tmp_path):
 
 def test_a_type_that_the_format_lacks_is_not_written(tmp_path):
     net = Nested()
-    net.steps = tg.Tensor(np.array(1j))
+    net.steps = nn.Buffer(np.array(1j))
     with pytest.raises(TypeError, match="hold no complex128, which steps is of"):
         save_safetensors(net, tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())

@@ -68,6 +68,8 @@ def test_squared_loss_by_integer_targets():
         (Z, P[:1], tg.ShapeError, "must be equal"),
         (Z, LABELS, tg.ShapeError, r"targets \(5,\).*encode labels with one_hot"),
         (Z, P.T, tg.ShapeError, "must be equal"),
+        (Z[:, :1], P[:, 0], tg.ShapeError, r"reshape the targets to \(5, 1\)"),
+        (Z[:, 0], P[:, :1], tg.ShapeError, r"reshape the targets to \(5,\)"),
         (Z, 0.0, tg.ShapeError, "must be equal"),
         (np.float64(1), np.float64(2), tg.ShapeError, "single number"),
         (Z[:0], P[:0], ValueError, r"empty batch, of shape \(0, 3\), has no value"),
@@ -161,6 +163,7 @@ def test_cross_entropy_of_float32_stays_float32(labels):
         (np.eye(4)[LABELS], tg.ShapeError, r"cross_entropy of predictions \(5, 3\) and targets \(5, 4\)"),
         (P[:3], tg.ShapeError, "must be equal"),
         (P[None], tg.ShapeError, "must be equal"),
+        (LABELS[:, None], tg.ShapeError, r"predictions \(5, 3\) and labels \(5, 1\): .*write labels\.ravel\(\)"),
         (0, tg.ShapeError, "must be equal"),
     ],
 )
@@ -229,6 +232,11 @@ def test_accuracy_is_the_share_of_right_answers(wrap):
 def test_accuracy_refuses_what_does_not_fit():
     with pytest.raises(tg.ShapeError, match=r"predictions \(5, 3\) and labels \(4,\): one label for each sample"):
         F.accuracy(Z, LABELS[:4])
+    with pytest.raises(tg.ShapeError, match=r"write labels\.ravel\(\)"):
+        F.accuracy(Z, LABELS[:, None])
+    for p in (Z.argmax(axis=1), Tensor(Z).argmax(axis=1)):
+        with pytest.raises(tg.ShapeError, match="finds the largest prediction itself, so leave out argmax"):
+            F.accuracy(p, LABELS)
     with pytest.raises(tg.ShapeError, match="one label for each sample"):
         F.accuracy(Z, np.eye(3)[LABELS])
     with pytest.raises(ValueError, match="empty batch has no value"):

@@ -71,11 +71,8 @@ def test_linear_gradients():
     layer = nn.Linear(4, 3, rng=0).astype(np.float64)
     x = X.astype(np.float64)
 
-    def f(x, w, b):
-        layer.weight, layer.bias = w, b
-        return layer(x)
-
-    assert tg.gradcheck(f, x, layer.weight, layer.bias, order=2)
+    report = tg.gradcheck(layer, x, order=2)
+    assert {c.name for c in report.comparisons} >= {"input 0", "weight", "bias"}
 
 
 SCALES = {
@@ -209,3 +206,44 @@ def test_sequential_is_a_list_of_layers():
 def test_sequential_takes_modules_only(bad):
     with pytest.raises(TypeError, match="Sequential takes modules, but number 1 is"):
         nn.Sequential(nn.ReLU(), bad)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_images_into_linear_are_told_how_they_become_rows(bias):
+    net = nn.Sequential(nn.Linear(784, 3, bias=bias, rng=0))
+    with pytest.raises(tg.ShapeError, match=r"nn\.Flatten\(\) before this layer makes \(5, 784\) of it \(in layer '0'"):
+        net(np.zeros((5, 28, 28)))
+    with pytest.raises(tg.ShapeError, match=r"\.reshape\(1, 784\) makes a batch of one sample"):
+        net(np.zeros((28, 28)))
+    with pytest.raises(tg.ShapeError) as caught:
+        net(np.zeros((5, 27)))
+    assert "Flatten" not in str(caught.value)
+    assert net([[0.0] * 784]).shape == (1, 3)
+
+
+def test_a_slice_of_a_sequential_is_one():
+    net = nn.Sequential(nn.Linear(4, 3, rng=0), nn.ReLU(), nn.Linear(3, 2, rng=1))
+    first = net[0:2]
+    assert isinstance(first, nn.Sequential)
+    assert list(first) == [net[0], net[1]]
+    np.testing.assert_array_equal(net[2](first(X)).numpy(), net(X).numpy())
+
+
+@pytest.mark.parametrize("name", SCALES)
+@pytest.mark.parametrize(
+    ("shape", "fans"), [((64, 32, 3, 3), (288, 576)), ((64, 3, 5, 7), (105, 2240)), ((256, 64, 9), (576, 2304))]
+)
+def test_initialisers_count_what_a_unit_of_a_convolution_adds_up(name, shape, fans):
+    w = getattr(init, name)(shape, rng=0)
+    assert w.shape == shape
+    assert w.std() == pytest.approx(SCALES[name](*fans), rel=0.02)
+
+
+def test_the_deviation_of_a_convolution_by_he_and_others():
+    assert init.he_normal((64, 32, 3, 3), rng=0).std() == pytest.approx(0.0833, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_initialisers_refuse_weights_without_elements(name):
+    with pytest.raises(tg.ShapeError, match="no element to draw"):
+        getattr(init, name)((0, 3))

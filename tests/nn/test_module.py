@@ -5,7 +5,9 @@ A state that does not fit is refused as a whole: every problem is listed and not
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ class Mixed(nn.Module):
         self.layers = [nn.Linear(3, 3, rng=1), nn.ReLU(), nn.Linear(3, 3, bias=False, rng=2)]
         self.heads = {"a": nn.Linear(3, 1, rng=3), "b": (nn.Linear(3, 2, rng=4),)}
         self.scale = Tensor([1.0, 2.0], requires_grad=True)
-        self.mean = Tensor([0.5, 0.25])
+        self.mean = nn.Buffer([0.5, 0.25])
         self.size = 3
         self.label = "text"
 
@@ -100,7 +102,7 @@ def test_a_shared_weight_gets_the_sum_of_both_gradients():
     np.testing.assert_allclose(net.encoder.weight.grad.numpy(), expected, rtol=1e-5)
 
 
-def test_a_tensor_that_requires_no_gradient_is_state_but_no_parameter():
+def test_a_buffer_is_state_but_no_parameter():
     net = Mixed()
     assert "mean" in net.state_dict()
     assert "mean" not in dict(net.named_parameters())
@@ -258,7 +260,7 @@ def test_values_that_are_no_real_numbers_are_listed_and_change_nothing_either(ju
 
 def test_whole_numbers_stay_whole():
     net = Mixed()
-    net.mean = Tensor(np.array([3, 4]))
+    net.mean = nn.Buffer(np.array([3, 4]))
     with pytest.raises(ValueError, match="mean is of type float64, not int64"):
         net.load_state_dict(net.state_dict() | {"mean": np.array([3.5, 4])})
     net.load_state_dict(net.state_dict() | {"mean": np.array([5, 6], np.int32)})
@@ -272,10 +274,16 @@ def test_lists_of_numbers_lose_nothing_on_their_way_to_float64():
     assert (net.weight.item(), net.bias.item()) == (0.1, 0.2)
 
 
+def fortran_buffer(values):
+    buffer = nn.Buffer(values)
+    buffer.data = np.asfortranarray(values)
+    return buffer
+
+
 def test_tensors_serve_as_values_and_the_memory_order_is_that_of_the_model():
     net, other = Mixed(), Mixed()
-    net.mean = Tensor(np.asfortranarray([[1.0, 2.0], [3.0, 4.0]]))
-    other.mean = Tensor(np.asfortranarray(np.zeros((2, 2))))
+    net.mean = fortran_buffer([[1.0, 2.0], [3.0, 4.0]])
+    other.mean = fortran_buffer(np.zeros((2, 2)))
     other.load_state_dict(net.state_dict() | dict(net.named_parameters()))
     for name, array in other.state_dict().items():
         np.testing.assert_array_equal(array, net.state_dict()[name])
@@ -407,7 +415,7 @@ def test_a_whole_training_step_stays_in_float32():
 
 def test_two_tensors_of_one_path_are_refused_where_one_would_be_lost():
     net = nn.Module()
-    net.parts = {"x.y": tg.Tensor([1.0]), "x": {"y": tg.Tensor([2.0])}}
+    net.parts = {"x.y": nn.Buffer([1.0]), "x": {"y": nn.Buffer([2.0])}}
     for save in (net.state_dict, lambda: net.load_state_dict({"parts.x.y": np.ones(1)})):
         with pytest.raises(ValueError, match=r"two parts of the model have the path 'parts\.x\.y'"):
             save()
@@ -418,9 +426,291 @@ def test_two_tensors_of_one_path_are_refused_where_one_would_be_lost():
 
 def test_a_shared_tensor_takes_one_value():
     net = nn.Module()
-    net.a = net.b = tg.Tensor([1.0])
+    net.a = net.b = nn.Buffer([1.0])
     with pytest.raises(ValueError, match="b is another than a, which is the same Tensor"):
         net.load_state_dict({"a": np.array([2.0]), "b": np.array([3.0])})
     assert net.a.item() == 1
     net.load_state_dict({"a": np.array([2.0]), "b": np.array([2.0])})
     assert net.a.item() == 2
+
+
+class Normed(nn.Module):
+    """Keeps a running mean, and what a module may keep for itself besides."""
+
+    def __init__(self, dtype=np.float32, keeps=True):
+        self.keeps = keeps
+        self.linear = nn.Linear(3, 3, rng=0).astype(dtype)
+        self.mean = nn.Buffer(np.zeros(3, dtype))
+        self.seen = nn.Buffer(0)
+        self.batch = Tensor(np.ones((2, 3)))
+
+    def forward(self, x):
+        self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)
+        self.seen = self.seen + 1
+        y = self.linear(x - self.mean)
+        if self.keeps:
+            self.last, self.kept = y, [y, {"input": x}]
+        return y
+
+
+STATE = ["linear.weight", "linear.bias", "mean", "seen"]
+
+
+def mode(compiled):
+    return tg.jit if compiled else lambda f: f
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("keeps", [False, True])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_buffer_stays_one_and_what_else_is_kept_is_no_state(compiled, keeps, dtype):
+    net = Normed(dtype, keeps)
+    mean, optimizer = net.mean, tg.optim.SGD(net.parameters(), 0.1)
+
+    @mode(compiled)
+    def step(x):
+        optimizer.zero_grad()
+        loss = (net(x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    expected, x = np.zeros(3, dtype), np.arange(6, dtype=dtype).reshape(2, 3)
+    for _ in range(4):
+        step(Tensor(x))
+        expected = 0.9 * expected + 0.1 * x.mean(axis=0)
+    assert net.mean is mean
+    np.testing.assert_allclose(mean.numpy(), expected, rtol=1e-6)
+    assert mean.dtype == dtype
+    assert net.seen.item() == 4
+    assert net.seen.dtype == np.int64
+    assert list(net.state_dict()) == STATE
+    assert [name for name, _ in net.named_parameters()] == STATE[:2]
+    assert hasattr(net, "last") is keeps
+    if compiled and not keeps:
+        assert len(step.programs) == 1
+    other = Normed(dtype)
+    other.load_state_dict(net.state_dict())
+    np.testing.assert_array_equal(other.mean.numpy(), mean.numpy())
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_buffer_can_be_written_into(compiled):
+    net = Normed()
+
+    @mode(compiled)
+    def count(x):
+        net.mean.data[...] = net.mean.data + x
+        return x
+
+    for _ in range(3):
+        count(np.ones(3, np.float32))
+    assert net.mean.tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_buffer_takes_arrays(compiled):
+    net = Normed()
+    mean = net.mean
+
+    @mode(compiled)
+    def keep(x):
+        net.mean = 2 * x
+        return x
+
+    for scale in range(3):
+        keep(np.full(3, scale, np.float64))
+        assert net.mean.tolist() == [2 * scale] * 3
+    assert net.mean is mean
+    assert mean.dtype == np.float32
+
+
+def test_a_buffer_is_converted_copied_and_not_trained():
+    values = np.ones(3)
+    net = Normed()
+    net.mean = nn.Buffer(values)
+    net.mean.data[...] = 5
+    assert values.tolist() == [1, 1, 1]
+    net.astype(np.float32)
+    assert net.mean.dtype == np.float32
+    assert net.seen.dtype == np.int64
+    other = copy.deepcopy(net)
+    assert list(pickle.loads(pickle.dumps(net)).state_dict()) == list(other.state_dict()) == STATE
+    net.freeze().freeze(False)
+    assert not net.mean.requires_grad
+    net.mean.requires_grad = True
+    assert [name for name, _ in net.named_parameters()] == STATE[:2]
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_buffer_takes_no_history_that_would_be_lost(compiled):
+    net, layer = Normed(), nn.Linear(3, 3, rng=0)
+
+    @mode(compiled)
+    def keep(x):
+        net.mean = layer(x).mean(axis=0)
+        return x
+
+    with pytest.raises(tg.GraphError, match=r"mean is a buffer.*requires a gradient: assign its \.detach\(\)"):
+        keep(np.ones((2, 3), np.float32))
+    assert net.mean.tolist() == [0, 0, 0]
+    with tg.no_grad():
+        keep(np.ones((2, 3), np.float32))
+    np.testing.assert_allclose(net.mean.numpy(), layer(np.ones((2, 3))).numpy()[0], rtol=1e-6)
+
+
+VALUES = {
+    "array": lambda x: x.astype(np.float64),
+    "Tensor": Tensor,
+    "list": lambda x: x.tolist(),
+    "result": lambda x: Tensor(x) * 1,
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_values_assigned_to_a_parameter_are_copied_into_it(kind, is_frozen):
+    net = nn.Sequential(nn.Linear(3, 2, rng=0)).freeze(is_frozen)
+    weight, values = net[0].weight, np.arange(6, dtype=np.float32).reshape(3, 2)
+    net[0].weight = VALUES[kind](values)
+    assert net[0].weight is weight
+    assert weight.requires_grad is not is_frozen
+    assert weight.dtype == np.float32
+    assert weight.tolist() == values.tolist()
+    values[0] = 9
+    assert weight.tolist()[0] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (np.zeros((2, 3)), tg.ShapeError, r"weight is a parameter of shape \(3, 2\).*\(2, 3\).*weight\.data = "),
+        (0.0, tg.ShapeError, r"values of shape \(\)"),
+        (np.zeros((3, 2), complex), TypeError, "parameter of type float32.*of type complex128"),
+        ("text", TypeError, "holds numbers, not str"),
+        (Tensor(np.ones((3, 2)), requires_grad=True) * 2, tg.GraphError, r"weight is a parameter.*\.detach\(\)"),
+    ],
+    ids=["shape", "number", "complex", "text", "result"],
+)
+def test_what_cannot_be_copied_into_a_parameter_is_refused(value, error, message):
+    layer = nn.Linear(3, 2, rng=0)
+    weight, before = layer.weight, layer.weight.tolist()
+    with pytest.raises(error, match=message):
+        layer.weight = value
+    assert layer.weight is weight
+    assert weight.tolist() == before
+
+
+def test_another_parameter_or_none_takes_the_place_of_one():
+    layer, other = nn.Linear(3, 2, rng=0), Tensor(np.zeros((3, 2)), requires_grad=True)
+    layer.weight = other
+    assert layer.weight is other
+    layer.bias = None
+    assert layer.parameters() == [other]
+
+
+def test_an_update_without_history_written_by_hand_trains():
+    layer, x = nn.Linear(3, 1, rng=0), np.ones((2, 3), np.float32)
+    weight, losses = layer.weight, []
+    for _ in range(3):
+        loss = (layer(x) ** 2).sum()
+        layer.weight.grad = None
+        loss.backward()
+        losses.append(loss.item())
+        with tg.no_grad():
+            layer.weight = layer.weight - 0.1 * layer.weight.grad
+    assert layer.weight is weight
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]
+
+
+def freeze_by_hand(net):
+    for p in net.parameters():
+        p.requires_grad = False
+
+
+def freeze_one_by_one(net):
+    net.scale.requires_grad = False
+    net.more[0].requires_grad = False
+    for _, module in net.named_modules():
+        for tensor in vars(module).values():
+            if isinstance(tensor, Tensor):
+                tensor.requires_grad = False
+
+
+@pytest.mark.parametrize("freeze", [nn.Module.freeze, freeze_by_hand, freeze_one_by_one])
+def test_what_is_frozen_is_not_trained_and_stays_in_the_state(freeze):
+    net = Mixed()
+    net.more = [Tensor([1.0], requires_grad=True)]
+    (net(np.ones((1, 2), np.float32)) ** 2).sum().backward()
+    names = list(net.state_dict()) if freeze is freeze_by_hand else [*PARAMETERS, "mean", "more.0"]
+    freeze(net)
+    assert net.parameters() == []
+    assert list(net.state_dict()) == names
+    net.load_state_dict({name: x + 1 for name, x in net.state_dict().items()})
+    assert net.astype(np.float64).scale.dtype == np.float64
+    assert not net(np.ones((1, 2))).requires_grad
+    assert net.freeze(False) is net
+    assert [name for name, _ in net.named_parameters()] == [name for name in names if name != "mean"]
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_an_optimizer_leaves_alone_what_is_frozen_later(compiled):
+    net = nn.Sequential(nn.Linear(2, 2, rng=0), nn.Linear(2, 1, rng=1))
+    optimizer = tg.optim.SGD(net.parameters(), 0.1, momentum=0.9)
+
+    @mode(compiled)
+    def step(x):
+        (net(x) ** 2).sum().backward()
+        optimizer.step()
+
+    x = np.ones((1, 2), np.float32)
+    step(x)
+    first, second = net[0].weight.tolist(), net[1].weight.tolist()
+    net[0].freeze()
+    step(x)
+    assert net[0].weight.tolist() == first
+    assert net[1].weight.tolist() != second
+
+
+def test_a_state_that_fits_in_part_is_loaded_in_part_where_that_is_asked_for():
+    net = nn.Linear(2, 2, rng=0)
+    before = net.weight.tolist()
+    net.load_state_dict({"bias": [1.0, 2.0], "surplus": [3.0]}, strict=False)
+    assert net.bias.tolist() == [1, 2]
+    assert net.weight.tolist() == before
+    with pytest.raises(ValueError, match=r"bias has shape \(3,\)"):
+        net.load_state_dict({"bias": np.zeros(3)}, strict=False)
+    with pytest.raises(ValueError, match=r"missing weight; missing bias; unexpected 0\.weight"):
+        net.load_state_dict({"0.weight": np.zeros((2, 2))}, strict=False)
+
+
+class Asks(nn.Module):
+    def __init__(self, ask):
+        self.ask = ask
+
+    def forward(self, x):
+        return self.ask(x)
+
+
+@pytest.mark.parametrize(
+    ("ask", "x", "asked"),
+    [
+        (lambda x: x.relu(), np.ones((2, 2)), "relu"),
+        (lambda x: x.data.reshape(4), np.ones((2, 2)), "reshape"),
+        (lambda x: x.shape[0], [[1.0, 2.0]], "shape"),
+    ],
+)
+def test_a_plain_array_where_a_tensor_is_needed_is_told_to_become_one(ask, x, asked):
+    net = nn.Sequential(Asks(ask))
+    with pytest.raises(AttributeError, match=rf"forward of Asks asks an array.*{asked!r}.*net\(tg\.Tensor\(x\)\)"):
+        net(x)
+    net(Tensor(x))
+
+
+def test_a_plain_array_under_jit_is_told_so_too_and_other_mistakes_are_left_as_they_are():
+    with pytest.raises(AttributeError, match=r"net\(tg\.Tensor\(x\)\)"):
+        tg.jit(Asks(lambda x: x.relu()))(np.ones(2))
+    for x in (np.ones(2), Tensor([1.0])):
+        with pytest.raises(AttributeError, match=r"'(numpy.ndarray|Tensor)' object has no attribute 'rellu'"):
+            Asks(lambda x: x.rellu())(x)

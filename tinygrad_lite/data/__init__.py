@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..names import answer_for_missing
 from .batches import Batches
 from .digits import load_synthetic
 from .idx import read_idx, write_idx
@@ -20,3 +21,5 @@ __all__ = [
     "read_images",
     "write_idx",
 ]
+
+answer_for_missing(__name__)

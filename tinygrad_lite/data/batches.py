@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..device import moved
+from ..randomness import checked_seed, generator_for
 from ..state import expect_no_problems, misnamed
 
 
@@ -26,7 +26,8 @@ class Batches:
     shuffle
         Whether each epoch takes the samples in a new order. Otherwise the batches are views, in file order.
     seed
-        A non-negative integer that fixes the orders; by default a fresh one is drawn.
+        A non-negative integer that fixes the orders; by default one is drawn from the library's generator, which
+        `tinygrad_lite.manual_seed` sets.
     device
         Where batches are handed out; the whole stays in NumPy's arrays.
 
@@ -45,7 +46,7 @@ class Batches:
     Raises
     ------
     ValueError
-        If there are no samples, their counts differ, or ``batch_size`` is not a positive integer.
+        If there are no samples, their counts differ, ``batch_size`` is not a positive integer, or ``seed`` negative.
     """
 
     def __init__(
@@ -71,7 +72,10 @@ class Batches:
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.device = device
-        self.seed = secrets.randbits(64) if seed is None else seed
+        if seed is None:
+            # Nothing is drawn where nothing depends on it: what others draw would.
+            seed = int(generator_for(None).integers(2**63)) if shuffle else 0
+        self.seed = checked_seed(seed)
         self.epoch = 0
 
     @property

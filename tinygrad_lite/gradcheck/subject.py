@@ -128,6 +128,13 @@ class PlainFunction(Subject):
         if given is None:
             raise TypeError(f"{_name(gradient)} returned None: does it end with return?")
         count = len(self.arguments)
+        has_one_more = isinstance(given, tuple) and len(given) == count + 1
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], (tuple, list)):
+            has_one_more = has_one_more or not isinstance(given[0], (tuple, list))
+        if has_one_more and np.shape(raw(given[0])) == self.results[0].shape:
+            raise TypeError(
+                f"{_name(gradient)} seems to return the value of {_name(self._f)} too: return the gradient alone"
+            )
         several = isinstance(given, (tuple, list) if count > 1 else tuple) and (count > 1 or len(given) == 1)
         blocks = [np.asarray(raw(block)) for block in (given if several else [given])]
         if len(blocks) != count:
@@ -345,7 +352,11 @@ def _refuse_value(f: Callable[..., Any], subject: Subject) -> None:
         if value.shape != again.shape or not np.allclose(value, again, rtol=1e-10, atol=1e-14):
             raise ValueError(
                 f"{_name(f)} returned different values at the same point: seed its random numbers inside it"
-                + (", and switch a net with dropout to net.eval()" if isinstance(subject, TensorFunction) else "")
+                + (
+                    ", and switch a net with dropout or running means to net.eval()"
+                    if isinstance(subject, TensorFunction)
+                    else ""
+                )
             )
 
 

@@ -19,7 +19,7 @@ from ..checkpoint import HEADER
 from ..errors import DataError
 from ..extras import extra
 from ..files import write_atomically
-from ..nn import Linear, Module
+from ..nn import Buffer, Linear, Module
 from ..tensor import Tensor
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -127,7 +127,7 @@ class _PyTorchLayout(Module):
     """A model's arrays under their names and in PyTorch's shapes: what a file is checked against."""
 
     def __init__(self, state: Mapping[str, Any]) -> None:
-        self.tensors = {name: Tensor(array) for name, array in state.items()}
+        self.tensors = {name: Buffer(array) for name, array in state.items()}
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
         return iter(self.tensors.items())

@@ -153,7 +153,7 @@ class Before:
         for bits, state in self.draws:
             bits.state = state
         for tensor, grad in self.gradients.before.items():
-            tensor.grad = grad
+            tensor._grad = grad  # unchecked, as it was there before
         for tensor, history in self.history.items():
             tensor._requires_grad, tensor.operation, tensor.memory = history
 

@@ -374,9 +374,10 @@ class State:
         else:
             found = self._arrays[id(tensor._data)] = self._add_input(tensor._data, place, path)
         found.has_history = tensor.operation is not None and tensor.requires_grad
-        if tensor.grad is not None:
-            data = Place(tensor.grad, "_data", f"{text}.grad", "'_data'")
-            self._add_input(tensor.grad._data, data, f"{path}.grad").owner = tensor
+        grad = tensor._grad
+        if grad is not None:
+            data = Place(grad, "_data", f"{text}.grad", "'_data'")
+            self._add_input(grad._data, data, f"{path}.grad").owner = tensor
 
     def _visit_object(self, value: Any, path: str) -> None:
         """Look behind an object whose identity is guarded already."""

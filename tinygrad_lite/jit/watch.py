@@ -17,6 +17,7 @@ from ..device import random_modules
 from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
+from ..randomness import generator_for
 from ..tensor import Tensor, apply
 from .state import State
 from .tracer import Recorder, variable_of
@@ -50,7 +51,7 @@ class Gradients:
     current: Gradients
 
     def __init__(self, tensors: list[Tensor]) -> None:
-        self.before = {tensor: tensor.grad for tensor in tensors}
+        self.before = {tensor: tensor._grad for tensor in tensors}
         self.written: set[Tensor] = set()
         self.were_read: set[Tensor] = set()
 
@@ -118,6 +119,8 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
             recorder.refuse("a file is read or written", "Do that outside of the jitted function")
         elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
             recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", ASK_OUTSIDE)
+        elif event == "call" and frame.f_code is generator_for.__code__ and frame.f_locals["rng"] is None:
+            recorder.refuse("what is made here without an rng draws from the library's generator", ASK_OUTSIDE)
         elif event == "c_call" and _differs_each_time(called):
             recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 

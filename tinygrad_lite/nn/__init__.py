@@ -1,5 +1,6 @@
 """What models are made of: modules, layers, activations and losses, initialisers."""
 
+from ..names import answer_for_missing
 from . import functional, init
 from .layers import (
     Dropout,
@@ -13,9 +14,10 @@ from .layers import (
     Softmax,
     Tanh,
 )
-from .module import Module
+from .module import Buffer, Module
 
 __all__ = [
+    "Buffer",
     "Dropout",
     "Flatten",
     "Identity",
@@ -30,3 +32,5 @@ __all__ = [
     "functional",
     "init",
 ]
+
+answer_for_missing(__name__)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..device import beside, mixing_error
 from ..dtypes import get_default_dtype, raw
 from ..errors import ShapeError, expect
+from ..names import answer_for_missing
 from ..rules import composed, elementwise, neural, products
 
 
@@ -97,7 +98,8 @@ def cross_entropy(logits: Any, y: Any) -> Any:
     TypeError
         If labels are not whole numbers.
     """
-    if len(_shape(y)) == len(_shape(logits)) - 1:
+    is_column = _shape(y) == (*_shape(logits)[:-1], 1) != _shape(logits)
+    if len(_shape(y)) == len(_shape(logits)) - 1 or is_column:
         _check_labels("cross_entropy", logits, y)
         y = one_hot(y, _shape(logits)[-1])
     _check_targets("cross_entropy", logits, y)
@@ -181,20 +183,31 @@ def _checked_labels(labels: Any, classes: int) -> Any:
 
 
 def _check_labels(name: str, p: Any, labels: Any) -> None:
-    if _shape(p)[:-1] != _shape(labels):
-        raise ShapeError(
-            f"{name} of predictions {_shape(p)} and labels {_shape(labels)}: one label for each sample is needed"
-        )
+    shape, given = _shape(p), _shape(labels)
+    if shape[:-1] != given:
+        hint = ""
+        if given == (*shape[:-1], 1):
+            hint = "; write labels.ravel()"
+        elif shape == given:
+            hint = f"; {name} finds the largest prediction itself, so leave out argmax"
+        raise ShapeError(f"{name} of predictions {shape} and labels {given}: one label for each sample is needed{hint}")
 
 
 def _check_targets(name: str, p: Any, y: Any) -> None:
-    shape = _shape(p)
-    if shape != _shape(y):
+    shape, given = _shape(p), _shape(y)
+    if shape != given:
         hint = ""
-        if len(_shape(y)) < len(shape):
+        if len(given) < len(shape):
             hint = f"; reshape the targets to {shape}" if shape[-1] == 1 else "; encode labels with one_hot"
-        raise ShapeError(f"{name} of predictions {shape} and targets {_shape(y)}: the shapes must be equal{hint}")
+        elif given == (*shape, 1):
+            hint = f"; reshape the targets to {shape}"
+        elif given == (*shape[:-1], 1):
+            hint = "; encode labels with one_hot, after .ravel()"
+        raise ShapeError(f"{name} of predictions {shape} and targets {given}: the shapes must be equal{hint}")
     if not shape:
         raise ShapeError(f"{name} needs samples along the last axis, but the predictions are a single number")
     if 0 in shape:
         raise ValueError(f"{name} of an empty batch, of shape {shape}, has no value")
+
+
+answer_for_missing(__name__)

@@ -1,7 +1,11 @@
 """Initialisers: how weights start.
 
-Each takes the shape ``(…, in_features, out_features)`` and returns an array; what it draws comes from ``rng``, a
-NumPy generator or a seed for one.
+Each takes the shape of the weights and returns an array; what it draws comes from ``rng``, a NumPy generator or a seed
+for one, and without it from the library's generator, which `tinygrad_lite.manual_seed` sets.
+
+How far it spreads depends on how many numbers a unit adds up, `in`, and how many units a number goes to, `out`: of
+weights of shape (in, out), as those of a `Linear`, the lengths of the two axes; of more axes, as the weights of a
+convolution, (out, in, height, width), the product of all axes but the first, and of all but the second.
 """
 
 from __future__ import annotations
@@ -14,9 +18,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..dtypes import get_default_dtype
 from ..errors import ShapeError
+from ..names import answer_for_missing
+from ..randomness import Rng, generator_for
 
 Shape = tuple[int, ...]
-Rng = np.random.Generator | int | None
 
 
 def glorot_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
@@ -52,15 +57,26 @@ def zeros(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDAr
 
 
 def _fans(shape: Shape) -> tuple[int, int]:
-    """Return how many inputs and outputs a unit has."""
+    """Return how many inputs a unit has, and how many units an input goes to."""
     if len(shape) < 2:
-        raise ShapeError(f"weights need two axes or more, (…, in_features, out_features), but the shape is {shape}")
-    return shape[-2], shape[-1]
+        raise ShapeError(
+            f"weights need two axes, (in_features, out_features), or those of a convolution, (out, in, …), but the "
+            f"shape is {shape}"
+        )
+    if 0 in shape:
+        raise ShapeError(f"weights of shape {shape} have no element to draw")
+    if len(shape) == 2:
+        return shape
+    size = math.prod(shape[2:])
+    return shape[1] * size, shape[0] * size
 
 
 def _uniform(shape: Shape, limit: float, rng: Rng, dtype: DTypeLike | None) -> NDArray[Any]:
-    return np.random.default_rng(rng).uniform(-limit, limit, shape).astype(dtype or get_default_dtype())
+    return generator_for(rng).uniform(-limit, limit, shape).astype(dtype or get_default_dtype())
 
 
 def _normal(shape: Shape, deviation: float, rng: Rng, dtype: DTypeLike | None) -> NDArray[Any]:
-    return np.random.default_rng(rng).normal(0, deviation, shape).astype(dtype or get_default_dtype())
+    return generator_for(rng).normal(0, deviation, shape).astype(dtype or get_default_dtype())
+
+
+answer_for_missing(__name__)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ..device import beside
 from ..dtypes import get_default_dtype
+from ..errors import ShapeError
+from ..randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -17,7 +19,7 @@ from .module import Module
 
 
 class Sequential(Module):
-    """Modules one after the other, named ``0``, ``1``, …; indexed and counted like a list.
+    """Modules one after the other, named ``0``, ``1``, …; indexed, sliced and counted like a list.
 
     Parameters
     ----------
@@ -35,8 +37,14 @@ class Sequential(Module):
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
         return ((str(i), layer) for i, layer in enumerate(self.layers))
 
-    def __getitem__(self, i: int) -> Module:
-        return self.layers[i]
+    @overload
+    def __getitem__(self, i: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> Sequential: ...
+
+    def __getitem__(self, i: int | slice) -> Module:
+        return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -57,7 +65,8 @@ class Linear(Module):
     bias : bool
         Whether to add a bias, which starts at zero.
     rng : numpy.random.Generator or int, optional
-        Where the weights are drawn from; a number is a seed.
+        Where the weights are drawn from; a number is a seed. Without it from the library's generator, which
+        `tinygrad_lite.manual_seed` sets; ``np.random.seed`` does not.
     initialiser : callable
         One of `tinygrad_lite.nn.init`.
 
@@ -73,7 +82,7 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        rng: init.Rng = None,
+        rng: Rng = None,
         initialiser: Callable[..., Any] = init.glorot_uniform,
     ) -> None:
         for name, value in (("in_features", in_features), ("out_features", out_features)):
@@ -84,7 +93,17 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Map inputs of shape ``(…, in_features)`` to ``(…, out_features)``."""
-        return F.linear(x, self.weight, self.bias)
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ShapeError as error:
+            shape, features = np.shape(x), self.weight.shape[0]
+            if shape and math.prod(shape[1:]) == features:
+                advice = f"nn.Flatten() before this layer makes {(shape[0], features)} of it"
+            elif math.prod(shape) == features:
+                advice = f".reshape(1, {features}) makes a batch of one sample of it"
+            else:
+                raise
+            raise ShapeError(f"{error}: {advice}") from None
 
     def describe(self) -> str:
         """Return the layer in one line."""
@@ -157,14 +176,15 @@ class Dropout(Module):
     p : float
         The probability, in [0, 1).
     rng : numpy.random.Generator or int, optional
-        Where the choice is drawn from; a number is a seed.
+        Where the choice is drawn from; a number is a seed. Without it from the library's generator, which
+        `tinygrad_lite.manual_seed` sets.
     """
 
-    def __init__(self, p: float = 0.5, *, rng: init.Rng = None) -> None:
+    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         if not 0 <= p < 1:
             raise ValueError(f"Dropout needs a probability of at least 0 and below 1, not {p!r}")
         self.p = p
-        self.rng = np.random.default_rng(rng)
+        self.rng = generator_for(rng)
 
     def forward(self, x: Any) -> Any:
         if not self.training or self.p == 0:

@@ -7,19 +7,49 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..device import moved
-from ..errors import ShapeError
+from ..dtypes import as_array, owned
+from ..errors import GraphError, ShapeError
 from ..state import by_path, expect_no_problems, fitted, misnamed
 from ..tensor import Tensor
 from ..text import table
+
+PARAMETER, BUFFER = "parameter", "buffer"  # the roles of Tensors
+
+
+def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:
+    """Return a Tensor that a `Module` keeps as state without training it, such as a running mean.
+
+    It is saved by `Module.state_dict`, moved by `Module.to` and converted by `Module.astype`. What is assigned to its
+    attribute later is copied into it, so it stays what it is: ``self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)``.
+    It keeps values and no history, so what requires a gradient is detached first: ``x.detach().mean(axis=0)``.
+
+    Parameters
+    ----------
+    data, dtype, name
+        As for `Tensor`; the data are copied.
+    """
+    buffer = Tensor(data, dtype=dtype, name=name)
+    buffer._data = owned(buffer._data)
+    buffer._role = BUFFER
+    return buffer
 
 
 class Module:
     """A part of a model: its Tensors and modules are its attributes, what it computes is `forward`.
 
-    Tensors and modules are found in attributes, and in lists, tuples and dictionaries there, and named by the path
-    to them: ``hidden.weight``, ``layers.0.bias``.
+    Modules and Tensors are found in attributes, and in lists, tuples and dictionaries there, and named by the path
+    to them: ``hidden.weight``, ``layers.0.bias``. Of the Tensors two kinds are its state, which is saved and moved:
+
+    - parameters, the leaves that require gradients. A module marks them when it first sees them, so that one that is
+      frozen later, and then is like any batch in an attribute, stays part of the state;
+    - what is declared a `Buffer`.
+
+    All else, such as an activation or a batch, is the module's own affair. An array, a list or a Tensor that requires
+    no gradient is copied into the parameter or buffer to whose attribute it is assigned, so that an optimizer keeps
+    what it changes; another parameter takes its place, as in ``self.output.weight = self.embedding.weight``.
 
     Examples
     --------
@@ -42,6 +72,35 @@ class Module:
 
     training = True
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        held = vars(self).get(name)
+        if isinstance(held, Tensor) and _is_state(held) and _is_to_be_copied(value):
+            held.data = self._fitted(name, held, value)
+            return
+        super().__setattr__(name, value)
+        for _, tensor in _found_in(name, value, (Tensor,)):
+            _is_state(tensor)  # marks it
+
+    def _fitted(self, name: str, held: Tensor, value: Any) -> Any:
+        """Return the array that is assigned to a parameter or buffer, of its shape, type and device."""
+        if getattr(value, "requires_grad", False):
+            raise GraphError(
+                f"{name} is a {held._role}, which holds values, but it was assigned a result that requires a gradient: "
+                "assign its .detach(), or keep it under another name"
+            )
+        array = as_array(value)
+        if array.shape != held.shape:
+            raise ShapeError(
+                f"{name} is a {held._role} of shape {held.shape}, but it was assigned values of shape {array.shape}: "
+                f"write {name}.data = … for a {held._role} of another shape"
+            )
+        if not np.can_cast(array.dtype, held.dtype, "same_kind"):
+            raise TypeError(
+                f"{name} is a {held._role} of type {held.dtype}, but it was assigned values of type {array.dtype}: "
+                "convert them with .astype"
+            )
+        return moved(array, held.device).astype(held.dtype)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every module defines its own."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, …), which computes its output")
@@ -60,6 +119,15 @@ class Module:
                 if module is error.origin:
                     error.layer = f"layer {path!r}, {module.describe()}"
             raise
+        except AttributeError as error:
+            # On a plain array, of NumPy or of a recording, or on its memory, which is what its `data` is.
+            is_plain = isinstance(error.obj, (list, memoryview)) or hasattr(error.obj, "__array_function__")
+            if not is_plain or isinstance(error.obj, Tensor) or not hasattr(Tensor, error.name or ""):
+                raise
+            raise AttributeError(
+                f"forward of {type(self).__name__} asks an array or a list for {error.name!r}, which Tensors have: "
+                "make one of it first, as in net(tg.Tensor(x))"
+            ) from error
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
         for name, value in vars(self).items():
@@ -73,10 +141,11 @@ class Module:
                 yield from child.named_modules(f"{prefix}{name}.")
 
     def _named_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """Yield each parameter and buffer with its path."""
         for name, child in self._children():
             if isinstance(child, Module):
                 yield from child._named_tensors(f"{prefix}{name}.")
-            else:
+            elif _is_state(child):
                 yield prefix + name, child
 
     def _named_generators(self) -> Iterator[tuple[str, Any]]:
@@ -89,28 +158,46 @@ class Module:
                         yield prefix + path, generator
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield each Tensor that requires a gradient with its path; one that is shared once, by its first path."""
+        """Yield each parameter that is not frozen with its path; one that is shared once, by its first path."""
         seen: set[Tensor] = set()
         for name, tensor in self._named_tensors():
-            if tensor.requires_grad and tensor not in seen:
+            if tensor._role == PARAMETER and tensor.requires_grad and tensor not in seen:
                 seen.add(tensor)
                 yield name, tensor
 
     def parameters(self) -> list[Tensor]:
-        """Return the Tensors that require gradients: what an optimizer changes."""
+        """Return the parameters that are not frozen: what an optimizer changes."""
         return [tensor for _, tensor in self.named_parameters()]
 
+    def freeze(self, mode: bool = True) -> Self:
+        """Stop the training of every parameter, forgetting its gradient, or go on with it; return the module.
+
+        What is frozen requires no gradient, is none of `parameters`, and stays in the state.
+
+        Parameters
+        ----------
+        mode : bool
+            False to train them again.
+        """
+        for _, tensor in self._named_tensors():
+            if tensor._role == PARAMETER:
+                tensor.requires_grad = not mode
+                tensor.grad = None
+        return self
+
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return a copy of every Tensor's array, by path."""
+        """Return a copy of the array of every parameter and buffer, by path."""
         return {name: np.array(moved(tensor.data, "cpu")) for name, tensor in by_path(self._named_tensors()).items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set every Tensor from arrays such as `state_dict` returned.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Set every parameter and buffer from arrays such as `state_dict` returned.
 
         Parameters
         ----------
         state : mapping of str to array-like
             One array a path, of the Tensor's shape; converted to its type.
+        strict : bool
+            Whether a path that is missing or unknown is an error; otherwise the paths that both have are loaded.
 
         Raises
         ------
@@ -120,6 +207,10 @@ class Module:
             listed, and nothing is changed.
         """
         tensors = by_path(self._named_tensors())
+        common = tensors.keys() & state.keys()
+        if common and not strict:
+            tensors = {name: tensor for name, tensor in tensors.items() if name in common}
+            state = {name: state[name] for name in common}
         arrays = fitted(state, {name: tensor.data for name, tensor in tensors.items()}, self)
         first = {tensor: name for name, tensor in reversed(tensors.items())}
         differing = [
@@ -179,7 +270,7 @@ class Module:
         return self.train(False)
 
     def astype(self, dtype: Any) -> Self:
-        """Convert every Tensor of a floating type, in place, forgetting its gradient; return the module."""
+        """Convert parameters and buffers of floating types, in place, forgetting gradients; return the module."""
         for _, tensor in self._named_tensors():
             if tensor.dtype.kind == "f":
                 tensor.data = tensor.data.astype(dtype)
@@ -187,7 +278,7 @@ class Module:
         return self
 
     def to(self, device: str) -> Self:
-        """Move every Tensor to a device, in place, forgetting the gradient of what is moved; return the module.
+        """Move parameters and buffers to a device, in place, forgetting the gradients of what is moved.
 
         An optimizer that has made steps already remembers them on the old device: make it after the move.
 
@@ -195,6 +286,11 @@ class Module:
         ----------
         device : str
             As for `Tensor.to`.
+
+        Returns
+        -------
+        Module
+            This one.
 
         Raises
         ------
@@ -217,13 +313,29 @@ class Module:
             return self.describe()
         rows = [("layer", "type", "shapes", "parameters")]
         for name, module in [("", self), *modules]:
-            tensors = [(path, child) for path, child in module._children() if isinstance(child, Tensor)]
+            tensors = [(path, x) for path, x in module._children() if isinstance(x, Tensor) and _is_state(x)]
             if tensors or not any(module.named_modules()):
                 shapes = ", ".join(f"{path} {'×'.join(map(str, tensor.shape))}" for path, tensor in tensors)
                 count = sum(tensor.size for _, tensor in tensors if tensor.requires_grad)
                 rows.append((name, type(module).__name__, shapes, f"{count:,}"))
         rows.append(("total", "", "", f"{sum(parameter.size for parameter in self.parameters()):,}"))
         return f"{type(self).__name__}\n{table(rows, right=[3])}"
+
+
+def _is_state(tensor: Tensor) -> bool:
+    """Return whether a Tensor that is kept in a module is its state; a parameter is marked, and stays one."""
+    if not hasattr(tensor, "_role"):
+        if not tensor.requires_grad or tensor.operation is not None:
+            return False
+        tensor._role = PARAMETER
+    return True
+
+
+def _is_to_be_copied(value: Any) -> bool:
+    """Return whether what is assigned to a parameter or buffer are values for it, and not another one, or none."""
+    if isinstance(value, Tensor):
+        return not _is_state(value)
+    return value is not None and not any(_found_in("", value, (Module, Tensor)))
 
 
 _GENERATORS = (np.random.Generator, np.random.RandomState)
