@@ -93,6 +93,12 @@ def _floor_divide(to: Any, a: Any, b: Any) -> Any:
     return to.Div(to.Sub(a, to.Mod(a, b)), b)
 
 
+def _remainder(to: Any, a: Any, b: Any) -> Any:
+    # That of C has the sign of a, NumPy's that of b.
+    rest = to.Mod(a, b, fmod=1)
+    return to.Where(to.Less(to.Mul(to.Sign(rest), to.Sign(b)), 0), to.Add(rest, b), rest)
+
+
 def _of_truths(operator: str) -> Callable[..., Any]:
     return lambda to, *xs: getattr(to, operator)(*(to.cast(x, bool) for x in xs))
 
@@ -226,8 +232,10 @@ RULES: dict[str, Entry] = {
     "identity":     lambda to, x: x,
     "add":          "Add",
     "subtract":     "Sub",
+    "difference":   AS_FORWARD,
     "multiply":     "Mul",
     "divide":       "Div",
+    "remainder":    _remainder,
     "negative":     "Neg",
     "power":        lambda to, x, n: to.Pow(x, n),
     "power_of":     "Pow",
@@ -342,10 +350,7 @@ FUNCTIONS: dict[Callable[..., Any], Entry] = {
     np.zeros_like:    _filled(0),
     np.ones_like:     _filled(1),
     np.empty_like:    _filled(0),
-    np.full_like:     lambda to, x, value, dtype=None, *, shape=None: _filled(value)(to, x, dtype, shape=shape),
     np.zeros:         _SIZED,
     np.ones:          _SIZED,
-    np.full:          _SIZED,
     np.eye:           _SIZED,
-    np.arange:        _SIZED,
 }
