@@ -75,7 +75,8 @@ log_softmax = define("log_softmax", _log_softmax, samples=_rows,
 logsumexp = define("logsumexp", _logsumexp,
     x=lambda g, y, x, axis: kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), x, axis),
     samples=lambda: [sample(normal(3, 4)), sample(normal(3, 4), axis=1), sample(normal(2, 3, 4), axis=(0, -1)),
-                     sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1), sample(normal(3, 1), 1)])
+                     sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1),
+                     sample(normal(3, 1), axis=1)])
 
 # L = 1/n Σ (p - t)²: summed over a sample, averaged over the batch.
 squared_loss = define("squared_loss", lambda p, t: np.square(p - t).sum() / samples_in(p),
