@@ -332,10 +332,10 @@ class Tensor(Node):
         return apply(elementwise.remainder, (other, self))
 
     def __floordiv__(self, other: Any) -> Any:
-        return np.floor_divide(self, operand(other))
+        return np.floor_divide(self, other)
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return np.floor_divide(operand(other), self)
+        return np.floor_divide(other, self)
 
     def __divmod__(self, other: Any) -> tuple[Any, Tensor]:
         return self // other, self % other

@@ -166,6 +166,10 @@ def _lettered(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     """Return subscripts given as lists of numbers, with letters, and the operands without them."""
     pairs = len(operands) // 2
     lists = [*operands[1 : 2 * pairs : 2], *operands[2 * pairs :]]
+    if not pairs or not all(isinstance(labels, (list, tuple)) for labels in lists):
+        raise TypeError(
+            'einsum takes subscripts and operands, ("ij,jk->ik", a, b), or lists after each, (a, [0, 1], …)'
+        )
     terms = ["".join("..." if i is Ellipsis else string.ascii_letters[i] for i in labels) for labels in lists]
     return ",".join(terms[:pairs]) + "".join(f"->{term}" for term in terms[pairs:]), operands[: 2 * pairs : 2]
 
@@ -174,7 +178,10 @@ def _lettered(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
 def var(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """Return the variance: the sum of squared deviations over n - ddof, which without any degrees of freedom is 0."""
     deviations = a - a.mean(axis=axis, keepdims=True)
-    return reductions.sum(np.square(deviations), axis, keepdims) / max(count(a, axis) - ddof, 0)
+    freedom = count(a, axis) - ddof
+    if isinstance(freedom, Real):  # and no length that is still open, as of a batch in an ONNX file
+        freedom = max(freedom, 0)
+    return reductions.sum(np.square(deviations), axis, keepdims) / freedom
 
 
 @answers(np.std)

@@ -19,7 +19,7 @@ def samples_in(x: Any) -> int:
 
 
 def _softmax(z: Any, axis: int = -1) -> Any:
-    if not count(z, axis):
+    if count(z, axis) == 0:
         return z.copy()
     # Without the shift by the maximum, which leaves the quotient as it is, exp overflows at 89 in float32.
     e = np.exp(z - z.max(axis=axis, keepdims=True))
@@ -27,14 +27,14 @@ def _softmax(z: Any, axis: int = -1) -> Any:
 
 
 def _log_softmax(z: Any, axis: int = -1) -> Any:
-    if not count(z, axis):
+    if count(z, axis) == 0:
         return z.copy()
     shifted = z - z.max(axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 def _logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    if not count(x, axis):
+    if count(x, axis) == 0:
         return np.full_like(x.sum(axis=axis, keepdims=keepdims), -np.inf)
     largest = x.max(axis=axis, keepdims=True)
     total = np.exp(difference(x, largest)).sum(axis=axis, keepdims=keepdims)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import axes_of
+from .reductions import axes_of, reduced
 
 
 class Refused(Exception):
@@ -55,7 +55,7 @@ def _reduced(operator: str) -> Callable[..., Any]:
     """Return how a reduction is written; over no axes it leaves everything as it is."""
 
     def write(to: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        axes = axes_of(axis, x.ndim)
+        axes = reduced(x, axis)
         return getattr(to, operator)(x, to.ints(axes), keepdims=int(keepdims)) if axes else x
 
     return write
@@ -77,7 +77,7 @@ def _truth(reduction: str) -> Callable[..., Any]:
 
     def write(to: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         ones = to.cast(to.cast(x, bool), np.int32)
-        axes = axes_of(axis, x.ndim)
+        axes = reduced(x, axis)
         return to.cast(getattr(to, reduction)(ones, to.ints(axes), keepdims=int(keepdims)) if axes else ones, bool)
 
     return write
