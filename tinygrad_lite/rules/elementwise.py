@@ -18,8 +18,7 @@ from .samples import distinct, each, normal, pairs, positive, with_zeros
 def _difference(a: Any, b: Any) -> Any:
     # np.where would make float64 of Python's numbers.
     a, b = (x if hasattr(x, "dtype") else np.zeros_like(other) + x for x, other in ((a, b), (b, a)))
-    same_infinity = np.isinf(a) & (a == b)
-    return np.where(same_infinity, 0, a) - np.where(same_infinity, 0, b)
+    return np.where(a == b, 0, a) - np.where(a == b, 0, b)
 
 
 # fmt: off
