@@ -21,7 +21,7 @@ _LOGSUMEXP = "logsumexp by x: kept(g, x, axis) * share(np.exp(difference(x, kept
 _WEIGHTS = "kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), "
 
 EQUIVALENT = {
-    f"{_DIFFERENCE}(x if hasattr(x, 'dtype') else -np.zeros_like(other) + x {_EITHER}": "zeros that are added change nothing",
+    f"{_DIFFERENCE}(x if hasattr(x, 'dtype') else -np.zeros_like(other) + x {_EITHER}": "0 and -0 add nothing",
     f"{_LOGSUMEXP}{_WEIGHTS}g, axis)": _SAME_TYPE,
     f"{_LOGSUMEXP}{_WEIGHTS}y, axis)": _SAME_TYPE,
     "sqrt by x: g / (2 * np.where(y == 0, np.inf, y))  ->  g / (2 * np.where(x == 0, np.inf, y))": "a root is 0 "

@@ -282,3 +282,19 @@ def test_what_holds_at_an_edge(name, dtype, mode):
         found, expected = found.numpy(), np.array(expected, float)
         np.testing.assert_allclose(found[~free], expected[~free], rtol=1e-5, atol=1e-7)
         assert np.isfinite(found[free]).all()
+
+
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 0), -1), ((0, 3), 0), ((0,), 0), ((0, 0), 1), ((0, 3), -1)])
+def test_an_axis_of_length_0_has_a_softmax(shape, axis, dtype, mode):
+    x = np.zeros(shape, dtype)
+    for rule in ("softmax", "log_softmax"):
+        value = mode(lambda x, rule=rule: getattr(tg.Tensor(x), rule)(axis))(x)
+        slope = mode(tg.grad(lambda x, rule=rule: getattr(x, rule)(axis).sum()))(x)
+        assert (value.shape, value.dtype) == (slope.shape, slope.dtype) == (shape, dtype)
+    total = mode(lambda x: tg.Tensor(x).logsumexp(axis))(x)
+    slope = mode(tg.grad(lambda x: x.logsumexp(axis).sum()))(x)
+    np.testing.assert_array_equal(total.numpy(), np.full(np.sum(x, axis).shape, -np.inf))
+    assert total.dtype == dtype
+    assert (slope.shape, slope.dtype) == (shape, dtype)
