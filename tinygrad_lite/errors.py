@@ -84,6 +84,8 @@ def explained(error: Exception, operation: str, shapes: Sequence[Shape]) -> Exce
     Exception
         The error to raise instead.
     """
+    if "negative integer powers" in str(error):  # of numbers, not of shapes
+        return ValueError(f"{operation}: {error} Write floats, such as 2.0 for 2")
     reason = None
     listed = " and ".join(map(str, shapes))
     if operation in ("matmul", "linear"):

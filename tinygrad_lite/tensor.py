@@ -347,6 +347,24 @@ class Tensor(Node):
     def __rtruediv__(self, other: Any) -> Tensor:
         return apply(elementwise.divide, (other, self))
 
+    def __mod__(self, other: Any) -> Tensor:
+        return apply(elementwise.remainder, (self, other))
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return apply(elementwise.remainder, (other, self))
+
+    def __floordiv__(self, other: Any) -> Any:
+        return np.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return np.floor_divide(other, self)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Tensor]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Tensor]:
+        return other // self, other % self
+
     def __pow__(self, other: Any) -> Tensor:
         return composed.power(self, other)
 
@@ -973,6 +991,16 @@ def _no_rule(name: str) -> TypeError:
     )
 
 
+def _check_arguments(function: Any, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raise the error about arguments that a function composed of rules does not take, if that is what is wrong."""
+    takes = inspect.signature(answer)
+    try:
+        takes.bind(*args, **kwargs)
+    except TypeError as error:
+        name, names = numpy_name(function), ", ".join(takes.parameters)
+        raise TypeError(f"{name} of a Tensor: {error}; it takes the arguments {names}") from None
+
+
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Answer a NumPy function that was called on a Tensor."""
     out = kwargs.pop("out", None)
@@ -983,8 +1011,14 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         if not args:
             # NumPy's name for its first argument, which a rule may call otherwise.
             args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
-        return answer(*args, **kwargs)
+        try:
+            return answer(*args, **kwargs)
+        except TypeError:
+            _check_arguments(function, answer, args, kwargs)
+            raise
     if function in PLAIN:
+        if function is np.floor_divide:  # of two operands it is the only one whose result is of their type
+            args = tuple(in_one_dtype(elementwise.remainder, args)[1])
         try:
             return function(*_raw_tree(args), **_raw_tree(kwargs))
         except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Derivatives where the samples of the rules cannot stand: ties and bounds, zeros, a cotangent that is not one.
+"""Values and derivatives where the samples of the rules cannot stand: ties, bounds, zeros, infinities, nothing at all.
 
 The samples keep away from points where finite differences mean nothing, so what holds there is said here.
 """
@@ -132,3 +132,169 @@ def test_an_einsum_may_take_more_than_half_of_the_labels():
 @pytest.mark.parametrize(("a", "b"), [((2, 3), (1, 4)), ((2, 1), (3, 4)), ((1, 3), (3, 1))])
 def test_an_einsum_may_stretch_a_label_of_length_1(a, b):
     assert tg.gradcheck(lambda a, b: np.einsum("ij,jk->ik", a, b) ** 2, numbers(*a), numbers(*b), order=2)
+
+
+# What holds at an edge holds in every mode: eagerly and jitted, in either type, and once more differentiated.
+
+INF, NAN = np.inf, np.nan
+ANY = None  # where there is no such derivative, and what is finite will do
+LOG2 = np.log(2)
+
+EDGES = {
+    # name: (function, inputs, value, first derivatives by each input, second ones by each pair of inputs)
+    "powers of zero": (
+        lambda a, b: a**b,
+        ([0, 0, 0, 0, 2, 2], [0, 1, 2, 3, 0, 3]),
+        [1, 0, 0, 0, 1, 8],
+        [[0, 1, 0, 0, 0, 12], [0, 0, 0, 0, LOG2, 8 * LOG2]],
+        {
+            (0, 0): [0, 0, 2, 0, 0, 12],
+            (0, 1): [0, ANY, 0, 0, 0.5, 4 + 12 * LOG2],
+            (1, 0): [0, ANY, 0, 0, 0.5, 4 + 12 * LOG2],
+            (1, 1): [0, 0, 0, 0, LOG2**2, 8 * LOG2**2],
+        },
+    ),
+    "powers of infinity": (
+        lambda a, b: a**b,
+        ([INF, INF], [-1, 0]),
+        [0, 1],
+        [[0, 0], [0, INF]],
+        {(0, 0): [0, 0]},
+    ),
+    "negative powers of zero": (lambda a, b: a**b, ([0, 0], [-1, -2]), [INF, INF], [[-INF, -INF], [-INF, -INF]], {}),
+    "powers of negative numbers": (
+        lambda a, b: a**b,
+        ([-2, -2, -2], [0, 3, -1]),
+        [1, -8, -0.5],
+        [[0, 12, -0.25], [NAN, NAN, NAN]],
+        {(0, 0): [0, -12, -0.25]},
+    ),
+    "roots of zero": (lambda x: x**0.5, ([0, 4],), [0, 2], [[0, 0.25]], {(0, 0): [0, -1 / 32]}),
+    "roots of zero by an array": (
+        lambda x: x ** np.array([0.5, 0.5]),
+        ([0, 4],),
+        [0, 2],
+        [[0, 0.25]],
+        {(0, 0): [0, -1 / 32]},
+    ),
+    "powers of zero above the first": (lambda x: x**1.5, ([0, 4],), [0, 8], [[0, 3]], {}),
+    "third roots of zero": (lambda x: x ** (1 / 3), ([0, 8],), [0, 2], [[0, 1 / 12]], {(0, 0): [0, -1 / 144]}),
+    "square roots of zero": (np.sqrt, ([0, 4],), [0, 2], [[0, 0.25]], {(0, 0): [0, -1 / 32]}),
+    "a norm at zero": (lambda x: np.sqrt(np.sum(x * x)), ([0, 0],), 0, [[0, 0]], {(0, 0): [0, 0]}),
+    "another norm at zero": (lambda x: (abs(x) ** 3).sum() ** (1 / 3), ([0, 0],), 0, [[0, 0]], {(0, 0): [0, 0]}),
+    "the deviation of one number": (np.std, ([3],), 0, [[0]], {(0, 0): [0]}),
+    "the deviation of equal numbers": (np.std, ([3, 3, 3],), 0, [[0, 0, 0]], {(0, 0): [0, 0, 0]}),
+    "a variance without degrees of freedom": (lambda x: np.var(x, ddof=5), ([1, 2, 3],), INF, [[NAN] * 3], {}),
+    "logaddexp of large equal numbers": (
+        np.logaddexp,
+        ([1e30, -1e30], [1e30, -1e30]),
+        [1e30, -1e30],
+        [[0.5, 0.5], [0.5, 0.5]],
+        {(0, 0): [0.25, 0.25], (0, 1): [-0.25, -0.25], (1, 1): [0.25, 0.25]},
+    ),
+    "logaddexp of infinities": (
+        np.logaddexp,
+        ([INF, INF, 1, -INF, -INF], [INF, 1, INF, 1, -INF]),
+        [INF, INF, INF, 1, -INF],
+        [[0.5, 1, 0, 0, 0.5], [0.5, 0, 1, 1, 0.5]],
+        {(0, 0): [0.25, 0, 0, 0, 0.25], (0, 1): [-0.25, 0, 0, 0, -0.25]},
+    ),
+    "a difference from a number": (lambda x: elementwise.difference(x, INF), ([INF, 1],), [0, -INF], [[1, 1]], {}),
+    "logaddexp of a number on the right": (
+        lambda x: np.logaddexp(x, INF),
+        ([INF, 1],),
+        [INF, INF],
+        [[0.5, 0]],
+        {(0, 0): [0.25, 0]},
+    ),
+    "logaddexp of a number on the left": (
+        lambda x: np.logaddexp(-2.0, x),
+        ([-2, INF],),
+        [LOG2 - 2, INF],
+        [[0.5, 1]],
+        {(0, 0): [0.25, 0]},
+    ),
+    "logsumexp of large equal numbers": (
+        lambda x: x.logsumexp(),
+        ([1e30, 1e30],),
+        1e30,
+        [[0.5, 0.5]],
+        {(0, 0): [0, 0]},
+    ),
+    "logsumexp of nothing but -inf": (lambda x: x.logsumexp(), ([-INF, -INF],), -INF, [[0.5, 0.5]], {(0, 0): [0, 0]}),
+    "logsumexp with -inf": (lambda x: x.logsumexp(), ([-INF, 2],), 2, [[0, 1]], {(0, 0): [0, 0]}),
+    "logsumexp with inf": (
+        lambda x: x.logsumexp(),
+        ([INF, 1000, INF, -INF],),
+        INF,
+        [[0.5, 0, 0.5, 0]],
+        {(0, 0): [0, 0, 0, 0]},
+    ),
+    "softmax with -inf": (lambda x: x.softmax(), ([-INF, 2, 2],), [0, 0.5, 0.5], [[0, 0, 0]], {(0, 0): [0, 0, 0]}),
+    "the maximum beside NaN": (lambda x: x.max(), ([1, NAN],), NAN, [[NAN, NAN]], {}),
+    "a remainder": (
+        lambda a, b: a % b,
+        ([7, -7, 7, -7, 5.5], [3, 3, -3, -3, 2]),
+        [1, 2, -2, -1, 1.5],
+        [[1] * 5, [-2, 3, 3, -2, -2]],
+        {(0, 0): [0] * 5, (1, 1): [0] * 5},
+    ),
+    "a sum over axis 0 of a number": (lambda x: x.sum(axis=0), (3,), 3, [1], {(0, 0): 0}),
+    "a product over axis -1 of a number": (lambda x: x.prod(axis=-1) ** 2, (3,), 9, [6], {(0, 0): 2}),
+    "a maximum over axis 0 of a number": (lambda x: np.max(x, axis=0) ** 2, (3,), 9, [6], {(0, 0): 2}),
+    "a full array": (lambda x: np.full_like(x, x[1]) * x, ([2, 3],), [6, 9], [[3, 8]], {(0, 0): [1, 3]}),
+    "bounds that have a gradient": (
+        lambda x, low, high: np.clip(x, low, high),
+        ([0, 2, 9], 1, 4),
+        [1, 2, 4],
+        [[0, 1, 0], 1, 1],
+        {(0, 0): [0, 0, 0], (0, 1): 0},
+    ),
+    "one bound that has a gradient": (
+        lambda x, low: x.clip(min=low),
+        ([0, 2], [1, 1]),
+        [1, 2],
+        [[0, 1], [1, 0]],
+        {(0, 0): [0, 0]},
+    ),
+}
+
+
+def derivative(f, k, dtype):
+    """Return the derivative of the sum of what a function returns by its input number ``k``."""
+    return lambda *xs: tg.grad(lambda *zs: f(*zs).sum(), k)(*xs)
+
+
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value) encountered:RuntimeWarning")
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", EDGES)
+def test_what_holds_at_an_edge(name, dtype, mode):
+    f, inputs, value, first, second = EDGES[name]
+    inputs = [np.array(x, dtype) for x in inputs]
+    functions = [(lambda *xs: f(*map(tg.Tensor, xs)), value)]
+    functions += [(derivative(f, k, dtype), expected) for k, expected in enumerate(first)]
+    functions += [(derivative(derivative(f, k, dtype), j, dtype), expected) for (k, j), expected in second.items()]
+    for function, expected in functions:
+        found = mode(function)(*inputs)
+        assert found.dtype == dtype
+        free = np.equal(np.array(expected, object), ANY).astype(bool)
+        found, expected = found.numpy(), np.array(expected, float)
+        np.testing.assert_allclose(found[~free], expected[~free], rtol=1e-5, atol=1e-7)
+        assert np.isfinite(found[free]).all()
+
+
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 0), -1), ((0, 3), 0), ((0,), 0), ((0, 0), 1), ((0, 3), -1)])
+def test_an_axis_of_length_0_has_a_softmax(shape, axis, dtype, mode):
+    x = np.zeros(shape, dtype)
+    for rule in ("softmax", "log_softmax"):
+        value = mode(lambda x, rule=rule: getattr(tg.Tensor(x), rule)(axis))(x)
+        slope = mode(tg.grad(lambda x, rule=rule: getattr(x, rule)(axis).sum()))(x)
+        assert (value.shape, value.dtype) == (slope.shape, slope.dtype) == (shape, dtype)
+    total = mode(lambda x: tg.Tensor(x).logsumexp(axis))(x)
+    slope = mode(tg.grad(lambda x: x.logsumexp(axis).sum()))(x)
+    np.testing.assert_array_equal(total.numpy(), np.full(np.sum(x, axis).shape, -np.inf))
+    assert total.dtype == dtype
+    assert (slope.shape, slope.dtype) == (shape, dtype)

@@ -99,6 +99,7 @@ def _relation(text: str, latex: str) -> dict[Language, Form]:
 
 _NOTATION: dict[str, dict[Language, Form]] = {
     "subtract": _alike(SUM, "{} − {}", "{} - {}", SUM, PRODUCT),
+    "difference": _alike(SUM, "{} − {}", "{} - {}", SUM, PRODUCT),
     "negative": _alike(NEGATION, "−{}", "-{}", PRODUCT),
     "multiply": _alike(PRODUCT, "{} ⊙ {}", r"{} \odot {}", NEGATION, PRODUCT),
     "scale": _alike(PRODUCT, "{} · {}", r"{} \cdot {}", NEGATION, PRODUCT),
@@ -134,6 +135,7 @@ _NOTATION: dict[str, dict[Language, Form]] = {
     "equal": _relation("=", "="),
     "not_equal": _relation("≠", r"\neq"),
     "bitwise_and": _alike(RELATION, "{} and {}", r"{} \text{{ and }} {}", RELATION, RELATION),
+    "bitwise_or": _alike(RELATION, "{} or {}", r"{} \text{{ or }} {}", RELATION, RELATION),
     "bracket": _alike(ATOM, "[{}]", r"\left[{}\right]", CHOICE),
     "getitem": _alike(ATOM, "{}[{}]", r"{}\left[{}\right]", ATOM, CHOICE),
     **{name: _alike(ATOM, f"{name}({{}})", rf"\{name}\left({{}}\right)", CHOICE) for name in (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import string
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -26,7 +27,10 @@ def array_like(x: Any) -> Any:
 
 @answers(np.power)
 def power(a: Any, b: Any) -> Any:
-    """Raise to a power: the textbook's xⁿ where the exponent is a plain number, aᵇ where it is not."""
+    """Raise to a power: the textbook's xⁿ where the exponent is a plain number, aᵇ where it is not.
+
+    At 0 a power below the first, such as a root, has the derivative 0 by its base, since it has no finite one.
+    """
     b = b.item() if isinstance(b, np.generic) else b
     return elementwise.power(a, b) if isinstance(b, Real) else elementwise.power_of(a, b)
 
@@ -51,16 +55,37 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 @answers(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """Limit values to an interval; a bound that is None does not limit."""
+    """Limit values to an interval; a bound that is None does not limit. Differentiable by the bounds, too."""
     low, high = a_min if min is None else min, a_max if max is None else max
-    return elementwise.clip(a, _bound(low, -np.inf, a), _bound(high, np.inf, a))
+    if getattr(low, "requires_grad", False) or getattr(high, "requires_grad", False):
+        a = a if low is None else np.maximum(a, low)
+        return a if high is None else np.minimum(a, high)
+    lowest, highest = (-np.inf, np.inf) if a.dtype.kind == "f" else (np.iinfo(a.dtype).min, np.iinfo(a.dtype).max)
+    return elementwise.clip(a, _bound(low, lowest, a), _bound(high, highest, a))
 
 
 def _bound(value: Any, unbounded: float, x: Any) -> Any:
     """Return a bound of ``x`` as a Python number or in the type of ``x``, so that it does not change that type."""
     if value is None:
         return unbounded
-    return value.astype(x.dtype) if isinstance(value, (np.ndarray, np.generic)) else value
+    value = np.asarray(value) if isinstance(value, (list, tuple)) else value
+    return value.astype(x.dtype) if hasattr(value, "astype") and x.dtype.kind == "f" else value
+
+
+@answers(np.divmod)
+def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return the quotient rounded down, which is a step, and the remainder."""
+    return np.floor_divide(a, b), np.remainder(a, b)
+
+
+@answers(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Return an array like ``a`` that is filled with a value, and differentiable by that."""
+    zeros = np.zeros_like(a, dtype=dtype, shape=shape)
+    filled = zeros + fill_value
+    if filled.shape != zeros.shape:
+        raise ShapeError(f"full_like: a value of shape {np.shape(fill_value)} does not fit into shape {zeros.shape}")
+    return filled.astype(zeros.dtype)
 
 
 @answers(np.matmul)
@@ -124,24 +149,44 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @answers(np.einsum)
-def einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
-    """Sum products of elements as the subscripts say (Einstein's convention); in the order given, optimize or not."""
+def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
+    """Sum products of elements as the subscripts say (Einstein's convention); in the order given, optimize or not.
+
+    As in NumPy they may be lists of numbers, one after each operand: ``np.einsum(a, [0, 1], b, [1], [0])``.
+    """
+    if not isinstance(subscripts, str):
+        subscripts, operands = _lettered((subscripts, *operands))
     operands = tuple(map(array_like, operands))
     return products.einsum(
         *operands, subscripts=products.explicit_subscripts(subscripts, [len(x.shape) for x in operands])
     )
 
 
+def _lettered(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Return subscripts given as lists of numbers, with letters, and the operands without them."""
+    pairs = len(operands) // 2
+    lists = [*operands[1 : 2 * pairs : 2], *operands[2 * pairs :]]
+    if not pairs or not all(isinstance(labels, (list, tuple)) for labels in lists):
+        raise TypeError(
+            'einsum takes subscripts and operands, ("ij,jk->ik", a, b), or lists after each, (a, [0, 1], …)'
+        )
+    terms = ["".join("..." if i is Ellipsis else string.ascii_letters[i] for i in labels) for labels in lists]
+    return ",".join(terms[:pairs]) + "".join(f"->{term}" for term in terms[pairs:]), operands[: 2 * pairs : 2]
+
+
 @answers(np.var)
 def var(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Return the variance: the sum of squared deviations over n - ddof."""
+    """Return the variance: the sum of squared deviations over n - ddof, which without any degrees of freedom is 0."""
     deviations = a - a.mean(axis=axis, keepdims=True)
-    return reductions.sum(np.square(deviations), axis, keepdims) / (count(a, axis) - ddof)
+    freedom = count(a, axis) - ddof
+    if isinstance(freedom, Real):  # and no length that is still open, as of a batch in an ONNX file
+        freedom = max(freedom, 0)
+    return reductions.sum(np.square(deviations), axis, keepdims) / freedom
 
 
 @answers(np.std)
 def std(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Return the standard deviation: the square root of the variance."""
+    """Return the standard deviation: the square root of the variance. Where that is 0, so is the derivative."""
     return np.sqrt(var(a, axis, ddof=ddof, keepdims=keepdims))
 
 
@@ -223,10 +268,17 @@ def squeeze(a: Any, axis: Axis = None) -> Any:
 @answers(np.concatenate)
 def concatenate(arrays: Any, axis: builtins.int | None = 0) -> Any:
     """Join along an existing axis."""
-    arrays = tuple(map(array_like, arrays))
+    arrays = list(map(array_like, arrays))
     if axis is None:
-        return shapes.concatenate(*map(ravel, arrays), axis=0)
-    return shapes.concatenate(*arrays, axis=axes_of(axis, len(arrays[0].shape))[0])
+        arrays, axis = list(map(ravel, arrays)), 0
+    (axis,) = axes_of(axis, len(arrays[0].shape)) if arrays else (axis,)
+    # In groups: to find its part of a cotangent, each operand adds up the lengths of those before it in the group.
+    while len(arrays) > _GROUP:
+        arrays = [shapes.concatenate(*arrays[i : i + _GROUP], axis=axis) for i in range(0, len(arrays), _GROUP)]
+    return shapes.concatenate(*arrays, axis=axis)
+
+
+_GROUP = 64
 
 
 @answers(np.stack)
@@ -269,5 +321,9 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     """Surround with a constant."""
     if mode != "constant":
         raise TypeError(f"np.pad(mode={mode!r}) has no derivative rule; mode='constant' has")
-    widths = np.broadcast_to(np.asarray(pad_width, dtype=builtins.int), (len(array.shape), 2))
+    rank = len(array.shape)
+    if isinstance(pad_width, dict):  # the widths of some axes, negative ones from the last
+        given = {axes_of(axis, rank)[0]: np.broadcast_to(width, 2) for axis, width in pad_width.items()}
+        pad_width = [given.get(axis, (0, 0)) for axis in range(rank)]
+    widths = np.broadcast_to(np.asarray(pad_width, dtype=builtins.int), (rank, 2))
     return shapes.pad(array, tuple((builtins.int(a), builtins.int(b)) for a, b in widths), constant_values)

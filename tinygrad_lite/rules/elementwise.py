@@ -6,11 +6,20 @@ Where operands broadcast, the engine sums the result back to the shape of the in
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..device import moved
 from .rule import Rule, define, sample
-from .samples import distinct, each, normal, pairs, positive
+from .samples import distinct, each, normal, pairs, positive, with_zeros
+
+
+def _difference(a: Any, b: Any) -> Any:
+    # np.where would make float64 of Python's numbers.
+    a, b = (x if hasattr(x, "dtype") else np.zeros_like(other) + x for x, other in ((a, b), (b, a)))
+    return np.where(a == b, 0, a) - np.where(a == b, 0, b)
+
 
 # fmt: off
 
@@ -25,6 +34,11 @@ subtract = define("subtract", lambda a, b: a - b, numpy=np.subtract, samples=pai
     a=lambda g: g,
     b=lambda g: -g)
 
+# a - b where infinities are compared: of two equal numbers it is 0, be they infinite.
+difference = define("difference", _difference, samples=pairs(),
+    a=lambda g: g,
+    b=lambda g: -g)
+
 multiply = define("multiply", lambda a, b: a * b, numpy=np.multiply, samples=pairs(),
     a=lambda g, b: g * b,
     b=lambda g, a: g * a)
@@ -33,25 +47,35 @@ divide = define("divide", lambda a, b: a / b, numpy=np.divide, samples=pairs(nor
     a=lambda g, b: g / b,
     b=lambda g, y, b: -g * y / b)
 
+# a - b·⌊a / b⌋, with the sign of b; the floor is a step, and flat between its jumps.
+remainder = define("remainder", lambda a, b: np.remainder(a, b), numpy=np.remainder,
+    a=lambda g: g,
+    b=lambda g, a, b: -g * np.floor_divide(a, b),
+    samples=pairs(normal, positive))
+
 negative = define("negative", lambda x: -x, numpy=np.negative, samples=each(),
     x=lambda g: -g)
 
-# An exponent that is a plain number. 0·x⁰ for n = 0, since x⁻¹ has no value at 0.
+# An exponent that is a plain number. x⁰ is flat everywhere, though x⁻¹ has no value at 0. A root rises from 0 with no
+# finite slope, and has the derivative 0 there: it is ∞^(n - 1).
 power = define("power", lambda x, n: x**n,
-    x=lambda g, x, n: g * (n * x ** (n - 1 if n else 0)),
+    x=lambda g, x, n: g * (n * (np.where(x == 0, np.inf, x) if 0 <= n < 1 else x) ** (n - 1)),
     samples=lambda: [sample(normal(3, 4), n) for n in (2, 3, 1, 0, -1)]
-    + [sample(positive(2, 3), n) for n in (0.5, -1.5)] + [sample(normal(), 3), sample(normal(0, 2), 2)])
+    + [sample(positive(2, 3), n) for n in (0.5, -1.5)] + [sample(normal(), 3), sample(normal(0, 2), 2)]
+    + [sample(with_zeros(3, 4), n) for n in (2, 3, 1, 0)])
 
-# 0^b = 0 for b > 0, so its derivative by b is 0 there: the logarithm of 0 must not spoil it.
+# So it is of exponents that are arrays. By b: y = 0 is flat (a = 0 < b, or a = ∞ and b < 0), and 0⁰ counts as flat.
 power_of = define("power_of", lambda a, b: a**b, samples=pairs(positive, normal),
-    a=lambda g, a, b: g * b * a ** (b - 1),
-    b=lambda g, y, a: g * y * np.log(np.where(a == 0, 1, a)))
+    a=lambda g, a, b: g * b * np.where((a == 0) & (b >= 0) & (b < 1), np.inf, a) ** (b - 1),
+    b=lambda g, y, a, b: g * y * np.log(np.where((y == 0) | ((a == 0) & (b == 0)), 1, a)))
 
 square = define("square", lambda x: np.square(x), numpy=np.square, samples=each(),
     x=lambda g, x: g * (2 * x))
 
+# At 0, where it rises with no finite slope, the derivative is taken to be 0, so that a norm, √(Σ x²), and a deviation
+# have their subgradient there, and not 0·∞.
 sqrt = define("sqrt", lambda x: np.sqrt(x), numpy=np.sqrt, samples=each(positive),
-    x=lambda g, y: g / (2 * y))
+    x=lambda g, y: g / (2 * np.where(y == 0, np.inf, y)))
 
 reciprocal = define("reciprocal", lambda x: 1 / x, numpy=np.reciprocal, samples=each(positive),
     x=lambda g, y: -g * y * y)
@@ -71,9 +95,10 @@ log = define("log", lambda x: np.log(x), numpy=np.log, samples=each(positive),
 log1p = define("log1p", lambda x: np.log1p(x), numpy=np.log1p, samples=each(positive),
     x=lambda g, x: g / (1 + x))
 
+# eᵃ / (eᵃ + eᵇ) = 1 / (1 + e^(b - a)). Not e^(a - y): of large equal numbers y is one of them, and each would get all.
 logaddexp = define("logaddexp", lambda a, b: np.logaddexp(a, b), numpy=np.logaddexp, samples=pairs(),
-    a=lambda g, y, a: g * np.exp(a - y),
-    b=lambda g, y, b: g * np.exp(b - y))
+    a=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(b, a))),
+    b=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(a, b))))
 
 sin = define("sin", lambda x: np.sin(x), numpy=np.sin, samples=each(),
     x=lambda g, x: g * np.cos(x))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import kept
+from .elementwise import difference
+from .reductions import Axis, count, kept, share
 from .rule import Sample, define, sample
 from .samples import distinct, each, normal, positive
 
@@ -18,19 +19,25 @@ def samples_in(x: Any) -> int:
 
 
 def _softmax(z: Any, axis: int = -1) -> Any:
+    if count(z, axis) == 0:
+        return z.copy()
     # Without the shift by the maximum, which leaves the quotient as it is, exp overflows at 89 in float32.
     e = np.exp(z - z.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
 
 def _log_softmax(z: Any, axis: int = -1) -> Any:
+    if count(z, axis) == 0:
+        return z.copy()
     shifted = z - z.max(axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
-def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def _logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    if count(x, axis) == 0:
+        return np.full_like(x.sum(axis=axis, keepdims=keepdims), -np.inf)
     largest = x.max(axis=axis, keepdims=True)
-    total = np.exp(x - largest).sum(axis=axis, keepdims=keepdims)
+    total = np.exp(difference(x, largest)).sum(axis=axis, keepdims=keepdims)
     return np.log(total) + largest.reshape(total.shape)
 
 
@@ -42,6 +49,8 @@ def _rows() -> list[Sample]:
         sample(normal(2, 3, 4), axis=1),
         sample(normal(4, 6)[:, ::2].T),
         sample(normal(0, 3)),
+        sample(normal(3, 0)),
+        sample(normal(3, 1)),
         sample(200 * normal(2, 3)),
     ]
 
@@ -62,17 +71,19 @@ softmax = define("softmax", _softmax, samples=_rows,
 log_softmax = define("log_softmax", _log_softmax, samples=_rows,
     z=lambda g, y, axis: g - np.exp(y) * g.sum(axis=axis, keepdims=True))
 
+# eˣ / Σ eˣ, as softmax; divided by the sum, since of large equal numbers y is one of them, and e^(x - y) is 1 for each.
 logsumexp = define("logsumexp", _logsumexp,
-    x=lambda g, y, x, axis: kept(g, x, axis) * np.exp(x - kept(y, x, axis)),
+    x=lambda g, y, x, axis: kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), x, axis),
     samples=lambda: [sample(normal(3, 4)), sample(normal(3, 4), axis=1), sample(normal(2, 3, 4), axis=(0, -1)),
-                     sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1)])
+                     sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1),
+                     sample(normal(3, 1), axis=1)])
 
 # L = 1/n Σ (p - t)²: summed over a sample, averaged over the batch.
 squared_loss = define("squared_loss", lambda p, t: np.square(p - t).sum() / samples_in(p),
     p=lambda g, p, t: 2 / samples_in(p) * g * (p - t),
     t=lambda g, p, t: 2 / samples_in(p) * g * (t - p),
     samples=lambda: [sample(normal(5, 3), normal(5, 3, seed=1)), sample(normal(3), normal(3, seed=1)),
-                     sample(normal(2, 3, 4), normal(2, 3, 4, seed=1))])
+                     sample(normal(1, 3), normal(1, 3, seed=1)), sample(normal(2, 3, 4), normal(2, 3, 4, seed=1))])
 
 # L = -1/n Σ t·log softmax(z), t a distribution over the classes (its rows add up to one). 0·log 0 counts as 0.
 cross_entropy = define("cross_entropy",
@@ -80,4 +91,5 @@ cross_entropy = define("cross_entropy",
     z=lambda g, z, t: g / samples_in(z) * (softmax(z) * t.sum(axis=-1, keepdims=True) - t),
     t=lambda g, z: -g / samples_in(z) * log_softmax(z),
     samples=lambda: [sample(normal(5, 3), positive(5, 3)), sample(distinct(4), positive(4)),
+                     sample(normal(1, 3), positive(1, 3)), sample(normal(3, 1), positive(3, 1)),
                      sample(normal(2, 3, 4), positive(2, 3, 4))])

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .reductions import axes_of
+from .reductions import axes_of, reduced
 
 
 class Refused(Exception):
@@ -55,7 +55,7 @@ def _reduced(operator: str) -> Callable[..., Any]:
     """Return how a reduction is written; over no axes it leaves everything as it is."""
 
     def write(to: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        axes = axes_of(axis, x.ndim)
+        axes = reduced(x, axis)
         return getattr(to, operator)(x, to.ints(axes), keepdims=int(keepdims)) if axes else x
 
     return write
@@ -77,7 +77,7 @@ def _truth(reduction: str) -> Callable[..., Any]:
 
     def write(to: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         ones = to.cast(to.cast(x, bool), np.int32)
-        axes = axes_of(axis, x.ndim)
+        axes = reduced(x, axis)
         return to.cast(getattr(to, reduction)(ones, to.ints(axes), keepdims=int(keepdims)) if axes else ones, bool)
 
     return write
@@ -91,6 +91,12 @@ def _floor_divide(to: Any, a: Any, b: Any) -> Any:
     if to.dtype.kind not in "iu":
         raise Refused("NumPy takes the floor before it rounds the quotient: write np.floor(a / b)")
     return to.Div(to.Sub(a, to.Mod(a, b)), b)
+
+
+def _remainder(to: Any, a: Any, b: Any) -> Any:
+    # That of C has the sign of a, NumPy's that of b.
+    rest = to.Mod(a, b, fmod=1)
+    return to.Where(to.Less(to.Mul(to.Sign(rest), to.Sign(b)), 0), to.Add(rest, b), rest)
 
 
 def _of_truths(operator: str) -> Callable[..., Any]:
@@ -226,8 +232,10 @@ RULES: dict[str, Entry] = {
     "identity":     lambda to, x: x,
     "add":          "Add",
     "subtract":     "Sub",
+    "difference":   AS_FORWARD,
     "multiply":     "Mul",
     "divide":       "Div",
+    "remainder":    _remainder,
     "negative":     "Neg",
     "power":        lambda to, x, n: to.Pow(x, n),
     "power_of":     "Pow",
@@ -342,10 +350,7 @@ FUNCTIONS: dict[Callable[..., Any], Entry] = {
     np.zeros_like:    _filled(0),
     np.ones_like:     _filled(1),
     np.empty_like:    _filled(0),
-    np.full_like:     lambda to, x, value, dtype=None, *, shape=None: _filled(value)(to, x, dtype, shape=shape),
     np.zeros:         _SIZED,
     np.ones:          _SIZED,
-    np.full:          _SIZED,
     np.eye:           _SIZED,
-    np.arange:        _SIZED,
 }

@@ -1,4 +1,8 @@
-"""NumPy functions that answer with plain arrays: what they return has no derivative, or one that is zero."""
+"""NumPy functions that answer with plain arrays: what they return has no derivative, or one that is zero.
+
+That holds for every argument: `numpy.full_like`, whose result has a derivative by the value it is filled with, is
+composed of rules instead.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +35,9 @@ PLAIN = frozenset(
             np.zeros_like,
             np.ones_like,
             np.empty_like,
-            np.full_like,
             np.zeros,
             np.ones,
-            np.full,
             np.eye,
-            np.arange,
         ),
     }
 )

@@ -19,16 +19,21 @@ def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
 
 
+def reduced(x: Any, axis: Axis) -> tuple[int, ...]:
+    """Return the axes that a reduction of ``x`` goes over. A number has none, though NumPy lets it name 0 or -1."""
+    return axes_of(axis, len(x.shape)) if x.shape else ()
+
+
 def kept(g: Any, x: Any, axis: Axis) -> Any:
     """Give a reduction of ``x`` its reduced axes back, of length 1, so that it broadcasts against ``x``."""
-    axes = axes_of(axis, len(x.shape))
+    axes = reduced(x, axis)
     return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
 
 
 def count(x: Any, axis: Axis) -> int:
     """Return how many elements of ``x`` go into one element of its reduction."""
     size = 1
-    for a in axes_of(axis, len(x.shape)):
+    for a in reduced(x, axis):
         size *= x.shape[a]
     return size
 
@@ -49,12 +54,17 @@ def reductions() -> list[Sample]:
     ]
 
 
+def folds() -> list[Sample]:
+    """Return the samples of a reduction that NumPy lets go over axis 0 of a number, which has no axes."""
+    return [*reductions(), sample(distinct(), axis=0), sample(distinct(), axis=-1, keepdims=True)]
+
+
 def _others(x: Any, axis: Axis) -> Any:
     """Return, for each element of ``x``, the product of the other elements it is multiplied with.
 
     The product over the elements divided by each would be shorter, but not defined where one is zero.
     """
-    axes = axes_of(axis, len(x.shape))
+    axes = reduced(x, axis)
     rest = tuple(i for i in range(len(x.shape)) if i not in axes)
     order = (*rest, *axes)
     rows = x.transpose(order).reshape((*(x.shape[i] for i in rest), 1, count(x, axis)))
@@ -63,17 +73,17 @@ def _others(x: Any, axis: Axis) -> Any:
     return product.reshape(tuple(x.shape[i] for i in order)).transpose(tuple(order.index(i) for i in range(len(order))))
 
 
-def _share(chosen: Any, x: Any, axis: Axis) -> Any:
-    """Return what each chosen element receives so that those of one reduction add up to one."""
-    chosen = chosen.astype(x.dtype)
-    return chosen / chosen.sum(axis=axis, keepdims=True)
+def share(weights: Any, x: Any, axis: Axis) -> Any:
+    """Return weights in the type of ``x``, divided so that those of one reduction add up to one."""
+    weights = weights.astype(x.dtype)
+    return weights / weights.sum(axis=axis, keepdims=True)
 
 
 # fmt: off
 
 sum = define("sum", lambda x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims),
     x=lambda g, x, axis: np.broadcast_to(kept(g, x, axis), x.shape),
-    numpy=np.sum, samples=lambda: [*reductions(), sample(distinct(0, 3), axis=0)])
+    numpy=np.sum, samples=lambda: [*folds(), sample(distinct(0, 3), axis=0)])
 
 mean = define("mean", lambda x, axis=None, keepdims=False: x.mean(axis=axis, keepdims=keepdims),
     x=lambda g, x, axis: np.broadcast_to(kept(g / count(x, axis), x, axis), x.shape),
@@ -81,16 +91,16 @@ mean = define("mean", lambda x, axis=None, keepdims=False: x.mean(axis=axis, kee
 
 prod = define("prod", lambda x, axis=None, keepdims=False: x.prod(axis=axis, keepdims=keepdims),
     x=lambda g, x, axis: kept(g, x, axis) * _others(x, axis),
-    numpy=np.prod, samples=lambda: [*reductions(), sample(distinct(3, 3) * (1 - np.eye(3)), axis=1)])
+    numpy=np.prod, samples=lambda: [*folds(), sample(distinct(3, 3) * (1 - np.eye(3)), axis=1)])
 
 # Where several elements are the extreme, they share the cotangent: any split that adds up to one is a subgradient.
-_extreme = {"x": lambda g, y, x, axis: kept(g, x, axis) * _share(x == kept(y, x, axis), x, axis)}
+_extreme = {"x": lambda g, y, x, axis: kept(g, x, axis) * share(x == kept(y, x, axis), x, axis)}
 
 max = define("max", lambda x, axis=None, keepdims=False: x.max(axis=axis, keepdims=keepdims), **_extreme,
-    numpy=np.max, samples=reductions)
+    numpy=np.max, samples=folds)
 
 min = define("min", lambda x, axis=None, keepdims=False: x.min(axis=axis, keepdims=keepdims), **_extreme,
-    numpy=np.min, samples=reductions)
+    numpy=np.min, samples=folds)
 
 answers(np.amax)(max)
 answers(np.amin)(min)

@@ -30,6 +30,11 @@ def distinct(*shape: int, seed: int = 0) -> Array:
     return np.asarray(0.1 * (steps + 0.5)).reshape(shape)
 
 
+def with_zeros(*shape: int, seed: int = 0) -> Array:
+    """Return numbers as `normal` does, every other one replaced by zero."""
+    return np.where(np.arange(np.prod(shape)).reshape(shape) % 2, normal(*shape, seed=seed), 0.0)
+
+
 def strided(*shape: int) -> Array:
     """Return numbers as `distinct` does, laid out in memory neither in C nor in Fortran order."""
     return distinct(*shape[:-1], 2 * shape[-1], seed=1)[..., ::2][::-1]
