@@ -259,9 +259,9 @@ def jit(function: Callable[..., Any]) -> Jitted:
     hundreds of times. The code of the function does not run again: what it prints, it prints once; the environment it
     reads, it reads once. What it leaves in objects it reaches (attributes, lists, dictionaries) is left there at every
     call; but where that is a number it counts, or a list it lengthens, each call makes another program: count outside,
-    or in an array. After a step that forgets the gradients first (``zero_grad``) and updates the parameters, ``grad``
-    is None: return a gradient to look at it. Results keep no history to differentiate through: jit the function that
-    differentiates.
+    or in an array. A gradient that an update has used up is not kept: after ``zero_grad``, ``backward`` and ``step``,
+    ``grad`` is None, so return a gradient to look at it; one that is computed or changed after the update stays.
+    Results keep no history to differentiate through: jit the function that differentiates.
 
     Examples
     --------

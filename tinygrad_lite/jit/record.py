@@ -22,7 +22,7 @@ from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
 from .program import GENERATORS, Instruction, Program, Variable
 from .state import Input, State
-from .tracer import Recorder
+from .tracer import Recorder, variable_of
 from .watch import Gradients, Namer, calls_watched, no_chance
 
 recording_lock = threading.RLock()
@@ -181,7 +181,8 @@ def _finished(
     updates = [found for found in state.inputs if getattr(found.traced, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
     writes = [f"{place.holder_text}.mark_changed()" for place in changed]
-    writes += [*_replaced_values(state, before, outputs), *_kept_gradients(state, gradients, outputs)]
+    writes += _replaced_values(state, before, outputs)
+    writes += _kept_gradients(state, gradients, outputs, recorder.instructions)
     guards = state.guards | dict(_guards_of_gradients(state, gradients))
     guards |= dict(_guards_of_inputs(state, recorder, gradients))
     guards |= dict(_guards_of_memory(state, updates, recorder))
@@ -232,12 +233,26 @@ def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator
             yield from (outputs.storing(text, key, now.get(key, EMPTY)) for key in changed)
 
 
-def _kept_gradients(state: State, gradients: Gradients, outputs: Outputs) -> Iterator[str]:
+def _kept_gradients(
+    state: State, gradients: Gradients, outputs: Outputs, instructions: list[Instruction]
+) -> Iterator[str]:
     """Yield the gradients that stay; those an update has used up do only if the next call goes on from them."""
     for tensor in gradients.written:
-        traced = state.traced(tensor)
-        is_used_up = (tensor._data is not traced or traced.changes) and tensor not in gradients.were_read
+        is_used_up = tensor not in gradients.were_read and _is_computed_from(tensor, tensor.grad, instructions)
         yield outputs.writing(state.tensors[tensor], "grad", None if is_used_up else tensor.grad)
+
+
+def _is_computed_from(x: Any, source: Any, instructions: list[Instruction]) -> bool:
+    """Return whether a value was computed from another one, as that is now."""
+    wanted, of_source = {variable_of(x)}, variable_of(source)
+    if of_source is None:
+        return False
+    for instruction in reversed(instructions):
+        if instruction.result is of_source:
+            break  # nothing was computed from it before
+        if instruction.result in wanted:
+            wanted.update(instruction.reads)
+    return of_source in wanted
 
 
 def _guards_of_gradients(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:
