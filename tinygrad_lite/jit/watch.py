@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from types import FrameType, ModuleType
@@ -68,9 +70,13 @@ class Gradients:
         try:
             yield
         finally:
-            for tensor in self.before:
-                tensor.__class__ = Tensor
+            self.unwatch()
             del Gradients.current
+
+    def unwatch(self) -> None:
+        """Watch no longer."""
+        for tensor in self.before:
+            tensor.__class__ = Tensor
 
 
 ASK_OUTSIDE = (
@@ -104,6 +110,42 @@ def no_chance() -> Iterator[None]:
         random.setstate(before_of_python)
     if not is_unchanged:
         raise JitError(f"the function draws from a global random generator, which cannot be recorded. {ASK_OUTSIDE}")
+
+
+@contextmanager
+def handlers_apart(recorder: Recorder) -> Iterator[None]:
+    """Keep what signal handlers do apart from the recording that they interrupt, and refuse what cannot be."""
+    if threading.current_thread() is not threading.main_thread():  # the only one that they run in
+        yield
+        return
+
+    def apart(handler: Callable[..., Any]) -> Callable[..., Any]:
+        def handle(number: int, frame: FrameType | None) -> None:
+            profiler = sys.getprofile()
+            sys.setprofile(None)
+            recorder.interruptions += 1
+            try:
+                handler(number, frame)
+            finally:
+                recorder.interruptions -= 1
+                sys.setprofile(profiler)
+
+        return handle
+
+    theirs = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    ours = {
+        number: apart(handler)
+        for number, handler in theirs.items()
+        if callable(handler) and handler is not signal.default_int_handler
+    }
+    try:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, handler in ours.items():
+            if signal.getsignal(number) is handler:  # the function may have set another one
+                signal.signal(number, theirs[number])
 
 
 @contextmanager
