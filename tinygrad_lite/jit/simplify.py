@@ -41,16 +41,22 @@ def _same(a: Program, b: Program) -> bool:
 
 
 def drop_unused(program: Program) -> Program:
-    """Leave out what contributes to no result, and has no effect; and inputs that nothing reads."""
+    """Leave out what contributes to no result, has no effect and raises nothing; and inputs that nothing reads."""
     needed = set(program.results)
     kept = []
     for instruction in reversed(program.instructions):
-        if instruction.result in needed or instruction.operation.has_effect:
+        if instruction.result in needed or instruction.operation.has_effect or _may_raise(instruction):
             needed.update(instruction.reads)
             kept.append(instruction)
     needed.update(old for old, _ in program.updates)
     inputs = tuple(variable for variable in program.inputs if variable in needed)
     return replace(program, inputs=inputs, instructions=tuple(reversed(kept)))
+
+
+def _may_raise(instruction: Instruction) -> bool:
+    """Return whether it depends on the values of its operands whether an instruction raises an error."""
+    deciding = tuple(instruction.operands[k] for k in instruction.operation.raises_by)
+    return any(x.dtype is None or x.dtype.kind in "iu" for x in variables_in(deciding))
 
 
 def compute_constants(program: Program) -> Program:
