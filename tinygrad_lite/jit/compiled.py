@@ -19,7 +19,7 @@ from ..errors import JitError
 from ..locks import changing
 from ..tensor import Tensor
 from .plan import Plan, plan
-from .program import Program
+from .program import Program, is_moderate
 from .record import Recording, is_being_recorded, record, recording_lock
 from .simplify import simplify
 from .source import source_of
@@ -80,12 +80,18 @@ class Compiled:
         self._idle = [load(self.source, self.program.name)]
         self._has_one_output = len(self.program.outputs) == 1
         self.leaves_changes = bool(self.program.updates or recording.writes)
-        self._names, self._guards = recording.state.names, recording.guards
+        self._names, self._guards = recording.state.names, recording.guards | self._guards_of_factors(recording)
         values = [self._text(recording.sources[variable]) for variable in self.program.inputs]
         self._inputs = self._function(f"[{', '.join(values)}] if {' and '.join(self._guards)} else None")
         lines = [*recording.made, *recording.writes, f"return {recording.result}"]
         exec("\n    ".join(["def finish(values, args, kwargs):", *lines]), self._names)
         self.finish = self._names.pop("finish")
+
+    def _guards_of_factors(self, recording: Recording) -> dict[str, str]:
+        """Return the conditions that factors are as moderate as they were, where one has moved or would have."""
+        recording.state.names["is_moderate"] = is_moderate
+        factors = [(variable.is_moderate, recording.sources[variable]) for variable in self.program.judged]
+        return {f"is_moderate({found.place.text}) is {moderate}": found.path for moderate, found in factors}
 
     def _text(self, source: Any) -> str:
         """Return where an input comes from, as an expression."""
@@ -291,6 +297,13 @@ def jit(function: Callable[..., Any]) -> Jitted:
     NumPy's place, and brings nothing back. After ``net.to(...)`` there is another program. Arguments that the function
     itself moves to the device, and what it draws and moves there, are moved at each call; what it would compute
     elsewhere is refused.
+
+    A number that multiplies a product or a sum, such as a learning rate, is multiplied in where there are the fewest
+    elements: ``x.T @ (lr * g)`` for ``lr * (x.T @ g)``. The result is rounded differently in the last place. So that
+    nothing more happens to it, this is done only if the number is between 2⁻²⁰, about 10⁻⁶, and 1 in magnitude (for
+    others there is another program), and not in float16. Then nothing overflows that would not have; but what is
+    smaller than about 10⁻³² in float32, 10⁻³⁰² in float64, on its way to the result may lose digits, or become 0, for
+    each such factor a millionth sooner.
 
     A program takes some hundredths of a second to make, for large models a tenth, so it pays where a function is called
     hundreds of times. The code of the function does not run again: what it prints, it prints once; the environment it
