@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..device import moved
+from ..device import moved, scatter_add
 
 LITERAL_SIZE = 64  # elements of a constant array that is still written out
 
@@ -185,13 +185,15 @@ def _put(x: Any, index: Any, value: Any) -> Any:
 
 def _add_at(x: Any, index: Any, value: Any) -> Any:
     y = x.copy()
-    np.add.at(y, index, value)
+    scatter_add(y, index, value)
     return y
 
 
 REDUCTIONS = {
     name: _reduction(name) for name in ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin")
 }
+# In CuPy's an ``out`` leads to an error of its own.
+REDUCTIONS["min"] = replace(REDUCTIONS["min"], into_on_cpu_alone=True)
 
 reshape = Operation(
     "reshape", lambda x, shape: x.reshape(shape), lambda x, shape: f"{x}.reshape({literal(shape)})",

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..callers import is_users
-from ..device import random_modules
+from ..callers import frames, is_users
+from ..device import is_of_a_device, random_modules
 from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
@@ -94,6 +94,22 @@ def _differs_each_time(function: Any) -> bool:
     )
 
 
+def _is_for_a_device(frame: FrameType) -> bool:
+    """Return whether a call serves what a device's library does for itself, such as to compile a kernel it needs."""
+    for caller in frames(frame):
+        if is_of_a_device(caller.f_globals.get("__name__", "")):
+            return True
+        if is_users(caller):
+            return False
+    return False
+
+
+def _reads_for_the_user(frame: FrameType) -> bool:
+    """Return whether a file is opened by the user, or by NumPy, which does so for the user alone."""
+    module = frame.f_globals.get("__name__", "")
+    return not is_of_a_device(module) and (is_users(frame) or "numpy" in module)
+
+
 @contextmanager
 def no_chance() -> Iterator[None]:
     """Refuse draws from the global generators, which no program could repeat in its turn; put their states back."""
@@ -156,11 +172,11 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
     def watch(frame: FrameType, event: str, called: Any) -> None:
         if event == "return":
             namer.look_at(frame, called)
-        elif event == "c_call" and called is open and (is_users(frame) or "numpy" in frame.f_globals["__name__"]):
+        elif event == "c_call" and called is open and _reads_for_the_user(frame):
             recorder.refuse("a file is read or written", "Do that outside of the jitted function")
         elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
             recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", ASK_OUTSIDE)
-        elif event == "c_call" and _differs_each_time(called):
+        elif event == "c_call" and _differs_each_time(called) and not _is_for_a_device(frame):
             recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 
     profiler: Any = sys.getprofile()
