@@ -73,9 +73,10 @@ class Operation:
         return f"<operation {self.name}>"
 
 
+# Not `**`, which for some exponents is another function than `numpy.power`.
 # fmt: off
 _INFIX = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@",
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@",
     "floor_divide": "//", "remainder": "%", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^",
     "greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=",
 }

@@ -385,8 +385,9 @@ class Tracer(NDArrayOperatorsMixin):
 
     def __pow__(self, exponent: Any) -> Any:
         # As NumPy's own operator does.
-        special = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if self.dtype.kind in "fc" else {2: np.square}
-        if type(exponent) in (int, float) and exponent in special:
+        of_floats = self.dtype.kind in "fc"
+        special: dict[Any, Any] = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if of_floats else {2: np.square}
+        if type(exponent) in ((int, float) if of_floats else (int,)) and exponent in special:
             return special[exponent](self)
         return np.power(self, exponent)
 
