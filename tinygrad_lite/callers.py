@@ -11,9 +11,9 @@ from types import FrameType
 OURS = __name__.partition(".")[0]
 
 
-def frames() -> Iterator[FrameType]:
-    """Yield the frames of the calls under way, innermost first."""
-    frame: FrameType | None = sys._getframe(1)
+def frames(frame: FrameType | None = None) -> Iterator[FrameType]:
+    """Yield the frames of the calls under way, innermost first; from one of them on, if that is given."""
+    frame = frame or sys._getframe(1)
     while frame is not None:
         yield frame
         frame = frame.f_back

@@ -43,6 +43,16 @@ def random_modules() -> tuple[str, ...]:
     return tuple(f"{name}.random" for name in MODULES.values() if name != "numpy" and name in sys.modules)
 
 
+def is_of_a_device(module: str) -> bool:
+    """Return whether a module, by its name, belongs to what computes on a device other than the CPU."""
+    return any(f"{module}.".startswith(f"{name}.") for name in MODULES.values() if name != "numpy")
+
+
+def scatter_add(y: Any, index: Any, x: Any) -> None:
+    """Add ``x`` to an array at an index, as often as that names an element; CuPy's arrays refuse ``np.add.at``."""
+    (module_of(device_of(y)) if is_array(y) else np).add.at(y, index, x)
+
+
 def share_memory(a: Any, b: Any) -> bool:
     """Return whether two arrays may share memory; those of different devices never do."""
     return device_of(a) == device_of(b) and bool(np.may_share_memory(a, b))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.device import standin as module
 from tinygrad_lite import device
 
 
@@ -11,4 +12,5 @@ from tinygrad_lite import device
 def standin(monkeypatch):
     """Return the name of the stand-in's device."""
     monkeypatch.setitem(device.MODULES, "standin", "tests.device.standin")
+    module.kernels.clear()  # a machine on which nothing was computed yet
     return "standin"

@@ -2,11 +2,15 @@
 
 What CuPy refuses is refused: to become a NumPy array unasked, to meet one in an operation, functions and arguments that
 CuPy lacks. Where CuPy differs from NumPy (no scalars, an empty ``shape=`` is none), it does as CuPy does. One thing is
-stricter: NumPy's arrays of no axes are refused too.
+stricter: NumPy's arrays of no axes are refused too. What CuPy does besides is done too: before a function is first
+called on a type it compiles a kernel, which goes to a file.
 """
 
 from __future__ import annotations
 
+import random
+import tempfile
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -70,6 +74,7 @@ ARGUMENTS = {
 _OF_ANY_NUMBER = ("einsum", "result_type")
 _ON_THE_HOST = {"shape", "ndim", "size", "can_cast", "result_type", "may_share_memory"}
 _ON_THE_HOST |= {"array2string", "array_repr", "array_str"}
+kernels = set()  # what has been compiled
 _ADDED_UP = ("f2", "f4", "f8", "i4", "u4", "u8")  # the types that CuPy's `add.at` knows
 
 
@@ -99,15 +104,13 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801  (CuPy's name)
         if method == "reduce" and ufunc not in (np.add, np.multiply):
             raise NotImplementedError(f"`cupy_{ufunc.__name__}.reduce` is not supported yet")
         if method == "at":
-            target, index, *values = inputs
-            if ufunc is not np.add or target.dtype.str[1:] not in _ADDED_UP:
-                raise TypeError(f"{ufunc.__name__}.at of {target.dtype} is not supported")
-            return ufunc.at(target._host, _index(index), *map(_operand, values))
+            return NotImplemented  # see `add`
         operands = (*inputs, *(out or ()))
         if not all(isinstance(x, (ndarray, np.ndarray, np.generic, bool, int, float, complex)) for x in operands):
             return NotImplemented
         if out is not None:
             kwargs["out"] = _operand(out[0])
+        _compile(ufunc.__name__, inputs)
         result = getattr(ufunc, method)(*map(_operand, inputs), **kwargs)
         return _wrapped(result, *inputs) if out is None else out[0]
 
@@ -228,6 +231,18 @@ def _values(x):
     return _operand(x)
 
 
+def _compile(name, operands):
+    """Do what compiling a kernel comes to, unless there is one."""
+    kernel = (name, *(x.dtype.str for x in operands if isinstance(x, ndarray)))
+    if kernel not in kernels:
+        kernels.add(kernel)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(str(time.perf_counter()).encode())
+            with open(file.name, "rb") as again:  # noqa: PTH123  (as CuPy does)
+                again.read()
+        random.Random().random()
+
+
 def _call(name, args, kwargs):
     """Call the function of that name, as CuPy has it."""
     if name in _OF_ANY_NUMBER:
@@ -239,11 +254,15 @@ def _call(name, args, kwargs):
             raise TypeError(f"{name}() takes {len(names)} arguments but {len(args)} were given")
     if unknown:
         raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
+    if name in ("min", "amin") and kwargs.get("out") is not None:
+        raise TypeError("op must be an operation, not a number")  # as begins what CuPy comes to
     if name == "where" and not hasattr(args[0], "astype"):
         raise AttributeError(f"{type(args[0]).__name__!r} object has no attribute 'astype'")
     if name.endswith("_like") and not kwargs.get("shape"):
         kwargs = {key: value for key, value in kwargs.items() if key != "shape"}
     out = kwargs.get("out")
+    if name not in _ON_THE_HOST:
+        _compile(name, args)
     if name == "array" and isinstance(args[0], np.ndarray):  # the host's arrays are let in where they are copied
         args = (asarray(args[0]), *args[1:])
     result = getattr(np, name)(*_values(args), **{key: _values(x) for key, x in kwargs.items()})
@@ -253,6 +272,22 @@ def _call(name, args, kwargs):
         return result
     parts = [x for arg in args for x in (arg if isinstance(arg, (list, tuple)) else [arg])]
     return tuple(map(_wrapped, result)) if isinstance(result, tuple) else _wrapped(result, *parts)
+
+
+class _Add:
+    """``add``, whose ``at`` takes arrays of the device, which NumPy's does not."""
+
+    def __call__(self, *args, **kwargs):
+        return np.add(*args, **kwargs)
+
+    def at(self, a, indices, b):
+        if not isinstance(a, ndarray) or a.dtype.str[1:] not in _ADDED_UP:
+            raise TypeError(f"add.at of {type(a).__name__} of {a.dtype} is not supported")
+        _compile("add.at", (a,))
+        np.add.at(a._host, _index(indices), _operand(b))
+
+
+add = _Add()
 
 
 def asarray(a, dtype=None):

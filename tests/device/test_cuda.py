@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +39,37 @@ def test_rules(rule, i):
 def test_rules_under_jit(rule, i):
     for eager, jitted in with_and_without_jit(rule, rule.samples[i], "cuda"):
         np.testing.assert_allclose(jitted.numpy(), eager.numpy(), rtol=1e-9, atol=1e-12)
+
+
+FIRST = """
+import numpy as np
+import tinygrad_lite as tg
+x = tg.Tensor(np.arange(1.0, 7.0).reshape(2, 3)).to("cuda")
+found = tg.jit({function})(x)
+print(found.numpy().tolist())
+"""
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "lambda x: x ** -1",
+        "lambda x: np.min(x, axis=1, keepdims=True)",
+        "tg.grad(lambda x: np.tanh(x[np.array([0, 0]), 1:]).sum())",
+        "tg.grad(lambda x: (x @ x.T).softmax().max())",
+    ],
+)
+def test_the_first_call_on_a_fresh_machine(function, tmp_path):
+    x = tg.Tensor(np.arange(1.0, 7.0).reshape(2, 3))
+    expected = eval(function)(x).numpy()
+    # Where CuPy keeps the kernels it has compiled: nothing is there yet.
+    environment = os.environ | {"CUPY_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST.format(function=function)],
+        cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
+from tests.device import standin as module
 from tests.device.compare import samples, with_and_without_jit
 from tests.device.training import OPTIMIZERS, trained
 from tinygrad_lite import nn
-from tinygrad_lite.device import beside, moved
+from tinygrad_lite.device import beside, moved, scatter_add
 from tinygrad_lite.errors import DeviceError
 from tinygrad_lite.nn import functional as F
 
@@ -67,6 +71,34 @@ def test_the_source_needs_the_module_of_the_device_alone(standin):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+FIRST_CALLS = {
+    "a layer": lambda x: np.tanh(x @ x.T),
+    "its slope": tg.grad(lambda x: (np.tanh(x @ x.T) ** -1).sum()),
+    "positions": tg.grad(lambda x: (x[np.array([0, 0, 2]), 1:] ** 2).sum()),
+    "extremes": lambda x: (np.min(x, axis=1, keepdims=True), np.max(x, axis=0), np.min(x)),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_CALLS)
+def test_a_function_is_recorded_where_every_kernel_must_be_compiled_first(name, there):
+    f = FIRST_CALLS[name]
+    first = tg.jit(f)(there(X))
+    assert module.kernels
+    for a, b in zip(first, f(there(X)), strict=True):
+        np.testing.assert_array_equal(np.asarray(moved(tg.Tensor(a).data, "cpu")), moved(tg.Tensor(b).data, "cpu"))
+
+
+@pytest.mark.parametrize("ask", [time.time, random.random, tempfile.mkdtemp, lambda: np.loadtxt(__file__)])
+def test_what_the_function_itself_asks_for_is_refused_where_kernels_are_compiled_too(ask, there):
+    def f(x):
+        y = np.tanh(x)
+        ask()
+        return y
+
+    with pytest.raises(tg.JitError, match=r"differently at each call|a file is read"):
+        tg.jit(f)(there(X))
 
 
 @pytest.mark.parametrize(("rule", "i"), samples(), ids=lambda x: getattr(x, "name", str(x)))
@@ -261,7 +293,7 @@ def test_what_is_changed_in_place(there):
 
         def f(x):
             total[1:] += x[0, 1:]
-            np.add.at(total, np.array([0, 0]), x[0, 0])
+            scatter_add(total, np.array([0, 0]), x[0, 0])
             return total * 1
 
         return f

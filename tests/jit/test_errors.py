@@ -665,6 +665,63 @@ def test_names_of_the_users_are_no_names_of_the_programs(names):
         assert _alike(of_jitted, of_f)
 
 
+def written(x, i):
+    y = x.copy()
+    y[i] = 1
+
+
+def added(x, i):
+    y = x.copy()
+    np.add.at(y, i, 1)
+
+
+# What raises for some values, its result unused: a function of x and y, values for which it does not, some for which it
+# does.
+RAISING = {
+    "taken": (lambda x, i: x[i], np.array([0, 2]), np.array([0, 3])),
+    "taken along two axes": (lambda x, i: x[:, None][i, i * 0], np.array([0, 2]), np.array([-4, 0])),
+    "np.take": (lambda x, i: np.take(x, i, axis=0), np.array([0, 2]), np.array([0, 3])),
+    "taken of a Tensor": (lambda x, i: tg.Tensor(x)[i], np.array([0, 2]), np.array([0, 3])),
+    "take_along_axis": (lambda x, i: np.take_along_axis(x, i, 0), np.array([0, 2]), np.array([0, 3])),
+    "written": (written, np.array([0, 2]), np.array([0, 3])),
+    "added": (added, np.array([0, 2]), np.array([0, 3])),
+    "integer power": (lambda x, n: x.astype(int) ** n, np.array([0, 1, 2]), np.array([0, 1, -2])),
+    "divided": (lambda x, s: 1 / s, 2.0, 0.0),
+    "whole part": (lambda x, s: 1 // s, 2.0, 0.0),
+    "rest": (lambda x, s: 1 % s, 2.0, 0.0),
+    "power of a number": (lambda x, s: s**-1.5, 2.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", RAISING)
+def test_what_raises_is_done_though_its_result_is_not_needed(name, dtype):
+    f, good, bad = RAISING[name]
+    x = X.astype(dtype)
+
+    def function(x, y):
+        f(x, y)
+        return x * 2
+
+    with pytest.raises((IndexError, ValueError, ZeroDivisionError)) as expected:
+        function(x, bad)
+    jitted = tg.jit(function)
+    assert _alike(jitted(x, good), x * 2)
+    with pytest.raises(type(expected.value)):
+        jitted(x, bad)
+    assert _alike(jitted(x, good), x * 2)
+    assert len(jitted.programs) == 1
+
+
+def test_what_raises_for_no_value_is_left_out_where_its_result_is_not_needed():
+    def function(x, mask, s):
+        return x * 2, (x[1], x[[0, 2]], x / s, x**2.0, x ** np.array([1, 2, 3]), s * 2, np.full_like(x, 2))[:0]
+
+    jitted = tg.jit(function)
+    jitted(X, X > 1, 2.0)
+    assert [instruction.operation.name for instruction in jitted.programs[0].program.instructions] == ["multiply"]
+
+
 @pytest.mark.parametrize("name", ["np", "result", "print", "constant_1", "λ", "x"])
 def test_functions_of_any_name_can_be_compiled(name):
     def f(x):

@@ -410,6 +410,15 @@ def test_what_is_handed_out_lies_in_no_memory_of_others(make):
             assert not isinstance(other, np.ndarray) or not np.shares_memory(x, other)
 
 
+def test_a_constant_that_is_handed_out_is_another_array_at_each_call():
+    jitted = tg.jit(lambda x: (x * 2, np.ones_like(x) * 3, np.full_like(x, 4)))
+    for shape in ((1,), (0, 2), (2, 2)):
+        first = jitted(np.ones(shape))
+        for array in first:
+            array[...] = 7
+        np.testing.assert_array_equal(jitted(np.ones(shape)), [np.full(shape, n) for n in (2, 3, 4)])
+
+
 @each
 def test_calls_of_the_jitted_function_agree_with_eager_ones(make):
     (eager, args), (other, copies) = make(), make()

@@ -389,6 +389,47 @@ def test_a_factor_goes_where_there_are_the_fewest_elements(f, size):
     assert_computes_the_same(before, simplify(before), A, B, 0.7, exact=False)
 
 
+LIMITS = (1.0, -1.0, 2.0**-20, -(2.0**-20))
+
+
+@pytest.mark.parametrize("s", [*LIMITS, 1.0001, 0.9e-6, 1e20, -1e20, 1e-20, 1e-30, 0.0, np.inf, np.nan])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(1e20, 1e-30), (1e-20, 1e20), (1e30, 1e-30), (1e-18, 1e-18), (1e18, 1e19)])
+@np.errstate(all="ignore")
+def test_a_factor_that_is_large_or_tiny_changes_no_result_by_being_moved(s, dtype, sizes):
+    x, g = (size * np.ones(shape, dtype) for size, shape in zip(sizes, [(4, 9), (4, 2)], strict=True))
+
+    def f(s, x, g):
+        return s * (x.T @ g)
+
+    limits = np.finfo(dtype)
+    jitted = tg.jit(f)
+    jitted(0.5, x, g)  # which is moved, so that this one's program is there
+    for factor in (s, 0.5, s, 0.5):
+        found, expected = jitted(factor, x, g), f(factor, x, g)
+        np.testing.assert_allclose(found, expected, rtol=8 * limits.eps, atol=8 * limits.smallest_subnormal)
+    assert len(jitted.programs) == (1 if s in LIMITS else 2)
+
+
+@pytest.mark.parametrize("rate", [0.3, np.float32(0.3), np.array(0.3, np.float32)])
+def test_a_learning_rate_that_falls_and_falls_makes_two_programs_in_all(rate):
+    a, b = A.astype(np.float32), B.astype(np.float32)
+    jitted = tg.jit(lambda lr: lr * (a.T @ b))
+    for i in range(40):
+        lr = np.asarray(rate * 0.6**i, rate.dtype) if isinstance(rate, np.ndarray) else type(rate)(rate * 0.6**i)
+        np.testing.assert_allclose(jitted(lr), lr * (a.T @ b), rtol=1e-4)
+    assert len(jitted.programs) == 2
+    sizes = [[v.size for v in products_with(c.program, "lr")] for c in jitted.programs]
+    assert sizes == [[200], [45]]  # the latest, of a tiny rate, is as it was written
+
+
+def test_a_factor_that_stays_where_it_is_makes_no_second_program():
+    jitted = tg.jit(lambda s: s * np.exp(A))
+    for s in (0.5, 1e-20, 1e20, 0.0):
+        jitted(s)
+    assert len(jitted.programs) == 1
+
+
 def test_a_factor_does_not_move_into_another_precision():
     def f(a, b, lr):
         return lr * (a * b)

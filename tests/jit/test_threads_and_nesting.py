@@ -1,10 +1,14 @@
-"""Jitted functions within jitted functions, within derivatives, as methods, and in several threads."""
+"""Jitted functions within jitted functions, within derivatives, as methods, in threads, signal handlers and forks."""
 
 import cProfile
+import os
 import pstats
+import queue
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -436,6 +440,200 @@ else:
         [sys.executable, "-c", code], cwd=ROOT, timeout=10, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() in ("True", "refused")
+
+
+def test_a_thread_that_a_recording_waits_for_does_not_wait_for_the_recording(monkeypatch):
+    monkeypatch.setattr(sys.modules["tinygrad_lite.jit.compiled"], "PATIENCE", 0.01)
+    double = tg.jit(lambda x: x * 2)
+    asked, answers = queue.SimpleQueue(), queue.SimpleQueue()
+    worker = threading.Thread(target=lambda: [answers.put(double(asked.get())) for _ in range(2)])
+    worker.start()
+
+    def f(x):
+        asked.put(np.ones(3))
+        return answers.get(timeout=SECONDS) + x
+
+    assert np.array_equal(f(X), X + 2)
+    double.programs.clear()
+    assert np.array_equal(tg.jit(f)(X), X + 2)
+    worker.join(SECONDS)
+
+
+def test_what_two_threads_add_to_a_gradient_by_a_jitted_function_is_all_there():
+    w = tg.Tensor(np.zeros(3), requires_grad=True)
+    jitted = tg.jit(lambda x: (w * x).sum().backward())
+    jitted(X)
+    jitted(X)
+    (compiled, _) = jitted.programs
+    run, threads = compiled._idle[0], threading.Semaphore(0)
+
+    def slow(*inputs):
+        threads.release()
+        threads.acquire(timeout=0.1) and threads.acquire(timeout=0.1)  # of the other thread, if it comes in between
+        return run(*inputs)
+
+    compiled._idle[:] = [slow, slow]
+    in_threads(lambda: jitted(X), lambda: jitted(X))
+    assert np.array_equal(w.grad.data, 4 * X)
+
+
+# Signal handlers, which run in the midst of what they interrupt.
+
+has_signals = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no signal that a program may use for itself")
+
+
+@pytest.fixture
+def on_signal():
+    """Return a function that sets the handler of a signal, which `signal.raise_signal` raises."""
+    before = signal.getsignal(signal.SIGUSR1)
+    yield lambda handler: signal.signal(signal.SIGUSR1, lambda number, frame: handler())
+    signal.signal(signal.SIGUSR1, before)
+
+
+def once(handle):
+    """Return a handler that ignores the signals to come."""
+
+    def handler():
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        handle()
+
+    return handler
+
+
+@has_signals
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_signal_handler_calls_the_function_at_every_line_of_its_program(on_signal, dtype):
+    w = tg.Tensor(np.arange(6, dtype=dtype).reshape(3, 2), requires_grad=True)
+    slope = tg.jit(tg.grad(lambda x: np.tanh(np.sin(x) @ w.data).sum()))
+    one, other = BATCH.astype(dtype), BATCH[::-1].astype(dtype) * 2
+    expected = slope(one), slope(other)
+    found = []
+    on_signal(lambda: found.append(slope(other)))
+
+    def interrupt(frame, event, arg):
+        if frame.f_code.co_filename.startswith("<jit"):
+            if event == "line":
+                signal.raise_signal(signal.SIGUSR1)
+            return interrupt
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        result = slope(one)
+    finally:
+        sys.settrace(before)
+    assert len(found) > 5
+    assert equal([result, *found], [expected[0], *[expected[1]] * len(found)])
+    assert len(slope.programs) == 1
+
+
+@has_signals
+def test_a_signal_handler_that_uses_a_model_while_it_is_recorded_is_refused_and_one_that_does_not_is_right(on_signal):
+    net, found = small_net(), []
+    double = tg.jit(lambda x: x * 2)
+
+    def f(x):
+        signal.raise_signal(signal.SIGUSR1)
+        return net(x) * 2
+
+    expected = net(BATCH) * 2
+    jitted = tg.jit(f)
+    on_signal(once(lambda: found.append(jitted(BATCH))))
+    with pytest.raises(tg.JitError, match="in a signal handler"):
+        jitted(BATCH)
+    assert is_real(net)
+    on_signal(once(lambda: found.append((double(X), time.time(), double(X)))))
+    assert equal([jitted(BATCH), jitted(BATCH)], [expected] * 2)
+    assert np.array_equal(found[-1][0], X * 2)
+    assert np.array_equal(found[-1][2], X * 2)
+    assert len(found) == 1
+
+
+@has_signals
+def test_a_recording_leaves_signal_handlers_as_they_were(on_signal):
+    on_signal(lambda: None)
+    handler = signal.getsignal(signal.SIGUSR1)
+    tg.jit(lambda x: x * 2)(X)
+    assert signal.getsignal(signal.SIGUSR1) is handler
+
+    def f(x):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        return x * 2
+
+    tg.jit(f)(X)
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN
+
+
+# Forked children, where the other threads are not.
+
+FORKING = {
+    "a thread that records a function of the same net": """
+def f(x):
+    entered.set()
+    go.wait()
+    return net(x) * 2
+jitted = tg.jit(f)
+""",
+    "a thread that runs the program": """
+jitted = tg.jit(lambda x: net(x) * 2)
+jitted(X)
+run = jitted.programs[0]._idle[0]
+def waiting(*inputs):
+    entered.set()
+    go.wait()
+    return run(*inputs)
+jitted.programs[0]._idle[:] = [waiting]
+""",
+    "a thread that runs a program which changes the net": """
+def f(x):
+    y = net(x) * 2
+    calls[...] += 1
+    return y
+calls = np.zeros(())
+jitted = tg.jit(f)
+jitted(X)
+run = jitted.programs[0]._idle[0]
+def waiting(*inputs):
+    entered.set()
+    go.wait()
+    return run(*inputs)
+jitted.programs[0]._idle[:] = [waiting]
+""",
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("name", FORKING)
+def test_a_forked_child_computes_what_another_thread_was_about_to(name):
+    code = f"""
+import gc, os, threading, warnings
+import numpy as np
+import tinygrad_lite as tg
+warnings.simplefilter("ignore")
+X = np.ones((2, 3), np.float32)
+net = tg.nn.Sequential(tg.nn.Linear(3, 4, rng=1), tg.nn.Tanh())
+expected = net(X).data * 2
+entered, go = threading.Event(), threading.Event()
+{FORKING[name]}
+thread = threading.Thread(target=jitted, args=(X,))
+thread.start()
+entered.wait()
+child = os.fork()
+if not child:
+    results = [(net(X) * 2).data, jitted(X).data if name_is_run else tg.jit(lambda x: net(x) * 2)(X).data]
+    real = all(type(p) is tg.Tensor and type(p.data) is np.ndarray for p in net.parameters())
+    right = all(np.allclose(y, expected) for y in results)
+    os._exit(0 if right and real and gc.isenabled() else 1)
+status = os.waitpid(child, 0)[1]
+go.set()
+thread.join()
+print(status, np.allclose(jitted(X).data, expected))
+""".replace("name_is_run", str("runs" in name))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, timeout=SECONDS, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split(), done.stderr) == (["0", "True"], "")
 
 
 def test_a_function_is_recorded_while_cprofile_watches_and_goes_on():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
-import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -17,9 +16,10 @@ from ..anomaly import detectors, is_detecting
 from ..dtypes import raw
 from ..engine import is_recording
 from ..errors import JitError
+from ..locks import changing
 from ..tensor import Tensor
 from .plan import Plan, plan
-from .program import Program
+from .program import Program, is_moderate
 from .record import Recording, is_being_recorded, record, recording_lock
 from .simplify import simplify
 from .source import source_of
@@ -28,6 +28,8 @@ from .tracer import Number, Tracer
 
 GONE = (LookupError, AttributeError, ValueError, TypeError)  # what a guard raises if its object is not there any more
 VERSIONS = 16  # programs of one function that are kept
+PATIENCE = 5.0  # seconds in which another function has been recorded, if that does not wait for this thread
+NOT_HELD = object()  # in place of a result
 _numbers = count(1)
 
 
@@ -74,15 +76,22 @@ class Compiled:
         self.program: Program = simplify(recording.program)
         self.plan: Plan = plan(self.program)
         self.source = source_of(self.program, self.plan)
-        self._run = load(self.source, self.program.name)
+        # Each has memory of its own: a thread, or a signal handler, that comes while all are running loads another.
+        self._idle = [load(self.source, self.program.name)]
         self._has_one_output = len(self.program.outputs) == 1
-        self._memory = threading.Lock()
-        self._names, self._guards = recording.state.names, recording.guards
+        self.leaves_changes = bool(self.program.updates or recording.writes)
+        self._names, self._guards = recording.state.names, recording.guards | self._guards_of_factors(recording)
         values = [self._text(recording.sources[variable]) for variable in self.program.inputs]
         self._inputs = self._function(f"[{', '.join(values)}] if {' and '.join(self._guards)} else None")
-        lines = [*recording.writes, f"return {recording.result}"]
+        lines = [*recording.made, *recording.writes, f"return {recording.result}"]
         exec("\n    ".join(["def finish(values, args, kwargs):", *lines]), self._names)
         self.finish = self._names.pop("finish")
+
+    def _guards_of_factors(self, recording: Recording) -> dict[str, str]:
+        """Return the conditions that factors are as moderate as they were, where one has moved or would have."""
+        recording.state.names["is_moderate"] = is_moderate
+        factors = [(variable.is_moderate, recording.sources[variable]) for variable in self.program.judged]
+        return {f"is_moderate({found.place.text}) is {moderate}": found.path for moderate, found in factors}
 
     def _text(self, source: Any) -> str:
         """Return where an input comes from, as an expression."""
@@ -113,10 +122,27 @@ class Compiled:
         return "nothing"
 
     def run(self, inputs: list[Any]) -> Any:
-        """Run the program; return what it hands out. Threads take turns, since its memory is there once."""
-        with self._memory:
-            values = self._run(*inputs)
+        """Run the program; return what it hands out."""
+        try:
+            run = self._idle.pop()
+        except IndexError:
+            run = load(self.source, self.program.name)
+        try:
+            values = run(*inputs)
+        finally:
+            self._idle.append(run)
         return (values,) if self._has_one_output else values
+
+    def call(self, args: Any, kwargs: Any) -> Any:
+        """Return what the function returns, and leave behind what it leaves behind; `NOT_HELD` if it does not hold."""
+        if self.leaves_changes:
+            with changing:
+                return self._call(args, kwargs)
+        return self._call(args, kwargs)
+
+    def _call(self, args: Any, kwargs: Any) -> Any:
+        inputs = self.inputs(args, kwargs)
+        return NOT_HELD if inputs is None else self.finish(self.run(inputs), args, kwargs)
 
 
 class Jitted:
@@ -141,37 +167,54 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if detectors.open and is_detecting():
             return self.__wrapped__(*args, **kwargs)
-        for compiled in self.programs:
-            inputs = compiled.inputs(args, kwargs)
-            if inputs is not None:
-                if compiled is not self.programs[0]:
-                    self.programs = [compiled, *(other for other in self.programs if other is not compiled)]
-                return compiled.finish(compiled.run(inputs), args, kwargs)
+        result = self._by_program(args, kwargs)
+        if result is not NOT_HELD:
+            return result
         if is_being_recorded() or (is_recording() and (_has_history(args) or _has_history(kwargs))):
             return self.__wrapped__(*args, **kwargs)
         _refuse_tracers_of_others((*args, *kwargs.values()))
-        with recording_lock:
-            if any(compiled.inputs(args, kwargs) is not None for compiled in self.programs):
-                return self(*args, **kwargs)  # another thread was faster
-            if len(self.programs) == VERSIONS:
-                latest = self.programs[0]
-                warnings.warn(
-                    f"{latest.program.name} has {VERSIONS} programs and is compiled once more, because of "
-                    f"{latest.reason(args, kwargs)}: give what changes from call to call as an argument, a float or an "
-                    "array; count and collect outside of the function, or in an array",
-                    JitWarning,
-                    stacklevel=2,
-                )
-            # The first call, too, is done by the program: whenever it is compiled, it rounds alike.
-            compiled = Compiled(record(self.__wrapped__, args, kwargs))
-            inputs = compiled.inputs(args, kwargs)
-            if inputs is None:
-                raise JitError(
-                    f"{compiled.program.name} depends on something that does not stay as it is from one moment to the "
-                    f"next: {compiled.reason(args, kwargs)}"
-                )
-            self.programs = [compiled, *self.programs[: VERSIONS - 1]]
-            return compiled.finish(compiled.run(inputs), args, kwargs)
+        if not recording_lock.acquire(PATIENCE):
+            return self.__wrapped__(*args, **kwargs)  # what is being recorded may wait for this thread
+        try:
+            return self._recorded(args, kwargs)
+        finally:
+            recording_lock.release()
+
+    def _by_program(self, args: Any, kwargs: Any) -> Any:
+        """Return what the function does, by the first program that holds; `NOT_HELD` if none does."""
+        for compiled in self.programs:
+            result = compiled.call(args, kwargs)
+            if result is not NOT_HELD:
+                if compiled is not self.programs[0]:
+                    self.programs = [compiled, *(other for other in self.programs if other is not compiled)]
+                return result
+        return NOT_HELD
+
+    def _recorded(self, args: Any, kwargs: Any) -> Any:
+        """Make a program, and return what it does."""
+        result = self._by_program(args, kwargs)
+        if result is not NOT_HELD:
+            return result  # another thread was faster
+        if len(self.programs) == VERSIONS:
+            latest = self.programs[0]
+            warnings.warn(
+                f"{latest.program.name} has {VERSIONS} programs and is compiled once more, because of "
+                f"{latest.reason(args, kwargs)}: give what changes from call to call as an argument, a float or an "
+                "array; count and collect outside of the function, or in an array",
+                JitWarning,
+                stacklevel=3,
+            )
+        # The first call, too, is done by the program: whenever it is compiled, it rounds alike.
+        compiled = Compiled(record(self.__wrapped__, args, kwargs))
+        self.programs = [compiled, *self.programs[: VERSIONS - 1]]
+        result = compiled.call(args, kwargs)
+        if result is NOT_HELD:
+            self.programs.remove(compiled)
+            raise JitError(
+                f"{compiled.program.name} depends on something that does not stay as it is from one moment to the "
+                f"next: {compiled.reason(args, kwargs)}"
+            )
+        return result
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -255,13 +298,20 @@ def jit(function: Callable[..., Any]) -> Jitted:
     itself moves to the device, and what it draws and moves there, are moved at each call; what it would compute
     elsewhere is refused.
 
+    A number that multiplies a product or a sum, such as a learning rate, is multiplied in where there are the fewest
+    elements: ``x.T @ (lr * g)`` for ``lr * (x.T @ g)``. The result is rounded differently in the last place. So that
+    nothing more happens to it, this is done only if the number is between 2⁻²⁰, about 10⁻⁶, and 1 in magnitude (for
+    others there is another program), and not in float16. Then nothing overflows that would not have; but what is
+    smaller than about 10⁻³² in float32, 10⁻³⁰² in float64, on its way to the result may lose digits, or become 0, for
+    each such factor a millionth sooner.
+
     A program takes some hundredths of a second to make, for large models a tenth, so it pays where a function is called
     hundreds of times. The code of the function does not run again: what it prints, it prints once; the environment it
     reads, it reads once. What it leaves in objects it reaches (attributes, lists, dictionaries) is left there at every
     call; but where that is a number it counts, or a list it lengthens, each call makes another program: count outside,
-    or in an array. After a step that forgets the gradients first (``zero_grad``) and updates the parameters, ``grad``
-    is None: return a gradient to look at it. Results keep no history to differentiate through: jit the function that
-    differentiates.
+    or in an array. A gradient that an update has used up is not kept: after ``zero_grad``, ``backward`` and ``step``,
+    ``grad`` is None, so return a gradient to look at it; one that is computed or changed after the update stays.
+    Results keep no history to differentiate through: jit the function that differentiates.
 
     Examples
     --------

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..device import moved
+from ..device import moved, scatter_add
 
 LITERAL_SIZE = 64  # elements of a constant array that is still written out
 
@@ -52,6 +52,8 @@ class Operation:
         Whether it has no result, and ``text`` is not an expression but statements.
     linear_in : tuple of int
         The operands it is linear in, each for itself: ``f(s * x) = s * f(x)``.
+    raises_by : tuple of int
+        The operands whose values, if they are whole numbers or Python's, may make it raise: positions, exponents.
     """
 
     name: str
@@ -65,14 +67,16 @@ class Operation:
     has_effect: bool = False
     is_statement: bool = False
     linear_in: tuple[int, ...] = ()
+    raises_by: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
 
 
+# Not `**`, which for some exponents is another function than `numpy.power`.
 # fmt: off
 _INFIX = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@",
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@",
     "floor_divide": "//", "remainder": "%", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^",
     "greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=",
 }
@@ -111,6 +115,7 @@ def of_ufunc(ufunc: np.ufunc) -> Operation:
         text_into=lambda out, *operands: f"np.{name}({', '.join(operands)}, out={out})",
         elementwise=ufunc.signature is None,
         linear_in=_LINEAR.get(name, ()),
+        raises_by=(1,) if name == "power" else (),
     )
 
 
@@ -181,13 +186,15 @@ def _put(x: Any, index: Any, value: Any) -> Any:
 
 def _add_at(x: Any, index: Any, value: Any) -> Any:
     y = x.copy()
-    np.add.at(y, index, value)
+    scatter_add(y, index, value)
     return y
 
 
 REDUCTIONS = {
     name: _reduction(name) for name in ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin")
 }
+# In CuPy's an ``out`` leads to an error of its own.
+REDUCTIONS["min"] = replace(REDUCTIONS["min"], into_on_cpu_alone=True)
 
 reshape = Operation(
     "reshape", lambda x, shape: x.reshape(shape), lambda x, shape: f"{x}.reshape({literal(shape)})",
@@ -210,19 +217,19 @@ getitem = Operation(
 )  # fmt: skip
 
 take = Operation(
-    "take", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", linear_in=(0,),
+    "take", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", linear_in=(0,), raises_by=(1,),
 )  # fmt: skip
 
 put = Operation(
     "put", _put, lambda x, index, value: f"{x}.copy(); {{result}}[{_index_text(index)}] = {value}",
     lambda out, x, index, value: f"np.copyto({out}, {x}); {out}[{_index_text(index)}] = {value}",
-    overwrites_first=True,
+    overwrites_first=True, raises_by=(1, 2),
 )  # fmt: skip
 
 add_at = Operation(
     "add_at", _add_at, lambda x, index, value: f"{x}.copy(); np.add.at({{result}}, {_index_argument(index)}, {value})",
     lambda out, x, index, value: f"np.copyto({out}, {x}); np.add.at({out}, {_index_argument(index)}, {value})",
-    overwrites_first=True,
+    overwrites_first=True, raises_by=(1, 2),
 )  # fmt: skip
 
 full = Operation(
@@ -277,7 +284,8 @@ FUNCTIONS: dict[Callable[..., Any], Operation] = {
     np.clip: _function(np.clip, into=True, elementwise=True),
     **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
     **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.tril, np.triu, np.diff, np.trace)},
-    **{f: _function(f) for f in (np.repeat, np.tile, np.median, np.take_along_axis)},
+    **{f: _function(f) for f in (np.repeat, np.tile, np.median)},
+    np.take_along_axis: _function(np.take_along_axis, raises_by=(1,)),
 }
 
 
@@ -322,7 +330,10 @@ def of_numbers(name: str) -> Operation:
     if name == "neg":
         return Operation("negative", operator.neg, lambda x: f"-{_bracketed(x)}")
     sign = signs[name]
-    return Operation(name, getattr(operator, name), lambda a, b: f"{_bracketed(a)} {sign} {_bracketed(b)}")
+    raises_by = (0, 1) if name in ("truediv", "floordiv", "mod", "pow") else ()
+    return Operation(
+        name, getattr(operator, name), lambda a, b: f"{_bracketed(a)} {sign} {_bracketed(b)}", raises_by=raises_by
+    )
 
 
 def of_check(error: type[Exception], message: str) -> Operation:

@@ -124,7 +124,7 @@ class _Planner:
             elif result.shape and self._can_be_placed(instruction) and result not in self.handed_out:
                 self._place(n, instruction)
             self._release(n, instruction)
-        self.plan.copied = tuple(isinstance(x, Variable) and self._is_shared(x) for x in self.program.outputs)
+        self.plan.copied = tuple(map(self._is_shared, self.program.outputs))
         return self.plan
 
     def _take_view(self, instruction: Instruction) -> None:
@@ -188,9 +188,11 @@ class _Planner:
             if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)
 
-    def _is_shared(self, output: Variable) -> bool:
+    def _is_shared(self, output: Any) -> bool:
+        if not isinstance(output, Variable):
+            return isinstance(output, np.ndarray) and output.ndim > 0  # a constant, which is made once
         if not output.is_array:
             return False
-        if self.program.outputs.count(output) > 1 or self.root(output) is not output:
+        if sum(x is output for x in self.program.outputs) > 1 or self.root(output) is not output:
             return True
         return output in self.program.inputs or output in self.plan.places

@@ -13,6 +13,12 @@ from .operations import Operation
 
 GENERATORS = (np.random.Generator, np.random.RandomState)
 PHASES = ("forward", "loss", "backward", "update")
+LEAST_FACTOR = 2.0**-20  # about 1e-6; the learning rates there are lie above
+
+
+def is_moderate(number: Any) -> bool:
+    """Return whether a factor may be multiplied in earlier: it makes nothing larger, and little too small."""
+    return bool(LEAST_FACTOR <= abs(number) <= 1)
 
 
 @dataclass(eq=False)
@@ -41,6 +47,8 @@ class Variable:
         What it is a cotangent of.
     factor : str
         What it has been multiplied by, to be said in its name.
+    is_moderate : bool or None
+        Whether it was when it was recorded, if it is one real number of the CPU.
     """
 
     shape: tuple[int, ...]
@@ -54,6 +62,7 @@ class Variable:
     is_final: bool = False
     derivative_of: Variable | None = None
     factor: str = ""
+    is_moderate: bool | None = None
 
     @property
     def size(self) -> int:
@@ -70,8 +79,10 @@ class Variable:
             return cls((), None, False, name, is_generator=True)
         if callable(value):
             return cls((), None, False, name, is_function=True)
-        dtype = getattr(value, "dtype", None)
-        return cls(np.shape(value), dtype, is_array(value), name, device=device_of(value))
+        shape, dtype, device = np.shape(value), getattr(value, "dtype", None), device_of(value)
+        is_number = not shape and device == "cpu" and (dtype is None or dtype.kind in "fiu")
+        moderate = is_moderate(value) if is_number else None
+        return cls(shape, dtype, is_array(value), name, device=device, is_moderate=moderate)
 
     def __repr__(self) -> str:
         return f"<{self.name or 'variable'} {self.shape} {self.dtype}>"
@@ -125,6 +136,8 @@ class Program:
         For each input that is changed in place, the input and the value it has in the end.
     device : str
         Where it computes. Its constants are the CPU's, and written out; inputs may come from there too, to be moved.
+    judged : frozenset of Variable
+        The inputs for which it matters to the order of computing whether they are moderate.
     """
 
     name: str
@@ -133,6 +146,7 @@ class Program:
     outputs: tuple[Any, ...]
     updates: tuple[tuple[Variable, Variable], ...] = field(default=())
     device: str = "cpu"
+    judged: frozenset[Variable] = frozenset()
 
     @property
     def results(self) -> list[Variable]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import gc
 import keyword
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,22 +17,34 @@ import numpy as np
 
 from ..device import is_array, moved, share_memory
 from ..errors import JitError
+from ..locks import Lock
 from ..tensor import Tensor
 from .operations import is_literal
 from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
 from .program import GENERATORS, Instruction, Program, Variable
 from .state import Input, State
-from .tracer import Recorder
-from .watch import Gradients, Namer, calls_watched, no_chance
+from .tracer import Recorder, variable_of
+from .watch import Gradients, Namer, calls_watched, handlers_apart, no_chance
 
-recording_lock = threading.RLock()
-_active: list[Recorder] = []
+recording_lock = Lock()
+_under_way: list[Before] = []  # the recording that is, if any
 
 
 def is_being_recorded() -> bool:
     """Return whether the current thread is recording a function."""
-    return bool(_active) and _active[-1].thread == threading.get_ident()
+    return any(before.thread == threading.get_ident() for before in _under_way)
+
+
+def _give_up_others() -> None:
+    """In a forked child, put back what another thread's recording, which does not go on here, has replaced."""
+    for before in [before for before in _under_way if before.thread != threading.get_ident()]:
+        before.put_back()
+        _under_way.remove(before)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_give_up_others)
 
 
 @dataclass(frozen=True)
@@ -48,9 +61,10 @@ class Recording:
         Where each input of the program comes from: a place, or an array of its own.
     guards : dict of str to str
         When the program holds: conditions, and what each is about.
+    made : list of str
+        Statements of the ``values`` that the program hands out: they make the result, and what is left behind.
     writes : list of str
-        Statements of the ``values`` that the program hands out: they make the result, and then leave behind what the
-        function leaves behind besides the contents of arrays.
+        Those that then leave behind what the function leaves behind besides the contents of arrays.
     result : str
         The name of the result.
     """
@@ -59,6 +73,7 @@ class Recording:
     state: State
     sources: dict[Variable, Any]
     guards: dict[str, str]
+    made: list[str]
     writes: list[str]
     result: str
 
@@ -89,30 +104,15 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         recorder = Recorder()
         gradients = Gradients([tensor for tensor in state.tensors if type(tensor) is Tensor])
         before = Before(state, gradients)
-        with _put_back_on_error(before):
+        with handlers_apart(recorder), _put_back_on_error(before):
+            gc.disable()  # or others' code, which is not the function's, might run meanwhile
             state.lift(recorder)
             before.note_tracers()
-            _active.append(recorder)
-            try:
-                with _no_garbage(), gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
-                    result = function(*lifted, **named)
-            finally:
-                _active.pop()
+            with gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
+                result = function(*lifted, **named)
             if recorder.refusal is not None:
                 raise recorder.refusal
             return _finished(function, state, recorder, gradients, before, result)
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Collect no garbage meanwhile: others' code that runs then is not the function's."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Before:
@@ -128,6 +128,8 @@ class Before:
 
     def __init__(self, state: State, gradients: Gradients) -> None:
         self.state, self.gradients = state, gradients
+        self.thread = threading.get_ident()
+        self.collects_garbage = gc.isenabled()
         self.items = [contents(holder) for holder, _ in state.containers]
         self.bindings = [place.get() for place in state.bindings]
         generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
@@ -142,6 +144,9 @@ class Before:
 
     def put_back(self) -> None:
         """Put everything back."""
+        if self.collects_garbage:
+            gc.enable()
+        self.gradients.unwatch()
         for (holder, _), items in zip(self.state.containers, self.items, strict=True):
             set_contents(holder, items)
         for place, value in zip(self.state.bindings, self.bindings, strict=True):
@@ -165,11 +170,14 @@ def _bits(generator: Any) -> Any:
 
 @contextmanager
 def _put_back_on_error(before: Before) -> Iterator[None]:
+    _under_way.append(before)
     try:
         yield
     except BaseException:
         before.put_back()
         raise
+    finally:
+        _under_way.remove(before)
 
 
 def _finished(
@@ -181,7 +189,8 @@ def _finished(
     updates = [found for found in state.inputs if getattr(found.traced, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
     writes = [f"{place.holder_text}.mark_changed()" for place in changed]
-    writes += [*_replaced_values(state, before, outputs), *_kept_gradients(state, gradients, outputs)]
+    writes += _replaced_values(state, before, outputs)
+    writes += _kept_gradients(state, gradients, outputs, recorder.instructions)
     guards = state.guards | dict(_guards_of_gradients(state, gradients))
     guards |= dict(_guards_of_inputs(state, recorder, gradients))
     guards |= dict(_guards_of_memory(state, updates, recorder))
@@ -204,7 +213,7 @@ def _finished(
     before.put_back()
     for found in state.inputs:
         found.traced = found.value = None  # or the arrays of this call would be kept
-    return Recording(program, state, sources, guards, [*outputs.made, *writes], made)
+    return Recording(program, state, sources, guards, outputs.made, writes, made)
 
 
 def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[str]:
@@ -232,12 +241,26 @@ def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator
             yield from (outputs.storing(text, key, now.get(key, EMPTY)) for key in changed)
 
 
-def _kept_gradients(state: State, gradients: Gradients, outputs: Outputs) -> Iterator[str]:
+def _kept_gradients(
+    state: State, gradients: Gradients, outputs: Outputs, instructions: list[Instruction]
+) -> Iterator[str]:
     """Yield the gradients that stay; those an update has used up do only if the next call goes on from them."""
     for tensor in gradients.written:
-        traced = state.traced(tensor)
-        is_used_up = (tensor._data is not traced or traced.changes) and tensor not in gradients.were_read
+        is_used_up = tensor not in gradients.were_read and _is_computed_from(tensor, tensor.grad, instructions)
         yield outputs.writing(state.tensors[tensor], "grad", None if is_used_up else tensor.grad)
+
+
+def _is_computed_from(x: Any, source: Any, instructions: list[Instruction]) -> bool:
+    """Return whether a value was computed from another one, as that is now."""
+    wanted, of_source = {variable_of(x)}, variable_of(source)
+    if of_source is None:
+        return False
+    for instruction in reversed(instructions):
+        if instruction.result is of_source:
+            break  # nothing was computed from it before
+        if instruction.result in wanted:
+            wanted.update(instruction.reads)
+    return of_source in wanted
 
 
 def _guards_of_gradients(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:

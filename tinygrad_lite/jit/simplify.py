@@ -41,16 +41,22 @@ def _same(a: Program, b: Program) -> bool:
 
 
 def drop_unused(program: Program) -> Program:
-    """Leave out what contributes to no result, and has no effect; and inputs that nothing reads."""
+    """Leave out what contributes to no result, has no effect and raises nothing; and inputs that nothing reads."""
     needed = set(program.results)
     kept = []
     for instruction in reversed(program.instructions):
-        if instruction.result in needed or instruction.operation.has_effect:
+        if instruction.result in needed or instruction.operation.has_effect or _may_raise(instruction):
             needed.update(instruction.reads)
             kept.append(instruction)
     needed.update(old for old, _ in program.updates)
     inputs = tuple(variable for variable in program.inputs if variable in needed)
     return replace(program, inputs=inputs, instructions=tuple(reversed(kept)))
+
+
+def _may_raise(instruction: Instruction) -> bool:
+    """Return whether it depends on the values of its operands whether an instruction raises an error."""
+    deciding = tuple(instruction.operands[k] for k in instruction.operation.raises_by)
+    return any(x.dtype is None or x.dtype.kind in "iu" for x in variables_in(deciding))
 
 
 def compute_constants(program: Program) -> Program:
@@ -218,17 +224,20 @@ def fold_factors(program: Program) -> Program:
 
     A product with a number moves from the result of a product or a sum to an operand, on through the operation that
     the operand came from, and so on, as long as nothing else reads what lies between. It does not move into
-    differences: what rounding does to their terms is not small beside the difference.
+    differences: what rounding does to their terms is not small beside the difference. Nor does it move if it is large
+    or tiny, since what lies between might then overflow, or vanish.
     """
     # In half precision what is small enough to be moved may be too small to be told.
     if any(instruction.result.dtype == np.float16 for instruction in program.instructions):
         return program
     for factor in dict.fromkeys(_product(instruction)[0] for instruction in program.instructions):
-        if isinstance(factor, Variable) and factor in program.inputs:
+        if isinstance(factor, Variable) and factor in program.inputs and factor.is_moderate is not None:
             folding = _Folding(program, factor)
             if folding.is_worth_it():
                 folded = drop_unused(merge_equal(folding.run()))
-                program = folded if _work(folded) < _work(program) else program
+                if _work(folded) < _work(program):
+                    judged = program.judged | {factor}
+                    program = replace(folded if factor.is_moderate else program, judged=judged)
     return program
 
 

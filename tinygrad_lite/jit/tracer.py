@@ -44,6 +44,8 @@ class Recorder:
         What was refused first.
     computes_on : tuple of (str, str) or None
         The device of the program, which is that of its first result, and the name of what came to it.
+    interruptions : int
+        How many signal handlers are running in the midst of the recording.
     names : mapping of Tensor to str
         What the program calls parameters.
     """
@@ -56,6 +58,7 @@ class Recorder:
         self.computes_on: tuple[str, str] | None = None
         self._errors = np.geterr()
         self.thread = threading.get_ident()
+        self.interruptions = 0
         self.is_open = True
 
     def lift(self, value: Any, name: str, is_given: bool = True) -> Any:
@@ -142,7 +145,7 @@ class Recorder:
         Raises
         ------
         JitError
-            If the recording has ended, or goes on in another thread.
+            If the recording has ended, goes on in another thread, or is interrupted by a signal handler.
         """
         if not self.is_open:
             raise JitError(
@@ -153,6 +156,11 @@ class Recorder:
             raise JitError(
                 "a model is used in this thread while a jitted function that uses it too is being recorded in another: "
                 "call the function once before the threads start"
+            )
+        if self.interruptions:
+            raise JitError(
+                "a model is used in a signal handler while a jitted function that uses it too is being recorded: call "
+                "the function once before signals may come"
             )
 
 
@@ -377,8 +385,9 @@ class Tracer(NDArrayOperatorsMixin):
 
     def __pow__(self, exponent: Any) -> Any:
         # As NumPy's own operator does.
-        special = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if self.dtype.kind in "fc" else {2: np.square}
-        if type(exponent) in (int, float) and exponent in special:
+        of_floats = self.dtype.kind in "fc"
+        special: dict[Any, Any] = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if of_floats else {2: np.square}
+        if type(exponent) in ((int, float) if of_floats else (int,)) and exponent in special:
             return special[exponent](self)
         return np.power(self, exponent)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from types import FrameType, ModuleType
@@ -12,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..callers import is_users
-from ..device import random_modules
+from ..callers import frames, is_users
+from ..device import is_of_a_device, random_modules
 from ..errors import JitError
 from ..nn import Module
 from ..optim import Optimizer
@@ -69,9 +71,13 @@ class Gradients:
         try:
             yield
         finally:
-            for tensor in self.before:
-                tensor.__class__ = Tensor
+            self.unwatch()
             del Gradients.current
+
+    def unwatch(self) -> None:
+        """Watch no longer."""
+        for tensor in self.before:
+            tensor.__class__ = Tensor
 
 
 ASK_OUTSIDE = (
@@ -87,6 +93,22 @@ def _differs_each_time(function: Any) -> bool:
     return isinstance(owner, random.Random) or (
         (owner is date or owner is datetime) and name in ("now", "today", "utcnow")
     )
+
+
+def _is_for_a_device(frame: FrameType) -> bool:
+    """Return whether a call serves what a device's library does for itself, such as to compile a kernel it needs."""
+    for caller in frames(frame):
+        if is_of_a_device(caller.f_globals.get("__name__", "")):
+            return True
+        if is_users(caller):
+            return False
+    return False
+
+
+def _reads_for_the_user(frame: FrameType) -> bool:
+    """Return whether a file is opened by the user, or by NumPy, which does so for the user alone."""
+    module = frame.f_globals.get("__name__", "")
+    return not is_of_a_device(module) and (is_users(frame) or "numpy" in module)
 
 
 @contextmanager
@@ -108,6 +130,42 @@ def no_chance() -> Iterator[None]:
 
 
 @contextmanager
+def handlers_apart(recorder: Recorder) -> Iterator[None]:
+    """Keep what signal handlers do apart from the recording that they interrupt, and refuse what cannot be."""
+    if threading.current_thread() is not threading.main_thread():  # the only one that they run in
+        yield
+        return
+
+    def apart(handler: Callable[..., Any]) -> Callable[..., Any]:
+        def handle(number: int, frame: FrameType | None) -> None:
+            profiler = sys.getprofile()
+            sys.setprofile(None)
+            recorder.interruptions += 1
+            try:
+                handler(number, frame)
+            finally:
+                recorder.interruptions -= 1
+                sys.setprofile(profiler)
+
+        return handle
+
+    theirs = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    ours = {
+        number: apart(handler)
+        for number, handler in theirs.items()
+        if callable(handler) and handler is not signal.default_int_handler
+    }
+    try:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, handler in ours.items():
+            if signal.getsignal(number) is handler:  # the function may have set another one
+                signal.signal(number, theirs[number])
+
+
+@contextmanager
 def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
     """Watch calls: refuse those that answer differently each time, look at the locals of functions that return."""
     modules = random_modules()
@@ -115,13 +173,13 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
     def watch(frame: FrameType, event: str, called: Any) -> None:
         if event == "return":
             namer.look_at(frame, called)
-        elif event == "c_call" and called is open and (is_users(frame) or "numpy" in frame.f_globals["__name__"]):
+        elif event == "c_call" and called is open and _reads_for_the_user(frame):
             recorder.refuse("a file is read or written", "Do that outside of the jitted function")
         elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
             recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", ASK_OUTSIDE)
         elif event == "call" and frame.f_code is generator_for.__code__ and frame.f_locals["rng"] is None:
             recorder.refuse("what is made here without an rng draws from the library's generator", ASK_OUTSIDE)
-        elif event == "c_call" and _differs_each_time(called):
+        elif event == "c_call" and _differs_each_time(called) and not _is_for_a_device(frame):
             recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 
     profiler: Any = sys.getprofile()

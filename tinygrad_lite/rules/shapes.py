@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import scatter_add
 from .rule import Rule, define, sample
 from .samples import normal, strided
 
@@ -37,7 +38,7 @@ def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     parts = index if isinstance(index, tuple) else (index,)
     # Only an array of positions can name an element twice; for the rest assignment does, and is much faster.
     if any(isinstance(part, (list, tuple)) or getattr(part, "dtype", None) not in (None, np.bool_) for part in parts):
-        np.add.at(y, index, x)
+        scatter_add(y, index, x)
     else:
         y[index] = x
     return y
