@@ -251,7 +251,8 @@ def test_an_idx_file_of_anything_but_images_is_refused(tmp_path, array):
 def test_what_is_no_picture_or_a_damaged_one_is_refused(tmp_path, damage):
     path = write_png(tmp_path / "digit.png", FLAT)
     path.write_bytes(damage(path.read_bytes()))
-    assert "expected a picture or an IDX file, found something else or a damaged one" in refused(path)
+    said = "expected a picture (PNG, JPEG, BMP, GIF, TIFF, WEBP) or an IDX file, found something else or a damaged one"
+    assert f"{said}, which begins with {path.read_bytes()[:4].hex(' ') or 'nothing'}. Save" in refused(path)
 
 
 @pytest.mark.parametrize("name", ["absent.png", "."])
