@@ -156,9 +156,7 @@ SEVEN = np.full(5000, 7, np.uint8)  # a file of 5,008 bytes
 def test_a_file_holds_as_many_bytes_as_the_caller_allows_and_no_more(tmp_path, name):
     write_idx(tmp_path / name, SEVEN)
     assert np.array_equal(read_idx(tmp_path / name, max_bytes=5008), SEVEN)
-    with pytest.raises(
-        DataError, match=rf"{name}: expected at most 5,007 bytes, found more\. If.*larger max_bytes"
-    ):
+    with pytest.raises(DataError, match=rf"{name}: expected at most 5,007 bytes, found more\. If.*larger max_bytes"):
         read_idx(tmp_path / name, max_bytes=5007)
 
 

@@ -34,6 +34,8 @@ IDX_MAGIC = b"\0\0"
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: Recommendation ITU-R BT.601
 
+LIBTIFF = "libtiff"  # a decoder of Pillow's that writes to the terminal what it finds damaged
+
 READ_SIDE = 1024  # pixels: the longer side of a picture is read as less than twice this many
 WORKING_SIDE = 128  # pixels: the longer side of the pictures that are worked on
 COARSE_SIDE = 21  # pixels: the same, where ink is told from paper
@@ -102,38 +104,39 @@ def read_images(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> 
 def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
     from PIL import Image
 
+    expected, found = f"a picture ({', '.join(FORMATS)}) or an IDX file", "a larger one"
+    remedy = "Save the picture as a PNG file."
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            picture.draft(None, (READ_SIDE, READ_SIDE))  # a JPEG is made smaller as it is decoded
-            return _grey(picture)
+            if all(decoder != LIBTIFF for decoder, *_ in picture.tile):
+                picture.draft(None, (READ_SIDE, READ_SIDE))  # a JPEG is made smaller as it is decoded
+                return _grey(picture)
+        expected, found = "a TIFF file without compression", "one that is compressed"
     except Image.DecompressionBombError:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        expected = f"a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
         remedy = "Save it smaller, or set PIL.Image.MAX_IMAGE_PIXELS to half of what it has."
-        raise file_error(path, f"a picture of at most {limit:,} pixels", "a larger one", remedy) from None
     except MemoryError:
-        raise file_error(path, "a picture that fits into memory", "a larger one", "Save it smaller.") from None
+        expected, remedy = "a picture that fits into memory", "Save it smaller."
     except Exception:  # damage shows as errors of many kinds
-        expected = f"a picture ({', '.join(FORMATS)}) or an IDX file"
         found = f"something else or a damaged one, which begins with {content[:4].hex(' ') or 'nothing'}"
-        raise file_error(path, expected, found, "Save the picture as a PNG file.") from None
+    raise file_error(path, expected, found, remedy)
 
 
 def _grey(picture: Image) -> Floats:
     """Return the brightness, in [0, 1], of a picture, which is made smaller if it is large."""
-    mode, low, high = picture.mode, 0, 255
-    if mode.startswith("I;16"):
-        picture, high = picture.convert("I").convert("F"), 65535
-    elif mode in ("I", "F"):
-        picture = picture.convert("F")
+    mode = picture.mode
+    if mode.startswith(("I", "F")):  # grey, in more than 8 bits
+        simple = mode[0]
     elif mode.upper().endswith("A") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
+        simple = "RGBA"
     else:
-        picture = picture.convert("L" if mode in ("1", "L") else "RGB")
+        simple = "L" if mode in ("1", "L") else "RGB"
+    if mode != simple:
+        picture = picture.convert(simple)
     if (factor := max(picture.size) // READ_SIDE) > 1:
         picture = picture.reduce(factor)
     numbers = np.asarray(picture, np.float64)
-    if mode in ("I", "F"):  # they have no scale
-        low, high = numbers.min(), numbers.max()
+    low, high = (numbers.min(), numbers.max()) if mode in ("I", "F") else (0, 65535 if simple == "I" else 255)
     with np.errstate(all="ignore"):
         levels: Floats = ((numbers - low) / (high - low)).astype(np.float32)
     levels = np.nan_to_num(levels, posinf=0, neginf=0)  # where there is no range there is no digit either
