@@ -163,6 +163,7 @@ def test_another_suffix_is_refused(tmp_path, name):
     ("states", "facts", "error", "message"),
     [
         ({"net": {"x": np.array([{}, None])}}, {}, ValueError, "net/x is of type object"),
+        ({"net": {"x": {"y": 1}}}, {}, ValueError, "net/x is of type object, a dict"),
         ({"net": {"x": "text"}}, {}, ValueError, "net/x is of type <U4"),
         ({"net": {"x": np.zeros(2, "M8[s]")}}, {}, ValueError, r"net/x is of type datetime64\[s\]"),
         ({"net": {"x": np.zeros(2, [("a", "f4")])}}, {}, ValueError, "net/x is of type"),

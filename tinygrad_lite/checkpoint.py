@@ -221,7 +221,8 @@ def _stored(part: str, name: str, value: Any) -> NDArray[Any]:
     array = np.asarray(value)
     # A long double differs from machine to machine, and has bytes without meaning.
     if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
-        raise ValueError(f"a checkpoint holds portable numbers, but {_key(part, name)} is of type {array.dtype}")
+        kind = f"type {array.dtype}" + f", a {type(value).__name__}" * (array.dtype.kind == "O")
+        raise ValueError(f"a checkpoint holds portable numbers, but {_key(part, name)} is of {kind}")
     return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
@@ -298,7 +299,7 @@ def _from_safetensors(content: bytes) -> tuple[str, Arrays]:
     if len(text) < length:
         raise DataError("the checkpoint is cut short, or its beginning is damaged")
     described = json.loads(text)
-    metadata = described.pop("__metadata__", {})
+    metadata = described.pop("__metadata__", None) or {}
     if HEADER not in metadata:
         raise DataError("this is no checkpoint, but other arrays, such as weights: tg.load_safetensors reads them")
     end = max((x["data_offsets"][1] for x in described.values()), default=0)
