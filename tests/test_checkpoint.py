@@ -357,6 +357,12 @@ def test_what_would_decompress_to_more_is_not_decompressed(tmp_path):
     with_members(path, [("net/x.npy", bytes(20_000_000))], zipfile.ZIP_DEFLATED)
     assert "holds what is not as large as it says" in refusal(path)
     assert peak(lambda: refusal(path)) < 2_000_000
+    # Nor if the archive says that it would be 100 bytes.
+    content = bytearray(path.read_bytes())
+    start = content.rindex(b"PK\x01\x02") + 24
+    content[start : start + 4] = (100).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert peak(lambda: refusal(path)) < 2_000_000
 
 
 def test_one_content_under_many_names_is_not_read_many_times(tmp_path):

@@ -277,13 +277,19 @@ class Mirror(BaseHTTPRequestHandler):
         self.send_header("Location", "http://[")
         self.end_headers()
 
+    def in_two_halves(self, content, between):
+        self.cut(content)
+        self.wfile.flush()
+        between.wait()
+        self.wfile.write(content[len(content) // 2 :])
+
+    def paused(self, content):
+        self.in_two_halves(content, self.server.resumed)
+
     def together(self, content):
-        if self.path.endswith(zipped_names()[-2]):
+        if self.path.endswith(f"{mnist.FILES[0].name}.gz"):
             self.server.both.wait()
-            self.cut(content)
-            self.wfile.flush()
-            self.server.both.wait()
-            self.wfile.write(content[len(content) // 2 :])
+            self.in_two_halves(content, self.server.both)
         else:
             self.good(content)
 
@@ -304,11 +310,12 @@ class MirrorServer(ThreadingHTTPServer):
 def server(small, monkeypatch):
     server = MirrorServer(("127.0.0.1", 0), Mirror)
     server.folder, server.asked, server.over = small, [], threading.Event()
-    server.both = threading.Barrier(2, timeout=30)
+    server.both, server.resumed = threading.Barrier(2, timeout=30), threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.over.set()
+    server.resumed.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -540,7 +547,7 @@ import json, sys
 from tinygrad_lite.data import mnist
 mnist.MIRRORS, mnist.VALID_SIZE = (sys.argv[1],), int(sys.argv[2])
 mnist.FILES = tuple(mnist.MnistFile(name, tuple(shape), digest) for name, shape, digest in json.loads(sys.argv[3]))
-print(len(mnist.load_mnist().train))
+print(len(mnist.load_mnist(patience=60).train))
 """
 
 
@@ -559,13 +566,29 @@ def test_two_processes_that_fill_an_empty_cache_at_once_both_get_all(server):
     assert cached() == zipped_names()
 
 
+def wait_for_a_part(process: subprocess.Popen) -> Path:
+    while not (parts := [path for path in cache().glob("*.part") if path.stat().st_size]):
+        assert process.poll() is None
+    return parts[0]
+
+
+def test_a_process_that_comes_later_and_ends_first_does_not_meet_the_other(server, monkeypatch):
+    with downloading(server, "paused") as process:
+        wait_for_a_part(process)
+        use(monkeypatch, server, "good")
+        assert len(load_mnist().train) == TRAIN
+        server.resumed.set()
+        out, _ = process.communicate()
+    assert out == f"{TRAIN}\n"
+    assert len(load_mnist(download=False).train) == TRAIN
+    assert cached() == zipped_names()
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
 def test_what_a_killed_process_had_begun_is_gone_on_with_once_it_is_surely_dead(server, small, monkeypatch):
     with downloading(server, "stalling") as process:
-        while not any(path.stat().st_size for path in cache().glob("*.part")):
-            assert process.poll() is None
+        part = wait_for_a_part(process)
         process.kill()
-    (part,) = cache().iterdir()
     held = part.stat().st_size
     use(monkeypatch, server, "good")
     load_mnist()
