@@ -25,7 +25,7 @@ def parser() -> Parser:
         nargs="+",
         type=Path,
         metavar="IMAGE",
-        help="a photograph of one digit (PNG, or what else matplotlib reads), or an IDX file of images",
+        help="a photograph of one digit (PNG, JPEG, BMP, GIF, TIFF, WebP), or an IDX file of images",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/mnist"), metavar="DIR", help="of the run that trained it (%(default)s)"

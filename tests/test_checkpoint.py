@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import pickle
+import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -159,6 +163,7 @@ def test_another_suffix_is_refused(tmp_path, name):
     ("states", "facts", "error", "message"),
     [
         ({"net": {"x": np.array([{}, None])}}, {}, ValueError, "net/x is of type object"),
+        ({"net": {"x": {"y": 1}}}, {}, ValueError, "net/x is of type object, a dict"),
         ({"net": {"x": "text"}}, {}, ValueError, "net/x is of type <U4"),
         ({"net": {"x": np.zeros(2, "M8[s]")}}, {}, ValueError, r"net/x is of type datetime64\[s\]"),
         ({"net": {"x": np.zeros(2, [("a", "f4")])}}, {}, ValueError, "net/x is of type"),
@@ -292,7 +297,7 @@ def test_a_newer_version_is_no_damage(path):
 def test_no_file_and_no_file_at_all(path):
     assert refusal(path).endswith("there is no such checkpoint")
     path.mkdir()
-    assert "cannot be read" in refusal(path)
+    assert "expected a readable file, found Is a directory" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"text\n" * 9, b"{}", bytes(99), b"\xff" * 40, b"\2\0\0\0\0\0\0\0{}"])
@@ -309,6 +314,129 @@ def test_an_archive_of_arrays_and_weights_are_no_checkpoints(tmp_path):
     for metadata in (None, {"format": "np"}):
         save_file({"x": np.zeros(3)}, tmp_path / "c.safetensors", metadata)
         assert "this is no checkpoint, but other arrays, such as weights" in refusal(tmp_path / "c.safetensors")
+
+
+def with_members(path, members, compression=zipfile.ZIP_STORED):
+    """Write an archive that begins as a checkpoint does."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("checkpoint.json", json.dumps({"version": 1, "facts": {}, "arrays": {}, "sha256": ""}))
+        for name, content in members:
+            archive.writestr(name, content)
+
+
+def claiming(shape):
+    """Return an .npy file whose header claims a shape, with no numbers behind it."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def peak(read):
+    tracemalloc.start()
+    try:
+        read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", [(2**40,), (2**62, 2**62), (0, 2**70), (1,) * 65, (-1,), (2**31, 0)])
+def test_an_array_that_claims_to_be_larger_than_it_is_is_damage(tmp_path, shape):
+    path = tmp_path / "c.npz"
+    with_members(path, [("net/x.npy", claiming(shape))])
+    assert peak(lambda: refusal(path)) < 1_000_000
+    assert "the checkpoint is damaged" in refusal(path)
+    # And is replaced like any other file.
+    save_numbered(path, 1)
+    save_numbered(path, 2)
+    assert (number_in(path), number_in(checkpoint.previous(path))) == (2, 1)
+
+
+def test_what_would_decompress_to_more_is_not_decompressed(tmp_path):
+    path = tmp_path / "c.npz"
+    with_members(path, [("net/x.npy", bytes(20_000_000))], zipfile.ZIP_DEFLATED)
+    assert "holds what is not as large as it says" in refusal(path)
+    assert peak(lambda: refusal(path)) < 2_000_000
+    # Nor if the archive says that it would be 100 bytes.
+    content = bytearray(path.read_bytes())
+    start = content.rindex(b"PK\x01\x02") + 24
+    content[start : start + 4] = (100).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert peak(lambda: refusal(path)) < 2_000_000
+
+
+def test_one_content_under_many_names_is_not_read_many_times(tmp_path):
+    path, copies = tmp_path / "c.npz", 3000
+    with_members(path, [("net/x.npy", bytes(1_000_000))])
+    content = path.read_bytes()
+    end, entry = content.rindex(b"PK\x05\x06"), content.rindex(b"PK\x01\x02")
+    fields = list(struct.unpack("<4s4H2LH", content[end:]))
+    fields[3] = fields[4] = fields[3] + copies
+    fields[5] += copies * (end - entry)
+    path.write_bytes(content[:end] + content[entry:end] * copies + struct.pack("<4s4H2LH", *fields))
+    assert "holds what is not as large as it says" in refusal(path)
+
+
+def test_thousands_of_arrays_are_read(path):
+    state = {f"layers.{i}.weight": np.float32(i) for i in range(2000)}
+    checkpoint.save(path, {"net": state})
+    assert checkpoint.load(path)[0]["net"] == state
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_or_a_device_is_neither_waited_for_nor_replaced(path):
+    os.mkfifo(path)
+    assert "expected a file, found a device or a pipe" in refusal(path)
+    with pytest.raises(FileExistsError, match="not a file that could be replaced"):
+        save_numbered(path, 1)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert "expected a file, found a device or a pipe" in refusal(path)
+
+
+def test_a_larger_file_than_the_caller_allows_is_refused(path):
+    save_numbered(path, 1)
+    size = path.stat().st_size
+    assert checkpoint.load(path, max_bytes=size)
+    with pytest.raises(DataError, match=rf"expected at most {size - 1:,} bytes, found {size:,}\. .* larger max_bytes$"):
+        checkpoint.load(path, max_bytes=size - 1)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        checkpoint.load,
+        checkpoint.previous,
+        checkpoint.check_format,
+        lambda path: checkpoint.save(path, STATES),
+        lambda path: tg.save_safetensors(nn.Linear(1, 1, rng=0), path),
+        lambda path: tg.load_safetensors(nn.Linear(1, 1, rng=0), path),
+    ],
+)
+def test_what_is_no_path_is_a_data_error(use):
+    with pytest.raises(DataError, match=r"'a\\x00b.npz' is no path"):
+        use("a\0b.npz")
+
+
+NET = nn.Linear(1, 2, rng=0)
+
+
+@pytest.mark.parametrize(
+    "states", [NET, NET.state_dict(), {"net": NET}, {"net": NET.parameters()}, np.zeros(3), [NET.state_dict()], None]
+)
+def test_what_is_handed_over_out_of_habit_is_answered_by_what_to_write(path, states):
+    with pytest.raises(TypeError, match=r'write save\(path, \{"net": net\.state_dict\(\)\}\)\. What should be a '):
+        checkpoint.save(path, states)
+    assert not path.exists()
+    with pytest.raises(TypeError, match="the path comes first, as in"):
+        checkpoint.save(states, path)
+
+
+def test_facts_may_be_left_out_and_a_path_may_be_of_bytes(path):
+    checkpoint.save(os.fsencode(path), {"net": NET.state_dict()})
+    states, facts = checkpoint.load(os.fsencode(path))
+    assert facts == {}
+    NET.load_state_dict(states["net"])
 
 
 class Dangerous:

@@ -1,10 +1,14 @@
-"""Files appear whole or not at all: after a kill at any line, on a full disk, and in a folder one may not write to."""
+"""Files appear whole or not at all: after a kill at any line, on a full disk, and in a folder one may not write to.
+
+And only what is a file, of a size that is allowed, is read; nothing is waited for, and nothing but a file replaced.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tinygrad_lite import files
-from tinygrad_lite.files import remove_unfinished, write_atomically
+from tinygrad_lite.errors import DataError
+from tinygrad_lite.files import as_path, read_file, remove_unfinished, write_atomically
 
 ROOT = Path(__file__).parent.parent
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the limits and mounts of Linux")
@@ -258,3 +263,95 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
     (tmp_path / ".folder.0123abcd.tmp").mkdir()
     remove_unfinished(tmp_path)
     assert names(tmp_path) == sorted([*others, ".folder.0123abcd.tmp"])
+
+
+def test_a_file_is_read_up_to_the_size_that_is_allowed(tmp_path):
+    path = tmp_path / "file"
+    for content in (b"", b"12345"):
+        path.write_bytes(content)
+        for name in (path, str(path), os.fsencode(path)):
+            assert read_file(name, 5) == content
+    with pytest.raises(DataError, match=r"file: expected at most 4 bytes, found 5\. If .* larger max_bytes\.$"):
+        read_file(path, 4)
+    with pytest.raises(DataError, match=r"at most 4 bytes, found 5\. Delete it\.$"):
+        read_file(path, 4, "Delete it.")
+    path.with_name("huge").touch()
+    os.truncate(path.with_name("huge"), 2**40)  # with nothing in it, it takes no room on the disk
+    with pytest.raises(DataError, match="found 1,099,511,627,776"):
+        read_file(path.with_name("huge"), 2**39)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither pipes nor devices among its files")
+@pytest.mark.parametrize("kind", ["pipe", "pipe with a writer", "device", "link to a device", "terminal"])
+def test_what_is_no_file_is_neither_read_nor_replaced(tmp_path, kind):
+    path, opened = tmp_path / "file", []
+    if kind.startswith("pipe"):
+        os.mkfifo(path)
+        if "writer" in kind:
+            opened = [os.open(path, os.O_RDWR)]
+    elif kind == "terminal":
+        opened = os.openpty()
+        path = Path(os.ttyname(opened[1]))
+    elif kind == "device":
+        path = Path("/dev/zero")
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="expected a file, found a device or a pipe, which may never end"):
+        read_file(path, 100)
+    with pytest.raises(FileExistsError, match="What is there is not a file that could be replaced"):
+        write_atomically(path, b"1")
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no sockets among the files")
+def test_what_is_missing_a_folder_a_socket_or_a_circle_of_links_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("circle").symlink_to("circle")
+    Path("folder").mkdir()
+    Path("link").symlink_to("folder")
+    Path("dangling").symlink_to("nothing")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        for name in ("absent", "folder", "link", "dangling", "socket", "circle", "", "x" * 300, "file/below"):
+            with pytest.raises(DataError, match=r"expected a readable file, found [A-Z].*\. Check the path"):
+                read_file(name, 100)
+
+
+@linux
+def test_a_file_whose_size_is_not_what_it_says_is_refused():
+    with pytest.raises(DataError, match="expected a whole file, found one whose size changes while it is read"):
+        read_file("/proc/self/status", 100)
+
+
+@linux
+def test_a_file_one_may_not_read_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"secret")
+    (tmp_path / "file").chmod(0)
+    code = """
+import os, sys
+from tinygrad_lite.errors import DataError
+from tinygrad_lite.files import read_file
+os.chdir(sys.argv[1])
+os.getuid() or os.setuid(65534)
+try:
+    read_file("file", 100)
+except DataError as error:
+    print(error)
+"""
+    assert python(code, tmp_path) == (
+        "file: expected a readable file, found Permission denied. Check the path and its permissions.\n"
+    )
+
+
+@pytest.mark.parametrize("path", ["a\0b", b"a\0b", "\0", "\ud800", Path("a\0b")])
+def test_what_no_file_can_be_called_is_no_path(path):
+    for use in (as_path, lambda path: read_file(path, 1), lambda path: write_atomically(path, b"1")):
+        with pytest.raises(DataError, match="is no path: it holds a character that no name of a file has"):
+            use(path)
+
+
+@pytest.mark.parametrize("path", [None, 3, ["a"]])
+def test_what_is_of_another_type_is_no_path_either(path):
+    with pytest.raises(TypeError):
+        as_path(path)

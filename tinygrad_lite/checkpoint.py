@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import shlex
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,25 +24,26 @@ from numpy.typing import NDArray
 
 from .errors import DataError, MissingExtra
 from .extras import extra
-from .files import write_atomically
+from .files import as_path, file_error, read_file, write_atomically
 
 VERSION = 1
 HEADER = "checkpoint"  # what the text is called in the file
+MAX_BYTES = 1 << 34
 
 Arrays = dict[str, NDArray[Any]]
 States = dict[str, Arrays]
 Facts = dict[str, Any]
 
 
-class _Refused(Exception):
-    """What is wrong with a file."""
-
-
-class _WrittenByNewer(_Refused):
+class _WrittenByNewer(DataError):
     """It is whole, for all one can say."""
 
 
-def save(path: str | os.PathLike[str], states: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+def save(
+    path: str | os.PathLike[str],
+    states: Mapping[str, Mapping[str, Any]],
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Write a checkpoint. The one that was there is kept, as `previous` names it.
 
     At every moment, also if the process is killed, both names stand for whole files. What cannot be loaded never
@@ -53,7 +56,7 @@ def save(path: str | os.PathLike[str], states: Mapping[str, Mapping[str, Any]], 
     states : mapping of str to mapping of str to array-like
         By part and name, such as ``{"net": net.state_dict(), "optimizer": optimizer.state_dict()}``. The values are
         numbers; their type and shape are kept, but the bytes are little-endian, and in C order.
-    facts : mapping
+    facts : mapping, optional
         Whatever JSON can hold.
 
     Raises
@@ -62,14 +65,17 @@ def save(path: str | os.PathLike[str], states: Mapping[str, Mapping[str, Any]], 
         If the suffix is another one, a value is not of numbers or of a type that the format lacks, a name is unfit,
         or the facts hold a number that is not finite.
     TypeError
-        If a name is not text, or JSON cannot hold the facts.
+        If the states are not arrays by part and name, a name is not text, or JSON cannot hold the facts.
     MissingExtra
         If the format is ``.safetensors`` and the package safetensors is not installed.
     OSError
         If the file cannot be written; the one before is left alone.
     """
-    path = Path(path)
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"the path comes first, as in save(path, states), but it is a {type(path).__name__}")
+    path = as_path(path)
     encode, _ = _format_of(path)
+    _check_states(states)
     arrays = {part: {name: _stored(part, name, x) for name, x in state.items()} for part, state in states.items()}
     # What JSON makes of them, so that the digest is of what will be loaded.
     plain: Facts = json.loads(json.dumps(dict(facts), allow_nan=False, default=_python_number))
@@ -83,12 +89,20 @@ def save(path: str | os.PathLike[str], states: Mapping[str, Mapping[str, Any]], 
     if len(flat) < sum(map(len, arrays.values())):
         raise ValueError("two arrays have the same name, once the part and a / stand before it")
     content = encode(flat, json.dumps(header))
-    before = previous(path)
-    write_atomically(path, content, kept=before if _is_whole(path) or not _is_whole(before) else None)
+    before, max_bytes = previous(path), max(MAX_BYTES, 2 * len(content))
+    keep = _is_whole(path, max_bytes) or not _is_whole(before, max_bytes)
+    write_atomically(path, content, kept=before if keep else None)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[States, Facts]:
-    """Read a checkpoint; nothing in it is executed.
+def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> tuple[States, Facts]:
+    """Read a checkpoint; nothing in it is executed, and what it takes in memory is some times its size on the disk.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    max_bytes : int, optional
+        The largest size that is read.
 
     Returns
     -------
@@ -99,29 +113,29 @@ def load(path: str | os.PathLike[str]) -> tuple[States, Facts]:
     Raises
     ------
     DataError
-        If there is no such file, or it is no checkpoint, or damaged, or of a newer version. If the previous one is
-        whole, the message says how to continue from it.
+        If there is no such file, or it is no checkpoint, too large, damaged, or of a newer version. If the previous one
+        is whole, the message says how to continue from it.
     ValueError
         If the suffix is neither ``.npz`` nor ``.safetensors``.
     MissingExtra
         If it is ``.safetensors`` and the package safetensors is not installed.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
-        return _read(path)
-    except _WrittenByNewer as error:
-        raise DataError(f"{path}: {error}") from None
-    except _Refused as error:
-        advice, before = "", previous(path)
-        if _is_whole(before):
+        return _read(path, max_bytes)
+    except _WrittenByNewer:
+        raise
+    except DataError as error:
+        message, before = str(error).rstrip("."), previous(path)
+        if _is_whole(before, max_bytes):
             move = f"mv {shlex.quote(str(before))} {shlex.quote(str(path))}"
-            advice = f". The one before it, {before}, is whole: `{move}` to continue from it"
-        raise DataError(f"{path}: {error}{advice}") from None
+            message += f". The one before it, {before}, is whole: `{move}` to continue from it"
+        raise DataError(message) from None
 
 
 def previous(path: str | os.PathLike[str]) -> Path:
     """Return where `save` keeps the checkpoint before: ``run.previous.npz`` beside ``run.npz``."""
-    path = Path(path)
+    path = as_path(path)
     return path.with_suffix(f".previous{path.suffix}")
 
 
@@ -135,7 +149,7 @@ def check_format(path: str | os.PathLike[str]) -> None:
     MissingExtra
         If the package for it is not installed.
     """
-    encode, _ = _format_of(Path(path))
+    encode, _ = _format_of(as_path(path))
     encode({}, "")
 
 
@@ -146,14 +160,24 @@ def _python_number(x: Any) -> Any:
     raise TypeError(f"the facts of a checkpoint are what JSON holds, not {type(x).__name__}: {x!r:.60}")
 
 
-def _read(path: Path) -> tuple[States, Facts]:
+def _check_states(states: Any) -> None:
+    parts = states.values() if isinstance(states, Mapping) else [states]
+    for part in parts:
+        if not isinstance(part, Mapping):
+            raise TypeError(
+                'a checkpoint holds arrays by part and name: write save(path, {"net": net.state_dict()}). '
+                f"What should be a dictionary is a {type(part).__name__}"
+            )
+
+
+def _read(path: Path, max_bytes: int) -> tuple[States, Facts]:
     _, decode = _format_of(path)
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise _Refused("there is no such checkpoint") from None
-    except OSError as error:
-        raise _Refused(f"it cannot be read ({error.strerror})") from None
+        content = read_file(path, max_bytes)
+    except DataError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise DataError(f"{path}: there is no such checkpoint") from None
+        raise
     try:
         text, flat = decode(content)
         header = json.loads(text)
@@ -163,19 +187,25 @@ def _read(path: Path) -> tuple[States, Facts]:
         names = header["arrays"]
         states = {part: {name: flat.pop(_key(part, name)) for name in names[part]} for part in names}
         is_whole = not flat and header["sha256"] == _digest(version, states, facts)
-    except (_Refused, MissingExtra, MemoryError):
+    except MissingExtra:
         raise
+    except MemoryError:
+        raise file_error(path, "a checkpoint that fits into memory", "a larger one", "Free some memory") from None
+    except DataError as error:
+        raise type(error)(f"{path}: {error}") from None
     except Exception as error:  # what reading a damaged file raises is anyone's guess
-        raise _Refused(f"the checkpoint is damaged ({type(error).__name__} while it was read)") from None
+        raise DataError(f"{path}: the checkpoint is damaged ({type(error).__name__} while it was read)") from None
     if not is_whole:
-        raise _Refused("the checkpoint is damaged (its content has another digest than it had when it was saved)")
+        raise DataError(
+            f"{path}: the checkpoint is damaged (its content has another digest than it had when it was saved)"
+        )
     return states, facts
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, max_bytes: int) -> bool:
     try:
-        _read(path)
-    except _Refused:
+        _read(path, max_bytes)
+    except DataError:
         return False
     return True
 
@@ -191,7 +221,8 @@ def _stored(part: str, name: str, value: Any) -> NDArray[Any]:
     array = np.asarray(value)
     # A long double differs from machine to machine, and has bytes without meaning.
     if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
-        raise ValueError(f"a checkpoint holds portable numbers, but {_key(part, name)} is of type {array.dtype}")
+        kind = f"type {array.dtype}" + f", a {type(value).__name__}" * (array.dtype.kind == "O")
+        raise ValueError(f"a checkpoint holds portable numbers, but {_key(part, name)} is of {kind}")
     return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
@@ -224,18 +255,30 @@ def _from_npz(content: bytes) -> tuple[str, Arrays]:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except zipfile.BadZipFile:
         if content.startswith(b"PK\x03\x04"):
-            raise _Refused("the checkpoint is cut short, or its end is damaged") from None
-        raise _Refused("this is no checkpoint") from None
+            raise DataError("the checkpoint is cut short, or its end is damaged") from None
+        raise DataError("this is no checkpoint") from None
     with archive:
-        names = archive.namelist()
-        if f"{HEADER}.json" not in names:
-            raise _Refused("this is no checkpoint, but some other archive")
-        # Each read verifies the member's checksum, so that NumPy parses what it has written itself.
-        text = archive.read(f"{HEADER}.json").decode()
-        members = {name.removesuffix(".npy"): archive.read(name) for name in names if name != f"{HEADER}.json"}
-    return text, {
-        name: np.lib.format.read_array(io.BytesIO(member), allow_pickle=False) for name, member in members.items()
-    }
+        infos = archive.infolist()
+        if f"{HEADER}.json" not in (info.filename for info in infos):
+            raise DataError("this is no checkpoint, but some other archive, as numpy.savez writes: numpy.load reads it")
+        # As `save` writes it nothing is compressed, and nothing is there twice: there is no more in it than its size.
+        if any(info.compress_type for info in infos) or sum(info.file_size for info in infos) > len(content):
+            raise DataError("the checkpoint is damaged (it holds what is not as large as it says)")
+        # Each read verifies the member's checksum.
+        members = {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
+    text = members.pop(f"{HEADER}.json").decode()
+    return text, {name: _array(member) for name, member in members.items()}
+
+
+def _array(member: bytes) -> NDArray[Any]:
+    """Return the array in an .npy file."""
+    # Not by NumPy's own reader, which reserves what the header claims before it looks at what there is.
+    file = io.BytesIO(member)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("a version that `save` does not write")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    numbers = np.frombuffer(member, dtype, math.prod(shape), file.tell())  # refuses objects, which would be pickles
+    return numbers.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
 def _to_safetensors(arrays: Arrays, text: str) -> bytes:
@@ -252,16 +295,16 @@ def _from_safetensors(content: bytes) -> tuple[str, Arrays]:
     start, length = 8, int.from_bytes(content[:8], "little")
     text = content[start : start + length]
     if not text.startswith(b"{"):
-        raise _Refused("this is no checkpoint")
+        raise DataError("this is no checkpoint")
     if len(text) < length:
-        raise _Refused("the checkpoint is cut short, or its beginning is damaged")
+        raise DataError("the checkpoint is cut short, or its beginning is damaged")
     described = json.loads(text)
-    metadata = described.pop("__metadata__", {})
+    metadata = described.pop("__metadata__", None) or {}
     if HEADER not in metadata:
-        raise _Refused("this is no checkpoint, but other arrays, such as weights")
+        raise DataError("this is no checkpoint, but other arrays, such as weights: tg.load_safetensors reads them")
     end = max((x["data_offsets"][1] for x in described.values()), default=0)
     if len(content) < start + length + end:
-        raise _Refused("the checkpoint is cut short")
+        raise DataError("the checkpoint is cut short")
     return metadata[HEADER], library.load(content)
 
 
@@ -277,5 +320,8 @@ FORMATS: dict[str, tuple[Callable[[Arrays, str], bytes], Callable[[bytes], tuple
 
 def _format_of(path: Path) -> tuple[Callable[[Arrays, str], bytes], Callable[[bytes], tuple[str, Arrays]]]:
     if path.suffix not in FORMATS:
-        raise ValueError(f"{path}: a checkpoint's suffix is {' or '.join(FORMATS)}, not {path.suffix!r}")
+        name = f"{path.name.partition('.')[0] or 'run'}.npz"
+        raise ValueError(
+            f"{path}: a checkpoint's suffix is {' or '.join(FORMATS)}, not {path.suffix!r}: write {name!r}"
+        )
     return FORMATS[path.suffix]

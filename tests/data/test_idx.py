@@ -9,6 +9,7 @@ import gzip
 import os
 import re
 import struct
+import tracemalloc
 from pathlib import Path
 
 import hypothesis.extra.numpy as hnp
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_lite.data.idx import DTYPES, parse_idx, read_content, read_idx, write_idx
+from tinygrad_lite.data.idx import DTYPES, parse_idx, read_idx, write_idx
 from tinygrad_lite.errors import DataError
 
 KINDS = [(0x08, "B"), (0x09, "b"), (0x0B, "h"), (0x0C, "i"), (0x0D, "f"), (0x0E, "d")]
@@ -111,11 +112,11 @@ BAD = {
     "trailing": (GOOD + b"\0", r"found 25 \(with trailing bytes\)"),
     "overflow": (idx_bytes(0x08, "B", (0, 2**32 - 1, 2**32 - 1), []), "NumPy can hold"),
     "65 axes": (idx_bytes(0x08, "B", (1,) * 65, [7]), "NumPy can hold"),
-    "gzip crc": (ZIPPED[:-8] + bytes([ZIPPED[-8] ^ 1]) + ZIPPED[-7:], "incorrect data check"),
+    "gzip crc": (ZIPPED[:-8] + bytes([ZIPPED[-8] ^ 1]) + ZIPPED[-7:], "CRC check failed"),
     "gzip header": (ZIPPED[:2], "cut short"),
     "gzip cut": (ZIPPED[:-9], "cut short"),
     "gzip without checksum": (ZIPPED[:-8], "cut short"),
-    "gzip trailing": (ZIPPED + b"more", "incorrect header check"),
+    "gzip trailing": (ZIPPED + b"more", "Not a gzipped file"),
     "gzipped truncated": (gzip.compress(GOOD[:-1]), "truncated"),
 }
 
@@ -132,7 +133,73 @@ def test_a_bad_file_is_refused_in_words_that_teach(tmp_path, content, found):
 @pytest.mark.parametrize("name", ["absent.idx", "."])
 def test_what_cannot_be_read_is_a_data_error(tmp_path, name):
     with pytest.raises(DataError, match="readable file"):
-        read_content(tmp_path / name)
+        read_idx(tmp_path / name)
+
+
+@pytest.mark.parametrize("use", [read_idx, lambda path: write_idx(path, np.uint8(1))])
+@pytest.mark.parametrize("name", ["a\0b", b"a\0b", "\ud800"])
+def test_what_is_no_path_is_a_data_error(use, name):
+    with pytest.raises(DataError, match="is no path"):
+        use(name)
+
+
+def test_a_path_may_be_of_bytes(tmp_path):
+    path = os.fsencode(tmp_path / "a.idx")
+    write_idx(path, np.uint8(1))
+    assert read_idx(path) == 1
+
+
+SEVEN = np.full(5000, 7, np.uint8)  # a file of 5,008 bytes
+
+
+@pytest.mark.parametrize("name", ["a.idx", "a.idx.gz"])
+def test_a_file_holds_as_many_bytes_as_the_caller_allows_and_no_more(tmp_path, name):
+    write_idx(tmp_path / name, SEVEN)
+    assert np.array_equal(read_idx(tmp_path / name, max_bytes=5008), SEVEN)
+    with pytest.raises(DataError, match=rf"{name}: expected at most 5,007 bytes, found more\. If.*larger max_bytes"):
+        read_idx(tmp_path / name, max_bytes=5007)
+
+
+def peak(read) -> int:
+    """Return how many bytes are in use at once while something is refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError):
+            read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_would_decompress_to_more_is_not_decompressed(tmp_path):
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(bytes(50_000_000), 1))
+    assert peak(lambda: read_idx(path, max_bytes=1_000_000)) < 5_000_000
+    # What is allowed is not reserved before it is there.
+    path.write_bytes(gzip.compress(b"no IDX file"))
+    assert peak(lambda: read_idx(path)) < 5_000_000
+
+
+def test_empty_members_of_a_gzip_stream_are_passed_over(tmp_path):
+    # 20,000 of them, each copying what comes after it, would be 4 GB.
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"") * 20_000 + ZIPPED)
+    assert read_idx(tmp_path / "a.gz").tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_nothing_but_a_data_error_comes_of_damage(tmp_path):
+    rng, path, whole = np.random.default_rng(0), tmp_path / "a.idx", 0
+    for content in (GOOD, ZIPPED):
+        for _ in range(200):
+            damaged = bytearray(content)
+            for position in rng.integers(0, len(content), rng.integers(1, 4)):
+                damaged[position] = rng.integers(256)
+            path.write_bytes(damaged[: rng.integers(len(content) // 2, len(content) + 1)])
+            try:
+                read_idx(path)
+                whole += 1
+            except DataError:
+                pass
+    assert whole < 100
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

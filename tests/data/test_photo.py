@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
 import zlib
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinygrad_lite.data import load_mnist, write_idx
 from tinygrad_lite.data.photo import read_images
@@ -142,6 +145,70 @@ def test_a_jpeg_is_read(read, tmp_path):
     assert alike(read_images(tmp_path / "digit.jpg").reshape(28, 28), read(FLAT))
 
 
+def saved(path: Path, mode: str = "L", picture: np.ndarray = FLAT, **options) -> Path:
+    scale, dtype = {"I;16": (65535, "u2"), "I": (1e5, "i4"), "F": (1e5, "f4")}.get(mode, (255, "u1"))
+    grey = Image.fromarray((scale * picture).astype(dtype))
+    (grey if grey.mode == mode else grey.convert("RGB").convert(mode)).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"),
+    [
+        *(("png", mode) for mode in ("1", "P", "I;16")),
+        *(("jpg", mode) for mode in ("RGB", "CMYK")),
+        *(("tiff", mode) for mode in ("L", "RGB", "CMYK", "I;16", "I", "F")),
+        *((suffix, "RGB") for suffix in ("bmp", "gif", "webp")),
+    ],
+)
+def test_every_format_is_read_whatever_its_name(read, tmp_path, suffix, mode):
+    path = saved(tmp_path / f"digit.{suffix}", mode).rename(tmp_path / "digit")
+    assert alike(read_images(path).reshape(28, 28), read(FLAT))
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tiff", "webp", "png"])
+def test_of_several_pictures_the_first_is_read(read, tmp_path, suffix):
+    others = [Image.fromarray(np.rint(255 * on_paper(drawn(ONE))).astype(np.uint8))] * 2
+    path = saved(tmp_path / f"digit.{suffix}", save_all=True, append_images=others)
+    assert alike(read_images(path).reshape(28, 28), read(FLAT))
+
+
+def test_a_picture_that_is_a_program_is_not_run(tmp_path, monkeypatch):
+    program, mark, path = tmp_path / "gs", tmp_path / "was run", tmp_path / "digit.png"
+    program.write_text(f"#!/bin/sh\ntouch '{mark}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
+    assert "which begins with 25 21 50 53" in refused(path)
+    assert not mark.exists()
+    with Image.open(path) as picture, suppress(OSError):
+        picture.load()
+    assert mark.exists() or os.name == "nt", "the picture is as dangerous as it is meant to be"
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif"])
+def test_a_very_large_picture_is_read_reduced(read, tmp_path, suffix):
+    large = Image.fromarray(np.rint(255 * FLAT).astype(np.uint8)).resize((4800, 3600))
+    large.save(tmp_path / f"digit.{suffix}")
+    tracemalloc.start()
+    image = read_images(tmp_path / f"digit.{suffix}").reshape(28, 28)
+    assert tracemalloc.get_traced_memory()[1] < 4 * 4800 * 3600, "as numbers it would take more"
+    tracemalloc.stop()
+    assert alike(image, read(FLAT))
+
+
+def test_the_number_of_pixels_is_looked_at_before_they_are_decoded(tmp_path, monkeypatch):
+    path = saved(tmp_path / "digit.png")
+    count = FLAT.size
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", count // 2 + 1)
+    read_images(path)  # Pillow warns
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", count // 2 - 1)
+    assert f"a picture of at most {count - 2:,} pixels, found a larger one. Save it smaller, or set" in refused(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    read_images(path)
+
+
 Y, X = np.mgrid[:240, :320] / 240
 NOISE = np.random.default_rng(0).normal(0, 0.05, FLAT.shape)
 LINES = 1 - 0.15 * (np.arange(240) % 30 < 2)[:, None]
@@ -251,7 +318,45 @@ def test_an_idx_file_of_anything_but_images_is_refused(tmp_path, array):
 def test_what_is_no_picture_or_a_damaged_one_is_refused(tmp_path, damage):
     path = write_png(tmp_path / "digit.png", FLAT)
     path.write_bytes(damage(path.read_bytes()))
-    assert "expected a picture or an IDX file, found something else or a damaged one" in refused(path)
+    said = "expected a picture (PNG, JPEG, BMP, GIF, TIFF, WEBP) or an IDX file, found something else or a damaged one"
+    assert f"{said}, which begins with {path.read_bytes()[:4].hex(' ') or 'nothing'}. Save" in refused(path)
+
+
+def test_a_compressed_tiff_is_refused_since_its_decoder_writes_to_the_terminal(tmp_path):
+    path = saved(tmp_path / "digit.tiff", compression="tiff_lzw")
+    assert "expected a TIFF file without compression, found one that is compressed. Save" in refused(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_picture_of_numbers_that_are_none_has_no_digit(tmp_path, value):
+    picture = FLAT.copy()
+    picture[100] = value
+    assert "expected a digit" in refused(saved(tmp_path / "digit.tiff", "F", picture))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tiff", "bmp", "webp"])
+def test_damage_is_refused_without_a_word_of_pillows(tmp_path, capfd, caplog, suffix):
+    content = saved(tmp_path / f"digit.{suffix}", picture=FLAT[::4, ::4]).read_bytes()
+    rng, path, errors = np.random.default_rng(0), tmp_path / "digit", 0
+    for round in range(40):
+        damaged = bytearray(content)
+        for position in rng.integers(0, len(content) if round % 2 else 100, 4):
+            damaged[position] = rng.integers(256)
+        path.write_bytes(damaged[: rng.integers(len(content))] if round % 4 == 0 else damaged)
+        try:
+            read_images(path)
+        except DataError:
+            errors += 1
+    assert errors > 10
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("name", ["pipe", "link", "/dev/zero"])
+def test_what_never_ends_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    assert "expected a file, found a device or a pipe, which may never end. Save what" in refused(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["absent.png", "."])

@@ -8,6 +8,8 @@ The stored files hold nets with random weights, beside them an input and PyTorch
 from __future__ import annotations
 
 import errno
+import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -181,7 +183,7 @@ def test_a_foreign_or_damaged_file_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["absent.safetensors", "."])
 def test_what_cannot_be_read_is_refused(tmp_path, name):
-    assert "cannot be read" in refused(mlp(), tmp_path / name)
+    assert "expected a readable file" in refused(mlp(), tmp_path / name)
 
 
 def test_a_checkpoint_is_refused_by_name(tmp_path):
@@ -195,7 +197,64 @@ def test_a_type_that_numpy_lacks_is_refused_by_name(tmp_path):
     path = tmp_path / "net.safetensors"
     header = b'{"0.bias":{"dtype":"F8_E4M3","shape":[6],"data_offsets":[0,6]}}'
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(6))
-    assert "0.bias is of type F8_E4M3, which NumPy does not have" in refused(mlp(), path)
+    assert "'0.bias' is of type F8_E4M3, which NumPy does not have" in refused(mlp(), path)
+
+
+def weights(path: Path, entry: object, data: bytes = b"", name: str = "0.bias", **others: object) -> Path:
+    header = json.dumps({name: entry, **others}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data)
+    return path
+
+
+@pytest.mark.parametrize("shape", [[0, 2**62], [0, 2**40, 2**40], [1] * 65])
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+def test_a_shape_that_numpy_cannot_hold_is_refused_by_name(tmp_path, shape, dtype):
+    size = 0 if 0 in shape else {"F32": 4, "BF16": 2}[dtype]
+    entry = {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}
+    assert "'0.bias' has a shape that NumPy cannot hold" in refused(
+        mlp(), weights(tmp_path / "net", entry, bytes(size))
+    )
+
+
+def test_strange_names_and_no_metadata_are_read_as_they_are(tmp_path):
+    entry = {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}
+    path = weights(tmp_path / "net", entry, b"1", name="a\n\x1b[2J")
+    assert r"found 'a\n\x1b[2J'" in refused(mlp(), path)
+    assert "unexpected a" in refused(mlp(), weights(path, entry, b"1", name="a", __metadata__=None))
+
+
+def test_nothing_but_a_data_error_comes_of_damage(tmp_path):
+    rng, path, whole = np.random.default_rng(0), tmp_path / "net", 0
+    for _ in range(300):
+        damaged = bytearray(GOOD)
+        for position in rng.integers(0, rng.choice([8, 400, len(GOOD)]), 2):
+            damaged[position] = rng.integers(256)
+        path.write_bytes(damaged[: len(GOOD) - max(0, rng.integers(-20, 4))])
+        try:
+            load_safetensors(mlp(), path)
+            whole += 1
+        except DataError:
+            pass
+    assert whole < 150
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_and_a_file_that_is_too_large_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "expected a file, found a device or a pipe" in refused(mlp(), tmp_path / "pipe")
+    net = mlp()
+    load_safetensors(net, STORED / "mlp.safetensors", max_bytes=len(GOOD))
+    with pytest.raises(DataError, match="pass a larger max_bytes"):
+        load_safetensors(net, STORED / "mlp.safetensors", max_bytes=len(GOOD) - 1)
+
+
+def test_a_dictionary_and_exchanged_arguments_are_answered_by_what_to_write(tmp_path):
+    path = tmp_path / "net.safetensors"
+    with pytest.raises(TypeError, match=r"this is a dict \(safetensors.numpy.save_file writes"):
+        save_safetensors(mlp().state_dict(), path)
+    for function in (save_safetensors, load_safetensors):
+        with pytest.raises(TypeError, match="the model comes first, then the path, but this is a "):
+            function(path, mlp())
 
 
 def test_a_type_that_the_format_lacks_is_not_written(tmp_path):

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_atomically
+from ..errors import DataError
+from ..files import read_file, write_atomically
 from .cache import cache_folder
 from .frame import BOX, centred
 from .splits import SIDE, Digits, Split, rows_in_unit_interval
@@ -282,12 +283,12 @@ def _uniform(rng: np.random.Generator, n: int, low: float, high: float) -> Float
 
 def _read(path: Path) -> tuple[Bytes, Bytes] | None:
     """Return labels and grey levels from a cache file, or None if it is missing, unreadable or damaged."""
+    n = sum(SIZES)
     try:
-        stored = memoryview(path.read_bytes())
-    except OSError:
+        stored = memoryview(read_file(path, DIGEST_SIZE + n + n * SIDE * SIDE))
+    except DataError:
         return None
     digest, content = stored[:DIGEST_SIZE], stored[DIGEST_SIZE:]
-    n = sum(SIZES)
     if len(content) != n + n * SIDE * SIDE or hashlib.sha256(content).digest() != digest:
         return None
     labels, images = np.split(np.frombuffer(content, np.uint8), [n])

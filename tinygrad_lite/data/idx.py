@@ -13,18 +13,18 @@ rest    the numbers, big-endian, the last axis varying fastest
 
 from __future__ import annotations
 
+import gzip
+import io
 import math
 import os
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
-from ..files import write_atomically
+from ..files import RAISE_LIMIT, as_path, file_error, read_file, too_large, write_atomically
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(np.uint8),
@@ -38,21 +38,20 @@ CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WBITS = 31  # tells zlib to expect or write a gzip header and checksum
+GZIP_MOST = 1032  # bytes that one byte of a gzip stream can stand for
+MAX_BYTES = 1 << 30
 FETCH_AGAIN = "The file is damaged or incomplete: fetch or write it again."
 
 
-def file_error(path: str | os.PathLike[str], expected: str, found: str, remedy: str) -> DataError:
-    """Return the error for a bad file: which file, what was expected, what was found, what to do."""
-    return DataError(f"{os.fspath(path)}: expected {expected}, found {found}. {remedy}")
-
-
-def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+def read_idx(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> NDArray[Any]:
     """Read the array in an IDX file, plain or gzipped; which of the two is seen from its content.
 
     Parameters
     ----------
     path
         The file.
+    max_bytes
+        The most that it may hold, decompressed: a small file can be made that decompresses to any size.
 
     Returns
     -------
@@ -63,40 +62,45 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     Raises
     ------
     DataError
-        If the file is missing, truncated, too long, corrupt, or not an IDX file.
+        If the file is missing, truncated, too long, too large, corrupt, or not an IDX file.
     """
-    array = parse_idx(read_content(path), path)
+    array = parse_idx(read_content(path, max_bytes), path)
     return array.astype(array.dtype.newbyteorder("="))
 
 
-def read_content(path: str | os.PathLike[str]) -> bytes:
+def read_content(path: str | os.PathLike[str], max_bytes: int, remedy: str = RAISE_LIMIT) -> bytes:
     """Return a file's bytes, decompressed where they are gzipped.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or its gzip stream is cut short or corrupt.
+        If the file cannot be read, its gzip stream is cut short or corrupt, or it holds more than ``max_bytes``; the
+        remedy is for the last.
     """
+    content = read_file(path, gzipped(max_bytes), remedy)
+    if content.startswith(GZIP_MAGIC):
+        content = _gunzip(content, path, max_bytes)
+    if len(content) > max_bytes:
+        raise too_large(path, max_bytes, "more", remedy)
+    return content
+
+
+def gzipped(size: int) -> int:
+    """Return the most that a gzip stream of so many bytes takes: a little more, where nothing can be compressed."""
+    return size + size // 1024 + 1024
+
+
+def _gunzip(content: bytes, path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Decompress one byte more than may be, so that it shows."""
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise file_error(path, "a readable file", reason, "Check the path and its permissions.") from error
-    return _gunzip(content, path) if content.startswith(GZIP_MAGIC) else content
-
-
-def _gunzip(content: bytes, path: str | os.PathLike[str]) -> bytes:
-    members = []
-    while content:  # the format allows several streams, one after another
-        stream = zlib.decompressobj(GZIP_WBITS)
-        try:
-            members.append(stream.decompress(content))
-        except zlib.error as error:
-            raise file_error(path, "an intact gzip stream", str(error), FETCH_AGAIN) from error
-        if not stream.eof:
-            raise file_error(path, "a whole gzip stream", "one that is cut short", FETCH_AGAIN)
-        content = stream.unused_data
-    return b"".join(members)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            return stream.read(min(max_bytes, GZIP_MOST * len(content)) + 1)  # what it reserves
+    except EOFError as error:
+        raise file_error(path, "a whole gzip stream", "one that is cut short", FETCH_AGAIN) from error
+    except (OSError, zlib.error) as error:
+        raise file_error(path, "an intact gzip stream", str(error), FETCH_AGAIN) from error
+    except MemoryError as error:
+        raise file_error(path, "what fits into memory", "more, decompressed", "Free some memory.") from error
 
 
 def parse_idx(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -161,7 +165,7 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     TypeError
         If IDX has no code for the array's dtype.
     """
-    path, array = Path(path), np.asarray(array)
+    path, array = as_path(path), np.asarray(array)
     dtype = array.dtype.newbyteorder("=")
     if dtype not in CODES:
         supported = ", ".join(map(str, CODES))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+import secrets
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from pathlib import Path
-from threading import Thread
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -18,13 +24,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import DataError
+from ..files import as_path, file_error
 from .cache import cache_folder
-from .idx import file_error, parse_idx, read_content
+from .idx import gzipped, parse_idx, read_content
 from .splits import Digits, Split, rows_in_unit_interval
 
 
 class DataUnavailable(DataError):
     """MNIST is neither on disk nor to be had from a mirror."""
+
+
+class Limits(NamedTuple):
+    """How long a mirror is waited for, in seconds: for anything at all, and for one file."""
+
+    patience: float
+    time_limit: float
 
 
 class MnistFile(NamedTuple):
@@ -33,6 +47,11 @@ class MnistFile(NamedTuple):
     name: str
     shape: tuple[int, ...]
     sha256: str
+
+    @property
+    def size(self) -> int:
+        """Of the decompressed file, in bytes."""
+        return 4 + 4 * len(self.shape) + math.prod(self.shape)
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -70,11 +89,19 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-PATIENCE = 5.0  # seconds a mirror may keep silent before it is given up
+PATIENCE = 5.0
+TIME_LIMIT = 300.0
+ABANDONED = 60.0  # seconds: a part to which nothing came for so long was left by a process that is no more
 CHUNK = 1 << 16
 
 
-def load_mnist(root: str | os.PathLike[str] | None = None, *, download: bool = True) -> Digits:
+def load_mnist(
+    root: str | os.PathLike[str] | None = None,
+    *,
+    download: bool = True,
+    patience: float = PATIENCE,
+    time_limit: float = TIME_LIMIT,
+) -> Digits:
     """Load MNIST, looking for it on disk first and fetching what is missing.
 
     The first of these that is given decides: ``root``, the folder named by the environment variable
@@ -86,6 +113,10 @@ def load_mnist(root: str | os.PathLike[str] | None = None, *, download: bool = T
         A folder that holds the four files, gzipped or not.
     download
         Whether to ask the mirrors for what the cache folder lacks.
+    patience
+        Seconds that a mirror may keep silent before it is given up.
+    time_limit
+        Seconds that it may take for one file. What has come by then is kept, and the next attempt goes on from there.
 
     Returns
     -------
@@ -101,11 +132,12 @@ def load_mnist(root: str | os.PathLike[str] | None = None, *, download: bool = T
         If no folder is named, the cache folder lacks a file, and no mirror supplies it.
     """
     if root is not None:
-        paths = _all_in(Path(root))
+        paths = _all_in(as_path(root))
     elif folder := os.environ.get(FOLDER_VARIABLE):
-        paths = _all_in(Path(folder), f", named by the environment variable {FOLDER_VARIABLE},")
+        paths = _all_in(as_path(folder), f", named by the environment variable {FOLDER_VARIABLE},")
     else:
-        paths = _all_cached(cache_folder() / "mnist", download)
+        limits = Limits(patience, time_limit) if download else None
+        paths = _all_cached(cache_folder() / "mnist", limits)
 
     with ThreadPoolExecutor(len(FILES)) as pool:  # zlib and hashlib release the GIL
         images, labels, test_images, test_labels = pool.map(_read_verified, paths, FILES)
@@ -119,7 +151,8 @@ def load_mnist(root: str | os.PathLike[str] | None = None, *, download: bool = T
 
 
 def _find(folder: Path, file: MnistFile) -> Path | None:
-    return next((path for name in file.spellings if (path := folder / name).is_file()), None)
+    # Not by Path.is_file, which raises where one may not look, or the name is too long.
+    return next((path for name in file.spellings if os.path.isfile(path := folder / name)), None)  # noqa: PTH113
 
 
 def _missing(folder: Path) -> list[MnistFile]:
@@ -131,9 +164,13 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def _all_in(folder: Path, origin: str = "") -> list[Path]:
-    folder = folder.expanduser()
+    folder = Path(os.path.expanduser(folder))  # noqa: PTH111 (not every user has a home)
     if missing := _missing(folder):
-        state = "lacks" if folder.is_dir() else "is not a folder, so it lacks"
+        state = (
+            "lacks"
+            if os.access(folder, os.X_OK) and folder.is_dir()
+            else "is not a folder one can look into, so it lacks"
+        )
         raise DataError(
             f"The MNIST folder {folder}{origin} {state} {_names(missing)}. Each file may be named as in "
             f"{' or '.join(FILES[0].spellings)}. Add what is missing, name a folder that has all four, "
@@ -147,9 +184,9 @@ def _names(files: list[MnistFile]) -> str:
 
 
 def _read_verified(path: Path, file: MnistFile) -> NDArray[np.uint8]:
-    content = read_content(path)
-    array = parse_idx(content, path)
     remedy = "Delete it: in the cache folder it is then fetched anew, elsewhere put a good copy in its place."
+    content = read_content(path, file.size, remedy)
+    array = parse_idx(content, path)
     if array.shape != file.shape:
         raise file_error(path, f"the shape {file.shape}", f"{array.shape}", remedy)
     digest = hashlib.sha256(content).hexdigest()
@@ -158,9 +195,9 @@ def _read_verified(path: Path, file: MnistFile) -> NDArray[np.uint8]:
     return array
 
 
-def _all_cached(folder: Path, download: bool) -> list[Path]:
+def _all_cached(folder: Path, limits: Limits | None) -> list[Path]:
     if missing := _missing(folder):
-        answers = _download(missing, folder) if download else ["not asked, since download=False"]
+        answers = _download(missing, folder, limits) if limits else ["not asked, since download=False"]
         if lacking := _missing(folder):
             raise DataUnavailable(
                 f"MNIST is not to be had: {FOLDER_VARIABLE} is not set, the cache folder {folder} lacks "
@@ -171,92 +208,149 @@ def _all_cached(folder: Path, download: bool) -> list[Path]:
     return _paths(folder)
 
 
-def _download(wanted: list[MnistFile], folder: Path) -> list[str]:
+def _download(wanted: list[MnistFile], folder: Path, limits: Limits) -> list[str]:
     """Fetch files into the folder until one is not to be had; return what the mirrors answered in failing."""
     mirrors, answers = list(MIRRORS), []
     for file in wanted:
         for mirror in tuple(mirrors):
+            if _find(folder, file):
+                break  # this process has fetched it, or another one meanwhile
             url = f"{mirror}{file.name}.gz"
             try:
-                _fetch(url, file, folder)
-                break
-            except (DataError, HTTPError) as error:
+                _fetch(url, file, folder, limits)
+            except (ValueError, HTTPError) as error:
                 answers.append(f"{url}: {error}")
             except (OSError, HTTPException) as error:
                 reason = error.reason if isinstance(error, URLError) else error
                 answers.append(f"{url}: {reason}")
                 mirrors.remove(mirror)  # out of reach or failing: the other files need not wait for it too
-        else:
+        if not _find(folder, file):
             break
     return answers
 
 
-def _fetch(url: str, file: MnistFile, folder: Path) -> None:
-    """Download one file; it gets its name only when it is whole and right."""
+def _fetch(url: str, file: MnistFile, folder: Path, limits: Limits) -> None:
+    """Download one file; it gets its name only when it is whole and right.
+
+    Until then it has one that no other process uses. What an attempt that fails has got, the next one starts with.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{file.name}.gz.part"
-    resumed = _transfer(url, part)
+    whole = folder / f"{file.name}.gz"
+    part = whole.with_suffix(f".gz.{secrets.token_hex(4)}.part")
+    _take_over(whole, part)
+    try:
+        if _transfer(url, part, file, limits) and not _is_right(part, file):
+            part.unlink()  # what it started with may have been the bad part
+            _transfer(url, part, file, limits)
+        if not _is_right(part, file):
+            raise DataError("sent something other than MNIST's file")
+        part.replace(whole)
+        for left in _abandoned(whole):
+            with suppress(OSError):
+                left.unlink()
+    except DataError:
+        part.unlink(missing_ok=True)
+        raise
+    finally:
+        if part.exists():
+            part.replace(whole.with_suffix(".gz.part"))
+
+
+def _take_over(whole: Path, part: Path) -> None:
+    """Let a part that no process works on be this one's."""
+    for left in _abandoned(whole):
+        with suppress(OSError):  # another process has taken it
+            os.utime(left)
+            left.rename(part)
+            return
+
+
+def _abandoned(whole: Path) -> Iterator[Path]:
+    """Yield the parts that failed attempts and killed processes have left."""
+    for left in whole.parent.glob(f"{whole.name}*.part"):
+        with suppress(OSError):
+            if left.name == f"{whole.name}.part" or time.time() - left.stat().st_mtime > ABANDONED:
+                yield left
+
+
+def _is_right(part: Path, file: MnistFile) -> bool:
     try:
         _read_verified(part, file)
-    except DataError as error:
-        part.unlink(missing_ok=True)
-        if not resumed:
-            raise DataError("sent something other than MNIST's file") from error
-        _fetch(url, file, folder)  # the earlier part may have been the bad one
-    else:
-        part.replace(part.with_suffix(""))
+    except DataError:
+        return False
+    return True
 
 
-def _transfer(url: str, part: Path) -> bool:
+def _transfer(url: str, part: Path, file: MnistFile, limits: Limits) -> bool:
     """Download what ``part`` still lacks, and return whether the bytes it already held were kept."""
+    most = gzipped(file.size)
     held = part.stat().st_size if part.exists() else 0
-    try:
-        response = _connect(Request(url, headers={"Range": f"bytes={held}-"} if held else {}))
-    except HTTPError as error:
-        with error:
-            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and held:
-                return True  # nothing comes after what is held: the digest tells whether it is right
-            raise
-    with response:
-        resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+    request = Request(url, headers={"Range": f"bytes={held}-"} if held else {})
+    with closing(_arriving(request, most, limits)) as arriving:
+        try:
+            status, length = next(arriving)
+        except HTTPError as error:
+            with error:
+                if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and held:
+                    return True  # nothing comes after what is held: the digest tells whether it is right
+                raise
+        resumed = status == HTTPStatus.PARTIAL_CONTENT and held > 0
         start = held if resumed else 0
-        total = None if response.length is None else start + response.length
-        _save(response, part, start, total)
+        total = None if length is None else start + length
+        if total is not None and total > most:
+            raise DataError(f"sent {total:,} bytes, more than MNIST's file has")
+        with (
+            part.open("ab" if resumed else "wb") as saved,
+            tqdm(desc=f"{file.name}.gz", initial=start, total=total, unit="B", unit_scale=True) as bar,
+        ):
+            for chunk in arriving:
+                bar.update(saved.write(chunk))
+                if saved.tell() > most:
+                    raise DataError(f"sent more than {most:,} bytes, and so more than MNIST's file has")
+            size = saved.tell()
+            saved.flush()
+            os.fsync(saved.fileno())
+    if total is not None and size < total:
+        raise ConnectionError(f"the connection was cut after {size:,} of {total:,} bytes")
     return resumed
 
 
-def _save(response: HTTPResponse, part: Path, start: int, total: int | None) -> None:
-    with (
-        part.open("ab" if start else "wb") as file,
-        tqdm(desc=part.stem, initial=start, total=total, unit="B", unit_scale=True) as bar,
-    ):
-        while chunk := response.read(CHUNK):
-            bar.update(file.write(chunk))
-        size = file.tell()
-        file.flush()
-        os.fsync(file.fileno())
-    if total is not None and size < total:
-        raise ConnectionError(f"the connection was cut after {size:,} of {total:,} bytes")
+def _arriving(request: Request, most: int, limits: Limits) -> Generator[Any, None, None]:
+    """Ask for a URL; yield the answer's status and length, then its bytes as they come, not many more than ``most``.
 
+    A thread of its own asks: a socket's timeout bounds neither the lookup of a name nor what comes byte by byte.
+    """
+    arrived: SimpleQueue[Any] = SimpleQueue()
+    given_up = Event()
 
-def _connect(request: Request) -> HTTPResponse:
-    """Open a URL in a thread of its own, since a socket's timeout does not bound the lookup of a name."""
-    answer: Future[HTTPResponse] = Future()
-
-    def attempt() -> None:
+    def ask() -> None:
         try:
-            answer.set_result(urlopen(request, timeout=PATIENCE))
+            # The thread's end, which comes after that of the wait below, so that it is the latter that is told.
+            with urlopen(request, timeout=2 * limits.patience) as response:
+                arrived.put((response.status, response.length))
+                size = 0
+                while size <= most and not given_up.is_set() and (chunk := response.read1(CHUNK)):
+                    arrived.put(chunk)
+                    size += len(chunk)
+            arrived.put(None)
         except Exception as error:
-            answer.set_exception(error)
+            arrived.put(error)
 
-    Thread(target=attempt, daemon=True).start()
+    Thread(target=ask, daemon=True).start()
+    end = time.monotonic() + limits.time_limit
     try:
-        return answer.result(PATIENCE)
-    except TimeoutError:
-        answer.add_done_callback(_close_late)
-        raise TimeoutError(f"no answer within {PATIENCE:g} seconds") from None
-
-
-def _close_late(answer: Future[Any]) -> None:
-    if answer.exception() is None:
-        answer.result().close()
+        while True:
+            left = end - time.monotonic()
+            try:
+                item = arrived.get(timeout=max(0, min(limits.patience, left)))
+            except Empty:
+                never = f"no answer within {limits.patience:g} seconds"
+                late = f"not all of it within {limits.time_limit:g} seconds"
+                raise TimeoutError(never if left > limits.patience else late) from None
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        given_up.set()

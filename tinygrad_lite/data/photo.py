@@ -10,20 +10,33 @@ and average that down into the box, so that edges stay grey.
 from __future__ import annotations
 
 import io
+import logging
 import os
-from typing import Any
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ..files import file_error
 from .frame import BOX, centred
-from .idx import file_error, parse_idx, read_content
+from .idx import MAX_BYTES, parse_idx, read_content
 from .splits import SIDE, rows_in_unit_interval
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 IDX_MAGIC = b"\0\0"
+# The formats that are read, by Pillow's names. It knows others by their content too, among them PostScript, which is a
+# program that it would have run.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: Recommendation ITU-R BT.601
 
+LIBTIFF = "libtiff"  # a decoder of Pillow's that writes to the terminal what it finds damaged
+
+READ_SIDE = 1024  # pixels: the longer side of a picture is read as less than twice this many
 WORKING_SIDE = 128  # pixels: the longer side of the pictures that are worked on
 COARSE_SIDE = 21  # pixels: the same, where ink is told from paper
 # Parts of the longer side of the picture.
@@ -44,16 +57,24 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 
-def read_images(path: str | os.PathLike[str]) -> Floats:
+# What Pillow logs of a strange file would reach the user where nothing else handles it; the error says enough.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def read_images(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Floats:
     """Read pictures of digits from a file, and make them such as MNIST has.
 
     Parameters
     ----------
     path : path-like
-        A photograph or drawing of one digit, in grey or colour, with or without transparency: a PNG file, or another
-        that `matplotlib.image.imread` reads, such as a JPEG; one that is stored turned is read as it is stored. The
-        digit is darker or lighter than its surroundings, which show all around it. Or an IDX file of bytes of shape
-        (n, rows, columns), plain or gzipped: images of 28×28 are taken as they are, others as photographs.
+        A photograph or drawing of one digit, in grey or colour, with or without transparency: PNG, JPEG, BMP, GIF,
+        WebP or TIFF, which is seen from the content. Of several pictures in one, the first is read; one that is
+        stored turned is read as it is stored. The digit is darker or lighter than its surroundings, which show all
+        around it. Or an IDX file of bytes of shape (n, rows, columns), plain or gzipped: images of 28×28 are taken as
+        they are, others as photographs.
+    max_bytes : int, optional
+        The most that the file may hold, decompressed if it is gzipped. How many pixels a picture may have is Pillow's
+        to say: twice ``PIL.Image.MAX_IMAGE_PIXELS``, 179 million where no one has changed that.
 
     Returns
     -------
@@ -63,34 +84,62 @@ def read_images(path: str | os.PathLike[str]) -> Floats:
     Raises
     ------
     DataError
-        If the file is missing, damaged or none of these, or no digit stands out in a picture.
+        If the file is missing, damaged, too large or none of these, or no digit stands out in a picture.
     """
-    content = read_content(path)
+    content = read_content(path, max_bytes)
     if not content.startswith(IDX_MAGIC):
-        return _prepared([_grey(_decoded(content, path))], [os.fspath(path)])
+        return _prepared([_decoded(content, path)], [os.fspath(path)])
     images = parse_idx(content, path)
     if images.ndim != 3 or images.dtype != np.uint8 or not images.size:
         found = f"{images.dtype.newbyteorder('=')} of shape {images.shape}"
         raise file_error(path, "bytes of shape (n, rows, columns)", found, "Name a file of images, not of labels.")
     if images.shape[1:] == (SIDE, SIDE):
         return rows_in_unit_interval(images)
-    return _prepared([image / np.float32(255) for image in images], [f"{path}, image {i}" for i in range(len(images))])
+    from PIL import Image
+
+    pictures = (_grey(Image.fromarray(image)) for image in images)
+    return _prepared(pictures, [f"{path}, image {i}" for i in range(len(images))])
 
 
-def _decoded(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
-    from matplotlib.image import imread
+def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
+    from PIL import Image
 
+    expected, found = f"a picture ({', '.join(FORMATS)}) or an IDX file", "a larger one"
+    remedy = "Save the picture as a PNG file."
     try:
-        return imread(io.BytesIO(content), format="any")  # seen from the content, as any but "png" means
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            if all(decoder != LIBTIFF for decoder, *_ in picture.tile):
+                picture.draft(None, (READ_SIDE, READ_SIDE))  # a JPEG is made smaller as it is decoded
+                return _grey(picture)
+        expected, found = "a TIFF file without compression", "one that is compressed"
+    except Image.DecompressionBombError:
+        expected = f"a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
+        remedy = "Save it smaller, or set PIL.Image.MAX_IMAGE_PIXELS to half of what it has."
+    except MemoryError:
+        expected, remedy = "a picture that fits into memory", "Save it smaller."
     except Exception:  # damage shows as errors of many kinds
-        remedy = "Save the picture as a PNG file."
-        raise file_error(path, "a picture or an IDX file", "something else or a damaged one", remedy) from None
+        found = f"something else or a damaged one, which begins with {content[:4].hex(' ') or 'nothing'}"
+    raise file_error(path, expected, found, remedy)
 
 
-def _grey(picture: NDArray[Any]) -> Floats:
-    """Return the brightness, in [0, 1], of a picture (rows, columns) in grey, or with 3 or 4 colours a pixel."""
-    scale = 1 if picture.dtype.kind == "f" else np.iinfo(picture.dtype).max
-    levels: Floats = np.divide(picture, scale, dtype=np.float32)
+def _grey(picture: Image) -> Floats:
+    """Return the brightness, in [0, 1], of a picture, which is made smaller if it is large."""
+    mode = picture.mode
+    if mode.startswith(("I", "F")):  # grey, in more than 8 bits
+        simple = mode[0]
+    elif mode.upper().endswith("A") or "transparency" in picture.info:
+        simple = "RGBA"
+    else:
+        simple = "L" if mode in ("1", "L") else "RGB"
+    if mode != simple:
+        picture = picture.convert(simple)
+    if (factor := max(picture.size) // READ_SIDE) > 1:
+        picture = picture.reduce(factor)
+    numbers = np.asarray(picture, np.float64)
+    low, high = (numbers.min(), numbers.max()) if mode in ("I", "F") else (0, 65535 if simple == "I" else 255)
+    with np.errstate(all="ignore"):
+        levels: Floats = ((numbers - low) / (high - low)).astype(np.float32)
+    levels = np.nan_to_num(levels, posinf=0, neginf=0)  # where there is no range there is no digit either
     if levels.ndim == 2:
         return levels
     grey: Floats = levels[..., :3] @ np.array(LUMINANCE, np.float32)
@@ -102,8 +151,8 @@ def _grey(picture: NDArray[Any]) -> Floats:
     return grey
 
 
-def _prepared(pictures: list[Floats], names: list[str]) -> Floats:
-    boxes = np.zeros((len(pictures), BOX, BOX), np.uint8)
+def _prepared(pictures: Iterable[Floats], names: list[str]) -> Floats:
+    boxes = np.zeros((len(names), BOX, BOX), np.uint8)
     for i, (picture, name) in enumerate(zip(pictures, names, strict=True)):
         ink = _digit(picture) if picture.size > 1 else None
         if ink is None:

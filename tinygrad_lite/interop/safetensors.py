@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..checkpoint import HEADER
+from ..checkpoint import HEADER, MAX_BYTES
 from ..errors import DataError
 from ..extras import extra
-from ..files import write_atomically
+from ..files import as_path, read_file, write_atomically
 from ..nn import Buffer, Linear, Module
 from ..tensor import Tensor
 
@@ -64,13 +63,14 @@ def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        If the format has no name for a Tensor's type.
+        If the format has no name for a Tensor's type, or the model is none.
     OSError
         If the file cannot be written; the one before is left alone.
     MissingExtra
         If the package safetensors is not installed.
     """
     library = extra("safetensors.numpy", "interop", "a safetensors file")
+    _check_model(model, "safetensors.numpy.save_file writes a dictionary of arrays")
     state = _other_layout(model, model.state_dict())
     for name, array in state.items():
         if array.dtype.newbyteorder("<") not in DTYPES.values():
@@ -78,7 +78,7 @@ def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
     write_atomically(path, library.save(state))
 
 
-def load_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
+def load_safetensors(model: Module, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
     """Set a model's weights from a safetensors file that has PyTorch's names and layout.
 
     The weight of a `Linear` is transposed to (in, out). In PyTorch either of these lines writes such a file::
@@ -95,19 +95,22 @@ def load_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
         those in bfloat16 and float16 are exact as float32.
     path : path-like
         The file.
+    max_bytes : int, optional
+        The largest size that is read.
 
     Raises
     ------
     DataError
-        If there is no such file, or it is none of this format, or damaged, or holds a type that NumPy lacks; or if
-        names are missing or unknown, or shapes differ: all are listed, with shapes as the file has them. Nothing is
-        changed then.
+        If there is no such file, or it is none of this format, or too large, or damaged, or holds a type or a shape
+        that NumPy lacks; or if names are missing or unknown, or shapes differ: all are listed, with shapes as the file
+        has them. Nothing is changed then.
     MissingExtra
         If the package safetensors is not installed.
     """
-    name = os.fspath(path)
+    _check_model(model, "safetensors.numpy.load_file reads a dictionary of arrays")
+    name = str(as_path(path))
     expected = _PyTorchLayout(_other_layout(model, model.state_dict()))
-    state = _read(name)
+    state = _read(name, max_bytes)
     for names in _shared(model):
         found = next((state[one] for one in names if one in state), None)
         if found is not None:
@@ -121,6 +124,11 @@ def load_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
             "Build the model with the layers and names of the file"
         ) from None
     model.load_state_dict(_other_layout(model, expected.state_dict()))
+
+
+def _check_model(model: Any, instead: str) -> None:
+    if not isinstance(model, Module):
+        raise TypeError(f"the model comes first, then the path, but this is a {type(model).__name__} ({instead})")
 
 
 class _PyTorchLayout(Module):
@@ -155,13 +163,10 @@ def _shared(model: Module) -> list[list[str]]:
     return list(names.values())
 
 
-def _read(path: str) -> Arrays:
+def _read(path: str, max_bytes: int) -> Arrays:
     """Return the arrays in a safetensors file by name, as it has them."""
     library = extra("safetensors", "interop", "a safetensors file")
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from None
+    content = read_file(path, max_bytes)
     if content.startswith(ZIP_MAGIC):
         raise DataError(
             f"{path}: expected a safetensors file, found a zip archive, as checkpoint.save and torch.save write. "
@@ -175,23 +180,28 @@ def _read(path: str) -> Arrays:
             f"{path}: expected a safetensors file, found something else or a damaged one ({error}). Write it again"
         ) from None
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    if HEADER in header.get("__metadata__", {}):
+    if HEADER in (header.get("__metadata__") or {}):
         raise DataError(
             f"{path}: expected the weights of one model, found a checkpoint. Read it with checkpoint.load, and write "
             "the model with save_safetensors"
         )
+    if strange := [name for name, _ in entries if not name.isprintable()]:
+        raise DataError(f"{path}: expected names of weights, found {strange[0]!r}. Write it again")
     return {name: _array(path, name, entry) for name, entry in entries}
 
 
 def _array(path: str, name: str, entry: Mapping[str, Any]) -> np.ndarray[Any, Any]:
     data, kind, shape = entry["data"], entry["dtype"], entry["shape"]
-    if kind == BFLOAT16:
-        # The upper half of a float32.
-        halves = np.frombuffer(data, "<u2").astype(np.uint32)
-        return (halves << 16).view(np.float32).reshape(shape)
-    if kind not in DTYPES:
+    if kind != BFLOAT16 and kind not in DTYPES:
         raise DataError(
-            f"{path}: {name} is of type {kind}, which NumPy does not have. Convert it in PyTorch before it is saved, "
+            f"{path}: {name!r} is of type {kind}, which NumPy does not have. Convert it in PyTorch before it is saved, "
             "as in model.float()"
         )
-    return np.frombuffer(data, DTYPES[kind]).reshape(shape)
+    try:
+        if kind == BFLOAT16:
+            # The upper half of a float32.
+            halves = np.frombuffer(data, "<u2").astype(np.uint32)
+            return (halves << 16).view(np.float32).reshape(shape)
+        return np.frombuffer(data, DTYPES[kind]).reshape(shape)
+    except ValueError as error:  # more than 64 axes, or huge ones beside an empty one
+        raise DataError(f"{path}: {name!r} has a shape that NumPy cannot hold ({error}). Write it again") from None
