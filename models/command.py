@@ -3,33 +3,70 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser that says what is wrong in one line on stderr, and exits with status 2."""
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return the question to add to a complaint about a word: `": did you mean …?"`, or nothing if none is like it."""
+    close = difflib.get_close_matches(word.lower(), known, 1)
+    return f": did you mean {close[0]}?" if close else ""
 
-    def __init__(self, **kwargs: Any) -> None:
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line on stderr, and exits with status 2.
+
+    Parameters
+    ----------
+    commands : sequence of str
+        Words that may stand in place of the options; who mistypes one is told.
+    **kwargs
+        As for `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, commands: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
+        self.commands = commands
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what the options say; one that there is not is answered with the one that is most like it."""
+        namespace, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            known = self._option_string_actions if word.startswith("-") else self.commands
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant(word, known)}")
+        return namespace
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} (--help lists the options)\n")
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Return a type for options that are whole numbers of at least ``least``."""
+def one_of(*choices: str) -> dict[str, Any]:
+    """Return the type and the metavar of an option that is one of some words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"expected {' or '.join(choices)}, found {text!r}{meant(text, choices)}")
+        return text
+
+    return {"type": parse, "metavar": f"{{{','.join(choices)}}}"}
+
+
+def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Return a type for options that are whole numbers of at least ``least``, and at most ``most``."""
 
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, found {text!r}")
+        if not least <= number <= most:
+            limits = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"expected a whole number {limits}, found {text!r}")
         return number
 
     return parse
@@ -57,19 +94,18 @@ def fraction(text: str) -> float:
     return number
 
 
-def output_folder(text: str) -> Path:
-    """Read an option that is a folder for results: made if need be, and tried, so that no run ends in vain."""
-    if not text:
-        raise argparse.ArgumentTypeError("the name of the folder is empty")
-    folder = Path(text)
-    trial = folder / ".writable"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink(missing_ok=True)  # another process may be trying it, too
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot write to the folder {text!r}: {error.strerror}") from None
-    return folder
+def path_to(what: str) -> Callable[[str], Path]:
+    """Return a type for options that are paths."""
+
+    def parse(text: str) -> Path:
+        if not text or "\0" in text:
+            raise argparse.ArgumentTypeError(f"expected the name of {what}, found {text!r}")
+        return Path(text)
+
+    return parse
+
+
+folder = path_to("a folder")
 
 
 def say(text: str, quiet: bool = False) -> None:
@@ -77,3 +113,11 @@ def say(text: str, quiet: bool = False) -> None:
     if not quiet:
         sys.stderr.flush()
         print(text, flush=True)
+
+
+def of_a_loss_that_did_not_fall(before: float, after: float) -> str:
+    """Return what there is to say about a loss before and after some training: nothing, if it fell."""
+    if after < before or after == 0:
+        return ""
+    other = ", or a much higher one" if after == before else ""
+    return f"the loss did not fall: it was {before:.4g} before, and is {after:.4g} after it: try a lower --lr{other}"

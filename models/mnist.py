@@ -10,6 +10,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ import numpy as np
 from tqdm import tqdm
 
 import tinygrad_lite as tg
-from models.command import Parser, fraction, output_folder, positive, say, whole
+from models.command import Parser, folder, fraction, meant, of_a_loss_that_did_not_fall, one_of, positive, say, whole
+from models.folder import place_beside, reserved, results_in
 from models.results import Run
 from tinygrad_lite import DataError, DeviceError, MissingExtra, checkpoint, nn, optim, parallel, plot
 from tinygrad_lite.data import Batches, DataUnavailable, Digits, Split, load_mnist, load_synthetic
 from tinygrad_lite.device import MODULES
-from tinygrad_lite.files import remove_unfinished
 from tinygrad_lite.nn.functional import accuracy, one_hot, squared_loss
 from tinygrad_lite.parallel import INTERRUPTED, World
 
@@ -97,19 +98,24 @@ def evaluate(net: Net, split: Split, world: World = ALONE) -> tuple[float, float
     return mean_loss, mean_right
 
 
-def learn(run: Run, net: Net, step: Step, data: Digits, args: argparse.Namespace, world: World) -> None:
-    """Train the epochs that are left, judging and saving after each.
+def learn(
+    run: Run, net: Net, step: Step, data: Digits, args: argparse.Namespace, world: World, valid_loss: float
+) -> None:
+    """Train the epochs that are left, judging and saving after each; `valid_loss` is that before.
 
     Raises
     ------
     Diverged
         As soon as a loss is not finite: says where, and which parameter is not.
     """
-    batches = run.batches
+    batches, advice = run.batches, ""
     for epoch in range(run.epoch + 1, args.epochs + 1):
         label = f"epoch {epoch}/{args.epochs}"
         bar = tqdm(batches, label, initial=batches.position, unit="batch", disable=args.quiet)
         run.begin_epoch()
+        # The loss of the training digits is known only from the end of the first epoch on.
+        of_training = bool(run.epoch)
+        before = run.metrics["history"][-1]["train_loss"] if of_training else valid_loss
         try:
             # What overflows shows in the loss, which is checked at every step and after the last.
             with bar, np.errstate(all="ignore"):
@@ -132,6 +138,10 @@ def learn(run: Run, net: Net, step: Step, data: Digits, args: argparse.Namespace
             f"validation loss {valid_loss:.4f}, accuracy {valid_accuracy:.4f}",
             args.quiet,
         )
+        if not advice:  # once is enough
+            advice = of_a_loss_that_did_not_fall(before, train_loss if of_training else valid_loss)
+            if advice:
+                say(f"  epoch {epoch}: {advice}", args.quiet)
 
 
 def _first_not_finite(net: Net) -> str:
@@ -147,12 +157,7 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
     plot.prepare()
     if world.size > 1 and args.device != "cpu":
         raise DeviceError(f"several ranks train on the CPU: leave out --device {args.device}, or mpiexec")
-    saved = args.out / f"checkpoint.{args.checkpoint_format}"
-    checkpoint.check_format(saved)
-    if world.is_first:
-        remove_unfinished(args.out)
-        if saved.exists() and not args.resume:
-            say(f"starting anew: this run replaces the one in {args.out}, which --resume would continue", args.quiet)
+    checkpoint.check_format(args.out / f"checkpoint.{args.checkpoint_format}")
     args.quiet = args.quiet or not world.is_first
     data, kind = world.first_before_others(lambda: load_data(args.data, args.quiet))
     net = Net(args.hidden, rng=args.seed).to(args.device)
@@ -175,17 +180,24 @@ def run(args: argparse.Namespace, world: World = ALONE) -> int:
         every=args.checkpoint_every,
         is_first=world.is_first,
     )
-    if args.resume:
-        so_far.load(world)
+    resumed = args.resume and so_far.load(world)
+    replaced = world.of_first(lambda: place_beside(args.out) if not resumed and results_in(args.out) else None)
+    valid_loss, valid_accuracy = evaluate(net, data.valid, world)
+    if resumed:
         say(f"resuming after {so_far.place}", args.quiet)
     else:
-        so_far.metrics["initial_valid_accuracy"] = evaluate(net, data.valid, world)[1]
-        say(f"validation accuracy before training: {so_far.metrics['initial_valid_accuracy']:.4f}", args.quiet)
+        if args.resume:
+            say(f"starting anew: no run has saved anything in {args.out} yet, so there is none to resume", args.quiet)
+        if replaced:
+            kept = f"the run in {args.out} goes to {replaced} when this one first saves"
+            say(kept if args.resume else f"starting anew: {kept} (--resume would continue it)", args.quiet)
+        so_far.metrics["initial_valid_accuracy"] = valid_accuracy
+        say(f"validation accuracy before training: {valid_accuracy:.4f}", args.quiet)
     world.broadcast(net)
 
     stopped: BaseException | None = None
     try:
-        learn(so_far, net, step, data, args, world)
+        learn(so_far, net, step, data, args, world, valid_loss)
     except (Diverged, KeyboardInterrupt) as reason:
         if isinstance(reason, KeyboardInterrupt) and world.size > 1:
             raise  # the ranks are at different steps, and cannot finish together
@@ -224,8 +236,9 @@ def load_data(source: str, quiet: bool = False) -> tuple[Digits, str]:
     if source == "mnist":
         return load_mnist(), source
     if source != "auto":
-        if not Path(source).is_dir():
-            raise DataError(f"--data takes auto, mnist, synthetic or a folder, and there is no folder {source!r}")
+        if not (source and Path(source).is_dir()):
+            near = meant(source, ("auto", "mnist", "synthetic"))
+            raise DataError(f"--data takes auto, mnist, synthetic or a folder, and there is no folder {source!r}{near}")
         return load_mnist(source), "mnist"
     try:
         return load_mnist(), "mnist"
@@ -253,6 +266,7 @@ def probabilities(net: Net, images: Any) -> Any:
 def parser() -> Parser:
     """Return the parser of the command's options; without any they are those of the reference run."""
     parser = Parser(
+        commands=("predict",),
         prog="python -m models.mnist",
         description=__doc__,
         epilog="python -m models.mnist predict IMAGE… reads photographs of digits with the net that was trained.",
@@ -260,38 +274,38 @@ def parser() -> Parser:
     )
     parser.add_argument("--epochs", type=whole(1), default=6, help="times every training digit is shown (%(default)s)")
     parser.add_argument("--batch-size", type=whole(1), default=100, help="digits a step (%(default)s)")
-    parser.add_argument("--optimizer", choices=[*LR], default="sgd", help="how weights follow gradients (%(default)s)")
+    parser.add_argument("--optimizer", **one_of(*LR), default="sgd", help="how weights follow gradients (%(default)s)")
     parser.add_argument("--lr", type=positive, help="learning rate (10^-0.35; of adam 0.001)")
     parser.add_argument("--momentum", type=fraction, default=0.0, help="of sgd: the share of a step that is kept (0)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of the first weights and of --shuffle (%(default)s)")
     parser.add_argument("--shuffle", action="store_true", help="a new order every epoch, not that of the file")
     parser.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="of the weights (%(default)s)"
+        "--dtype", **one_of("float32", "float64"), default="float32", help="of the weights (%(default)s)"
     )
-    parser.add_argument("--hidden", type=whole(1), default=90, help="units of the hidden layer (%(default)s)")
+    parser.add_argument(
+        "--hidden", type=whole(1, 1_000_000), default=90, help="units of the hidden layer (%(default)s)"
+    )
     parser.add_argument(
         "--data",
         default="auto",
         metavar="auto|mnist|synthetic|DIR",
         help="MNIST if it can be had, else digits rendered here (auto); one of the two; or MNIST's files in a folder",
     )
-    parser.add_argument(
-        "--out", type=output_folder, default="runs/mnist", metavar="DIR", help="for results (%(default)s)"
-    )
+    parser.add_argument("--out", type=folder, default="runs/mnist", metavar="DIR", help="for results (%(default)s)")
     parser.add_argument(
         "--jit",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="compile the training step: it is faster, and computes the same but for rounding (--jit)",
     )
-    parser.add_argument("--device", choices=[*MODULES], default="cpu", help="where to compute (%(default)s)")
-    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
+    parser.add_argument("--device", **one_of(*MODULES), default="cpu", help="where to compute (%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out, if there is one")
     parser.add_argument(
         "--checkpoint-every", type=whole(1), metavar="N", help="save every N steps, not only after each epoch"
     )
     parser.add_argument(
         "--checkpoint-format",
-        choices=[suffix.removeprefix(".") for suffix in checkpoint.FORMATS],
+        **one_of(*(suffix.removeprefix(".") for suffix in checkpoint.FORMATS)),
         default="npz",
         help="of the checkpoint (%(default)s)",
     )
@@ -319,9 +333,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return predict(arguments[1:])
     try:
         with parallel.world(mistakes) as world:
-            return run(world.of_first(lambda: options(arguments)), world)
-    except mistakes as error:
-        print(f"{parser().prog}: {error}", file=sys.stderr)
+            args = world.of_first(lambda: options(arguments))
+            with reserved(args.out) if world.is_first else nullcontext():
+                return run(args, world)
+    except (*mistakes, MemoryError) as error:
+        advice = ": try a smaller --hidden or --batch-size" if isinstance(error, MemoryError) else ""
+        print(f"{parser().prog}: {error}{advice}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         say("interrupted outside of training. What was there before is kept")

@@ -12,7 +12,8 @@ import numpy as np
 from tqdm import trange
 
 import tinygrad_lite as tg
-from models.command import Parser, output_folder, positive, say, whole
+from models.command import Parser, folder, of_a_loss_that_did_not_fall, positive, say, whole
+from models.folder import reserved
 from tinygrad_lite import nn, optim, plot
 from tinygrad_lite.nn.functional import accuracy, cross_entropy, softmax
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
     net = Net(rng)
     optimizer = optim.Adam(net.parameters(), args.lr)
 
+    before = cross_entropy(net(points), labels).item()
     for _ in trange(args.steps, desc="moons", unit="step", disable=args.quiet):
         loss = cross_entropy(net(points), labels)
         if not math.isfinite(loss.item()):
@@ -55,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
         optimizer.step()
 
     with tg.no_grad():
+        loss = cross_entropy(net(points), labels)
         reached = accuracy(net(test_points), test_labels)
         figure = plot.boundary(
             lambda xy: softmax(net(xy)).numpy()[:, 1],
@@ -65,6 +68,9 @@ def run(args: argparse.Namespace) -> None:
     path = args.out / "boundary.png"
     plot.save(figure, path)
     say(f"loss {loss:.4f}, test accuracy {reached:.4f}  (the boundary is in {path})", args.quiet)
+    advice = of_a_loss_that_did_not_fall(before, loss.item())
+    if advice:
+        say(advice, args.quiet)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,14 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--points", type=whole(2), default=400, help="to learn from, and as many to test (%(default)s)")
     parser.add_argument("--noise", type=positive, default=0.15, help="standard deviation of the scatter (%(default)s)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of points and first weights (%(default)s)")
-    parser.add_argument(
-        "--out", type=output_folder, default="runs/moons", metavar="DIR", help="for results (%(default)s)"
-    )
+    parser.add_argument("--out", type=folder, default="runs/moons", metavar="DIR", help="for results (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     args = parser.parse_args(arguments)
     try:
         # What overflows shows in the loss, which is checked at every step.
-        with np.errstate(all="ignore"):
+        with reserved(args.out), np.errstate(all="ignore"):
             run(args)
     except (OSError, ArithmeticError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

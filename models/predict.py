@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.command import Parser, say
+from models.command import Parser, folder, path_to, say
 from models.mnist import CLASSES, Net, probabilities
-from models.results import checkpoints_in
+from models.results import checkpoint_of
 from tinygrad_lite import DataError, MissingExtra, checkpoint
 from tinygrad_lite.data import read_images
 from tinygrad_lite.text import table
@@ -23,28 +23,25 @@ def parser() -> Parser:
     parser.add_argument(
         "images",
         nargs="+",
-        type=Path,
+        type=path_to("a picture"),
         metavar="IMAGE",
         help="a photograph of one digit (PNG, JPEG, BMP, GIF, TIFF, WebP), or an IDX file of images",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/mnist"), metavar="DIR", help="of the run that trained it (%(default)s)"
+        "--out", type=folder, default="runs/mnist", metavar="DIR", help="of the run that trained it (%(default)s)"
     )
     return parser
 
 
 def trained_net(folder: Path) -> Net:
-    """Return the net of the latest checkpoint in the folder of a run.
+    """Return the net of the run in a folder.
 
     Raises
     ------
     DataError
-        If there is no checkpoint, or it is of no run of this program.
+        If there is no checkpoint, it is of no run of this program, or it is not clear which one is meant.
     """
-    saved = checkpoints_in(folder)
-    if not saved:
-        raise DataError(f"{folder}: there is no checkpoint here: train a net first, with python -m models.mnist")
-    path = saved[0]
+    path = checkpoint_of(folder)
     states, facts = checkpoint.load(path)
     try:
         net = Net(facts["config"]["hidden"]).astype(facts["config"]["dtype"])

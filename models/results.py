@@ -7,16 +7,41 @@ import time
 from pathlib import Path
 from typing import Any
 
+from models.folder import CHECKPOINTS, FIGURES, METRICS, set_aside
 from tinygrad_lite import DataError, checkpoint, nn, optim, plot
 from tinygrad_lite.data import Batches, Split
 from tinygrad_lite.files import write_atomically
 from tinygrad_lite.parallel import World
 
+UNLIKE = ("epochs", "checkpoint_format")  # the options that may differ where a run is continued
+
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """Return the checkpoints of runs in a folder, of whatever format, the latest first."""
-    found = [path for suffix in checkpoint.FORMATS if (path := folder / f"checkpoint{suffix}").is_file()]
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    """Return the checkpoints in a folder, of whatever format."""
+    return [path for name in CHECKPOINTS if (path := folder / name).is_file()]
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """Return the checkpoint of the run in a folder: where there are several, the one that its metrics are of.
+
+    Raises
+    ------
+    DataError
+        If there is none, or the metrics do not say which.
+    """
+    saved = checkpoints_in(folder)
+    if not saved:
+        raise DataError(f"{folder}: there is no checkpoint here: train a net first")
+    if len(saved) > 1:
+        try:
+            recorded = json.loads((folder / METRICS).read_text())["config"]["checkpoint_format"]
+        except (OSError, ValueError, LookupError, TypeError):
+            recorded = None
+        names = " and ".join(path.name for path in saved)
+        saved = [path for path in saved if path.suffix == f".{recorded}"]
+        if not saved:
+            raise DataError(f"{folder} holds {names}, and {METRICS} does not say which its run wrote: remove the other")
+    return saved[0]
 
 
 class Run:
@@ -29,7 +54,7 @@ class Run:
     data : str
         What it learns: ``"mnist"`` or ``"synthetic"``.
     config : dict
-        Its options: those that a run must share to continue it, and ``epochs``.
+        Its options: those that a run must share to continue it, and ``epochs``; its format is added.
     net, optimizer, batches
         What changes from step to step.
     suffix : str
@@ -66,7 +91,7 @@ class Run:
         self.every, self.is_first, self.is_saved = every, is_first, False
         self.metrics: dict[str, Any] = {
             "data": data,
-            "config": config,
+            "config": {**config, "checkpoint_format": suffix.removeprefix(".")},
             "initial_valid_accuracy": None,
             "history": [],
             "test_accuracy": None,
@@ -113,26 +138,36 @@ class Run:
         return time.perf_counter() - self._started
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint; before the first one, what an earlier run has left here goes aside."""
         if self.is_first:
+            if not self.is_saved:
+                set_aside(self.folder)
             states = {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
             progress = {"batches": self.batches.state_dict(), "random": self.net.random_state()}
             checkpoint.save(self.checkpoint, states, {**self.metrics, **progress, "spent": self._seconds()})
         self.is_saved = True
 
-    def load(self, world: World) -> None:
+    def load(self, world: World) -> bool:
         """Bring everything to where the checkpoint left it, which the first rank reads for all.
+
+        Returns
+        -------
+        bool
+            Whether there is one: there is none where a run was stopped before it first saved.
 
         Raises
         ------
         DataError
-            If there is none, or it belongs to a run with other options, to one of more epochs, or to no run of this
-            program.
+            If it belongs to a run with other options, to one of more epochs, or to no run of this program, or there
+            is one of the other format instead.
         """
-        states, facts = world.of_first(self._read)
+        found = world.of_first(self._read)
+        if found is None:
+            return False
+        states, facts = found
         try:
             before, now = ({"data": m["data"], **m["config"]} for m in (facts, self.metrics))
-            differ = [f"{k} was {before[k]}, not {now[k]}" for k in now if k != "epochs" and before[k] != now[k]]
+            differ = [f"{k} was {before[k]}, not {now[k]}" for k in now if k not in UNLIKE and before[k] != now[k]]
             if not differ:
                 self.net.load_state_dict(states["net"])
                 self.optimizer.load_state_dict(states.get("optimizer", {}))
@@ -145,20 +180,23 @@ class Run:
         if differ:
             raise DataError(
                 f"{self.checkpoint} belongs to a run with other options ({'; '.join(differ)}): give the same ones to "
-                "resume it"
+                "resume it, or no --resume to start anew"
             )
         begun = self.epoch + (self.position > 0)
         if begun > self.metrics["config"]["epochs"]:
             raise DataError(f"{self.checkpoint} is of {self.place} already: give --epochs {begun} or more to resume it")
         self.is_saved = True
+        return True
 
-    def _read(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _read(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         others = [path for path in checkpoints_in(self.folder) if path != self.checkpoint]
         if others and not self.checkpoint.exists():
             raise DataError(
                 f"{self.checkpoint}: there is no such checkpoint, but {others[0].name} beside it: give its "
                 "--checkpoint-format to resume it"
             )
+        if not (self.checkpoint.exists() or checkpoint.previous(self.checkpoint).exists()):
+            return None
         try:
             return checkpoint.load(self.checkpoint)
         except DataError as error:
@@ -168,17 +206,17 @@ class Run:
         """Write ``metrics.json``."""
         if self.is_first:
             text = json.dumps(self.metrics, indent=2, allow_nan=False) + "\n"
-            write_atomically(self.folder / "metrics.json", text.encode())
+            write_atomically(self.folder / METRICS, text.encode())
 
     def write_figures(self, test: Split, predictions: Any, weights: Any) -> None:
         """Draw the curves, the test digits that were misread, which was taken for which, and the first layer."""
         digits = "MNIST" if self.metrics["data"] == "mnist" else "synthetic digits"
         classes = int(test.labels.max()) + 1
-        figures = {
-            "curves": plot.curves(self.metrics["history"], f"Learning {digits}"),
-            "mistakes": plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
-            "confusion": plot.confusion(test.labels, predictions, classes, f"Test set of {digits}"),
-            "weights": plot.weights(weights, f"First layer, trained on {digits}"),
-        }
-        for name, figure in figures.items():
+        figures = (
+            plot.curves(self.metrics["history"], f"Learning {digits}"),
+            plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
+            plot.confusion(test.labels, predictions, classes, f"Test set of {digits}"),
+            plot.weights(weights, f"First layer, trained on {digits}"),
+        )
+        for name, figure in zip(FIGURES, figures, strict=True):
             plot.save(figure, self.folder / f"{name}.png")

@@ -34,9 +34,9 @@ class Watched(World):
         super().__init__(world._comm)
         self.seconds = np.zeros(1)
 
-    def all_reduce(self, values: Any) -> None:
+    def all_reduce(self, values: Any, *args: Any, **kwargs: Any) -> None:
         start = time.perf_counter()
-        super().all_reduce(values)
+        super().all_reduce(values, *args, **kwargs)
         self.seconds[0] += time.perf_counter() - start
 
     def meet(self) -> None:

@@ -13,6 +13,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKern
 
 import tinygrad_lite as tg
 from models import mnist, moons
+from tests.real import needs_mnist
 from tinygrad_lite.interop import export_onnx
 from tinygrad_lite.interop.onnx import ExportError
 from tinygrad_lite.nn import functional as F
@@ -370,6 +371,7 @@ def test_indices(index, path):
 # Models.
 
 
+@needs_mnist
 def test_the_mnist_net_reads_every_test_digit_alike(path):
     data = tg.data.load_mnist(download=False)
     net = mnist.Net(rng=0)

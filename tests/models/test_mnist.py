@@ -16,6 +16,7 @@ import pytest
 import tinygrad_lite as tg
 from models import mnist
 from tests.models.small import small_digits
+from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
 from tinygrad_lite.data import Batches, DataUnavailable
 
@@ -90,9 +91,13 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(small, tmp_path, shuffle):
     assert np.array_equal(*weights)
 
 
+def test_resuming_where_there_is_nothing_begins_and_says_so(small, tmp_path, capsys):
+    begun = run(tmp_path / "begun", "--epochs", "2", "--resume")
+    assert "no run has saved anything in" in capsys.readouterr().out
+    assert without_times(begun) == without_times(run(tmp_path / "whole", "--epochs", "2"))
+
+
 def test_resuming_needs_a_checkpoint_of_the_same_run(small, tmp_path, capsys):
-    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume"]) == 2
-    assert "no such checkpoint. Run without --resume to start anew" in capsys.readouterr().err
     run(tmp_path, "--epochs", "1")
     capsys.readouterr()
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--resume", "--hidden", "7", "--lr", "0.1"]) == 2
@@ -143,23 +148,39 @@ def test_asking_for_mnist_where_there_is_none_is_an_error(tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
-        (["--out", ""], "the name of the folder is empty"),
-        (["--epochs", "0"], "expected a whole number of at least 1, found '0'"),
-        (["--batch-size", "ten"], "expected a whole number of at least 1, found 'ten'"),
-        (["--lr", "-1"], "expected a positive number, found '-1'"),
-        (["--lr", "nan"], "expected a positive number, found 'nan'"),
+        (["--epoch", "3"], "unrecognized arguments: --epoch 3: did you mean --epochs?"),
+        (["--batchsize=3"], "unrecognized arguments: --batchsize=3: did you mean --batch-size?"),
+        (["--verbose"], "unrecognized arguments: --verbose (--help"),
+        (["predct", "x.png"], "unrecognized arguments: predct x.png: did you mean predict?"),
+        (["--out", ""], "argument --out: expected the name of a folder, found ''"),
+        (["--out", "a\0b"], r"argument --out: expected the name of a folder, found 'a\x00b'"),
+        *((["--epochs", x], f"expected a whole number of at least 1, found {x!r}") for x in ("0", "-1", "1.5", "")),
+        *((["--batch-size", x], f"expected a whole number of at least 1, found {x!r}") for x in ("0", "ten", "1e2")),
+        *(
+            (["--hidden", x], f"a whole number from 1 to 1000000, found {x!r}")
+            for x in ("0", "1000001", "1" + 30 * "0")
+        ),
+        (["--checkpoint-every", "0"], "expected a whole number of at least 1, found '0'"),
+        *((["--lr", x], f"expected a positive number, found {x!r}") for x in ("-1", "0", "nan", "inf", "0,1")),
+        *((["--momentum", x], f"at least 0 and below 1, found {x!r}") for x in ("1", "-0.1", "nan", "x")),
+        (["--momentum", "0.9", "--optimizer", "adam"], "argument --momentum: adam has none, sgd has"),
         (["--seed", "-1"], "expected a whole number of at least 0, found '-1'"),
-        (["--dtype", "float16"], "invalid choice: 'float16'"),
+        (["--seed"], "argument --seed: expected one argument"),
+        (["--dtype", "float16"], "expected float32 or float64, found 'float16': did you mean float"),
+        (["--optimizer", "adm"], "argument --optimizer: expected sgd or adam, found 'adm': did you mean adam?"),
+        (["--optimizer", "SGD"], "did you mean sgd?"),
+        (["--device", "gpu"], "argument --device: expected cpu or cuda, found 'gpu': did you mean cpu?"),
+        (["--checkpoint-format", "pt"], "expected npz or safetensors, found 'pt' (--help"),
     ],
 )
-def test_a_wrong_option_is_one_line_and_status_2(tmp_path, capsys, options, complaint):
+def test_a_wrong_option_is_one_line_and_status_2_and_leaves_nothing(tmp_path, capsys, options, complaint):
     with pytest.raises(SystemExit) as stop:
-        mnist.main(["--out", str(tmp_path), *options])
-    message = capsys.readouterr().err
+        mnist.main(["--out", str(tmp_path / "new"), *options])
+    out, message = capsys.readouterr()
     assert stop.value.code == 2
     assert complaint in message
-    assert message.count("\n") == 1
+    assert (out, message.count("\n")) == ("", 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_mnist_is_one_line_and_status_2(tmp_path, capsys):
@@ -167,27 +188,75 @@ def test_a_folder_without_mnist_is_one_line_and_status_2(tmp_path, capsys):
     empty.mkdir()
     assert mnist.main(["--out", str(tmp_path / "out"), "--data", str(empty)]) == 2
     message = capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
     assert str(empty) in message
     assert "train-images-idx3-ubyte" in message
     assert message.count("\n") == 1
 
 
-def test_a_folder_that_is_not_there_says_what_data_takes(tmp_path, capsys):
-    assert mnist.main(["--out", str(tmp_path), "--data", "Mnist"]) == 2
-    message = capsys.readouterr().err
-    assert message == (
-        "python -m models.mnist: --data takes auto, mnist, synthetic or a folder, and there is no folder 'Mnist'\n"
+@pytest.mark.parametrize(
+    ("data", "near"),
+    [("Mnist", ": did you mean mnist?"), ("sythetic", ": did you mean synthetic?"), ("", ""), ("a\0", "")],
+)
+def test_a_folder_that_is_not_there_says_what_data_takes(tmp_path, capsys, data, near):
+    assert mnist.main(["--out", str(tmp_path), "--data", data]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "python -m models.mnist: --data takes auto, mnist, synthetic or a folder, and there is no folder "
+        f"{data!r}{near}\n",
     )
 
 
-def test_an_unwritable_output_folder_is_refused_before_training(tmp_path, capsys):
+@pytest.mark.parametrize("place", ["file", "file/runs"])
+def test_an_unwritable_output_folder_is_refused_before_training(tmp_path, capsys, place):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(SystemExit) as stop:
-        mnist.main(["--out", str(tmp_path / "file" / "runs"), "--data", "mnist"])
-    message = capsys.readouterr().err
-    assert stop.value.code == 2
-    assert "cannot write to the folder" in message
-    assert str(tmp_path / "file") in message
+    assert mnist.main(["--out", str(tmp_path / place), "--data", "mnist"]) == 2
+    out, message = capsys.readouterr()
+    assert f"cannot write to the folder '{tmp_path / place}'" in message
+    assert "give --out a folder that you may write to" in message
+    assert (out, message.count("\n")) == ("", 1)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_read_only_output_folder_is_refused_before_training(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 2
+    assert f"cannot write to the folder '{tmp_path}' (Permission denied)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("batch_size", ["599", "600", "60000", "1000000000000000000000"])
+def test_a_batch_may_be_as_large_as_one_likes(small, tmp_path, batch_size):
+    assert len(run(tmp_path, "--epochs", "1", "--batch-size", batch_size)["history"]) == 1
+
+
+def test_a_net_that_no_memory_holds_is_one_line_and_status_2(small, tmp_path, monkeypatch, capsys):
+    def full(*args, **kwargs):
+        raise MemoryError("Unable to allocate 5.84 GiB")
+
+    monkeypatch.setattr(mnist, "Net", full)
+    assert mnist.main(["--out", str(tmp_path / "out"), "--data", "mnist"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "python -m models.mnist: Unable to allocate 5.84 GiB: try a smaller --hidden or --batch-size\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [(), ("--epochs", "4", "--resume")])
+def test_a_loss_that_does_not_fall_says_once_to_try_a_lower_rate(small, tmp_path, capsys, more):
+    options = ("--lr", "1000", "--no-jit")
+    run(tmp_path, "--epochs", "3", *options)
+    if more:
+        capsys.readouterr()
+        run(tmp_path, *options, *more)
+    printed = capsys.readouterr().out
+    assert printed.count("the loss did not fall") == 1
+    assert "try a lower --lr" in printed
+
+
+def test_a_loss_that_falls_needs_no_advice(small, tmp_path, capsys):
+    run(tmp_path, "--epochs", "3")
+    assert "the loss" not in capsys.readouterr().out
 
 
 def remembered(monkeypatch):
@@ -233,7 +302,7 @@ def test_a_loss_that_breaks_in_the_last_step_is_no_success(small, tmp_path, caps
 
 
 def test_after_a_broken_epoch_all_results_are_of_the_one_before(small, tmp_path, monkeypatch):
-    run(tmp_path, "--epochs", "1", "--seed", "1")
+    run(tmp_path, "--epochs", "2", "--seed", "1")
     old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     whole = mnist.train
     epochs = iter(range(1, 3))
@@ -245,8 +314,8 @@ def test_after_a_broken_epoch_all_results_are_of_the_one_before(small, tmp_path,
 
     monkeypatch.setattr(mnist, "train", spoilt)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "2"]) == 2
-    assert {path.name for path in tmp_path.iterdir()} == FILES
-    assert not any((tmp_path / name).read_bytes() == content for name, content in old.items())
+    assert {path.name for path in tmp_path.iterdir()} == AFTER_ONE_EPOCH
+    assert not any((tmp_path / name).read_bytes() == old[name] for name in AFTER_ONE_EPOCH)
     assert json.loads((tmp_path / "metrics.json").read_text())["test_accuracy"] is not None
 
 
@@ -345,9 +414,6 @@ def test_ctrl_c_before_the_first_epoch_ends_writes_nothing(small, tmp_path, monk
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 130
     assert "Nothing was written" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
-
-
-needs_mnist = pytest.mark.skipif("TINYGRAD_LITE_DATA" not in os.environ, reason="TINYGRAD_LITE_DATA names no MNIST")
 
 
 @needs_mnist

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -11,9 +10,8 @@ import numpy as np
 import pytest
 
 from tests.parallel.launch import MPIEXEC, needs_mpi
+from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
-
-needs_mnist = pytest.mark.skipif("TINYGRAD_LITE_DATA" not in os.environ, reason="TINYGRAD_LITE_DATA names no MNIST")
 
 
 def run(ranks, folder, *options):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import subprocess
@@ -15,11 +14,10 @@ import pytest
 
 from models import mnist
 from models.results import Run
+from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
 
 KILLS = 25
-
-needs_mnist = pytest.mark.skipif("TINYGRAD_LITE_DATA" not in os.environ, reason="TINYGRAD_LITE_DATA names no MNIST")
 
 
 def without_times(metrics: dict) -> dict:
@@ -56,7 +54,7 @@ def test_a_run_that_is_killed_25_times_ends_as_an_undisturbed_one(tmp_path):
     kills = 0
     while kills < KILLS:
         before = stamp()
-        process = subprocess.Popen([*command, str(killed), *["--resume"] * (before is not None)])
+        process = subprocess.Popen([*command, str(killed), "--resume"])  # also where there is nothing yet
         # In one life of five before anything is saved, else while the run goes on from what it has saved.
         deadline = time.monotonic() + (60 if moments.random() < 0.8 else moments.uniform(0.1, 0.8))
         while time.monotonic() < deadline and stamp() == before:
@@ -169,9 +167,3 @@ def test_a_checkpoint_of_the_other_format_is_named(small, tmp_path, capsys):
     other = ["--out", str(tmp_path), "--data", "mnist", "--resume", "--checkpoint-format", "safetensors"]
     assert mnist.main(other) == 2
     assert "but checkpoint.npz beside it: give its --checkpoint-format" in capsys.readouterr().err
-
-
-def test_starting_anew_says_what_it_replaces(small, tmp_path, capsys):
-    run(tmp_path, "--lr", "0.1")
-    assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--epochs", "1"]) == 0
-    assert f"starting anew: this run replaces the one in {tmp_path}" in capsys.readouterr().out

@@ -31,7 +31,7 @@ class Twins(World):
         # No list, whose growth would make another program each time.
         self.queue = SimpleQueue()
 
-    def all_reduce(self, values):
+    def all_reduce(self, values, *args):
         self.queue.put(values.copy())
         values *= 2
 
@@ -201,7 +201,7 @@ def test_another_share_makes_another_program():
 
 def test_an_all_reduce_is_done_in_its_turn_whatever_becomes_of_its_result():
     class Counted(Twins):
-        def all_reduce(self, values):
+        def all_reduce(self, values, *args):
             super().all_reduce(values)
             values += self.queue.qsize()
 
@@ -256,3 +256,31 @@ def test_one_rank_needs_nothing(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "1")
     with parallel.world() as world:
         assert world.size == 1
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_timeout_is_a_positive_number(timeout):
+    with pytest.raises(ValueError, match="a positive number of seconds, or None to wait for ever"):
+        parallel.world(timeout=timeout).__enter__()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), float("inf")])
+def test_a_share_is_a_part_of_a_batch(share, compiled):
+    world = Twins()
+    step, _ = make_step(world)
+    world.share = share
+    with pytest.raises(ValueError, match=f"a share is this rank's part of a batch's rows, from 0 to 1, not {share}"):
+        (tg.jit(step) if compiled else step)(X, Y)
+
+
+def test_what_a_tensor_was_called_in_a_broadcast_is_forgotten_with_it():
+    before = {*parallel._names}
+    comm = SimpleNamespace(rank=0, size=2, bcast=lambda x: x)
+    world = World(comm)
+    world._meet = lambda purpose: None
+    net = nn.Linear(2, 3, rng=0)
+    world.broadcast(net)
+    assert sorted(parallel._names[id(p)] for p in net.parameters()) == ["bias", "weight"]
+    del net
+    assert parallel._names.keys() <= before
