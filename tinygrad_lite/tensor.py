@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
@@ -19,14 +18,12 @@ from .device import HOST_TYPES, device_of, is_array, mixing_error, moved
 from .dtypes import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
+from .locks import changing
 from .names import advice_for_tensors
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
 from .text import numpy_name
-
-# Several threads may add to one leaf's gradient.
-_adding_up = threading.RLock()
 
 
 class GradientWarning(UserWarning):
@@ -278,7 +275,7 @@ class Tensor(Node):
             handed_out.add(id(array))
             if not create_graph:
                 g = constant(g)
-            with _adding_up:
+            with changing:
                 leaf.grad = g if leaf.grad is None else leaf.grad + g
 
     @staticmethod
