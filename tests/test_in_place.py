@@ -245,6 +245,10 @@ def test_rows_are_exchanged_or_the_mistake_is_named():
             warnings.filterwarnings("ignore", "you are shuffling")  # NumPy's own
             with pytest.raises(tg.GraphError, match="permutation"):
                 shuffle(Tensor(np.arange(20.0).reshape(10, 2)))
+    row = t[0]
+    t[[0, 1]] = 9.0
+    with pytest.raises(tg.GraphError, match="written to since it was taken"):
+        t[2] = row
     t = Tensor(np.arange(6.0).reshape(3, 2))
     t[[0, 1]] = t[[1, 0]]
     assert t.tolist() == [[2, 3], [0, 1], [4, 5]]

@@ -163,17 +163,36 @@ def _advice(module: str, name: str) -> str:
     return "".join(f": did you mean {ours[near]}?" for near in difflib.get_close_matches(name.lower(), ours, n=1))
 
 
-def advice_for_tensors(name: str, tensor: type) -> str:
-    """Return the end of the message that a Tensor lacks an attribute; nothing for the names of protocols."""
-    if name.startswith("_"):
-        return ""
-    if name in INSTEAD_OF_METHODS:
-        return f": write {INSTEAD_OF_METHODS[name]}"
-    function: Any = getattr(np, name, None)
-    if answer_for(function) is not None:
-        return f": write np.{name}(x), since NumPy's functions take Tensors"
-    own = [public for public in dir(tensor) if not public.startswith("_")]
-    return "".join(f": did you mean {near}?" for near in difflib.get_close_matches(name, own, n=1))
+class Absent:
+    """A name that a class does not have; the error about it says what to write.
+
+    A method ``__getattr__`` would do the same, and slow down each look at an attribute that is there.
+
+    Parameters
+    ----------
+    advice : str
+        What to write instead.
+    """
+
+    def __init__(self, advice: str) -> None:
+        self.advice = advice
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        message = f"a {owner.__name__} has no {self.name!r}: write {self.advice}"
+        raise AttributeError(message, name=self.name, obj=owner if instance is None else instance)
+
+
+def answer_for_absent(tensor: type) -> None:
+    """Let Tensors say what to write for the names of other libraries, and for NumPy's functions that are no methods."""
+    functions = {name for name in dir(np) if callable(getattr(np, name)) and answer_for(getattr(np, name)) is not None}
+    advice = {name: f"np.{name}(x), since NumPy's functions take Tensors" for name in functions} | INSTEAD_OF_METHODS
+    for name in advice.keys() - vars(tensor).keys():
+        absent = Absent(advice[name])
+        absent.__set_name__(tensor, name)
+        setattr(tensor, name, absent)
 
 
 def _public(module: ModuleType) -> list[str]:

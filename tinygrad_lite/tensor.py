@@ -19,7 +19,7 @@ from .dtypes import as_array, in_one_dtype, is_owned, of_whole_numbers, operand,
 from .engine import Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .locks import changing
-from .names import advice_for_tensors
+from .names import Absent, answer_for_absent
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
@@ -266,17 +266,18 @@ class Tensor(Node):
             seed = cotangent(gradient, self, keep_history=create_graph)
         found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
         handed_out = {id(raw(seed))}
-        for leaf, g in found.items():
-            assert isinstance(leaf, Tensor)
-            # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
-            array = raw(g)
-            if array.base is not None or id(array) in handed_out:
-                g = g.copy()
-            handed_out.add(id(array))
-            if not create_graph:
-                g = constant(g)
-            with changing:
-                leaf.grad = g if leaf.grad is None else leaf.grad + g
+        with changing:
+            for leaf, g in found.items():
+                assert isinstance(leaf, Tensor)
+                # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
+                array = raw(g)
+                if array.base is not None or id(array) in handed_out:
+                    g = g.copy()
+                handed_out.add(id(array))
+                if not create_graph:
+                    g = constant(g)
+                before = leaf.grad
+                leaf.grad = g if before is None else before + g
 
     @staticmethod
     def __apply_rule__(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
@@ -667,8 +668,8 @@ class Tensor(Node):
         """Repeat along axes of length 1, and along new ones, up to a shape."""
         return apply(shapes.broadcast_to, (self,), (tuple(shape),))
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"a Tensor has no {name!r}{advice_for_tensors(name, Tensor)}", name=name, obj=self)
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not isinstance(vars(Tensor).get(name), Absent)]
 
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self == value))
@@ -693,7 +694,12 @@ class Tensor(Node):
                 "the value is a view of this Tensor whose elements were written to since it was taken, as in t[i], "
                 "t[j] = t[j], t[i]: write t[[i, j]] = t[[j, i]] to exchange, t[rng.permutation(len(t))] to shuffle"
             )
-        self._change(lambda: self.data.__setitem__(index, raw(value)), value, lambda: self.data[index])
+        self._change(lambda: self.data.__setitem__(index, raw(value)), value, lambda: self._part(index))
+
+    def _part(self, index: Any) -> Any:
+        """Return the view of the memory that an index names; None where it takes copies."""
+        part = self.data[index]
+        return part if is_array(part) and part.base is not None else None
 
     def _overwrote(self, view: Tensor) -> bool:
         """Return whether the last change was about elements that a view shows, and came after it was taken."""
@@ -748,6 +754,9 @@ class Tensor(Node):
         from .plot.drawing import notebook_png
 
         return notebook_png(self)
+
+
+answer_for_absent(Tensor)
 
 
 def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Tensor:
@@ -812,7 +821,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     if base is not None or rule is elementwise.identity:
         _share_memory(y, base, inputs)
     if requires_grad and is_recording():
-        if data.dtype.kind == "c":
+        # Complex numbers come from complex operands, whose type is another than the Tensors', or parameters.
+        if (mixed or params) and data.dtype.kind == "c":
             raise _complex(rule.name)
         y._requires_grad = True
         # A tuple: unlike a list of arrays it costs Python's garbage collector nothing.
