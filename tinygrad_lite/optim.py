@@ -90,15 +90,15 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient, in place; warn if none has one."""
-        if all(p.grad is None for p in self.params):
+        gradients = [(i, p, g) for i, p in enumerate(self.params) if (g := p.grad) is not None]
+        if not gradients:
             warnings.warn("no parameter has a gradient, so step() changes none: call loss.backward()", stacklevel=2)
-        for i, p in enumerate(self.params):
-            if p.grad is not None:
-                try:
-                    self._update(i, p, p.grad.data)
-                except TypeError:
-                    self._check_devices(i, p, p.grad)
-                    raise
+        for i, p, g in gradients:
+            try:
+                self._update(i, p, g.data)
+            except TypeError:
+                self._check_devices(i, p, g)
+                raise
 
     def _check_devices(self, i: int, p: Tensor, g: Tensor) -> None:
         remembered = {name: values[i] for name, values in self.state.items() if i in values and name != "steps"}

@@ -109,9 +109,10 @@ class Tensor(Node):
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        fits = value is None or (
-            isinstance(value, Tensor) and value.shape == self.shape and value.dtype == self._data.dtype
-        )
+        fits = value is None
+        if isinstance(value, Tensor):
+            g, data = value._data, self._data
+            fits = g.dtype is data.dtype and g.shape == data.shape
         self._grad = value if fits else cotangent(value, self, keep_history=True)
 
     @property
