@@ -609,19 +609,37 @@ def test_another_parameter_or_none_takes_the_place_of_one():
     assert layer.parameters() == [other]
 
 
-def test_an_update_without_history_written_by_hand_trains():
-    layer, x = nn.Linear(3, 1, rng=0), np.ones((2, 3), np.float32)
-    weight, losses = layer.weight, []
-    for _ in range(3):
+def assign(layer, step):
+    layer.weight = layer.weight - step
+
+
+def subtract(layer, step):
+    layer.weight -= step
+
+
+def write(layer, step):
+    layer.weight.data -= step.data
+
+
+@pytest.mark.parametrize("update", [assign, subtract, write])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_an_update_written_by_hand_trains(update, compiled):
+    layer, x = nn.Linear(3, 1, bias=False, rng=0), np.ones((2, 3), np.float32)
+    weight = layer.weight
+
+    @mode(compiled)
+    def step(x):
         loss = (layer(x) ** 2).sum()
         layer.weight.grad = None
         loss.backward()
-        losses.append(loss.item())
         with tg.no_grad():
-            layer.weight = layer.weight - 0.1 * layer.weight.grad
+            update(layer, 0.1 * layer.weight.grad)
+        return loss
+
+    losses = [step(x).item() for _ in range(3)]
     assert layer.weight is weight
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < losses[0]
+    assert weight.requires_grad
+    assert losses[0] > losses[1] > losses[2]
 
 
 def freeze_by_hand(net):
