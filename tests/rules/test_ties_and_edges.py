@@ -298,3 +298,9 @@ def test_an_axis_of_length_0_has_a_softmax(shape, axis, dtype, mode):
     np.testing.assert_array_equal(total.numpy(), np.full(np.sum(x, axis).shape, -np.inf))
     assert total.dtype == dtype
     assert (slope.shape, slope.dtype) == (shape, dtype)
+
+
+@pytest.mark.parametrize("rule", [neural.softmax, neural.log_softmax, neural.logsumexp], ids=lambda rule: rule.name)
+def test_an_axis_there_is_not_is_refused_of_something_empty_too(rule):
+    with pytest.raises(ValueError, match="axis 5 is out of bounds"):
+        rule(tg.Tensor(np.zeros((0, 3))), axis=5)
