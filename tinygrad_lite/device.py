@@ -18,6 +18,9 @@ from .errors import DeviceError
 # The module whose `ndarray` holds a device's arrays, by the name of the device. But for NumPy they are as CuPy is.
 MODULES = {"cpu": "numpy", "cuda": "cupy"}
 
+# The packages that CuPy brings, or brings in.
+BESIDE_CUPY = ("cupyx", "cupy_backends", "cuda")
+
 # NumPy's own arrays and scalars: the types of almost every result.
 HOST_TYPES = frozenset({np.ndarray, *np.sctypeDict.values()})
 
@@ -45,7 +48,8 @@ def random_modules() -> tuple[str, ...]:
 
 def is_of_a_device(module: str) -> bool:
     """Return whether a module, by its name, belongs to what computes on a device other than the CPU."""
-    return any(f"{module}.".startswith(f"{name}.") for name in MODULES.values() if name != "numpy")
+    libraries = [name for name in MODULES.values() if name != "numpy"]
+    return f"{module}.".startswith(tuple(f"{name}." for name in (*libraries, *BESIDE_CUPY)))
 
 
 def scatter_add(y: Any, index: Any, x: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.device import standin as module
 from tinygrad_lite import device
+from tinygrad_lite.device import is_of_a_device
 from tinygrad_lite.errors import DeviceError
 
 
@@ -159,3 +160,8 @@ def test_an_anomaly_is_found(there):
         pytest.raises(FloatingPointError, match=r"log gives -inf at index 1 of shape \(2,\), from 0\.0"),
     ):
         np.log(x)
+
+
+def test_the_modules_of_a_device_are_known_by_name():
+    assert all(map(is_of_a_device, ("cupy", "cupy.cuda.compiler", "cupy_backends.cuda", "cuda.pathfinder")))
+    assert not any(map(is_of_a_device, ("", "cupyish", "cudann", "numpy.lib", "tempfile", "__main__")))

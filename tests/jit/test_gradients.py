@@ -43,6 +43,15 @@ class World:
         for p in self.net.parameters():
             p.data = p.data - 0.1 * p.grad.data
 
+    @tg.no_grad()
+    def descend_on_tensors(self):
+        for p in self.net.parameters():
+            p -= 0.1 * p.grad
+
+    def scale_tensors(self):
+        for p in self.net.parameters():
+            p.grad *= 0.5
+
     def halve(self):
         for p in self.net.parameters():
             p.data *= 0.5
@@ -62,6 +71,8 @@ ORDERS = {
     "one of two optimizers": (lambda w, x: (w.backward(x), w.first.step()), None),
     "two optimizers in turn": (lambda w, x: (w.backward(x), w.first.step(), w.backward(x), w.second.step()), None),
     "by hand, by NumPy": (lambda w, x: (w.backward(x), w.descend()), True),
+    "by hand, on Tensors": (lambda w, x: (w.backward(x), w.scale_tensors(), w.descend_on_tensors()), True),
+    "scaled after it, on Tensors": (lambda w, x: (w.backward(x), w.descend_on_tensors(), w.scale_tensors()), False),
     "by hand, to another array": (lambda w, x: (w.backward(x), w.replace()), True),
     "written by hand": (lambda w, x: (w.by_hand(x), w.all.step()), True),
     "written by hand after the update": (lambda w, x: (w.backward(x), w.all.step(), w.by_hand(x)), False),
