@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from models.folder import reserved
 from tests.parallel.launch import MPIEXEC, needs_mpi
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
@@ -62,3 +63,20 @@ def test_a_diverged_run_ends_on_all_ranks_alike(tmp_path):
     assert done.stderr.count("Try a lower --lr") == 1
     assert "first parameter that is not finite is hidden.weight" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@needs_mpi
+def test_ranks_are_refused_a_folder_in_which_another_run_is_at_work(tmp_path):
+    with reserved(tmp_path):
+        done = run(2, tmp_path, "--data", "synthetic")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count(f"rank 0 of 2: {tmp_path} belongs to a run that is still going on, process") == 1
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_mpi
+def test_a_wrong_option_is_said_once(tmp_path):
+    done = run(2, tmp_path, "--epoch", "3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("did you mean --epochs?") == 1

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import tinygrad_lite as tg
 from tinygrad_lite import plot
 from tinygrad_lite.plot import mosaics
+from tinygrad_lite.plot.output import png
 
 
 def history(epochs: int) -> list[dict[str, float]]:
@@ -442,3 +444,59 @@ def test_the_style_ends_with_the_drawing() -> None:
     before = {key: matplotlib.rcParams[key] for key in plot.STYLE}
     plot.curves(history(2))
     assert {key: matplotlib.rcParams[key] for key in plot.STYLE} == before
+
+
+ROWS = np.random.default_rng(0).random((6, 784), np.float32)
+LABELS = np.arange(6) % 2
+POINTS = ROWS[:, :2]
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_pictures_take_tensors_as_they_take_arrays(requires_grad):
+    def tensor(x):
+        return tg.Tensor(x, requires_grad=requires_grad and x.dtype.kind == "f")
+
+    def figures(of):
+        yield plot.digits(of(ROWS), titles=of(LABELS))
+        yield plot.mistakes(of(ROWS), of(LABELS), of(1 - LABELS))
+        yield plot.confusion(of(LABELS), of(LABELS), 2)
+        yield plot.weights(of(ROWS.T.copy()))
+        yield plot.boundary(lambda x: of(x)[:, 0], of(POINTS), of(LABELS))
+
+    for given, expected in zip(figures(tensor), figures(np.asarray), strict=True):
+        assert png(given) == png(expected)
+
+
+@pytest.mark.parametrize(
+    ("draw_it", "remedy"),
+    [
+        (
+            lambda: plot.digits(ROWS[0]),
+            "but must have (n, 784) or (n, 28, 28), with n at least 1: write .reshape(-1, 28",
+        ),
+        (lambda: plot.digits(ROWS.reshape(6, 1, 28, 28)), ": write .reshape(-1, 28, 28)"),
+        (lambda: plot.digits("digit.png"), "the images are an array or a Tensor of numbers, not str"),
+        (lambda: plot.digits(ROWS, columns=2.5), "columns is 2.5, but must be a whole number of at least 1"),
+        (lambda: plot.mistakes(ROWS, LABELS[:, None], LABELS), "mistakes: the labels have shape (6, 1)"),
+        (lambda: plot.mistakes(ROWS, LABELS, LABELS[:, None]), "must have (n,) with n at least 1: write .ravel()"),
+        (lambda: plot.mistakes(ROWS, LABELS, ROWS), "write .argmax(axis=1) for the class of each row"),
+        (lambda: plot.mistakes(ROWS, LABELS, LABELS[:3]), "6 images, 6 labels, 3 predictions"),
+        (lambda: plot.confusion(LABELS[:, None], LABELS), "write .ravel()"),
+        (lambda: plot.confusion(LABELS, ROWS), "write .argmax(axis=1) for the class of each row"),
+        (lambda: plot.confusion(["a"], ["b"]), "the labels are an array or a Tensor of numbers, not list"),
+        (lambda: plot.boundary(lambda x: x, POINTS, LABELS), "let it return [:, 1]"),
+        (lambda: plot.boundary(lambda x: x[:, :1], POINTS, LABELS), "let it return [:, 0]"),
+        (lambda: plot.boundary(POINTS, lambda x: x, LABELS), "the points are an array or a Tensor of numbers"),
+        (lambda: plot.weights(ROWS), "a column for each unit: write .T"),
+        (lambda: plot.curves({"history": []}), 'metrics["history"] of a run'),
+        (lambda: plot.curves([0.3, 0.2]), "a list with a dictionary for each epoch"),
+        (lambda: plot.save("x.png", plot.digits(ROWS)), "str is no figure: save(figure, path)"),
+        (lambda: plot.save(plot.digits(ROWS), "x.jpg"), "x.jpg: save writes PNG files: name it x.png"),
+    ],
+)
+def test_what_does_not_fit_is_answered_with_what_to_write(tmp_path, monkeypatch, draw_it, remedy):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        draw_it()
+    assert remedy in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

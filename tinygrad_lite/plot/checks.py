@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sized
+from numbers import Integral
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from ..device import moved
+from ..dtypes import raw
 from ..errors import ShapeError
 
 
-def check_classes(caller: str, name: str, values: ArrayLike, classes: int) -> NDArray[np.intp]:
-    """Return class numbers of shape (n,), or refuse what are none."""
-    array = np.asarray(values)
+def numbers(caller: str, name: str, values: Any) -> NDArray[Any]:
+    """Return an array, or that of a Tensor, whose gradient no picture takes; or refuse what holds no numbers."""
+    array = np.asarray(moved(raw(values), "cpu"))
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{caller}: the {name} are an array or a Tensor of numbers, not {type(values).__name__}")
+    return array
+
+
+def check_labels(caller: str, name: str, values: Any) -> NDArray[Any]:
+    """Return one number for each sample, of shape (n,), or refuse what are none."""
+    array = numbers(caller, name, values)
     if array.ndim != 1 or not len(array):
-        raise ShapeError(f"{caller}: the {name} have shape {array.shape}, but must have (n,) with n at least 1")
+        remedy = ""
+        if array.ndim == 2:
+            remedy = ": write .ravel()" if array.shape[1] == 1 else ": write .argmax(axis=1) for the class of each row"
+        raise ShapeError(f"{caller}: the {name} have shape {array.shape}, but must have (n,) with n at least 1{remedy}")
+    return array
+
+
+def check_classes(caller: str, name: str, values: Any, classes: int) -> NDArray[np.intp]:
+    """Return class numbers of shape (n,), or refuse what are none."""
+    array = check_labels(caller, name, values)
     strange = array[(array < 0) | (array >= classes) | (array != np.floor(array))]
     if len(strange):
         raise ValueError(
@@ -32,6 +53,6 @@ def check_counts(caller: str, **arrays: Sized) -> None:
 
 
 def check_positive(caller: str, name: str, value: int) -> None:
-    """Refuse a number below 1."""
-    if value < 1:
-        raise ValueError(f"{caller}: {name} is {value}, but must be at least 1")
+    """Refuse what is no whole number of at least 1."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{caller}: {name} is {value!r}, but must be a whole number of at least 1")

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.splits import SIDE
+from ..device import moved
+from ..dtypes import raw
 from ..errors import ShapeError
-from .checks import check_counts, check_positive
+from .checks import check_counts, check_labels, check_positive, numbers
 from .style import BAR_INCHES, INK, PAPER, add_axes, colour_bar, in_style, join_lines, new_figure
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ SATURATION = 0.995  # the share of weights within the colour scale: a few large 
 
 @in_style
 def digits(
-    images: ArrayLike, titles: Sequence[str] | None = None, columns: int = 10, title: str | None = None
+    images: ArrayLike, titles: Sequence[Any] | None = None, columns: int = 10, title: str | None = None
 ) -> Figure:
     """Draw images in a grid, dark ink on light paper.
 
@@ -38,7 +40,7 @@ def digits(
     images
         Of shape (n, 784) or (n, 28, 28), with 0 for the background; the largest value is drawn black.
     titles
-        A caption for each image.
+        A caption for each image, such as its label.
     columns
         Images in a row of the grid.
     title
@@ -50,6 +52,8 @@ def digits(
         If there are no images, they have another shape, the captions are not as many, or `columns` is not
         positive.
     """
+    if titles is not None:
+        titles = [str(x) for x in moved(raw(titles), "cpu")]
     return _digits("digits", images, titles, columns, title)
 
 
@@ -77,7 +81,7 @@ def mistakes(
     """
     check_positive("mistakes", "most", most)
     tiles = _tiles("mistakes", images)
-    truth, read = np.asarray(labels), np.asarray(predictions)
+    truth, read = check_labels("mistakes", "labels", labels), check_labels("mistakes", "predictions", predictions)
     check_counts("mistakes", images=tiles, labels=truth, predictions=read)
     wrong = np.flatnonzero(truth != read)
     if not len(wrong):
@@ -109,11 +113,12 @@ def weights(weight: ArrayLike, title: str | None = None) -> Figure:
     ValueError
         If the shape is another.
     """
-    values = np.asarray(weight)
+    values = numbers("weights", "weights", weight)
     if values.ndim != 2 or len(values) != SIDE * SIDE or not values.size:
         raise ShapeError(
             f"weights: the weight has shape {values.shape}, but must have (784, units): "
             f"a row for each pixel of a 28×28 image, a column for each unit"
+            + (": write .T" if values.ndim == 2 and values.shape[1] == SIDE * SIDE else "")
         )
     from matplotlib import colormaps
 
@@ -180,9 +185,10 @@ def _mosaic(
 
 def _tiles(caller: str, images: ArrayLike) -> NDArray[Any]:
     """Return images as (n, 28, 28)."""
-    array = np.asarray(images)
+    array = numbers(caller, "images", images)
     if array.shape[1:] not in ((SIDE * SIDE,), (SIDE, SIDE)) or not len(array):
         raise ShapeError(
             f"{caller}: the images have shape {array.shape}, but must have (n, 784) or (n, 28, 28), with n at least 1"
+            + (": write .reshape(-1, 28, 28)" if array.size and array.size % SIDE**2 == 0 else "")
         )
     return array.reshape(-1, SIDE, SIDE)

@@ -40,11 +40,22 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     figure
         Any matplotlib figure.
     path
-        The file, replaced if it exists; its folder must exist.
+        The file, ``….png``, replaced if it exists; its folder must exist.
 
     Raises
     ------
+    TypeError
+        If the first argument is no figure.
+    ValueError
+        If the name is that of another kind of file.
     OSError
         If the file cannot be written. What stood there before is left alone.
     """
-    write_atomically(Path(path), png(figure))
+    if not hasattr(figure, "savefig"):
+        raise TypeError(f"save takes a figure and a path, and {type(figure).__name__} is no figure: save(figure, path)")
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(
+            f"{path}: save writes PNG files: name it {path.with_suffix('.png')}, or use figure.savefig(path)"
+        )
+    write_atomically(path, png(figure))

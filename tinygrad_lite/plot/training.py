@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ShapeError
-from .checks import check_classes, check_counts, check_positive
+from .checks import check_classes, check_counts, check_positive, numbers
 from .style import (
     BAR_INCHES,
     BLUE,
@@ -47,6 +47,11 @@ def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> 
     ValueError
         If the history is empty or an epoch lacks a key.
     """
+    if isinstance(history, Mapping) or not all(isinstance(epoch, Mapping) for epoch in history):
+        raise TypeError(
+            'curves: the history is a list with a dictionary for each epoch, such as metrics["history"] of a run\'s '
+            "metrics.json"
+        )
     if not history:
         raise ValueError("curves: the history is empty, so there is no epoch to draw; train for one at least")
     from matplotlib.ticker import MaxNLocator
@@ -137,7 +142,7 @@ def boundary(
     ValueError
         If a shape is another, the counts differ, or there is a class besides 0 and 1.
     """
-    places = np.asarray(points)
+    places = numbers("boundary", "points", points)
     if places.ndim != 2 or places.shape[1] != 2 or not len(places):
         raise ShapeError(f"boundary: the points have shape {places.shape}, but must have (n, 2): x₁ and x₂ of each")
     truth = check_classes("boundary", "labels", labels, 2)
@@ -146,11 +151,12 @@ def boundary(
     margin = 0.1 * np.maximum(high - low, 1e-3)
     x, y = np.linspace(low - margin, high + margin, GRID).T
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.result_type(places, np.float32))
-    scores = np.asarray(predict(grid))
+    scores = numbers("boundary", "scores", predict(grid))
     if scores.shape != (len(grid),):
+        remedy = {(len(grid), 1): ": let it return [:, 0]", (len(grid), 2): ": let it return [:, 1]"}
         raise ShapeError(
             f"boundary: predict returned the shape {scores.shape} for {len(grid)} points, but must return "
-            f"({len(grid)},): one probability of class 1 for each"
+            f"({len(grid)},): one probability of class 1 for each{remedy.get(scores.shape, '')}"
         )
     scores = scores.reshape(GRID, GRID)
     reach = max(0.5, np.abs(scores - 0.5).max())  # 0.5 for probabilities, so that they span 0 to 1
