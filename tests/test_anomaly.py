@@ -9,6 +9,8 @@ import tinygrad_lite as tg
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
 
+TINY = 1e-39  # in float32 its logarithm is finite, its reciprocal is not
+
 
 def raised(function, *args):
     with tg.detect_anomaly(), pytest.raises(FloatingPointError) as caught:
@@ -53,20 +55,20 @@ def test_constants_and_results_without_history_are_looked_at_too():
 
 def test_backward_names_the_rule_the_input_and_the_line_of_the_forward_operation():
     def loss(x):
-        root = np.sqrt(x)  # made here
-        return root.sum()
+        y = np.log(x)  # made here
+        return y.sum()
 
-    x = tg.Tensor([4.0, 0.0], requires_grad=True)
+    x = tg.Tensor([4.0, TINY], requires_grad=True)
     message = raised(lambda: loss(x).backward())
-    assert message.startswith("backward, in the derivative of sqrt by input 0, computed in test_anomaly.py, line ")
-    assert "'root = np.sqrt(x)  # made here': there is inf at index 1 of shape (2,)" in message
+    assert message.startswith("backward, in the derivative of log by input 0, computed in test_anomaly.py, line ")
+    assert "'y = np.log(x)  # made here': there is inf at index 1 of shape (2,)" in message
     assert x.grad is None
 
 
 def test_backward_through_a_graph_that_was_made_outside_has_no_line_but_is_looked_at():
-    x = tg.Tensor([0.0], requires_grad=True)
-    y = np.sqrt(x)
-    assert raised(y.backward).startswith("backward, in the derivative of sqrt by input 0: there is inf at index 0")
+    x = tg.Tensor([TINY], requires_grad=True)
+    y = np.log(x)
+    assert raised(y.backward).startswith("backward, in the derivative of log by input 0: there is inf at index 0")
 
 
 def test_a_sum_of_finite_cotangents_that_overflows_is_seen():
@@ -76,7 +78,7 @@ def test_a_sum_of_finite_cotangents_that_overflows_is_seen():
 
 
 def test_higher_derivatives_are_looked_at():
-    message = raised(lambda: tg.grad(lambda x: tg.grad(lambda x: x**1.5)(x))(0.0))
+    message = raised(lambda: tg.grad(lambda x: tg.grad(lambda x: x**-1.5)(x))(1e-15))
     assert message.startswith("backward, in the derivative of power by input 0")
 
 
@@ -126,23 +128,23 @@ def test_a_jitted_function_runs_as_it_is_written_so_that_the_line_is_known():
 
 def test_a_block_inside_a_jitted_function_becomes_part_of_the_program():
     w = tg.Tensor([1.0], requires_grad=True)
-    optimizer = tg.optim.SGD([w], lr=1.0)
+    optimizer = tg.optim.SGD([w], lr=0.5)
 
     @tg.jit
     def step(x):
         with tg.detect_anomaly():
-            loss = (x * np.sqrt(w)).sum()  # compiled
+            loss = (x * np.log(w + TINY)).sum()  # compiled
             optimizer.zero_grad()
             loss.backward()
         optimizer.step()
         return loss
 
-    assert step(np.array([2.0], np.float32)).item() == 2  # and now w is 0
-    with pytest.raises(FloatingPointError, match=r"derivative of sqrt .* line \d+, .*# compiled"):
+    assert step(np.array([2.0], np.float32)).item() == 0  # and now w is 0
+    with pytest.raises(FloatingPointError, match=r"derivative of log .* line \d+, .*# compiled"):
         step(np.array([2.0], np.float32))
     assert w.numpy() == 0
     w.data = np.array([1.0], np.float32)
-    assert step(np.array([2.0], np.float32)).item() == 2
+    assert step(np.array([2.0], np.float32)).item() == 0
 
 
 def test_a_training_step_of_a_model_names_the_layers_own_line():

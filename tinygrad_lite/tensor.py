@@ -498,7 +498,7 @@ class Tensor(Node):
         return apply(elementwise.log, (self,))
 
     def sqrt(self) -> Tensor:
-        """Return the square root."""
+        """Return the square root; its derivative at 0, where it has no finite one, is taken to be 0."""
         return apply(elementwise.sqrt, (self,))
 
     def square(self) -> Tensor:
@@ -530,7 +530,7 @@ class Tensor(Node):
         return apply(elementwise.minimum, (self, other))
 
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limit the values to an interval; outside it the derivative is 0."""
+        """Limit the values to an interval; outside it the derivative is 0. A bound may require a gradient, too."""
         return composed.clip(self, min, max)
 
     def astype(self, dtype: DTypeLike, copy: bool = True) -> Tensor:
@@ -565,7 +565,7 @@ class Tensor(Node):
         return apply(neural.log_softmax, (self,), (axis,))
 
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return log Σ exp(x), without overflow."""
+        """Return log Σ exp(x), without overflow; equal elements share the derivative, infinite ones too."""
         return apply(neural.logsumexp, (self,), (axis, keepdims))
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -593,7 +593,7 @@ class Tensor(Node):
         return composed.var(self, axis, ddof=ddof, keepdims=keepdims)
 
     def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """Return the standard deviation over axes."""
+        """Return the standard deviation over axes; where it is 0, its derivative is taken to be 0."""
         return composed.std(self, axis, ddof=ddof, keepdims=keepdims)
 
     def norm(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
