@@ -730,5 +730,5 @@ def test_a_plain_array_under_jit_is_told_so_too_and_other_mistakes_are_left_as_t
     with pytest.raises(AttributeError, match=r"net\(tg\.Tensor\(x\)\)"):
         tg.jit(Asks(lambda x: x.relu()))(np.ones(2))
     for x in (np.ones(2), Tensor([1.0])):
-        with pytest.raises(AttributeError, match=r"^('numpy.ndarray' object has no attribute|a Tensor has no) 'rellu'"):
+        with pytest.raises(AttributeError, match=r"^'(numpy.ndarray|Tensor)' object has no attribute 'rellu'"):
             Asks(lambda x: x.rellu())(x)

@@ -48,6 +48,7 @@ def chain(length: int) -> tuple[tg.Tensor, None]:
 
 
 def joined(count: int) -> tg.Tensor:
+    """Return what so many values, joined in groups of 64, and these groups, are joined to."""
     return np.concatenate([variable(1, name=None) for _ in range(count)])
 
 
@@ -234,7 +235,8 @@ class TestPicture:
         assert "$v$ = [inf]" in texts(plot.graph(loss))
 
     def test_an_infinite_derivative_is_drawn(self) -> None:
-        assert "∂L/∂x = [inf]" in texts(plot.graph(np.sqrt(variable(0)).sum()))
+        with np.errstate(divide="ignore"):
+            assert "∂L/∂x = [inf]" in texts(plot.graph(np.log(variable(0)).sum()))
 
     def test_too_large_a_graph_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"^graph: there are more than 120 operations, .* room for: .*to_dot"):
@@ -243,8 +245,8 @@ class TestPicture:
 
     def test_too_many_values_are_refused(self) -> None:
         with pytest.raises(ValueError, match=r"^graph: there are more than 200 values, .* room for: .*to_dot"):
-            plot.graph(joined(200))
-        plot.graph(joined(199))
+            plot.graph(joined(196))
+        plot.graph(joined(195))
 
     def test_a_model_is_no_tensor(self) -> None:
         for draw in (plot.graph, plot.to_mermaid, plot.to_dot):
@@ -291,7 +293,7 @@ class TestTexts:
 
     def test_there_is_no_limit(self) -> None:
         assert plot.to_dot(chain(200)[0]).count("->") == 200
-        assert plot.to_dot(joined(300)).count("->") == 300
+        assert plot.to_dot(joined(300)).count("->") == 305
 
     def test_leaves_are_not_searched_for_each_value(self) -> None:
         class Unsearched(tuple):
