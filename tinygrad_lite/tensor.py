@@ -538,7 +538,7 @@ class Tensor(Node):
         dtype = np.dtype(dtype)
         if dtype == self.dtype and not copy:
             return self
-        if dtype.kind != "f":
+        if dtype.kind != "f" or self.dtype.kind != "f":
             return constant(self._data.astype(dtype))
         return apply(elementwise.cast, (self,), (dtype,))
 
@@ -831,8 +831,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     else:
         y._requires_grad = False
         y.operation = None
-        if dtype is not None and dtype.kind in "iub":
-            y._data = of_whole_numbers(data, arrays)
+        if mixed or (dtype is not None and dtype.kind in "iub"):
+            y._data = of_whole_numbers(data, inputs)
     # The count first: to ask for the context's own takes ten times as long.
     if detectors.open and is_detecting():
         line = check_result(data, rule, arrays, [getattr(x, "name", None) for x in inputs])
