@@ -254,6 +254,55 @@ def test_rows_are_exchanged_or_the_mistake_is_named():
     assert t.tolist() == [[2, 3], [0, 1], [4, 5]]
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_functions_of_functions_notice_what_became_another_value(order):
+    def f(x):
+        v = x * 3.0
+        y = v * v
+        v *= y
+        return y
+
+    for _ in range(order):
+        f = tg.grad(f)
+    for call in (f, tg.jit(f)):
+        with pytest.raises(tg.GraphError, match="after multiply used it"):
+            call(2.0)
+
+
+@pytest.mark.parametrize(("other", "error"), [(0.5, TypeError), (np.array([2]), ValueError)])
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit])
+def test_a_number_does_not_become_what_it_cannot_hold(mode, other, error):
+    def f(t):
+        total = t.sum()
+        total += other
+        return total
+
+    with pytest.raises(error):
+        mode(f)(Tensor([1, 2]))
+
+
+@operators
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    "index", [0, slice(1, None), (slice(None), 1), Ellipsis, [0, 2], np.array([True, False, True])], ids=str
+)
+def test_a_part_is_changed_in_place_as_in_numpy(name, index, compiled):
+    w, expected = Tensor(np.arange(1.0, 7.0).reshape(3, 2), requires_grad=True), np.arange(1.0, 7.0).reshape(3, 2)
+
+    def change(array, by):
+        array[index] = getattr(operator, name)(array[index], by)
+
+    @tg.no_grad()
+    def step(by):
+        change(w, by)
+
+    call = tg.jit(step) if compiled else step
+    for by in (2.0, 3.0):
+        call(by)
+        change(expected, by)
+        np.testing.assert_allclose(w.numpy(), expected)
+
+
 def test_a_view_may_be_written_where_nothing_it_shows_has_changed():
     t = Tensor(np.arange(6.0).reshape(3, 2))
     row, column = t[2], t[:, 1]

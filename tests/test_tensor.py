@@ -800,6 +800,29 @@ def test_division_of_whole_numbers_has_the_default_dtype(value):
     assert (Tensor(value) / 2).dtype == np.float32
     assert (Tensor(value) * 0.5).dtype == np.float32
     assert Tensor(value).mean().dtype == np.float32
+    for number in (0.5, np.float64(0.5), np.float32(0.5)):
+        for f in (lambda t, s: t * s, lambda t, s: s * t, lambda t, s: np.sin(s) * t):
+            assert f(Tensor(value), number).dtype == tg.jit(f)(Tensor(value), number).dtype == np.float32
+    assert (Tensor(value) * Tensor(0.5, dtype="float64")).dtype == np.float64
+
+
+@pytest.mark.parametrize("data", [[1.0, 2.0], [1, 2], [True, False]])
+def test_plus_gives_an_array_of_its_own(data):
+    x = Tensor(data)
+    y = +x
+    y[0] = 0
+    assert x.tolist() == data
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_whole_numbers_are_converted_to_the_type_asked_for(dtype, compiled):
+    def convert(t):
+        return t.astype(dtype)
+
+    y = (tg.jit(convert) if compiled else convert)(Tensor([1, 2]))
+    assert y.dtype == dtype
+    assert y.tolist() == [1, 2]
 
 
 def test_importing_the_library_leaves_numpy_as_it_was():

@@ -144,8 +144,14 @@ def _dtypes_in(data: Any) -> list[np.dtype[Any]]:
     return [data.dtype] if hasattr(data, "dtype") else []
 
 
-def of_whole_numbers(data: Any, arrays: list[Any]) -> Any:
-    """Return a floating result in the default type if all operands were whole numbers or Python's own."""
-    if data.dtype.kind != "f" or any(getattr(a, "dtype", np.dtype(bool)).kind == "f" for a in arrays):
+def of_whole_numbers(data: Any, inputs: tuple[Any, ...]) -> Any:
+    """Return a floating result in the default type if all operands were whole numbers, or single ones of no Tensor."""
+    if data.dtype.kind != "f" or any(map(_is_floating, inputs)):
         return data
     return data.astype(_default_dtype)
+
+
+def _is_floating(x: Any) -> bool:
+    """Return whether a type follows from an operand: not from a scalar, which in a recording has the value of one."""
+    is_scalar = isinstance(getattr(x, "value", x), np.generic)
+    return not is_scalar and getattr(raw(x), "dtype", np.dtype(bool)).kind == "f"

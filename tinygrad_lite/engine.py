@@ -376,9 +376,13 @@ def _between(outputs: Sequence[Node], sources: Set[Node]) -> set[Node]:
     found = _ancestors(outputs, _oldest(sources))
     on_path = found & sources
     for node in sorted(found - sources, key=_time):
-        if node.operation is not None and any(
-            isinstance(x, Node) and x in on_path for x in node.operation.inputs or ()
-        ):
+        operation = node.operation
+        if operation is None:
+            continue
+        inputs = operation.inputs or ()
+        if clock.last_change > operation.time:
+            _refuse_younger(inputs, operation)
+        if any(isinstance(x, Node) and x in on_path for x in inputs):
             on_path.add(node)
     return on_path
 

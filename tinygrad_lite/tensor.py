@@ -442,22 +442,29 @@ class Tensor(Node):
             is_recorded = isinstance(self._data, np.ndarray) and hasattr(type(value), "__traced__")
             is_alone = self.memory is None or not self.memory.is_shared
             written = getattr(operator, name if is_recorded and is_alone else f"i{name}")
-            dtype = self.dtype
-            self._change(lambda: setattr(self, "_data", written(self.data, value).astype(dtype, copy=False)), other)
+            self._change(lambda: setattr(self, "_data", self._held(written(self.data, value))), other)
+            if self.memory is not None:
+                self._taken = self.memory.changed  # t[i] += … writes the view back, which has seen its own change
             return self
         before = constant(self._data)
         before._requires_grad, before.operation, before.name = self._requires_grad, self.operation, self.name
-        y = getattr(operator, name)(before, before if other is self else other)
-        if y.shape != self.shape:
-            raise ShapeError(
-                f"a Tensor of shape {self.shape} cannot become a result of shape {y.shape}: write x = x + … for x += …"
-            )
-        if not np.can_cast(y.dtype, self.dtype, "same_kind"):
-            raise TypeError(f"a Tensor of {self.dtype} cannot become a result of {y.dtype}: write Tensor(0.0), not 0")
-        y = y.astype(self.dtype, copy=False)
+        y = self._held(getattr(operator, name)(before, before if other is self else other))
         self._data, self._requires_grad, self.operation, self.memory = y._data, True, y.operation, y.memory
         clock.last_change = y.operation.time
         return self
+
+    def _held(self, result: Any) -> Any:
+        """Return a result, a Tensor or array, in the type of this Tensor, which becomes it."""
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"a Tensor of shape {self.shape} cannot become a result of shape {result.shape}: write x = x + … for "
+                "x += …"
+            )
+        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise TypeError(
+                f"a Tensor of {self.dtype} cannot become a result of {result.dtype}: write Tensor(0.0), not 0"
+            )
+        return result.astype(self.dtype, copy=False)
 
     def _change(self, write: Callable[[], Any], value: Any, part: Callable[[], Any] = lambda: None) -> None:
         """Write into the memory, and note the change, for all graphs and views that hold it."""
@@ -538,7 +545,7 @@ class Tensor(Node):
         dtype = np.dtype(dtype)
         if dtype == self.dtype and not copy:
             return self
-        if dtype.kind != "f":
+        if dtype.kind != "f" or self.dtype.kind != "f":
             return constant(self._data.astype(dtype))
         return apply(elementwise.cast, (self,), (dtype,))
 
@@ -831,8 +838,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     else:
         y._requires_grad = False
         y.operation = None
-        if dtype is not None and dtype.kind in "iub":
-            y._data = of_whole_numbers(data, arrays)
+        if mixed or (dtype is not None and dtype.kind in "iub"):
+            y._data = of_whole_numbers(data, inputs)
     # The count first: to ask for the context's own takes ten times as long.
     if detectors.open and is_detecting():
         line = check_result(data, rule, arrays, [getattr(x, "name", None) for x in inputs])

@@ -559,3 +559,13 @@ def test_steps_of_the_mnist_net_allocate_no_array(make_net, make_optimizer):
     smallest = 90 * 4
     assert min(left for _, left in peaks) < smallest * 4
     assert min(peak for peak, _ in peaks) < 4_000
+
+
+@pytest.mark.parametrize("condition", [np.array([1.5, 0.0, np.nan]), np.array([2, 0, 1]), 0.5, [1, 0, 1]])
+def test_a_condition_that_is_not_boolean_chooses_as_in_numpy(condition):
+    def f(x):
+        return np.exp(np.where(condition, x, -x)), np.flip(np.where(x, x, 1.0))
+
+    x = np.array([1.0, 0.0, 3.0])
+    for a, b in zip(f(x), tg.jit(f)(x), strict=True):
+        np.testing.assert_array_equal(b, a)

@@ -560,3 +560,13 @@ def test_passes_end_and_change_nothing_the_second_time():
     assert source_of(simplify(program)) == source_of(program)
     for simplification in (drop_unused, compute_constants, drop_moves, merge_equal, merge_sums, fold_factors):
         assert source_of(simplification(program)) == source_of(program)
+
+
+@pytest.mark.parametrize("exponent", [2, 2.0, 3, 0.5, -1.0])
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
+@pytest.mark.parametrize("kind", [np.array, tg.Tensor])
+def test_a_power_has_the_type_that_numpy_gives_it(exponent, dtype, kind):
+    x = kind(np.array([2, 3], dtype))
+    eager, compiled = x**exponent, tg.jit(lambda x: x**exponent)(x)
+    assert compiled.dtype == eager.dtype
+    np.testing.assert_allclose(compiled, eager, rtol=1e-6)

@@ -691,6 +691,12 @@ def _operand(x: Any) -> Any:
     return tuple(map(_operand, x)) if isinstance(x, tuple) else x
 
 
+def _truth(condition: Any) -> Any:
+    """Return a condition as booleans: a buffer is written into where these hold, and takes nothing else."""
+    is_boolean = isinstance(condition, bool) or getattr(condition, "dtype", None) == np.bool_
+    return condition if is_boolean else np.not_equal(condition, 0)
+
+
 def _static_index(index: Any, for_reading: bool = True) -> Any:
     """Return an index with its lists as arrays and its numbers known; masks are refused where shapes would vary."""
     if isinstance(index, tuple):
@@ -768,7 +774,7 @@ def _filled(value: Any) -> Callable[..., Any]:
 
 _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     **{function: _of_function(function) for function in FUNCTIONS},
-    np.where: lambda recorder, condition, a, b: recorder.record(operations.where, condition, a, b),
+    np.where: lambda recorder, condition, a, b: recorder.record(operations.where, _truth(condition), a, b),
     np.concatenate: lambda recorder, xs, axis=0: recorder.record(operations.concatenate, *xs, axis=axis),
     np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
         recorder.record(operations.einsum, *xs, subscripts=subscripts)

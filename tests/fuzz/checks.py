@@ -1,0 +1,380 @@
+"""What must hold of a random program: the same values, types and derivatives in whatever way it is run.
+
+How far two ways may round apart is not guessed: the program is run in float32 and in float64, and what lies between the
+two says how much it amplifies rounding. Where it amplifies too much to tell, nothing is said.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+import tinygrad_lite as tg
+from tests.fuzz.program import NAME, NAMES
+from tinygrad_lite.dtypes import raw
+
+# What a user may be told where plain NumPy would go on: errors in words.
+IN_WORDS = tg.ShapeError, tg.GraphError, tg.JitError, TypeError
+INTERNAL = AttributeError, KeyError, AssertionError, RecursionError
+# What Python's own numbers say, which a program of NumPy's does not.
+OF_NUMBERS = ZeroDivisionError, OverflowError
+CALLS = 0, 1, 0
+SLACK = 64.0  # units of rounding, besides what the program amplifies
+TRUSTED = 1e3  # how much a program may amplify rounding for its values to be compared
+ROUNDING = {np.dtype(t): float(np.finfo(t).eps) for t in ("float16", "float32", "float64")}
+KINKS = re.compile(r"max|min|clip|abs|relu|where|sort|sign|[<>]")
+PRODUCTS = re.compile(r"@|matmul|linear|dot|inner|outer|einsum")
+
+
+class Difference(AssertionError):
+    """Two ways to run a program that do not agree; ``kind`` says in what."""
+
+    def __init__(self, kind, text):
+        super().__init__(f"{kind}: {text}")
+        self.kind = kind
+
+
+def check(program, peer=None):
+    """Raise a `Difference` unless a program gives the same in every way.
+
+    Parameters
+    ----------
+    program : Program
+        What to run.
+    peer : module, optional
+        JAX, to compare gradients with.
+    """
+    for call in (0, 1):
+        steps_agree(program, call)
+    modes_agree(program.function(), program.function(plain=True), program, np.array, "values")
+    derivatives_agree(program, peer)
+
+
+def compare(a, b, single, double, unit, kind, text):
+    """Compare two arrays of the same shape and type, given what the same computation gives in float32 and in float64.
+
+    An element is told to be wrong where it differs by more than rounding can explain, and the computation is stable
+    enough there to say so: float32 and float64 agree on it, or on its being infinite or no number.
+    """
+    if a.dtype.kind != "f":
+        if np.array_equal(single, double) and np.array_equal(a, double) and not np.array_equal(a, b):
+            raise Difference(kind, f"{text}:\n{a!r}\nand\n{b!r}")
+        return
+    alike = (single == double) | (np.isnan(single) & np.isnan(double))
+    finite = np.isfinite(single) & np.isfinite(double)
+    amplified = np.where(finite, np.abs(single - double), 0) / ROUNDING[np.dtype(np.float32)]
+    # An element may have been lucky: the usual ones stand for one another.
+    usual = finite & (np.abs(double) < 1e6)
+    amplified = np.maximum(amplified, amplified.max(initial=0, where=usual))
+    size = np.maximum(np.abs(double), np.abs(double).max(initial=0, where=usual))
+    sure = finite & (amplified <= TRUSTED * (1 + size)) & (np.abs(double) < 0.01 * float(np.finfo(a.dtype).max))
+    sure &= np.isfinite(a) | np.isfinite(b)
+    if unit < 1e-4:  # float16 overflows where neither of the two does
+        sure |= alike & ~finite
+    close = np.abs(a.astype(float) - b) <= SLACK * unit * (size + amplified) + np.finfo(a.dtype).tiny
+    wrong = sure & ~(close | (a == b) | (np.isnan(a) & np.isnan(b)))
+    if wrong.any():
+        raise Difference(kind, f"{text}:\n{a!r}\nand\n{b!r}, in float64\n{double!r}")
+
+
+def coarsest(values, text=""):
+    """Return the unit of rounding of the narrowest floating type among values, or named in a text."""
+    arrays = [np.asarray(raw(x)).dtype for x in values]
+    named = [np.dtype(name) for name in re.findall(r"float\d\d", text)]
+    return max(ROUNDING.get(dtype, 0.0) for dtype in [np.dtype("float64"), *arrays, *named])
+
+
+def steps_agree(program, call):
+    """Run a program step by step on Tensors and on plain arrays, whose types are made to follow the library's rule."""
+    kinds = (tg.Tensor, None), (np.array, None), (np.array, np.float32), (np.array, np.float64)
+    spaces = [NAMES | program.named_arguments(call, *kind) for kind in kinds]
+    names = [f"x{i}" for i in range(len(program.inputs))]
+    for step in program.steps:
+        if step.target is None and isinstance(spaces[1][NAME.findall(step.text)[0]], np.generic):
+            return  # NumPy's own numbers do not change in place
+        errors = [run(step.line(plain=space is not spaces[0]), space) for space in spaces]
+        if any(errors):
+            _refused_alike(step.line(), *errors[:2])
+            return
+        if step.target is not None:
+            names.append(step.target)
+            _follow(step, *spaces[:2])
+        unit = coarsest([space[name] for name in names for space in spaces[:2]])
+        for name in names if step.target is None else [step.target]:
+            tensor, plain, single, double = (np.asarray(raw(space[name])) for space in spaces)
+            where = f"{name}, after {step.line()}, in NumPy and on Tensors"
+            if plain.shape != tensor.shape:
+                raise Difference("shape", f"{where}: {plain.shape} and {tensor.shape}")
+            if plain.dtype != tensor.dtype:
+                raise Difference("type", f"{where}: {plain.dtype} (by the library's rule) and {tensor.dtype}")
+            if _is_product_of_infinities(step, spaces[1]):
+                return
+            if single.shape == double.shape == plain.shape:
+                compare(plain, tensor, single, double, unit, "value", where)
+
+
+def run(line, space):
+    """Run a line; return its error, or None."""
+    try:
+        exec(line, space)
+    except Exception as error:
+        return error
+    return None
+
+
+def _is_product_of_infinities(step, space):
+    """Return whether NumPy itself gives this or that, depending on which routine it takes for a product."""
+    return PRODUCTS.search(step.text) and not all(np.isfinite(raw(space[n])).all() for n in NAME.findall(step.text))
+
+
+def _refused_alike(line, error, expected):
+    if isinstance(error or expected, OF_NUMBERS):
+        return
+    if error is None and expected is not None:
+        raise Difference("not refused", f"{line} works on Tensors; in NumPy it ends with {expected!r}")
+    if expected is None and not isinstance(error, (*IN_WORDS, np.exceptions.AxisError)):
+        raise Difference("error", f"{line} works in NumPy; on Tensors it ends with {error!r}") from error
+    if isinstance(error, INTERNAL) and type(error) is not type(expected):
+        raise Difference("error", f"{line} ends with {error!r} on Tensors, with {expected!r} in NumPy") from error
+
+
+def _follow(step, tensors, plain):
+    """Give a plain result the type it has by the library's rule: the floating Tensors decide, then NumPy.
+
+    Whole numbers among themselves and Python's give the default type; what a bound limits keeps its own.
+    """
+    result, value = np.asarray(raw(tensors[step.target])), plain[step.target]
+    named = [tensors[name] for name in NAME.findall(step.text)]
+    kind = np.asarray(value).dtype.kind
+    if kind in "iu" and result.dtype.kind in "iu" and any(isinstance(x, np.integer) for x in named):
+        plain[step.target] = value.astype(result.dtype)  # NumPy's whole numbers adapt as Python's do
+    if kind != "f" or "astype" in step.text:
+        return
+    text = re.sub(r"where\([^,]*|(clip\(\w+).*", r"\1", step.text)
+    operands = [x for x in (tensors[name] for name in NAME.findall(text)) if isinstance(x, (tg.Tensor, np.ndarray))]
+    floating = [x.dtype for x in operands if x.dtype.kind == "f" and (isinstance(x, tg.Tensor) or "clip" in text)]
+    if floating:
+        dtype = np.result_type(*floating)
+    elif not isinstance(tensors[step.target], tg.Tensor) or any(x.dtype.kind == "f" for x in operands):
+        return
+    elif re.search(r"(full|eye|zeros|ones|inner|outer|clip|entropy|stack|concatenate)\(", text):
+        dtype = result.dtype  # arrays without a name take part
+    else:
+        dtype = tg.get_default_dtype()
+    if value.dtype != dtype:
+        plain[step.target] = value.astype(dtype)
+
+
+def modes_agree(f, plain, program, kind, what):
+    """Call a function of the program's arguments eagerly and jitted, with changed arguments in between.
+
+    Parameters
+    ----------
+    f : callable
+        Takes the program's arguments, returns a tuple.
+    plain : callable
+        The same in any precision, of arguments of the given kind, to see what rounding does.
+    program : Program
+        What has the arguments.
+    kind : callable
+        `numpy.array`, or Tensor.
+    what : str
+        What the function computes.
+    """
+    jitted = tg.jit(f)
+    for call in CALLS:
+        eager, compiled = ([attempt(g, arguments := program.arguments(call)), arguments] for g in (f, jitted))
+        a, b = eager[0], compiled[0]
+        if isinstance(b, tg.JitError) or isinstance(a, OF_NUMBERS):
+            return
+        if isinstance(a, Exception) or isinstance(b, Exception):
+            if not (isinstance(a, Exception) and isinstance(b, Exception)):
+                raise Difference(f"jit refuses {what}", f"in call {call}, eagerly {a!r}, jitted {b!r}")
+            return
+        runs = [
+            [attempt(plain, arguments := program.arguments(call, kind, dtype)), arguments]
+            for dtype in (np.float32, np.float64)
+        ]
+        exact = None if any(isinstance(y, Exception) for y, _ in runs) else [[*y, *arguments] for y, arguments in runs]
+        unit = coarsest([*eager[1], *a], program.definition())
+        for i, (x, y) in enumerate(zip([*a, *eager[1]], [*b, *compiled[1]], strict=True)):
+            where = f"in call {call}, number {i} of results and arguments, eagerly and jitted"
+            if isinstance(x, tg.Tensor) is not isinstance(y, tg.Tensor):
+                raise Difference(f"jit type of {what}", f"{where}: {x!r} and {y!r}")
+            x, y = np.asarray(raw(x)), np.asarray(raw(y))
+            if (x.shape, x.dtype) != (y.shape, y.dtype):
+                raise Difference(f"jit type of {what}", f"{where}: {x.dtype} {x.shape} and {y.dtype} {y.shape}")
+            if exact is not None:
+                single, double = (np.asarray(raw(values[i])) for values in exact)
+                if single.shape == double.shape == x.shape:
+                    compare(x, y, single, double, unit, f"jit {what}", where)
+
+
+def attempt(f, args):
+    """Call a function; return what it returns or raises."""
+    try:
+        return f(*args)
+    except Exception as error:
+        return error
+
+
+def derivatives_agree(program, peer):
+    """Compare first and second derivatives with differences, eager ones with jitted ones, the first with a peer's."""
+    name = _differentiable(program)
+    numbers = tuple(i for i, x in enumerate(program.arguments(0)) if isinstance(x, tg.Tensor) and x.dtype.kind == "f")
+    if name is None or not numbers:
+        return
+    program = replace(program, returned=(name,))
+    double = program.in_double()
+    gradient, _, curvature = _derivatives(program, numbers)
+    first = _checked(gradient, program, numbers, "gradient")
+    if first is None:
+        return
+    second = _checked(curvature, program, numbers, "second derivative")
+    if _is_sound(double):
+        gradient_in_double, slope_in_double, curvature_in_double = _derivatives(double, numbers)
+        exact = attempt(gradient_in_double, double.arguments(0, floating=np.float64))
+        sure = differences_agree(_loss(double.function(plain=True)), double, np.array, numbers, exact, "gradient")
+        if peer is not None:
+            peer_agrees(double, numbers, exact, sure, peer)
+        if second is not None and all(np.isfinite(g.numpy()).all() for g in exact):
+            exact = attempt(curvature_in_double, double.arguments(0, floating=np.float64))
+            differences_agree(slope_in_double, double, tg.Tensor, numbers, exact, "second derivative")
+    if second is None:
+        modes_agree(gradient, gradient, program, tg.Tensor, "gradient")
+    else:
+
+        def both(*args):
+            return (*gradient(*args), *curvature(*args))
+
+        modes_agree(both, both, program, tg.Tensor, "derivatives")
+
+
+def _loss(f):
+    """Return the function that makes one number of what a program returns."""
+
+    def loss(*args):
+        y = f(*args)[0]
+        return (y * np.linspace(0.5, 1.5, y.size).reshape(y.shape)).sum()
+
+    return loss
+
+
+def _derivatives(program, numbers):
+    """Return the gradient, a number made of it, and the gradient of that, as functions of the program's arguments."""
+    gradient = tg.grad(_loss(program.function()), numbers)
+
+    def slope(*args):
+        total = 0.0
+        for k, g in enumerate(gradient(*args)):
+            total = total + (g * np.cos(np.arange(g.size).reshape(g.shape) + k)).sum()
+        return total
+
+    return gradient, slope, tg.grad(slope, numbers)
+
+
+def _checked(f, program, numbers, kind):
+    """Return derivatives, which must be of the arguments' shapes and types; None if they are refused in words."""
+    arguments = program.arguments(0)
+    found = attempt(f, arguments)
+    if isinstance(found, IN_WORDS):
+        return None
+    if isinstance(found, Exception):
+        raise Difference(f"error in {kind}", f"of {program.returned[0]}: {found!r}, {found.__notes__}") from found
+    for g, i in zip(found, numbers, strict=True):
+        if (g.shape, g.dtype) != (arguments[i].shape, arguments[i].dtype):
+            raise Difference(f"type of {kind}", f"by x{i}, {arguments[i].dtype}: {g.dtype} {g.shape}")
+    return found
+
+
+def _differentiable(program):
+    """Return the name of the last result that is a floating Tensor with elements, if there is one."""
+    space = NAMES | program.named_arguments(0)
+    found = None
+    for step in program.steps:
+        if run(step.line(), space) is not None:
+            return None
+        y = space.get(step.target)
+        if isinstance(y, tg.Tensor) and y.dtype.kind == "f" and y.size:
+            found = step.target
+    return found
+
+
+def _is_sound(program):
+    """Return whether differences say what derivatives must be: all is finite, and nothing cuts or rounds on the way.
+
+    A root of 0 has no finite derivative, even where what comes after makes nothing of it; and what is chosen at a kink
+    is a matter of taste, even where another kink makes up for it.
+    """
+    space = NAMES | program.named_arguments(0, np.array, np.float64)
+    names = [f"x{i}" for i in range(len(program.inputs))]
+    results = []
+    for step in program.steps:
+        if ".detach" in step.text or ".numpy" in step.text or run(step.line(plain=True), space) is not None:
+            return False
+        if step.target is not None:
+            names.append(step.target)
+            results.append(step.target)
+        if not all(np.isfinite(space[name]).all() for name in results):
+            return False
+        if re.search(r"sqrt|\*\*|power", step.text) and step.target and not np.all(space[step.target]):
+            return False
+    if KINKS.search(program.definition()):
+        arrays = [np.asarray(space[name]).ravel() for name in names]
+        return all(np.all(x) and len(np.unique(x)) == x.size for x in arrays if x.dtype.kind == "f")
+    return True
+
+
+def differences_agree(f, program, kind, numbers, derivatives, what):
+    """Compare derivatives with central differences, where several step sizes and both sides agree on what these are.
+
+    Returns
+    -------
+    list of (int, tuple of int)
+        Where they do: the argument and the index of each such element.
+    """
+    rng = np.random.default_rng(0)
+    sure = []
+
+    def at(i, index, value):
+        arguments = program.arguments(0, np.array, np.float64)
+        arguments[i] = np.array(arguments[i])
+        arguments[i][index] = value
+        return float(
+            f(*(kind(x) if which.is_tensor else x for x, which in zip(arguments, program.inputs, strict=True)))
+        )
+
+    for i, g in zip(numbers, derivatives, strict=True):
+        base = raw(program.arguments(0, floating=np.float64)[i])
+        for flat in rng.permutation(base.size)[:4]:
+            index = tuple(int(k) for k in np.unravel_index(flat, base.shape))
+            x = base[index]
+            if 1e4 < abs(x) < np.inf:
+                continue
+            h = 1e-5 * max(1.0, abs(x)) if np.isfinite(x) else 1.0
+            values = np.array([at(i, index, x + k * h) for k in (-2, -1, 0, 1, 2)])
+            slopes = np.diff(values) / h
+            scale = 1 + abs(slopes.mean()) + 1e-9 * np.abs(values).max() / h
+            if np.ptp(slopes) < 3e-4 * scale and abs(slopes.mean() - slopes[1:3].mean()) < 2e-5 * scale:
+                sure.append((i, index))
+                if not abs(g.numpy()[index] - slopes[1:3].mean()) <= 1e-3 * scale:
+                    text = f"by x{i}{list(index)}: {g.numpy()[index]}, by differences {slopes[1:3].mean()}"
+                    raise Difference(f"{what} is wrong", text)
+    return sure
+
+
+def peer_agrees(program, numbers, derivatives, sure, peer):
+    """Compare first derivatives with those of JAX, which runs the same text, where there is no kink."""
+    if re.search(r"\b(F|rule|tg)\b", program.definition()):
+        return
+    f = program.function(NAMES | {"np": peer.numpy}, plain=True)
+    arguments = [peer.numpy.asarray(x) for x in program.arguments(0, np.array, np.float64)]
+    found = attempt(peer.grad(_loss(f), numbers), arguments)
+    if isinstance(found, Exception):
+        return  # such as a change in place
+    for i, index in sure:
+        ours, theirs = derivatives[numbers.index(i)].numpy()[index], float(found[numbers.index(i)][index])
+        if not abs(ours - theirs) <= 1e-7 * (1 + abs(theirs)):
+            raise Difference("gradient is not JAX's", f"by x{i}{list(index)}: {ours}, of JAX {theirs}")
