@@ -10,7 +10,7 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite import Tensor
 
-OPERATORS = ["iadd", "isub", "imul", "itruediv", "ipow"]
+OPERATORS = ["iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow"]
 operators = pytest.mark.parametrize("name", OPERATORS)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -121,6 +121,7 @@ ALL = {
     "multiply": lambda h, w: operator.imul(h, w),
     "divide": lambda h, w: operator.itruediv(h, w),
     "power": lambda h, w: operator.ipow(h, w),
+    "remainder": lambda h, w: operator.imod(h, w),
     "by itself": lambda h, w: operator.imul(h, h),
     "twice": lambda h, w: operator.itruediv(operator.imul(h, w), w + 1),
 }
@@ -198,6 +199,13 @@ def test_another_shape_is_refused():
         t += np.ones((3, 2))
     with pytest.raises(tg.ShapeError, match=r"shape \(2,\) cannot become.*\(3, 2\)"):
         t += Tensor(np.ones((3, 2), np.float32), requires_grad=True)
+
+
+def test_what_has_a_gradient_does_not_become_a_step():
+    h = Tensor([1.0], requires_grad=True) * 3
+    with pytest.raises(TypeError, match="floordiv has no derivative"):
+        h //= 2
+    assert h.tolist() == [3]
 
 
 def test_a_parameter_of_a_module_stays_one():

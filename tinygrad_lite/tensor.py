@@ -403,6 +403,12 @@ class Tensor(Node):
     def __itruediv__(self, other: Any) -> Self:
         return self._in_place("truediv", other)
 
+    def __ifloordiv__(self, other: Any) -> Self:
+        return self._in_place("floordiv", other)
+
+    def __imod__(self, other: Any) -> Self:
+        return self._in_place("mod", other)
+
     def __ipow__(self, other: Any) -> Self:
         return self._in_place("pow", other)
 
@@ -449,6 +455,10 @@ class Tensor(Node):
         before = constant(self._data)
         before._requires_grad, before.operation, before.name = self._requires_grad, self.operation, self.name
         y = self._held(getattr(operator, name)(before, before if other is self else other))
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"{name} has no derivative, so a Tensor that has a gradient cannot become its result: detach it"
+            )
         self._data, self._requires_grad, self.operation, self.memory = y._data, True, y.operation, y.memory
         clock.last_change = y.operation.time
         return self
