@@ -289,6 +289,14 @@ def test_a_number_does_not_become_what_it_cannot_hold(mode, other, error):
         mode(f)(Tensor([1, 2]))
 
 
+def test_the_whole_is_written_into_its_own_view_as_in_numpy():
+    t, expected = Tensor([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])
+    turned, turned_array = t[::-1], expected[::-1]
+    t[0], expected[0] = 5.0, 5.0
+    turned[...], turned_array[...] = t, expected
+    assert t.tolist() == expected.tolist()
+
+
 @operators
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(

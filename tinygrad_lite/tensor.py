@@ -722,7 +722,9 @@ class Tensor(Node):
     def _overwrote(self, view: Tensor) -> bool:
         """Return whether the last change was about elements that a view shows, and came after it was taken."""
         memory = self.memory
-        if memory is None or view.memory is not memory or view._taken == memory.changed or not is_array(view._data):
+        if memory is None or view.memory is not memory or not is_array(view._data):
+            return False
+        if getattr(view, "_taken", memory.changed) == memory.changed:  # the whole was never taken from anything
             return False
         return memory.written is None or bool(np.shares_memory(memory.written, view._data))
 

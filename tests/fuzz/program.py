@@ -145,7 +145,7 @@ def generate(seed):
     rng = np.random.default_rng(seed)
     edges = str(rng.choice(("", "", "mild", "wild")))
     program = _from_sample(rng, edges) if rng.random() < 0.25 else Program(_inputs(rng, edges), (), ())
-    kinds = tg.Tensor, np.array
+    kinds = tg.Tensor, np.asarray
     spaces = [NAMES | program.named_arguments(0, kind) for kind in kinds]
     names = [f"x{i}" for i in range(len(program.inputs))]
     steps, wanted = [], int(rng.integers(1, 10))

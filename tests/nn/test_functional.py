@@ -241,3 +241,12 @@ def test_accuracy_refuses_what_does_not_fit():
         F.accuracy(Z, np.eye(3)[LABELS])
     with pytest.raises(ValueError, match="empty batch has no value"):
         F.accuracy(Z[:0], LABELS[:0])
+
+
+@pytest.mark.parametrize(
+    "shapes", [((1, 3), (3, 3), (3, 3)), ((2, 3), (3,), (2,)), ((2, 3), (3, 1), (5,)), ((1, 3), (3,), (4, 1))]
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_linear_is_differentiated_by_weights_and_biases_of_any_shape(shapes, order):
+    x, weight, bias = (np.random.default_rng(i).normal(size=shape) for i, shape in enumerate(shapes))
+    assert tg.gradcheck(lambda x, w, b: (F.linear(x, w, b) ** 2).sum(), x, weight, bias, order=order)

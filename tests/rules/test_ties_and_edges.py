@@ -304,3 +304,9 @@ def test_an_axis_of_length_0_has_a_softmax(shape, axis, dtype, mode):
 def test_an_axis_there_is_not_is_refused_of_something_empty_too(rule):
     with pytest.raises(ValueError, match="axis 5 is out of bounds"):
         rule(tg.Tensor(np.zeros((0, 3))), axis=5)
+
+
+def test_booleans_are_limited_as_numpy_limits_them():
+    x = np.array([True, False])
+    assert np.clip(tg.Tensor(x), 0, None).tolist() == np.clip(x, 0, None).tolist()
+    assert tg.Tensor(x).clip(0.5, 2).tolist() == np.clip(x, 0.5, 2).tolist()

@@ -30,7 +30,10 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """
     if bias is None:
         return x @ weight
-    return products.linear(x, weight, bias) if len(_shape(x)) >= 2 else x @ weight + bias
+    rows, columns, added = _shape(x), _shape(weight), _shape(bias)
+    # The rule's product has the shape of its result: no vector is lifted in it, and the bias does not make it larger.
+    is_layer = len(rows) >= 2 <= len(columns) and len(added) <= 1 and (columns[-1] != 1 or added in ((), (1,)))
+    return products.linear(x, weight, bias) if is_layer else x @ weight + bias
 
 
 def relu(x: Any) -> Any:

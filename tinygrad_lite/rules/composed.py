@@ -60,7 +60,9 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     if getattr(low, "requires_grad", False) or getattr(high, "requires_grad", False):
         a = a if low is None else np.maximum(a, low)
         return a if high is None else np.minimum(a, high)
-    lowest, highest = (-np.inf, np.inf) if a.dtype.kind == "f" else (np.iinfo(a.dtype).min, np.iinfo(a.dtype).max)
+    lowest, highest = (-np.inf, np.inf) if a.dtype.kind == "f" else (False, True)
+    if a.dtype.kind in "iu":
+        lowest, highest = np.iinfo(a.dtype).min, np.iinfo(a.dtype).max
     return elementwise.clip(a, _bound(low, lowest, a), _bound(high, highest, a))
 
 
