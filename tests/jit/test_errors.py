@@ -769,3 +769,38 @@ def test_constants_of_every_kind_are_written_as_they_are():
                 for a, b in zip((*jitted(x), *of_lists(x)), (*g(x), x + 1, value), strict=True):
                     assert np.asarray(a).dtype == np.asarray(b).dtype
                     assert np.asarray(a).tobytes() == np.asarray(b).tobytes() or np.array_equal(a, b, equal_nan=True)
+
+
+def test_numbers_alone_are_reduced_and_divided_as_numpy_does():
+    with np.errstate(invalid="ignore"):
+        for f, expected in (
+            (np.amax, 0.0),
+            (np.sum, 0.0),
+            (lambda s: np.divide(s, s), np.nan),
+            (lambda s: s + np.exp(s), 1.0),
+        ):
+            np.testing.assert_array_equal(tg.jit(f)(0.0), expected)
+    exp = tg.jit(lambda s, x: np.exp(s) * x)
+    for s in (1.0, 2.0):
+        np.testing.assert_allclose(exp(s, np.ones(2)), np.exp(s) * np.ones(2))
+    assert len(exp.programs) == 1, "the number is read anew at each call"
+
+
+def test_a_tensor_is_written_into_an_array_where_no_gradient_is_lost():
+    def f(a, t):
+        a[0] = t
+        return a * 2
+
+    assert tg.jit(f)(np.zeros(2), tg.Tensor(3.0)).tolist() == [6, 0]
+    with pytest.raises(tg.JitError, match=r"would lose the gradient.*np\.stack"):
+        tg.jit(f)(np.zeros(2), tg.Tensor(3.0, requires_grad=True))
+
+
+def test_writing_into_a_number_is_refused_in_words():
+    def f(x):
+        y = -x
+        y[...] = 2.0
+        return y
+
+    with pytest.raises(tg.JitError, match=r"written into a result without axes.*x = …"):
+        tg.jit(f)(tg.Tensor(np.array(0.5)))

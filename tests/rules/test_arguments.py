@@ -210,3 +210,10 @@ def test_the_derivative_of_joining_takes_steps_in_proportion_to_what_is_joined(j
         join([tg.Tensor([1.0], requires_grad=True) for _ in range(n)]).sum().backward()
         steps.append(seen)
     assert 0 < steps[1] < 2.2 * steps[0]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 3)])
+def test_a_label_of_einsum_has_one_length_in_an_operand(shape):
+    for x in (np.zeros(shape), tg.Tensor(np.zeros(shape))):
+        with pytest.raises(tg.ShapeError, match=r"'i' stands for axes of \d and \d in"):
+            rules.composed.einsum("ii->i", x)

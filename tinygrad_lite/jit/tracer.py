@@ -405,6 +405,18 @@ class Tracer(NDArrayOperatorsMixin):
         return part
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(value, Node):
+            if value.requires_grad:
+                self.recorder.refuse(
+                    "a Tensor that requires a gradient is written into an array, which would lose the gradient",
+                    "Build the new value with np.stack, np.concatenate or np.where",
+                )
+            value = value._data
+        if isinstance(self.value, np.generic):
+            self.recorder.refuse(
+                "something is written into a result without axes, which is a number in a program",
+                "Give the name another value: x = …",
+            )
         self.change(self.recorder.record(operations.put, self, _static_index(index, for_reading=False), value))
 
     def __iter__(self) -> Iterator[Any]:
@@ -519,6 +531,10 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     return method
 
 
+# Of Python's numbers these compute what the operators, as which a program writes them, refuse: 0.0 / 0.0.
+_OTHER_THAN_OPERATORS = (np.divide, np.floor_divide, np.remainder, np.power)
+
+
 class Number:
     """A Python number of a recording, such as a learning rate, that may be another one at the next call.
 
@@ -544,6 +560,9 @@ class Number:
         return self._value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        are_numbers = not any(hasattr(x, "shape") for x in inputs)
+        if are_numbers and (method != "__call__" or ufunc in _OTHER_THAN_OPERATORS):
+            return getattr(ufunc, method)(*map(_known, inputs), **kwargs)
         return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:

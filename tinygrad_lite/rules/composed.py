@@ -159,9 +159,14 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
     if not isinstance(subscripts, str):
         subscripts, operands = _lettered((subscripts, *operands))
     operands = tuple(map(array_like, operands))
-    return products.einsum(
-        *operands, subscripts=products.explicit_subscripts(subscripts, [len(x.shape) for x in operands])
-    )
+    subscripts = products.explicit_subscripts(subscripts, [len(x.shape) for x in operands])
+    for term, x in zip(products.split_subscripts(subscripts)[0], operands, strict=True):
+        for label in set(term):
+            # NumPy does not check what takes a diagonal, and reads beyond an operand that has no elements.
+            lengths = sorted({n for other, n in zip(term, x.shape, strict=True) if other == label} - {1})
+            if len(lengths) > 1:
+                raise ShapeError(f"einsum: {label!r} stands for axes of {lengths[0]} and {lengths[1]} in {x.shape}")
+    return products.einsum(*operands, subscripts=subscripts)
 
 
 def _lettered(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
