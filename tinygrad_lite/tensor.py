@@ -455,7 +455,7 @@ class Tensor(Node):
         before = constant(self._data)
         before._requires_grad, before.operation, before.name = self._requires_grad, self.operation, self.name
         y = self._held(getattr(operator, name)(before, before if other is self else other))
-        if not isinstance(y, Tensor):
+        if not isinstance(y, Tensor) or y.operation is None:
             raise TypeError(
                 f"{name} has no derivative, so a Tensor that has a gradient cannot become its result: detach it"
             )
