@@ -152,9 +152,13 @@ def _follow(step, tensors, plain):
         plain[step.target] = value.astype(result.dtype)  # NumPy's whole numbers adapt as Python's do
     if kind != "f" or "astype" in step.text or not any(isinstance(x, tg.Tensor) for x in named):
         return
-    text = re.sub(r"where\([^,]*|(clip\(\w+).*", r"\1", step.text)
+    text = re.sub(r"where\([^,]*|((?:clip|full_like)\(\w+).*", r"\1", step.text)
     operands = [x for x in (tensors[name] for name in NAME.findall(text)) if isinstance(x, (tg.Tensor, np.ndarray))]
-    floating = [x.dtype for x in operands if x.dtype.kind == "f" and (isinstance(x, tg.Tensor) or "clip" in text)]
+    floating = [
+        x.dtype
+        for x in operands
+        if x.dtype.kind == "f" and (isinstance(x, tg.Tensor) or re.search("clip|full_like", text))
+    ]
     if floating:
         dtype = np.result_type(*floating)
     elif not isinstance(tensors[step.target], tg.Tensor) or any(x.dtype.kind == "f" for x in operands):
