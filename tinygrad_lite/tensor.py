@@ -640,11 +640,14 @@ class Tensor(Node):
     view = reshape
 
     def ravel(self) -> Tensor:
-        """Lay the elements out along one axis."""
+        """Lay the elements out along one axis; without a copy where it can be."""
         return composed.ravel(self)
 
     def flatten(self, start: int = 0) -> Tensor:
-        """Lay the elements out along one axis; from axis ``start`` on, so that ``flatten(1)`` keeps the samples."""
+        """Lay the elements out along one axis, from axis ``start`` on: ``flatten(1)`` keeps the samples.
+
+        As in PyTorch, and unlike NumPy's, it shows the memory of this Tensor where it can.
+        """
         if not 0 <= start <= self.ndim:
             raise ShapeError(f"flatten from axis {start} on: this Tensor has {self.ndim} axes")
         return composed.reshape(self, (*self.shape[:start], math.prod(self.shape[start:])))
