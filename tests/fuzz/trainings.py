@@ -168,7 +168,7 @@ def check(training):
 def _agree(training, number, eager, compiled, single, double):
     body = "\n".join(training.lines)
     updates = [match.start() for match in re.finditer(r"step\(\)|grad\.data|\* q\.grad", body)]
-    used_up = "zero_grad" in body and max(updates, default=-1) > body.rfind("backward()")
+    used_up = ("zero_grad" in body or ".grad = None" in body) and max(updates, default=-1) > body.rfind("backward()")
     unit = ROUNDING[np.dtype(training.dtype)]
     for name, x in eager.items():
         where = f"{name} after call {number}"

@@ -265,7 +265,7 @@ def squeeze(a: Any, axis: Axis = None) -> Any:
     """Remove axes of length 1: all of them by default."""
     if axis is None:
         return shapes.reshape(a, tuple(n for n in a.shape if n != 1))
-    axes = axes_of(axis, len(a.shape))
+    axes = reductions.reduced(a, axis)
     for i in axes:
         if a.shape[i] != 1:
             raise ShapeError(f"squeeze: axis {i} of shape {a.shape} has length {a.shape[i]}, not 1")
