@@ -778,8 +778,11 @@ def test_numbers_alone_are_reduced_and_divided_as_numpy_does():
             (np.sum, 0.0),
             (lambda s: np.divide(s, s), np.nan),
             (lambda s: s + np.exp(s), 1.0),
+            (lambda s: np.outer(np.ones(2), np.equal(s, s)), [[1.0], [1.0]]),
+            (lambda s: np.add(s, 1.0) * np.ones(2, np.float32), np.ones(2)),
         ):
             np.testing.assert_array_equal(tg.jit(f)(0.0), expected)
+            assert np.asarray(tg.jit(f)(0.0)).dtype == np.asarray(f(0.0)).dtype
     exp = tg.jit(lambda s, x: np.exp(s) * x)
     for s in (1.0, 2.0):
         np.testing.assert_allclose(exp(s, np.ones(2)), np.exp(s) * np.ones(2))

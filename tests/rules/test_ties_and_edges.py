@@ -310,3 +310,12 @@ def test_booleans_are_limited_as_numpy_limits_them():
     x = np.array([True, False])
     assert np.clip(tg.Tensor(x), 0, None).tolist() == np.clip(x, 0, None).tolist()
     assert tg.Tensor(x).clip(0.5, 2).tolist() == np.clip(x, 0.5, 2).tolist()
+
+
+@pytest.mark.parametrize("x", [np.array([True, False]), np.array([1, 2]), np.array([1.0, 2.0], np.float32)])
+@pytest.mark.parametrize("low", [1.5, np.float32(1.5), 1, None])
+@pytest.mark.parametrize("high", [1.75, 2, None])
+def test_a_bound_that_is_open_limits_nothing_whatever_the_type(x, low, high):
+    for f in (lambda t: np.clip(t, low, high), tg.jit(lambda t: np.clip(t, low, high))):
+        expected = x if low is None is high else np.clip(x, low, high)
+        np.testing.assert_array_equal(f(tg.Tensor(x)).data, expected)

@@ -95,16 +95,20 @@ _LINEAR = {
 
 
 @cache
-def of_ufunc(ufunc: np.ufunc) -> Operation:
-    """Return the operation of one of NumPy's universal functions; `KeyError` if it is none of NumPy's."""
+def of_ufunc(ufunc: np.ufunc, of_numbers: bool = False) -> Operation:
+    """Return the operation of one of NumPy's universal functions; `KeyError` if it is none of NumPy's.
+
+    Of Python's numbers alone it is written as a function, since the operators are Python's then: results have another
+    type, and 0.0 / 0.0 is an error.
+    """
     name = ufunc.__name__
     if getattr(np, name, None) is not ufunc or ufunc.nout != 1:
         raise KeyError(name)
 
     def text(*operands: str) -> str:
-        if name in _INFIX:
+        if name in _INFIX and not of_numbers:
             return f" {_INFIX[name]} ".join(map(_bracketed, operands))
-        if name in _PREFIX:
+        if name in _PREFIX and not of_numbers:
             return f"{_PREFIX[name]}{_bracketed(operands[0])}"
         return f"np.{name}({', '.join(operands)})"
 

@@ -132,6 +132,16 @@ class Recorder:
         self.refusal = self.refusal or JitError(f"{users_line() or 'in a jitted function'}: {what}. {instead}")
         return self.refusal
 
+    def operation_of(self, ufunc: np.ufunc, method: str, of_numbers: bool = False) -> Operation:
+        """Return the operation of a method of one of NumPy's universal functions, or refuse it."""
+        try:
+            if method != "__call__":
+                return _OF_REDUCE[ufunc, method]
+            return of_ufunc(ufunc, True) if of_numbers else of_ufunc(ufunc)
+        except KeyError:
+            name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else ufunc.__name__
+            self.unsupported(name if method == "__call__" else f"{name}.{method}")
+
     def unsupported(self, what: str) -> NoReturn:
         """Refuse what no program can be made of."""
         self.refuse(
@@ -293,11 +303,7 @@ class Tracer(NDArrayOperatorsMixin):
                 self.recorder.refuse(*_WRITTEN_ELSEWHERE)
             target.change(self.recorder.record(operations.add_at, target, _static_index(index), value))
             return None
-        try:
-            operation = of_ufunc(ufunc) if method == "__call__" else _OF_REDUCE[ufunc, method]
-        except KeyError:
-            name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else ufunc.__name__
-            self.recorder.unsupported(name if method == "__call__" else f"{name}.{method}")
+        operation = self.recorder.operation_of(ufunc, method)
         if method == "reduce":
             kwargs = {"axis": 0} | kwargs
         elif kwargs:
@@ -531,10 +537,6 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
     return method
 
 
-# Of Python's numbers these compute what the operators, as which a program writes them, refuse: 0.0 / 0.0.
-_OTHER_THAN_OPERATORS = (np.divide, np.floor_divide, np.remainder, np.power)
-
-
 class Number:
     """A Python number of a recording, such as a learning rate, that may be another one at the next call.
 
@@ -560,10 +562,11 @@ class Number:
         return self._value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        are_numbers = not any(hasattr(x, "shape") for x in inputs)
-        if are_numbers and (method != "__call__" or ufunc in _OTHER_THAN_OPERATORS):
+        if any(hasattr(x, "shape") for x in inputs):
+            return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+        if method != "__call__" or kwargs:
             return getattr(ufunc, method)(*map(_known, inputs), **kwargs)
-        return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+        return self.recorder.record(self.recorder.operation_of(ufunc, method, of_numbers=True), *inputs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         return np.array(self.known(), dtype)

@@ -57,13 +57,11 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit values to an interval; a bound that is None does not limit. Differentiable by the bounds, too."""
     low, high = a_min if min is None else min, a_max if max is None else max
-    if getattr(low, "requires_grad", False) or getattr(high, "requires_grad", False):
+    is_open = low is None or high is None
+    if (is_open and a.dtype.kind != "f") or any(getattr(x, "requires_grad", False) for x in (low, high)):
         a = a if low is None else np.maximum(a, low)
         return a if high is None else np.minimum(a, high)
-    lowest, highest = (-np.inf, np.inf) if a.dtype.kind == "f" else (False, True)
-    if a.dtype.kind in "iu":
-        lowest, highest = np.iinfo(a.dtype).min, np.iinfo(a.dtype).max
-    return elementwise.clip(a, _bound(low, lowest, a), _bound(high, highest, a))
+    return elementwise.clip(a, _bound(low, -np.inf, a), _bound(high, np.inf, a))
 
 
 def _bound(value: Any, unbounded: float, x: Any) -> Any:
