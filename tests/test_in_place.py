@@ -248,6 +248,15 @@ def test_rows_are_exchanged_or_the_mistake_is_named():
     t = Tensor(np.arange(6.0).reshape(3, 2))
     with pytest.raises(tg.GraphError, match=r"written to since it was taken.*t\[\[i, j\]\] = t\[\[j, i\]\]"):
         t[0], t[1] = t[1], t[0]
+    t = Tensor([[1.0], [2.0], [3.0]])
+    with pytest.raises(tg.GraphError, match="written to since it was taken"):
+        t[0], t[1], t[2] = t[1], t[2], t[0]
+    t = Tensor([[1.0], [2.0], [3.0]])
+    first = t[0]
+    t[0] = t[1]
+    t[1] = t[2]
+    with pytest.raises(tg.GraphError, match="written to since it was taken"):
+        t[2] = first
     for shuffle in (random.Random(0).shuffle, np.random.default_rng(0).shuffle):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "you are shuffling")  # NumPy's own

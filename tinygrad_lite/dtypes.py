@@ -59,7 +59,7 @@ def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
     """Bring inputs to one floating type, so that float32 never meets float64 unnoticed.
 
     The Tensors decide; where two of them differ the larger type wins, with a warning. Constants and whole numbers
-    follow, as Python's numbers do in NumPy.
+    follow, as Python's numbers do in NumPy. Where all Tensors are of whole numbers the arrays decide.
     """
     inputs = tuple(x if isinstance(x, Node) else operand(x, rule) for x in inputs)
     floating = {x._data.dtype for x in inputs if isinstance(x, Node) and x._data.dtype.kind == "f"}
@@ -72,7 +72,10 @@ def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
                 PrecisionWarning,
                 stacklevel=frames_to_user(),
             )
-        inputs = tuple(_converted(x, dtype) for x in inputs)
+    else:
+        floating = {x.dtype for x in inputs if not isinstance(x, Node) and _is_floating(x)}
+    if floating:
+        inputs = tuple(_converted(x, np.result_type(*floating)) for x in inputs)
     return inputs, [raw(x) for x in inputs]
 
 

@@ -35,6 +35,8 @@ class _Clock:
 
 clock = _Clock()
 
+REMEMBERED_CHANGES = 16  # of shared memory
+
 _recording = Flag("recording", default=True)
 is_recording = _recording.get
 
@@ -75,12 +77,15 @@ class Evaluation:
         The innermost one, in the current thread and task.
     was_taken : bool
         Whether a value was taken out of its graph on purpose, as by ``.item()``.
+    outer : Evaluation or None
+        The one around it: a value that is taken out of its graph is lost to that, too.
     """
 
     current: ContextVar[Evaluation | None] = ContextVar("evaluation", default=None)
 
     def __init__(self) -> None:
         self.was_taken = False
+        self.outer = self.current.get()
 
     def __enter__(self) -> Self:
         self._token = self.current.set(self)
@@ -88,6 +93,14 @@ class Evaluation:
 
     def __exit__(self, *error: object) -> None:
         self.current.reset(self._token)
+
+    @classmethod
+    def note_taken(cls) -> None:
+        """Note that a value left its graph, so that it is known why a function has no gradient."""
+        evaluation = cls.current.get()
+        while evaluation is not None:
+            evaluation.was_taken = True
+            evaluation = evaluation.outer
 
 
 class Operation:
@@ -138,8 +151,8 @@ class Memory:
         The tick at which it became its node's, in the place of other memory.
     before : Memory or None
         That other memory, which operations older than ``since`` may still read. One is kept, no chain of them.
-    written : array or None
-        Which part of a shared one the last change was about; None for all of it.
+    written : list of (int, array or None)
+        The latest changes of a shared one: when, and which part of it; None for all of it.
     """
 
     __slots__ = ("before", "changed", "is_shared", "since", "written")
@@ -148,7 +161,7 @@ class Memory:
         self.changed = self.since = 0
         self.is_shared = False
         self.before: Memory | None = None
-        self.written: Any = None
+        self.written: list[tuple[int, Any]] = []
 
 
 class Node:
@@ -186,8 +199,9 @@ class Node:
         """Note that the value, or a part of it, was changed in place."""
         if self.memory is None:
             self.memory = Memory()
-        self.memory.written = part
         self.memory.changed = clock.last_change = clock.tick()
+        if self.memory.is_shared:
+            self.memory.written = [*self.memory.written[1 - REMEMBERED_CHANGES :], (self.memory.changed, part)]
 
     def mark_replaced(self) -> None:
         """Note that the value lies in other memory now; what it was before has not changed thereby."""
@@ -369,6 +383,11 @@ def depends_on_others(outputs: Sequence[Node], sources: Sequence[Node]) -> bool:
     """Return whether outputs depend on anything that requires a gradient and was there before the sources."""
     oldest = _oldest(sources)
     return any(_time(node) < oldest for node in _ancestors(outputs, oldest) - set(sources))
+
+
+def is_leaf_of(node: Node, output: Node) -> bool:
+    """Return whether a node is a leaf that an output depends on."""
+    return node._requires_grad and node.operation is None and node in _ancestors([output], 0)
 
 
 def _between(outputs: Sequence[Node], sources: Set[Node]) -> set[Node]:

@@ -16,7 +16,7 @@ from .anomaly import check_result, detectors, is_detecting
 from .callers import frames_to_user
 from .device import HOST_TYPES, device_of, is_array, mixing_error, moved
 from .dtypes import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
-from .engine import Evaluation, Node, Operation, clock, is_recording, sweep
+from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .locks import changing
 from .names import Absent, answer_for_absent
@@ -118,7 +118,7 @@ class Tensor(Node):
     @property
     def data(self) -> Any:
         """The raw array. Assigning, also by ``t.data -= …``, counts as a change in place; writing into it does not."""
-        note_taken(self)
+        self._note_taken()
         if isinstance(self._data, np.generic):
             self._data = np.asarray(self._data)
         return self._data
@@ -130,7 +130,7 @@ class Tensor(Node):
             return
         if not hasattr(value, "dtype"):
             value = as_array(value, self.dtype)  # Python's numbers adapt to the type that is there
-        value = as_array(value)
+        value = raw(value).copy() if isinstance(value, Tensor) else as_array(value)
         if self._requires_grad:
             _expect_floating(value.dtype)
         self._data = owned(value) if self._requires_grad else value
@@ -152,10 +152,19 @@ class Tensor(Node):
             )
         if value:
             _expect_floating(self.dtype)
-            if not is_owned(self._data):
+            if not is_owned(self._data) or (self.memory is not None and self.memory.is_shared):
                 self._data = owned(self._data)
                 self.mark_replaced()
         self._requires_grad = bool(value)
+
+    def _could_lose_gradient(self) -> bool:
+        """Return whether a gradient may still be wanted of this Tensor: not after `backward` has freed its graph."""
+        is_freed = self.operation is not None and self.operation.inputs is None
+        return self._requires_grad and is_recording() and not is_freed
+
+    def _note_taken(self) -> None:
+        if self._requires_grad:
+            Evaluation.note_taken()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -205,7 +214,7 @@ class Tensor(Node):
 
     def numpy(self) -> Any:
         """Return a read-only view of the array, of a GPU's a copy; no gradient flows through it."""
-        note_taken(self)
+        self._note_taken()
         view = moved(self.data, "cpu").view()
         view.flags.writeable = False
         return view
@@ -214,19 +223,20 @@ class Tensor(Node):
         """Return the only element as a Python number; no gradient flows through it."""
         if self.size != 1:
             raise ShapeError(f"item(), or a number, needs a Tensor of one element, but this one has shape {self.shape}")
-        note_taken(self)
+        self._note_taken()
         return self._data.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers; no gradient flows through them."""
-        note_taken(self)
+        self._note_taken()
         return self._data.tolist()
 
     def detach(self) -> Tensor:
         """Return a Tensor that shares this one's memory and has no history."""
         y = constant(self._data)
-        y.memory = self.shared_memory()
-        y._taken = y.memory.changed
+        if not isinstance(self._data, np.generic):  # which never change
+            y.memory = self.shared_memory()
+            y._taken = y.memory.changed
         return y
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
@@ -265,6 +275,8 @@ class Tensor(Node):
             seed = constant(one) if create_graph else one
         else:
             seed = cotangent(gradient, self, keep_history=create_graph)
+        if not create_graph:
+            Evaluation.note_taken()  # the gradients have no history
         found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
         handed_out = {id(raw(seed))}
         with changing:
@@ -295,7 +307,7 @@ class Tensor(Node):
         return _call(function, args, kwargs)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
-        if self._requires_grad and is_recording():
+        if self._could_lose_gradient():
             raise TypeError(
                 "turning a Tensor that requires a gradient into an array would lose the gradient. Use an operator or a "
                 "function of NumPy's in place of an array's method, a list or an element of an array: x @ w, "
@@ -315,6 +327,9 @@ class Tensor(Node):
 
     def __complex__(self) -> complex:
         return complex(_number(self))
+
+    def __index__(self) -> int:
+        return operator.index(_number(self))
 
     def __round__(self, digits: int | None = None) -> Any:
         return round(_number(self), digits)
@@ -431,6 +446,11 @@ class Tensor(Node):
             raise GraphError(
                 f"this Tensor was computed by {self.operation.rule.name}, whose derivative would not belong to what "
                 "augmented assignment, such as +=, makes of it: write x = x + … for x += …, or change x.detach()"
+            )
+        if is_tracked and getattr(self, "_role", None) == "buffer":
+            raise GraphError(
+                "a Buffer holds values and no history, so it cannot become a result that requires a gradient: add "
+                "x.detach(), or keep the result under another name"
             )
         if is_tracked and self._requires_grad and self.operation is None:
             raise GraphError(
@@ -723,13 +743,15 @@ class Tensor(Node):
         return part if is_array(part) and part.base is not None else None
 
     def _overwrote(self, view: Tensor) -> bool:
-        """Return whether the last change was about elements that a view shows, and came after it was taken."""
+        """Return whether elements that a view shows were written to after it was taken."""
         memory = self.memory
         if memory is None or view.memory is not memory or not is_array(view._data):
             return False
-        if getattr(view, "_taken", memory.changed) == memory.changed:  # the whole was never taken from anything
-            return False
-        return memory.written is None or bool(np.shares_memory(memory.written, view._data))
+        taken = getattr(view, "_taken", memory.changed)  # the whole was never taken from anything
+        since = [part for when, part in memory.written if when > taken]
+        if len(since) == REMEMBERED_CHANGES or any(part is None for part in since):
+            return True
+        return any(np.shares_memory(part, view._data) for part in since)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -753,7 +775,7 @@ class Tensor(Node):
                 f"this Tensor was computed by {self.operation.rule.name}, and a copy would carry its whole graph with "
                 "it, cut off from its leaves: copy or pickle .detach()"
             )
-        return super().__reduce_ex__(protocol)
+        return _restored, (self._data, self._requires_grad, self._grad, self.name, getattr(self, "_role", None))
 
     def __repr__(self) -> str:
         notes = [
@@ -777,6 +799,15 @@ class Tensor(Node):
         from .plot.drawing import notebook_png
 
         return notebook_png(self)
+
+
+def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | None, role: str | None) -> Tensor:
+    """Return a Tensor of its own, as a copy or out of a pickle."""
+    y = constant(owned(data) if requires_grad else data.copy())
+    y._requires_grad, y._grad, y.name = requires_grad, grad, name
+    if role is not None:
+        y._role = role
+    return y
 
 
 answer_for_absent(Tensor)
@@ -902,7 +933,7 @@ def _parameter(rule: Rule, i: int, value: Tensor) -> Any:
             f"{rule.name} has no derivative by {rule.params[i]!r}, so a Tensor that requires a gradient would lose it "
             "there: pass .numpy() if that is meant"
         )
-    return value._data
+    return value._data.copy()  # it may be changed before the backward pass reads it
 
 
 def constant(data: Any) -> Tensor:
@@ -973,13 +1004,6 @@ def _expect_floating(dtype: np.dtype[Any]) -> None:
         raise TypeError(f"only real floating numbers can require a gradient, not {dtype}: pass dtype='float32'")
 
 
-def note_taken(x: Tensor) -> None:
-    """Note that a value left its graph on purpose, so that it is known why a function has no gradient."""
-    evaluation = Evaluation.current.get()
-    if evaluation is not None and x._requires_grad:
-        evaluation.was_taken = True
-
-
 def _number(x: Tensor) -> Any:
     """Return the only element of a Tensor as a number of Python's, unless its gradient is wanted.
 
@@ -994,8 +1018,7 @@ def _number(x: Tensor) -> Any:
         Elsewhere, if a gradient could still be wanted.
     """
     number = x.item()
-    is_freed = x.operation is not None and x.operation.inputs is None
-    if not x._requires_grad or not is_recording() or is_freed:
+    if not x._could_lose_gradient():
         return number
     if Evaluation.current.get() is not None:
         raise TypeError(

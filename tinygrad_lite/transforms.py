@@ -18,7 +18,7 @@ import numpy as np
 
 from .device import beside
 from .dtypes import as_array, get_default_dtype
-from .engine import Evaluation, Operation, depends_on_others, is_recording, recording, sweep
+from .engine import Evaluation, Operation, depends_on_others, is_leaf_of, is_recording, recording, sweep
 from .errors import GraphError, ShapeError
 from .rules import composed, elementwise
 from .tensor import Tensor, constant, cotangent
@@ -220,18 +220,22 @@ def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
 
 def _chosen(f: Function, args: tuple[Any, ...], argnums: Argnums) -> list[Any]:
     """Return the arguments to differentiate by."""
-    numbers = (argnums,) if isinstance(argnums, int) else argnums
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
     for number in numbers:
+        if not isinstance(number, int):
+            raise TypeError(f"argnums is the number of an argument, or a tuple of such, not {argnums!r:.60}")
         if not -len(args) <= number < len(args):
             raise TypeError(f"argnums asks for argument {number} of {_name(f)}, but it was given {len(args)}")
+    if len({number % len(args) for number in numbers}) < len(numbers):
+        raise TypeError(f"argnums {argnums} names an argument of {_name(f)} twice")
     return [args[number] for number in numbers]
 
 
 def _is_container(x: Any) -> bool:
     """Return whether an argument is not an array, but holds some: a list of nothing but numbers is an array."""
-    if isinstance(x, (list, tuple)):
-        return any(_is_container(part) or getattr(part, "shape", None) is not None for part in x)
-    return isinstance(x, dict)
+    if isinstance(x, (list, tuple)) and not hasattr(x, "_fields"):
+        return not x or any(_is_container(part) or getattr(part, "shape", None) is not None for part in x)
+    return isinstance(x, (dict, tuple))
 
 
 def _mapped(f: Callable[[Any], Any], x: Any) -> Any:
@@ -265,7 +269,7 @@ def _beside(x: Any, other: Any) -> Iterator[Any]:
         yield from () if x is None else (other,)
         return
     same_kind = isinstance(other, dict) if isinstance(x, dict) else isinstance(other, (list, tuple))
-    if not same_kind or _keys(x) != _keys(other):
+    if not same_kind or {*_keys(x)} != {*_keys(other)}:
         raise ShapeError(f"the tangent of a container must be one of the same structure: {x!r:.60} has {other!r:.60}")
     for key in _keys(x):
         yield from _beside(x[key], other[key])
@@ -285,7 +289,10 @@ class _Trace:
         keep_history = is_recording()
         lifted = list(args)
 
+        self.arguments: list[Any] = []
+
         def lift(x: Any) -> Tensor:
+            self.arguments.append(x)
             self.sources.append(_source(x, keep_history))
             return self.sources[-1]
 
@@ -305,6 +312,12 @@ class _Trace:
         as_nodes = self.keep_history or (isinstance(gradient, Tensor) and gradient.requires_grad)
         seed = cotangent(gradient, self.y, keep_history=as_nodes)
         found = sweep([self.y], [seed], self.sources, as_nodes=as_nodes) if self.y.requires_grad else {}
+        for x, argument in zip(self.sources, self.arguments, strict=True):
+            if x not in found and isinstance(argument, Tensor) and is_leaf_of(argument, self.y):
+                raise GraphError(
+                    f"the function does not use its argument, but the Tensor of shape {x.shape} that it was called with"
+                    ", by way of a closure or a module: use the argument, or loss.backward() for parameters of a net"
+                )
         results = [found[x] if x in found else np.zeros_like(x._data) for x in self.sources]
         return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
 
@@ -317,16 +330,17 @@ class _Trace:
 
 def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
     """Return what a function returned as a Tensor: also a number that does not depend on its arguments."""
-    if isinstance(y, Tensor):
+    if isinstance(y, Tensor) and (y.requires_grad or not evaluation.was_taken):
         return y
     dtype = np.asarray(y).dtype if np.isscalar(y) else getattr(y, "dtype", np.dtype(object))
     if dtype.kind in "iuf" and not evaluation.was_taken:
         return constant(as_array(y, get_default_dtype() if dtype.kind != "f" else None))
     reasons = {type(None): "does it end with return?", tuple: "one at a time"}
-    reason = reasons.get(type(y), "a value taken by .numpy(), .data or .item() has no history")
-    raise TypeError(
-        f"{_name(f)} must return a Tensor to be differentiated, but it returned {type(y).__name__}: {reason}"
+    reason = reasons.get(
+        type(y), "a value taken by .numpy(), .data, .item() or a backward() of its own has no history, and no gradient"
     )
+    returned = type(y).__name__ + " that depends on nothing" * isinstance(y, Tensor)
+    raise TypeError(f"{_name(f)} must return a Tensor to be differentiated, but it returned {returned}: {reason}")
 
 
 def _source(x: Any, keep_history: bool = True) -> Tensor:

@@ -56,6 +56,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 @answers(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit values to an interval; a bound that is None does not limit. Differentiable by the bounds, too."""
+    a = array_like(a)
     low, high = a_min if min is None else min, a_max if max is None else max
     is_open = low is None or high is None
     if (is_open and a.dtype.kind != "f") or any(getattr(x, "requires_grad", False) for x in (low, high)):
@@ -82,7 +83,7 @@ def divmod(a: Any, b: Any) -> tuple[Any, Any]:
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Return an array like ``a`` that is filled with a value, and differentiable by that."""
     zeros = np.zeros_like(a, dtype=dtype, shape=shape)
-    filled = zeros + fill_value
+    filled = np.where(zeros == 0, fill_value, zeros)  # not zeros + fill_value, which loses the sign of -0.0
     if filled.shape != zeros.shape:
         raise ShapeError(f"full_like: a value of shape {np.shape(fill_value)} does not fit into shape {zeros.shape}")
     return filled.astype(zeros.dtype)
