@@ -71,6 +71,15 @@ def test_containers_nest_and_keep_what_is_none():
 def test_a_list_of_numbers_is_an_array():
     assert tg.grad(lambda x: (x * x).sum())([1.0, 2.0]).tolist() == [2, 4]
     assert tg.grad(lambda x: (x * x).sum())([[1.0], [2.0]]).tolist() == [[2], [4]]
+    assert tg.grad(lambda x: (x * x).sum())([*np.array([1.0, 2.0])]).tolist() == [2, 4]
+
+
+def test_arguments_that_are_numbers_are_several_all_the_same():
+    def f(x, y):
+        return x * x * y
+
+    assert [[h.item() for h in row] for row in tg.hessian(f, (0, 1))(2.0, 3.0)] == [[6, 4], [4, 0]]
+    assert [[h.item() for h in row] for row in tg.hessian(f, (1,))(2.0, 3.0)] == [[0]]
 
 
 def test_a_tangent_of_another_structure_is_refused():

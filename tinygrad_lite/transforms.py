@@ -198,14 +198,13 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     @wraps(f)
     def all_second_partials(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(f, args, argnums)
-        structure = chosen[0] if isinstance(argnums, int) else tuple(chosen)
 
         def row(k: int) -> Any:
             part = wraps(f)(lambda *args, **kwargs: list(_leaves(gradient(*args, **kwargs)))[k])
             return jacobian(part, argnums)(*args, **kwargs)
 
-        rows = map(row, range(len(list(_leaves(structure)))))
-        return _mapped(lambda x: next(rows), structure)
+        rows = [row(k) for k in range(sum(len(list(_leaves(x))) for x in chosen))]
+        return _unpacked(rows, chosen, argnums)
 
     return all_second_partials
 
@@ -220,17 +219,27 @@ def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
 
 def _chosen(f: Function, args: tuple[Any, ...], argnums: Argnums) -> list[Any]:
     """Return the arguments to differentiate by."""
-    numbers = (argnums,) if isinstance(argnums, int) else argnums
-    for number in numbers:
+    for number in _numbers(argnums):
         if not -len(args) <= number < len(args):
             raise TypeError(f"argnums asks for argument {number} of {_name(f)}, but it was given {len(args)}")
-    return [args[number] for number in numbers]
+    return [args[number] for number in _numbers(argnums)]
+
+
+def _numbers(argnums: Argnums) -> tuple[int, ...]:
+    return (argnums,) if isinstance(argnums, int) else argnums
+
+
+def _unpacked(results: list[Any], chosen: list[Any], argnums: Argnums) -> Any:
+    """Return one result for one argument number, a tuple for a tuple; in containers where the arguments were."""
+    remaining = iter(results)
+    unpacked = tuple(_mapped(lambda x: next(remaining), x) for x in chosen)
+    return unpacked[0] if isinstance(argnums, int) else unpacked
 
 
 def _is_container(x: Any) -> bool:
     """Return whether an argument is not an array, but holds some: a list of nothing but numbers is an array."""
     if isinstance(x, (list, tuple)):
-        return any(_is_container(part) or getattr(part, "shape", None) is not None for part in x)
+        return any(_is_container(part) or (hasattr(part, "shape") and not np.isscalar(part)) for part in x)
     return isinstance(x, dict)
 
 
@@ -279,7 +288,7 @@ class _Trace:
     """One evaluation of a function, with the chosen arguments as sources to differentiate by."""
 
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums) -> None:
-        self.single = isinstance(argnums, int)
+        self.argnums = argnums
         self.chosen = _chosen(f, args, argnums)
         self.sources: list[Tensor] = []
         keep_history = is_recording()
@@ -290,7 +299,7 @@ class _Trace:
             return self.sources[-1]
 
         with recording(True), Evaluation() as evaluation:
-            for number in (argnums,) if isinstance(argnums, int) else argnums:
+            for number in _numbers(argnums):
                 lifted[number] = _mapped(lift, args[number])
             y = f(*lifted, **kwargs)
         self.y = _result(f, y, evaluation)
@@ -309,10 +318,8 @@ class _Trace:
         return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
 
     def unpack(self, results: list[Tensor]) -> Any:
-        """Return one result for one argument number, a tuple for a tuple; in containers where the arguments were."""
-        remaining = iter(results)
-        unpacked = [_mapped(lambda x: next(remaining), x) for x in self.chosen]
-        return unpacked[0] if self.single else tuple(unpacked)
+        """Return results, one for each source, as the arguments were given."""
+        return _unpacked(results, self.chosen, self.argnums)
 
 
 def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
