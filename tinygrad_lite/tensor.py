@@ -7,6 +7,7 @@ import math
 import operator
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -754,6 +755,13 @@ class Tensor(Node):
                 "it, cut off from its leaves: copy or pickle .detach()"
             )
         return super().__reduce_ex__(protocol)
+
+    def __getstate__(self) -> Any:
+        state: Any = super().__getstate__()
+        return state[0], state[1] | {"memory": None}  # which a copy shares with no one
+
+    def __copy__(self) -> Tensor:
+        return deepcopy(self)  # with the same array, a change of one would be one of both, noticed by no graph
 
     def __repr__(self) -> str:
         notes = [
