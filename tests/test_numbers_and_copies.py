@@ -210,6 +210,11 @@ def test_a_tensor_that_comes_to_require_a_gradient_owns_its_memory():
     t.requires_grad = False
     t.requires_grad = True
     assert t.data is own
+    other = t.detach()
+    other.requires_grad = True
+    with tg.no_grad():
+        other += 1
+    assert t.tolist() == own.tolist() != other.tolist()
     with pytest.raises(TypeError, match="real floating numbers"):
         Tensor([1]).requires_grad = True
     with pytest.raises(tg.GraphError, match=r"a result, here of multiply.*detach"):

@@ -153,7 +153,7 @@ class Tensor(Node):
             )
         if value:
             _expect_floating(self.dtype)
-            if not is_owned(self._data):
+            if not is_owned(self._data) or (self.memory is not None and self.memory.is_shared):
                 self._data = owned(self._data)
                 self.mark_replaced()
         self._requires_grad = bool(value)
