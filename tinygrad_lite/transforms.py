@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from functools import wraps
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -219,21 +220,26 @@ def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
 
 def _chosen(f: Function, args: tuple[Any, ...], argnums: Argnums) -> list[Any]:
     """Return the arguments to differentiate by."""
-    for number in _numbers(argnums):
+    numbers = _numbers(argnums)
+    for number in numbers:
+        if not isinstance(number, Integral):
+            raise TypeError(f"argnums are the numbers of arguments, such as 0 or (0, 1), not {argnums!r}")
         if not -len(args) <= number < len(args):
             raise TypeError(f"argnums asks for argument {number} of {_name(f)}, but it was given {len(args)}")
-    return [args[number] for number in _numbers(argnums)]
+    if len({number % len(args) for number in numbers}) < len(numbers):
+        raise TypeError(f"argnums names an argument twice: {argnums!r}")
+    return [args[number] for number in numbers]
 
 
 def _numbers(argnums: Argnums) -> tuple[int, ...]:
-    return (argnums,) if isinstance(argnums, int) else argnums
+    return argnums if isinstance(argnums, (tuple, list)) else (argnums,)
 
 
 def _unpacked(results: list[Any], chosen: list[Any], argnums: Argnums) -> Any:
     """Return one result for one argument number, a tuple for a tuple; in containers where the arguments were."""
     remaining = iter(results)
     unpacked = tuple(_mapped(lambda x: next(remaining), x) for x in chosen)
-    return unpacked[0] if isinstance(argnums, int) else unpacked
+    return unpacked if isinstance(argnums, (tuple, list)) else unpacked[0]
 
 
 def _is_container(x: Any) -> bool:
