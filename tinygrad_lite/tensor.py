@@ -449,7 +449,15 @@ class Tensor(Node):
             is_recorded = isinstance(self._data, np.ndarray) and hasattr(type(value), "__traced__")
             is_alone = self.memory is None or not self.memory.is_shared
             written = getattr(operator, name if is_recorded and is_alone else f"i{name}")
-            self._change(lambda: setattr(self, "_data", self._held(written(self.data, value))), other)
+
+            def write() -> None:
+                try:
+                    self._data = self._held(written(self.data, value))
+                except (ValueError, TypeError):
+                    self._held(getattr(operator, name)(self.data, value))  # says it in words, if that is the reason
+                    raise
+
+            self._change(write, other)
             if self.memory is not None:
                 self._taken = self.memory.changed  # t[i] += … writes the view back, which has seen its own change
             return self
