@@ -107,7 +107,15 @@ def test_what_does_not_depend_on_an_argument_has_the_gradient_zero(value):
     assert tg.jvp(lambda y: f(3.0, y), W, W)[1].item() == 0
 
 
-@pytest.mark.parametrize("f", [lambda x: x.item(), lambda x: x.numpy(), lambda x: x.data, lambda x: x.tolist()])
+TAKEN = [lambda x: x.item(), lambda x: x.numpy(), lambda x: x.data, lambda x: x.tolist()]
+
+
+@pytest.mark.parametrize("f", [*TAKEN, *(lambda x, take=take: tg.Tensor(take(x)) for take in TAKEN)])
 def test_what_was_taken_out_of_the_graph_is_not_taken_for_a_constant(f):
     with pytest.raises(TypeError, match="has no history"):
         tg.grad(f)(2.0)
+
+
+def test_a_constant_that_was_only_looked_at_is_one():
+    assert tg.grad(lambda x: repr(x) and 1.0)(2.0).item() == 0
+    assert tg.grad(lambda x: x.detach() * 3.0)(2.0).item() == 0

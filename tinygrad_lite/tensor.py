@@ -773,7 +773,7 @@ class Tensor(Node):
 
     def __repr__(self) -> str:
         notes = [
-            np.array2string(self.data, separator=", ", prefix="Tensor(", threshold=200),
+            np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=200),
             f"dtype={self.dtype}",
         ]
         if self.size > 200 or self.size == 0:

@@ -330,16 +330,16 @@ class _Trace:
 
 def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
     """Return what a function returned as a Tensor: also a number that does not depend on its arguments."""
-    if isinstance(y, Tensor):
+    is_cut_off = evaluation.was_taken and not getattr(y, "requires_grad", False)
+    if isinstance(y, Tensor) and not is_cut_off:
         return y
     dtype = np.asarray(y).dtype if np.isscalar(y) else getattr(y, "dtype", np.dtype(object))
-    if dtype.kind in "iuf" and not evaluation.was_taken:
+    if dtype.kind in "iuf" and not is_cut_off:
         return constant(as_array(y, get_default_dtype() if dtype.kind != "f" else None))
     reasons = {type(None): "does it end with return?", tuple: "one at a time"}
     reason = reasons.get(type(y), "a value taken by .numpy(), .data or .item() has no history")
-    raise TypeError(
-        f"{_name(f)} must return a Tensor to be differentiated, but it returned {type(y).__name__}: {reason}"
-    )
+    kind = "one of constants" if isinstance(y, Tensor) else type(y).__name__
+    raise TypeError(f"{_name(f)} must return a Tensor to be differentiated, but it returned {kind}: {reason}")
 
 
 def _source(x: Any, keep_history: bool = True) -> Tensor:
