@@ -66,7 +66,9 @@ def _locked(path: Path) -> int:
             os.close(lock)
             if not isinstance(error, (BlockingIOError, PermissionError)):
                 raise  # not every file system has locks
-            holder = path.read_text(errors="replace") or "another process"
+            holder = "another process"
+            with contextlib.suppress(OSError):  # where it has come to its end in between
+                holder = path.read_text(errors="replace") or holder
             raise BlockingIOError(
                 f"{path.parent} belongs to a run that is still going on, {holder}: wait for its end, or give another "
                 "--out"

@@ -71,6 +71,15 @@ def test_containers_nest_and_keep_what_is_none():
 def test_a_list_of_numbers_is_an_array():
     assert tg.grad(lambda x: (x * x).sum())([1.0, 2.0]).tolist() == [2, 4]
     assert tg.grad(lambda x: (x * x).sum())([[1.0], [2.0]]).tolist() == [[2], [4]]
+    assert tg.grad(lambda x: (x * x).sum())([*np.array([1.0, 2.0])]).tolist() == [2, 4]
+
+
+def test_arguments_that_are_numbers_are_several_all_the_same():
+    def f(x, y):
+        return x * x * y
+
+    assert [[h.item() for h in row] for row in tg.hessian(f, (0, 1))(2.0, 3.0)] == [[6, 4], [4, 0]]
+    assert [[h.item() for h in row] for row in tg.hessian(f, (1,))(2.0, 3.0)] == [[0]]
 
 
 def test_a_tangent_of_another_structure_is_refused():
@@ -98,7 +107,15 @@ def test_what_does_not_depend_on_an_argument_has_the_gradient_zero(value):
     assert tg.jvp(lambda y: f(3.0, y), W, W)[1].item() == 0
 
 
-@pytest.mark.parametrize("f", [lambda x: x.item(), lambda x: x.numpy(), lambda x: x.data, lambda x: x.tolist()])
+TAKEN = [lambda x: x.item(), lambda x: x.numpy(), lambda x: x.data, lambda x: x.tolist()]
+
+
+@pytest.mark.parametrize("f", [*TAKEN, *(lambda x, take=take: tg.Tensor(take(x)) for take in TAKEN)])
 def test_what_was_taken_out_of_the_graph_is_not_taken_for_a_constant(f):
     with pytest.raises(TypeError, match="has no history"):
         tg.grad(f)(2.0)
+
+
+def test_a_constant_that_was_only_looked_at_is_one():
+    assert tg.grad(lambda x: repr(x) and 1.0)(2.0).item() == 0
+    assert tg.grad(lambda x: x.detach() * 3.0)(2.0).item() == 0

@@ -186,7 +186,7 @@ def test_a_result_is_not_changed_where_nothing_is_recorded():
 @pytest.mark.parametrize("change", [lambda t: operator.iadd(t, 0.5), lambda t: operator.itruediv(t, 2)])
 def test_whole_numbers_hold_no_fractions(change):
     t = Tensor([1, 2])
-    with pytest.raises(TypeError, match="float"):
+    with pytest.raises(TypeError, match="a Tensor of int64 cannot become a result of float64"):
         change(t)
     assert t.tolist() == [1, 2]
     with pytest.raises(TypeError, match=r"Tensor\(0\.0\)"):
@@ -195,8 +195,10 @@ def test_whole_numbers_hold_no_fractions(change):
 
 def test_another_shape_is_refused():
     t = Tensor([1.0, 2.0])
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(tg.ShapeError, match=r"shape \(2,\) cannot become.*\(3, 2\)"):
         t += np.ones((3, 2))
+    with pytest.raises(ValueError, match="broadcast"):
+        t += np.ones(3)
     with pytest.raises(tg.ShapeError, match=r"shape \(2,\) cannot become.*\(3, 2\)"):
         t += Tensor(np.ones((3, 2), np.float32), requires_grad=True)
 

@@ -1,6 +1,8 @@
 """No value leaves its graph in silence: as a number of Python's, in an array, by a copy of a Tensor, as complex."""
 
+import copy
 import math
+import pickle
 import re
 import threading
 import warnings
@@ -208,10 +210,30 @@ def test_a_tensor_that_comes_to_require_a_gradient_owns_its_memory():
     t.requires_grad = False
     t.requires_grad = True
     assert t.data is own
+    other = t.detach()
+    other.requires_grad = True
+    with tg.no_grad():
+        other += 1
+    assert t.tolist() == own.tolist() != other.tolist()
     with pytest.raises(TypeError, match="real floating numbers"):
         Tensor([1]).requires_grad = True
     with pytest.raises(tg.GraphError, match=r"a result, here of multiply.*detach"):
         (t * 2).requires_grad = False
+
+
+@pytest.mark.parametrize("made", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_shares_its_memory_with_no_one(made):
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    assert w.T.shape == (2,)  # a view
+    loss = (w * w).sum()
+    other = made(w)
+    with tg.no_grad():
+        other += 1
+    loss.backward()
+    assert (w.tolist(), w.grad.tolist(), other.tolist(), other.name) == ([1, 2], [2, 4], [2, 3], "w")
+    total = made(w.detach())
+    total += w  # refused where memory is shared
+    assert total.operation is not None
 
 
 def test_a_plus_sign_makes_a_copy():

@@ -519,6 +519,7 @@ def test_parameters_must_be_tensors_that_require_gradients(make, params, error, 
         (lambda ps: AdamW(ps, weight_decay=-0.01), "weight_decay must be"),
         (lambda ps: Adam(ps, betas=(0.9,)), "betas"),
         (lambda ps: Adam(ps, betas=0.9), "betas"),
+        (lambda ps: Adam(ps, betas=("0.9", "0.99")), "betas must be"),
     ],
 )
 def test_options_are_validated(make, message):

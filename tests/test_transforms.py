@@ -526,6 +526,17 @@ def test_argnums_beyond_the_arguments_are_refused(transform, argnums):
         transform(f, argnums)(2.0)
 
 
+@pytest.mark.parametrize("argnums", [(0, 0), (0, -2), "x", 1.0, (0, None)], ids=str)
+@pytest.mark.parametrize("transform", [tg.grad, tg.value_and_grad, tg.jacobian, tg.hessian])
+def test_argnums_that_are_no_numbers_or_name_an_argument_twice_are_refused(transform, argnums):
+    with pytest.raises(TypeError, match=r"argnums (names an argument twice|are the numbers of arguments)"):
+        transform(lambda x, y: x * y, argnums)(2.0, 3.0)
+
+
+def test_argnums_may_be_numpys():
+    assert tg.grad(lambda x, y: x * y, np.int64(1))(2.0, 3.0).item() == 2
+
+
 def test_an_exception_within_the_function_leaves_recording_as_it_was():
     def fail(x):
         raise KeyError("inside")

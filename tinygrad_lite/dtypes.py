@@ -135,7 +135,7 @@ def owned(array: Any) -> Any:
 
 
 def is_owned(array: Any) -> bool:
-    """Return whether an array is one that `owned` made, so that nobody else's changes with it."""
+    """Return whether an array is one that `owned` made, or a view of all of it."""
     memory = getattr(array, "base", None)
     return isinstance(memory, np.ndarray) and memory.dtype == np.uint8 and memory.size == array.nbytes + ALIGNMENT
 

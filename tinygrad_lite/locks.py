@@ -42,7 +42,8 @@ class Lock:
 
 _locks: WeakSet[Lock] = WeakSet()
 
-# Held while a gradient or parameter is read and written back changed: additions of two threads must not get lost.
+# Held by a backward pass while it adds to gradients, and by a compiled step while it changes what it finds: what two
+# threads add must not get lost.
 changing = Lock()
 
 

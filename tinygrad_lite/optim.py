@@ -275,7 +275,7 @@ def _checked(name: str, value: Any) -> Any:
     Numbers become Python's own, which adapt to float32; NumPy's would make float64 of it.
     """
     if name == "betas":
-        if np.shape(value) != (2,) or not all(0 <= beta < 1 for beta in value):
+        if np.shape(value) != (2,) or not all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in value):
             raise ValueError(f"betas must be at least 0 and below 1, not {value}: two numbers such as (0.9, 0.999)")
         return float(value[0]), float(value[1])
     # What stands for a number in a recording of jit, and says it is one, is not asked for its value.

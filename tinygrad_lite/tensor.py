@@ -468,7 +468,15 @@ class Tensor(Node):
             is_recorded = isinstance(self._data, np.ndarray) and hasattr(type(value), "__traced__")
             is_alone = self.memory is None or not self.memory.is_shared
             written = getattr(operator, name if is_recorded and is_alone else f"i{name}")
-            self._change(lambda: setattr(self, "_data", self._held(written(self.data, value))), other)
+
+            def write() -> None:
+                try:
+                    self._data = self._held(written(self.data, value))
+                except (ValueError, TypeError):
+                    self._held(getattr(operator, name)(self.data, value))  # says it in words, if that is the reason
+                    raise
+
+            self._change(write, other)
             if self.memory is not None:
                 self._taken = self.memory.changed  # t[i] += … writes the view back, which has seen its own change
             return self
@@ -779,7 +787,7 @@ class Tensor(Node):
 
     def __repr__(self) -> str:
         notes = [
-            np.array2string(self.data, separator=", ", prefix="Tensor(", threshold=200),
+            np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=200),
             f"dtype={self.dtype}",
         ]
         if self.size > 200 or self.size == 0:
@@ -804,7 +812,7 @@ class Tensor(Node):
 def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | None, role: str | None) -> Tensor:
     """Return a Tensor of its own, as a copy or out of a pickle."""
     y = constant(owned(data) if requires_grad else data.copy())
-    y._requires_grad, y._grad, y.name = requires_grad, grad, name
+    y._requires_grad, y._grad, y.name = requires_grad, None if grad is None else grad.copy(), name
     if role is not None:
         y._role = role
     return y

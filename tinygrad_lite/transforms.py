@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from functools import wraps
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -198,14 +199,13 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     @wraps(f)
     def all_second_partials(*args: Any, **kwargs: Any) -> Any:
         chosen = _chosen(f, args, argnums)
-        structure = chosen[0] if isinstance(argnums, int) else tuple(chosen)
 
         def row(k: int) -> Any:
             part = wraps(f)(lambda *args, **kwargs: list(_leaves(gradient(*args, **kwargs)))[k])
             return jacobian(part, argnums)(*args, **kwargs)
 
-        rows = map(row, range(len(list(_leaves(structure)))))
-        return _mapped(lambda x: next(rows), structure)
+        rows = [row(k) for k in range(sum(len(list(_leaves(x))) for x in chosen))]
+        return _unpacked(rows, chosen, argnums)
 
     return all_second_partials
 
@@ -220,21 +220,32 @@ def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
 
 def _chosen(f: Function, args: tuple[Any, ...], argnums: Argnums) -> list[Any]:
     """Return the arguments to differentiate by."""
-    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    numbers = _numbers(argnums)
     for number in numbers:
-        if not isinstance(number, int):
-            raise TypeError(f"argnums is the number of an argument, or a tuple of such, not {argnums!r:.60}")
+        if not isinstance(number, Integral):
+            raise TypeError(f"argnums are the numbers of arguments, such as 0 or (0, 1), not {argnums!r}")
         if not -len(args) <= number < len(args):
             raise TypeError(f"argnums asks for argument {number} of {_name(f)}, but it was given {len(args)}")
     if len({number % len(args) for number in numbers}) < len(numbers):
-        raise TypeError(f"argnums {argnums} names an argument of {_name(f)} twice")
+        raise TypeError(f"argnums names an argument twice: {argnums!r}")
     return [args[number] for number in numbers]
+
+
+def _numbers(argnums: Argnums) -> tuple[int, ...]:
+    return argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+
+
+def _unpacked(results: list[Any], chosen: list[Any], argnums: Argnums) -> Any:
+    """Return one result for one argument number, a tuple for a tuple; in containers where the arguments were."""
+    remaining = iter(results)
+    unpacked = tuple(_mapped(lambda x: next(remaining), x) for x in chosen)
+    return unpacked if isinstance(argnums, (tuple, list)) else unpacked[0]
 
 
 def _is_container(x: Any) -> bool:
     """Return whether an argument is not an array, but holds some: a list of nothing but numbers is an array."""
     if isinstance(x, (list, tuple)) and not hasattr(x, "_fields"):
-        return not x or any(_is_container(part) or getattr(part, "shape", None) is not None for part in x)
+        return not x or any(_is_container(part) or (hasattr(part, "shape") and not np.isscalar(part)) for part in x)
     return isinstance(x, (dict, tuple))
 
 
@@ -283,7 +294,7 @@ class _Trace:
     """One evaluation of a function, with the chosen arguments as sources to differentiate by."""
 
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums) -> None:
-        self.single = isinstance(argnums, int)
+        self.argnums = argnums
         self.chosen = _chosen(f, args, argnums)
         self.sources: list[Tensor] = []
         keep_history = is_recording()
@@ -297,7 +308,7 @@ class _Trace:
             return self.sources[-1]
 
         with recording(True), Evaluation() as evaluation:
-            for number in (argnums,) if isinstance(argnums, int) else argnums:
+            for number in _numbers(argnums):
                 lifted[number] = _mapped(lift, args[number])
             y = f(*lifted, **kwargs)
         self.y = _result(f, y, evaluation)
@@ -322,25 +333,22 @@ class _Trace:
         return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
 
     def unpack(self, results: list[Tensor]) -> Any:
-        """Return one result for one argument number, a tuple for a tuple; in containers where the arguments were."""
-        remaining = iter(results)
-        unpacked = [_mapped(lambda x: next(remaining), x) for x in self.chosen]
-        return unpacked[0] if self.single else tuple(unpacked)
+        """Return results, one for each source, as the arguments were given."""
+        return _unpacked(results, self.chosen, self.argnums)
 
 
 def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
     """Return what a function returned as a Tensor: also a number that does not depend on its arguments."""
-    if isinstance(y, Tensor) and (y.requires_grad or not evaluation.was_taken):
+    is_cut_off = evaluation.was_taken and not getattr(y, "requires_grad", False)
+    if isinstance(y, Tensor) and not is_cut_off:
         return y
     dtype = np.asarray(y).dtype if np.isscalar(y) else getattr(y, "dtype", np.dtype(object))
-    if dtype.kind in "iuf" and not evaluation.was_taken:
+    if dtype.kind in "iuf" and not is_cut_off:
         return constant(as_array(y, get_default_dtype() if dtype.kind != "f" else None))
     reasons = {type(None): "does it end with return?", tuple: "one at a time"}
-    reason = reasons.get(
-        type(y), "a value taken by .numpy(), .data, .item() or a backward() of its own has no history, and no gradient"
-    )
-    returned = type(y).__name__ + " that depends on nothing" * isinstance(y, Tensor)
-    raise TypeError(f"{_name(f)} must return a Tensor to be differentiated, but it returned {returned}: {reason}")
+    reason = reasons.get(type(y), "a value taken by .numpy(), .data, .item() or a backward() of its own has no history")
+    kind = "one of constants" if isinstance(y, Tensor) else type(y).__name__
+    raise TypeError(f"{_name(f)} must return a Tensor to be differentiated, but it returned {kind}: {reason}")
 
 
 def _source(x: Any, keep_history: bool = True) -> Tensor:

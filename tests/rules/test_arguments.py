@@ -103,6 +103,9 @@ def test_whole_numbers_are_limited_to_what_numpy_limits_them_to():
         assert found.dtype == x.dtype
         np.testing.assert_array_equal(found.numpy(), np.clip(x, low, high) if (low, high) != (None, None) else x)
     np.testing.assert_array_equal(tg.Tensor(x).clip(1.5, np.array([2.5, 2.5, 9])).numpy(), [1.5, 2.5, 3])
+    for numbers in (2.0, [2.0, 0.5]):
+        limited = np.clip(numbers, tg.Tensor(1.0), None)
+        assert (limited.dtype, limited.tolist()) == (np.float32, np.clip(numbers, 1.0, None).tolist())
 
 
 @pytest.mark.parametrize("bounds", [(0.1, None), (None, 0.5), (0.1, 0.5)])

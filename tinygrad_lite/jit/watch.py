@@ -27,24 +27,20 @@ from .tracer import Recorder, variable_of
 LEAST_LETTERS = 2  # of a local variable whose name is told: x is often many values, one after the other
 
 
-_grad: Any = vars(Tensor)["grad"]
-
-
 class _Watched(Tensor):
     """A Tensor of which it matters whether its old gradient was read."""
 
     __slots__ = ()
 
-    def _read(self) -> Any:
+    @property
+    def grad(self) -> Any:
         Gradients.current.read(self)
-        return _grad.__get__(self)
+        return super().grad
 
-    def _write(self, value: Any) -> None:
+    @grad.setter
+    def grad(self, value: Any) -> None:
         Gradients.current.written.add(self)
-        _grad.__set__(self, value)
-
-
-setattr(_Watched, "grad", property(_Watched._read, _Watched._write))  # noqa: B010 - the slot's name is taken
+        vars(Tensor)["grad"].__set__(self, value)
 
 
 class Gradients:

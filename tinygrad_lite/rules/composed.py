@@ -58,8 +58,10 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     """Limit values to an interval; a bound that is None does not limit. Differentiable by the bounds, too."""
     a = array_like(a)
     low, high = a_min if min is None else min, a_max if max is None else max
+    is_number = not hasattr(a, "dtype")  # or a list of them, which adapts to the bounds
     is_open = low is None or high is None
-    if (is_open and a.dtype.kind != "f") or any(getattr(x, "requires_grad", False) for x in (low, high)):
+    has_gradient = any(getattr(x, "requires_grad", False) for x in (low, high))
+    if is_number or has_gradient or (is_open and a.dtype.kind != "f"):
         a = a if low is None else np.maximum(a, low)
         return a if high is None else np.minimum(a, high)
     return elementwise.clip(a, _bound(low, -np.inf, a), _bound(high, np.inf, a))
