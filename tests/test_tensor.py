@@ -851,3 +851,30 @@ def test_a_tensor_may_be_a_parameter_of_a_numpy_function_on_arrays():
     assert np.where(Tensor(np.array([True, False])), np.ones(2), np.zeros(2)).tolist() == [1, 0]
     assert np.clip(np.ones(2), 0.0, Tensor(0.5)).tolist() == [0.5, 0.5]
     assert np.clip(np.ones(2), 0.0, Tensor(0.5, requires_grad=True)).requires_grad
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "int16", "int64"])
+@pytest.mark.parametrize("jit", [False, True])
+def test_functions_of_whole_numbers_are_computed_in_the_default_dtype(dtype, jit):
+    x = np.array([1, 7, 10]).astype(dtype)
+    functions = [np.exp, np.log2, np.sqrt, np.tanh, lambda t: t.mean(), np.log10]
+    if dtype != "bool":
+        functions.append(lambda t: t.softmax())
+    for f in functions:
+        with np.errstate(all="ignore"):  # of NumPy's coarse result, which is computed again
+            found = (tg.jit(f) if jit else f)(Tensor(x))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found.data, f(Tensor(x.astype(np.float64))).data, rtol=1e-6)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_whole_numbers_take_on_the_floating_type_of_arrays(jit):
+    for whole in (Tensor(2), Tensor([1, 2])):
+        for dtype in (np.float32, np.float64):
+            f = lambda t, a: t * a + t // 1  # noqa: E731
+            assert (tg.jit(f) if jit else f)(whole, np.ones(2, dtype)).dtype == dtype
+    mask = Tensor([True, False])
+    f = lambda m: np.where(m, 1.0, 2.0)  # noqa: E731
+    assert (tg.jit(f) if jit else f)(mask).dtype == np.float32
+    f = lambda t: t // 2.5  # noqa: E731
+    assert (tg.jit(f) if jit else f)(Tensor([1, 7])).dtype == np.float32

@@ -7,6 +7,7 @@ meet. Two Tensors of different floating types give the larger one, with a warnin
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -147,10 +148,16 @@ def _dtypes_in(data: Any) -> list[np.dtype[Any]]:
     return [data.dtype] if hasattr(data, "dtype") else []
 
 
-def of_whole_numbers(data: Any, inputs: tuple[Any, ...]) -> Any:
-    """Return a floating result in the default type if all operands were whole numbers, or single ones of no Tensor."""
+def of_whole_numbers(data: Any, inputs: tuple[Any, ...], compute: Callable[[list[Any]], Any]) -> Any:
+    """Return a floating result in the default type if all operands were whole numbers, or single ones of no Tensor.
+
+    Of small types, such as uint8, NumPy computes in float16, where the exponential of 12 is infinite: that is computed
+    again, by ``compute``, from operands in the default type.
+    """
     if data.dtype.kind != "f" or any(map(_is_floating, inputs)):
         return data
+    if data.dtype.itemsize < _default_dtype.itemsize:
+        data = compute([_converted(raw(x), _default_dtype) for x in inputs])
     return data.astype(_default_dtype)
 
 

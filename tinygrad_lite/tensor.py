@@ -857,6 +857,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
             continue
         else:
             array = x
+            mixed = mixed or not isinstance(x, np.ndarray)  # NumPy's scalars adapt as Python's numbers do
         # What has no dtype, or not the first one's, is sorted out off the fast path.
         found = getattr(array, "dtype", None)
         if dtype is None:
@@ -892,8 +893,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     else:
         y._requires_grad = False
         y.operation = None
-        if mixed or (dtype is not None and dtype.kind in "iub"):
-            y._data = of_whole_numbers(data, inputs)
+        if mixed or dtype is None or dtype.kind in "iub":
+            y._data = of_whole_numbers(data, inputs, lambda arrays: rule.compute(arrays, params))
     # The count first: to ask for the context's own takes ten times as long.
     if detectors.open and is_detecting():
         line = check_result(data, rule, arrays, [getattr(x, "name", None) for x in inputs])
@@ -1078,9 +1079,10 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             _check_arguments(function, answer, args, kwargs)
             raise
     if function in PLAIN:
-        if function is np.floor_divide:  # of two operands it is the only one whose result is of their type
-            args = tuple(in_one_dtype(elementwise.remainder, args)[1])
         try:
+            if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
+                inputs, arrays = in_one_dtype(elementwise.remainder, args)
+                return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
             return function(*_raw_tree(args), **_raw_tree(kwargs))
         except (ValueError, TypeError) as error:
             operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs

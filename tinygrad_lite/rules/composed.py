@@ -56,21 +56,20 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 @answers(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit values to an interval; a bound that is None does not limit. Differentiable by the bounds, too."""
-    a = array_like(a)
     low, high = a_min if min is None else min, a_max if max is None else max
     is_number = not hasattr(a, "dtype")  # or a list of them, which adapts to the bounds
     is_open = low is None or high is None
     has_gradient = any(getattr(x, "requires_grad", False) for x in (low, high))
+    if not is_number:
+        low, high = _bound(low, a), _bound(high, a)
     if is_number or has_gradient or (is_open and a.dtype.kind != "f"):
         a = a if low is None else np.maximum(a, low)
         return a if high is None else np.minimum(a, high)
-    return elementwise.clip(a, _bound(low, -np.inf, a), _bound(high, np.inf, a))
+    return elementwise.clip(a, -np.inf if low is None else low, np.inf if high is None else high)
 
 
-def _bound(value: Any, unbounded: float, x: Any) -> Any:
+def _bound(value: Any, x: Any) -> Any:
     """Return a bound of ``x`` as a Python number or in the type of ``x``, so that it does not change that type."""
-    if value is None:
-        return unbounded
     value = np.asarray(value) if isinstance(value, (list, tuple)) else value
     return value.astype(x.dtype) if hasattr(value, "astype") and x.dtype.kind == "f" else value
 
