@@ -267,7 +267,7 @@ class Module:
         for name, generator in generators.items():
             if name in state:
                 try:
-                    _set_state(copy.deepcopy(generator), state[name])
+                    _set_state(_copied(generator), state[name])
                 except Exception as error:  # of any type, as NumPy raises what comes of using it
                     problems.append(f"{name} takes another state ({error})")
         expect_no_problems(problems, self)
@@ -377,6 +377,13 @@ def _set_state(generator: Any, state: Any) -> None:
         generator.bit_generator.state = state
     else:
         generator.set_state(state)
+
+
+def _copied(generator: Any) -> Any:
+    """Return another generator of the same kind; a copy of the library's would be itself."""
+    if isinstance(generator, np.random.Generator):
+        return np.random.Generator(copy.deepcopy(generator.bit_generator))
+    return copy.deepcopy(generator)
 
 
 def _plain(state: Any) -> Any:
