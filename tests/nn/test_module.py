@@ -14,6 +14,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Tensor, nn
+from tinygrad_lite.names import INSTEAD_IN_MODULES
 
 
 class Mixed(nn.Module):
@@ -865,3 +866,17 @@ def test_a_module_that_holds_what_it_is_part_of_is_trained(compiled):
 
     losses = [step(np.full((1, 2), -1, np.float32)).item() for _ in range(3)]
     assert losses[0] > losses[1] > losses[2]
+
+
+@pytest.mark.parametrize("name", INSTEAD_IN_MODULES)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_name_of_another_library_is_answered_and_free_to_be_used(compiled, name):
+    with pytest.raises(AttributeError, match=rf"a Linear has no '{name}': write "):
+        getattr(nn.Linear(1, 1), name)
+    assert not hasattr(nn.Linear(1, 1), name), "a name that is here needs no advice"
+    assert name not in dir(nn.Linear(1, 1))
+    net = nn.Sequential(nn.Linear(2, 1))
+    setattr(net, name, Tensor([1.0], requires_grad=True))
+    assert name in dir(net)
+    owner = type("Own", (nn.Module,), {name: lambda self, x: 2 * x, "forward": lambda self, x: getattr(self, name)(x)})
+    assert mode(compiled)(owner())(np.ones(2)).tolist() == [2, 2]

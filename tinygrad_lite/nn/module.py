@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from ..device import moved
 from ..dtypes import as_array, owned
 from ..errors import GraphError, ShapeError
+from ..names import Absent, answer_for_absent_of_modules
 from ..state import by_path, expect_no_problems, fitted, misnamed
 from ..tensor import Tensor
 from ..text import table
@@ -326,6 +327,11 @@ class Module:
         """Return the module in one line, such as ``Linear(784, 90)``."""
         return f"{type(self).__name__}()"
 
+    def __dir__(self) -> list[str]:
+        return [
+            name for name in super().__dir__() if not isinstance(vars(Module).get(name), Absent) or hasattr(self, name)
+        ]
+
     def __repr__(self) -> str:
         modules = list(self.named_modules())
         if not modules:
@@ -340,6 +346,9 @@ class Module:
                 rows.append((name, type(module).__name__, shapes, f"{count:,}"))
         rows.append(("total", "", "", f"{sum(parameter.size for parameter in self.parameters()):,}"))
         return f"{type(self).__name__}\n{table(rows, right=[3])}"
+
+
+answer_for_absent_of_modules(Module)
 
 
 def _is_state(tensor: Tensor) -> bool:
