@@ -374,6 +374,41 @@ def test_a_learning_rate_that_is_no_number_is_named(way, lr):
     assert str(caught.value).endswith("leave out the quotes") is isinstance(lr, str)
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_an_array_of_one_number_is_a_learning_rate_as_in_a_state(dtype, compiled):
+    p = Tensor(np.ones(2, np.float32), requires_grad=True)
+    optimizer, other = SGD([p], lr=np.array(2, dtype)), Adam([p])
+    other.lr = optimizer.state_dict()["lr"]
+    assert (other.lr, type(other.lr), type(optimizer.lr)) == (2.0, float, float)
+
+    def step():
+        optimizer.zero_grad()
+        p.sum().backward()
+        optimizer.step()
+
+    (tg.jit(step) if compiled else step)()
+    assert p.tolist() == [-1, -1]
+    assert p.dtype == np.float32
+
+
+@pytest.mark.parametrize("way", ["made", "assigned"])
+@pytest.mark.parametrize(
+    ("lr", "message"),
+    [
+        (Tensor(0.1), r"number of at least 0, not Tensor\(0.1, dtype=float32\): pass its \.item\(\)"),
+        (10**400, r"not 10+: a float holds up to about 1\.8e308"),
+        (np.array([0.1]), "number of at least 0, not array"),
+        (np.array(1j), "number of at least 0, not 1j"),
+        (np.array("0.1"), "leave out the quotes"),
+    ],
+    ids=["Tensor", "huge", "vector", "complex", "text"],
+)
+def test_a_learning_rate_that_is_no_number_of_pythons_is_told_what_to_be(way, lr, message):
+    with pytest.raises(ValueError, match=message):
+        WAYS[way](Adam, lr)
+
+
 def test_what_is_refused_changes_nothing():
     optimizer = SGD(parameters(), 0.5, momentum=0.9)
     run(optimizer, *optimizer.params, 1)
@@ -488,6 +523,7 @@ def test_a_step_after_a_gradient_of_one_parameter_does_not_warn(compiled):
     ("params", "error", "message"),
     [
         ([], ValueError, "at least one parameter"),
+        (tg.nn.Linear(2, 2).freeze().parameters(), ValueError, r"there is none: .* net\.freeze\(False\)"),
         (Tensor(1.0, requires_grad=True), TypeError, r"list of parameters, such as model.parameters\(\), not Tensor"),
         (None, TypeError, "not NoneType"),
         (tg.nn.Linear(2, 2), TypeError, "not Linear"),

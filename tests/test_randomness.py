@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -113,3 +115,43 @@ def test_dropout_continues_from_a_saved_state_bit_for_bit():
     tg.manual_seed(8)
     model.load_random_state(state)
     assert [model(X).tolist() for _ in range(3)] == rest
+
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+    "pickle": lambda x: pickle.loads(pickle.dumps(x)),
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize("wrap", [lambda f: f, tg.jit], ids=["eager", "jit"])
+def test_a_seed_reaches_copies_too(way, wrap):
+    layer = nn.Sequential(nn.Dropout())
+    twin = COPIES[way](layer)
+    assert twin[0].rng is layer[0].rng is randomness.generator
+    call, call_of_twin = wrap(layer), wrap(twin)
+    tg.manual_seed(1)
+    drawn = [call(X).tolist(), call_of_twin(X).tolist()]
+    assert drawn[0] != drawn[1]
+    tg.manual_seed(1)
+    assert [call_of_twin(X).tolist(), call(X).tolist()] == drawn
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copy_of_what_is_spawned_is_one_of_its_own(way):
+    spawned = randomness.generator.spawn(1)[0]
+    twin = COPIES[way](spawned)
+    assert twin is not spawned
+    state = randomness.generator.bit_generator.state
+    assert twin.random() == spawned.random() or way == "copy"
+    assert randomness.generator.bit_generator.state == state
+
+
+def test_a_state_that_does_not_fit_leaves_the_librarys_generator_as_it_was():
+    model = nn.Sequential(nn.Dropout(), nn.Dropout(rng=1))
+    before = model.random_state()
+    other = nn.Sequential(nn.Dropout(rng=2), nn.Dropout(rng=3)).random_state()
+    with pytest.raises(ValueError, match="unexpected surplus"):
+        model.load_random_state(other | {"surplus": {}})
+    assert model.random_state() == before

@@ -113,6 +113,31 @@ INSTEAD_OF_METHODS = {
     for name in names.split()
 }
 
+# The same of what other libraries have modules do.
+INSTEAD_IN_MODULES = {
+    name: advice
+    for names, advice in {
+        "cuda": 'net.to("cuda")',
+        "cpu": 'net.to("cpu")',
+        "float": 'net.astype("float32")',
+        "double": 'net.astype("float64")',
+        "half": 'net.astype("float16")',
+        "zero_grad": "optimizer.zero_grad()",
+        "requires_grad_": "net.freeze(), or net.freeze(False)",
+        "register_buffer": "self.name = tg.nn.Buffer(data)",
+        "register_parameter": "self.name = tg.Tensor(data, requires_grad=True)",
+        "register_module add_module": "self.name = module",
+        "modules children named_children": "net.named_modules(), which yields paths and modules",
+        "named_buffers buffers": "net.state_dict(), where they are by their paths",
+        "apply": "for path, module in net.named_modules(): f(module)",
+        "fit": "a loop: loss.backward(), optimizer.step(), optimizer.zero_grad()",
+        "predict": "net.eval()(x)",
+        "summary": "print(net)",
+        "save": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
+    }.items()
+    for name in names.split()
+}
+
 # What users look for, and the library does not have so far.
 NOT_YET = (
     "Conv1d Conv2d Conv3d Conv1D Conv2D ConvTranspose2d MaxPool1d MaxPool2d MaxPooling2D AvgPool2d "
@@ -151,15 +176,21 @@ def _advice(module: str, name: str) -> str:
     if name in INSTEAD:
         return f": write {INSTEAD[name]}"
     ours: dict[str, str] = {}
+    exact: dict[str, str] = {}  # before a name that differs in its capitals: relu is the function, and ReLU the layer
     for place in (module, *PLACES):
         for public in _public(importlib.import_module(place)):
-            ours.setdefault(public.lower(), f"tg{place.removeprefix('tinygrad_lite')}.{public}")
+            path = f"tg{place.removeprefix('tinygrad_lite')}.{public}"
+            ours.setdefault(public.lower(), path)
+            exact.setdefault(public, path)
     if name.lower() in ours:
-        return f": write {ours[name.lower()]}"
+        return f": write {exact.get(name, ours[name.lower()])}"
     if name in NOT_YET.split():
         return " yet"
-    if hasattr(np, name):
+    theirs = getattr(np, name, None)
+    if callable(theirs) and not isinstance(theirs, type):
         return f": write np.{name}, since NumPy's functions take Tensors"
+    if theirs is not None:
+        return f": NumPy's is np.{name}"
     return "".join(f": did you mean {ours[near]}?" for near in difflib.get_close_matches(name.lower(), ours, n=1))
 
 
@@ -188,11 +219,20 @@ class Absent:
 def answer_for_absent(tensor: type) -> None:
     """Let Tensors say what to write for the names of other libraries, and for NumPy's functions that are no methods."""
     functions = {name for name in dir(np) if callable(getattr(np, name)) and answer_for(getattr(np, name)) is not None}
-    advice = {name: f"np.{name}(x), since NumPy's functions take Tensors" for name in functions} | INSTEAD_OF_METHODS
-    for name in advice.keys() - vars(tensor).keys():
+    of_numpy = {name: f"np.{name}(x), since NumPy's functions take Tensors" for name in functions}
+    _set_absent(tensor, of_numpy | INSTEAD_OF_METHODS)
+
+
+def answer_for_absent_of_modules(module: type) -> None:
+    """Let modules say what to write for the names of other libraries; a subclass may have them nevertheless."""
+    _set_absent(module, INSTEAD_IN_MODULES)
+
+
+def _set_absent(owner: type, advice: dict[str, str]) -> None:
+    for name in advice.keys() - vars(owner).keys():
         absent = Absent(advice[name])
-        absent.__set_name__(tensor, name)
-        setattr(tensor, name, absent)
+        absent.__set_name__(owner, name)
+        setattr(owner, name, absent)
 
 
 def _public(module: ModuleType) -> list[str]:

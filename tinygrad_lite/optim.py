@@ -72,7 +72,7 @@ class Optimizer:
         if len(set(self.params)) < len(self.params):
             raise ValueError("a parameter is in the list twice, so each step would change it twice")
         if not self.params:
-            hint = ""
+            hint = ": those of a frozen net are trained again after net.freeze(False)"
             if isinstance(params, Iterator):
                 hint = ": if it was gone through before, it is used up, so make a list of it first"
             raise ValueError(f"an optimizer needs at least one parameter, but there is none{hint}")
@@ -281,10 +281,22 @@ def _checked(name: str, value: Any) -> Any:
     # What stands for a number in a recording of jit, and says it is one, is not asked for its value.
     if name not in NUMBERS or type(value) is not value.__class__:
         return value
-    if not (isinstance(value, Real) and math.isfinite(value) and float(value) >= 0):
-        hint = ": leave out the quotes" if isinstance(value, str) else ""
-        raise ValueError(f"{NUMBERS[name]} must be a number of at least 0, not {value!r}{hint}")
-    return float(value)
+    if isinstance(value, np.ndarray) and not value.shape:
+        value = value.item()  # as in a state
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number < math.inf:
+        hint = ""
+        if isinstance(value, str):
+            hint = ": leave out the quotes"
+        elif isinstance(value, Tensor):
+            hint = ": pass its .item()"
+        elif number == math.inf:
+            hint = ": a float holds up to about 1.8e308"
+        raise ValueError(f"{NUMBERS[name]} must be a number of at least 0, not {value!r:.60}{hint}")
+    return number
 
 
 answer_for_missing(__name__)

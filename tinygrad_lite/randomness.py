@@ -5,11 +5,24 @@ It is one object for good, which `manual_seed` sets in place, so that whatever h
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 Rng = np.random.Generator | int | None
 
-generator = np.random.default_rng()
+
+class _OfTheLibrary(np.random.Generator):
+    """The library's generator, of which a copy is itself, pickled or not: `manual_seed` has to reach copies of layers.
+
+    What it spawns is of this class too, and is copied like any other.
+    """
+
+    def __reduce__(self) -> Any:
+        return (generator_for, (None,)) if self is generator else super().__reduce__()
+
+
+generator: np.random.Generator = _OfTheLibrary(np.random.PCG64())
 
 
 def manual_seed(seed: int) -> None:

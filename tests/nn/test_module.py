@@ -14,6 +14,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Tensor, nn
+from tinygrad_lite.names import INSTEAD_IN_MODULES
 
 
 class Mixed(nn.Module):
@@ -732,3 +733,150 @@ def test_a_plain_array_under_jit_is_told_so_too_and_other_mistakes_are_left_as_t
     for x in (np.ones(2), Tensor([1.0])):
         with pytest.raises(AttributeError, match=r"^'(numpy.ndarray|Tensor)' object has no attribute 'rellu'"):
             Asks(lambda x: x.rellu())(x)
+
+
+class Keeps(nn.Module):
+    """Keeps its batch in many ways, and makes a parameter and a layer at its first call."""
+
+    def __init__(self):
+        self.layer = nn.Linear(3, 2, rng=0)
+        self.last = None
+        self.mean = nn.Buffer(np.zeros(3))
+
+    def forward(self, x, more):
+        self.x, self.last, self.batch = x, more["x"], [x, {"more": more}]
+        self.layer.x = x
+        if not hasattr(self, "scale"):
+            self.scale = Tensor(np.ones(2, x.dtype), requires_grad=True)
+            self.late = nn.Linear(2, 1, rng=1).astype(x.dtype)
+        return self.late(self.layer(x) * self.scale)
+
+
+KEPT = ["layer.weight", "layer.bias", "scale", "late.weight", "late.bias"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_batch_that_forward_keeps_is_no_parameter_and_is_never_written_into(compiled, dtype):
+    net = Keeps().astype(dtype)
+    net(Tensor(np.ones((1, 3), dtype)), {"x": Tensor([1.0])})
+    call = mode(compiled)(lambda x, more: net(x, more).sum())
+    batches = [Tensor(np.full((n, 3), n, dtype), requires_grad=True) for n in (2, 2, 2, 4)]
+    for x in (*batches, Tensor(np.zeros((2, 3), dtype))):
+        call(x, {"x": x})
+        assert net.x is net.last is net.layer.x is net.batch[0] is net.batch[1]["more"]["x"] is x
+        assert [name for name, _ in net.named_parameters()] == KEPT
+    assert list(net.state_dict()) == ["layer.weight", "layer.bias", "mean", *KEPT[2:]]
+    assert [x.numpy()[0, 0] for x in batches] == [2, 2, 2, 4]
+    net.x = nn.Buffer([1.0])
+    net.last = Tensor([1.0], requires_grad=True)
+    other = pickle.loads(pickle.dumps(copy.deepcopy(net)))
+    for model in (net, other):
+        assert [name for name, _ in model._named_tensors()] == [
+            "layer.weight",
+            "layer.bias",
+            "last",
+            "mean",
+            "x",
+            *KEPT[2:],
+        ]
+
+
+def test_a_batch_that_is_kept_may_require_a_gradient_later_and_by_a_derivative():
+    net, x = Keeps(), Tensor(np.ones((2, 3), np.float32))
+    net(x, {"x": x})
+    x.requires_grad = True
+    assert [name for name, _ in net.named_parameters()] == KEPT
+    tg.grad(lambda x: net(x, {"x": x}).sum())(x)
+    assert [name for name, _ in net.named_parameters()] == KEPT
+
+
+@pytest.mark.parametrize("name", ["weight", "mean"])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_what_forward_is_given_takes_the_place_of_no_parameter_or_buffer(compiled, name):
+    class Puts(nn.Module):
+        def __init__(self):
+            self.weight, self.mean = Tensor(np.zeros(3), requires_grad=True), nn.Buffer(np.zeros(3))
+
+        def forward(self, x):
+            setattr(self, name, x)
+            return x * self.weight
+
+    net = Puts()
+    held, call = getattr(net, name), mode(compiled)(net)
+    with pytest.raises(tg.GraphError, match=rf"{name} is a .*assign its \.detach\(\)"):
+        call(Tensor(np.ones(3), requires_grad=True))
+    for value in (2, 3):
+        call(Tensor(np.full(3, value)))
+        assert held.tolist() == [value] * 3
+    assert getattr(net, name) is held
+    assert [path for path, _ in net.named_parameters()] == ["weight"]
+
+
+class Child(nn.Module):
+    def __init__(self, parent):
+        self.parent = parent
+        self.layers = [nn.Linear(2, 2, rng=0), nn.Dropout(rng=1)]
+
+    def forward(self, x):
+        return self.layers[0](x)
+
+
+class Parent(nn.Module):
+    def __init__(self):
+        self.me = self
+        self.child = Child(self)
+        self.child.layers[0].parents = [self, self.child]
+        self.relu = nn.ReLU()
+        self.relu.parent = self
+
+    def forward(self, x):
+        return self.relu(self.child(x))
+
+
+def test_a_module_that_holds_what_it_is_part_of_does_not_lead_back():
+    net = Parent()
+    modules = ["child", "child.layers.0", "child.layers.1", "relu"]
+    assert [name for name, _ in net.named_modules()] == modules
+    assert list(net.state_dict()) == [f"child.layers.0.{name}" for name in ("weight", "bias")]
+    assert [name for name, _ in net.named_parameters()] == list(net.state_dict())
+    assert list(net.random_state()) == ["child.layers.1.rng"]
+    assert [line.split()[0] for line in repr(net).splitlines()[3:]] == [*modules[1:], "total"]
+    assert not net.eval().relu.training
+    net.freeze().astype(np.float64).load_state_dict(copy.deepcopy(net).state_dict())
+    alone = nn.Module()
+    alone.me = alone
+    assert repr(alone) == "Module()"
+    with pytest.raises(tg.ShapeError, match=r"layer 'child\.layers\.0'"):
+        net(np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_module_that_holds_what_it_is_part_of_is_trained(compiled):
+    net = Parent()
+    optimizer = tg.optim.SGD(net.parameters(), 0.1)
+
+    @mode(compiled)
+    def step(x):
+        optimizer.zero_grad()
+        loss = ((net(x) - 1) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    losses = [step(np.full((1, 2), -1, np.float32)).item() for _ in range(3)]
+    assert losses[0] > losses[1] > losses[2]
+
+
+@pytest.mark.parametrize("name", INSTEAD_IN_MODULES)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_name_of_another_library_is_answered_and_free_to_be_used(compiled, name):
+    with pytest.raises(AttributeError, match=rf"a Linear has no '{name}': write "):
+        getattr(nn.Linear(1, 1), name)
+    assert not hasattr(nn.Linear(1, 1), name), "a name that is here needs no advice"
+    assert name not in dir(nn.Linear(1, 1))
+    net = nn.Sequential(nn.Linear(2, 1))
+    setattr(net, name, Tensor([1.0], requires_grad=True))
+    assert name in dir(net)
+    owner = type("Own", (nn.Module,), {name: lambda self, x: 2 * x, "forward": lambda self, x: getattr(self, name)(x)})
+    assert mode(compiled)(owner())(np.ones(2)).tolist() == [2, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Self
 
 import numpy as np
@@ -12,11 +13,15 @@ from numpy.typing import DTypeLike
 from ..device import moved
 from ..dtypes import as_array, owned
 from ..errors import GraphError, ShapeError
+from ..names import Absent, answer_for_absent_of_modules
 from ..state import by_path, expect_no_problems, fitted, misnamed
 from ..tensor import Tensor
 from ..text import table
 
 PARAMETER, BUFFER = "parameter", "buffer"  # the roles of Tensors
+
+# The arguments of the innermost `forward` that is running.
+_arguments: ContextVar[tuple[Any, ...]] = ContextVar("_arguments", default=())
 
 
 def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:
@@ -47,7 +52,8 @@ class Module:
       frozen later, and then is like any batch in an attribute, stays part of the state;
     - what is declared a `Buffer`.
 
-    All else, such as an activation or a batch, is the module's own affair. An array, a list or a Tensor that requires
+    All else, such as an activation or a batch, is the module's own affair; so is what `forward` is given and keeps,
+    though it be a leaf that requires a gradient, as in ``self.x = x``. An array, a list or a Tensor that requires
     no gradient is copied into the parameter or buffer to whose attribute it is assigned, so that an optimizer keeps
     what it changes; another parameter takes its place, as in ``self.output.weight = self.embedding.weight``.
 
@@ -71,14 +77,19 @@ class Module:
     """
 
     training = True
+    # The names of what was given to `forward`; replaced and never changed, as a recording of jit can follow that.
+    _given: frozenset[str] = frozenset()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        held = vars(self).get(name)
+        held = vars(self).get(name) if name not in self._given else None
         if isinstance(held, Tensor) and _is_state(held) and _is_to_be_copied(value):
             held.data = self._fitted(name, held, value)
             return
         super().__setattr__(name, value)
-        for _, tensor in _found_in(name, value, (Tensor,)):
+        tensors = [tensor for _, tensor in _found_in(name, value, (Tensor,))]
+        if any(map(_is_given, tensors)) is not (name in self._given):
+            super().__setattr__("_given", self._given ^ {name})
+        for tensor in tensors:
             _is_state(tensor)  # marks it
 
     def _fitted(self, name: str, held: Tensor, value: Any) -> Any:
@@ -107,6 +118,7 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`; an error about shapes is told which layer it arose in."""
+        outer = _arguments.set((args, kwargs))
         try:
             y = self.forward(*args, **kwargs)
             if y is None:
@@ -128,25 +140,33 @@ class Module:
                 f"forward of {type(self).__name__} asks an array or a list for {error.name!r}, which Tensors have: "
                 "make one of it first, as in net(tg.Tensor(x))"
             ) from error
+        finally:
+            _arguments.reset(outer)
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
         for name, value in vars(self).items():
-            yield from _found_in(name, value, (Module, Tensor))
+            yield from _found_in(name, value, (Module,) if name in self._given else (Module, Tensor))
+
+    def _below(self, prefix: str = "", above: tuple[Module, ...] = ()) -> Iterator[tuple[str, Module | Tensor]]:
+        """Yield each module and Tensor below this one with its path, outer ones first.
+
+        A module that holds one it is part of, as its parent, does not lead back into that.
+        """
+        above = (*above, self)
+        for name, child in self._children():
+            if isinstance(child, Tensor):
+                yield prefix + name, child
+            elif not any(child is module for module in above):
+                yield prefix + name, child
+                yield from child._below(f"{prefix}{name}.", above)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield each module below this one with its path, outer ones first."""
-        for name, child in self._children():
-            if isinstance(child, Module):
-                yield prefix + name, child
-                yield from child.named_modules(f"{prefix}{name}.")
+        return ((path, child) for path, child in self._below(prefix) if isinstance(child, Module))
 
-    def _named_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield each parameter and buffer with its path."""
-        for name, child in self._children():
-            if isinstance(child, Module):
-                yield from child._named_tensors(f"{prefix}{name}.")
-            elif _is_state(child):
-                yield prefix + name, child
+        return ((path, child) for path, child in self._below() if isinstance(child, Tensor) and _is_state(child))
 
     def _named_generators(self) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
@@ -248,7 +268,7 @@ class Module:
         for name, generator in generators.items():
             if name in state:
                 try:
-                    _set_state(copy.deepcopy(generator), state[name])
+                    _set_state(_copied(generator), state[name])
                 except Exception as error:  # of any type, as NumPy raises what comes of using it
                     problems.append(f"{name} takes another state ({error})")
         expect_no_problems(problems, self)
@@ -307,6 +327,11 @@ class Module:
         """Return the module in one line, such as ``Linear(784, 90)``."""
         return f"{type(self).__name__}()"
 
+    def __dir__(self) -> list[str]:
+        return [
+            name for name in super().__dir__() if not isinstance(vars(Module).get(name), Absent) or hasattr(self, name)
+        ]
+
     def __repr__(self) -> str:
         modules = list(self.named_modules())
         if not modules:
@@ -314,7 +339,8 @@ class Module:
         rows = [("layer", "type", "shapes", "parameters")]
         for name, module in [("", self), *modules]:
             tensors = [(path, x) for path, x in module._children() if isinstance(x, Tensor) and _is_state(x)]
-            if tensors or not any(module.named_modules()):
+            is_inner = not name or any(path.startswith(f"{name}.") for path, _ in modules)
+            if tensors or not is_inner:
                 shapes = ", ".join(f"{path} {'×'.join(map(str, tensor.shape))}" for path, tensor in tensors)
                 count = sum(tensor.size for _, tensor in tensors if tensor.requires_grad)
                 rows.append((name, type(module).__name__, shapes, f"{count:,}"))
@@ -322,13 +348,21 @@ class Module:
         return f"{type(self).__name__}\n{table(rows, right=[3])}"
 
 
+answer_for_absent_of_modules(Module)
+
+
 def _is_state(tensor: Tensor) -> bool:
     """Return whether a Tensor that is kept in a module is its state; a parameter is marked, and stays one."""
     if not hasattr(tensor, "_role"):
-        if not tensor.requires_grad or tensor.operation is not None:
+        if not tensor.requires_grad or tensor.operation is not None or _is_given(tensor):
             return False
         tensor._role = PARAMETER
     return True
+
+
+def _is_given(tensor: Tensor) -> bool:
+    """Return whether a Tensor is no state so far, and an argument of the `forward` that is running."""
+    return not hasattr(tensor, "_role") and any(x is tensor for _, x in _found_in("", _arguments.get(), (Tensor,)))
 
 
 def _is_to_be_copied(value: Any) -> bool:
@@ -352,6 +386,13 @@ def _set_state(generator: Any, state: Any) -> None:
         generator.bit_generator.state = state
     else:
         generator.set_state(state)
+
+
+def _copied(generator: Any) -> Any:
+    """Return another generator of the same kind; a copy of the library's would be itself."""
+    if isinstance(generator, np.random.Generator):
+        return np.random.Generator(copy.deepcopy(generator.bit_generator))
+    return copy.deepcopy(generator)
 
 
 def _plain(state: Any) -> Any:
