@@ -119,3 +119,35 @@ def test_what_was_taken_out_of_the_graph_is_not_taken_for_a_constant(f):
 def test_a_constant_that_was_only_looked_at_is_one():
     assert tg.grad(lambda x: repr(x) and 1.0)(2.0).item() == 0
     assert tg.grad(lambda x: x.detach() * 3.0)(2.0).item() == 0
+
+
+def test_a_named_tuple_of_numbers_is_a_container_and_keys_have_no_order():
+    assert tg.grad(lambda p: p.w * p.b)(Parameters(2.0, 3.0)) == Parameters(3.0, 2.0)
+    point, tangent = {"w": np.array(2.0), "b": np.array(3.0)}, {"b": np.array(1.0), "w": np.array(10.0)}
+    assert tg.jvp(lambda p: p["w"] * p["b"], point, tangent)[1].item() == 32
+    assert tg.grad(lambda p: (p["w"] * 2).sum())({"w": W, "none": []})["none"] == []
+
+
+def test_a_function_that_uses_the_very_parameters_in_place_of_its_argument_is_refused():
+    net = tg.nn.Linear(3, 1)
+    for argument in (net.parameters(), net.weight):
+        with pytest.raises(tg.GraphError, match=r"does not use its argument.*loss\.backward\(\)"):
+            tg.grad(lambda p: net(X.astype(np.float32)).sum())(argument)
+    w = tg.Tensor(2.0, requires_grad=True)
+    assert tg.grad(lambda x: x * w)(w).item() == 2, "by the argument alone"
+
+
+@pytest.mark.parametrize("inner", [lambda x: tg.Tensor(x.item()) * 2, lambda x: tg.Tensor(x.tolist()) * 2])
+def test_what_is_cut_off_is_no_constant_in_nested_functions_either(inner):
+    with pytest.raises(TypeError, match="has no history"):
+        tg.grad(inner)(2.0)
+    with pytest.raises(TypeError, match="has no history"):
+        tg.grad(lambda x: tg.grad(lambda y: y * x.item())(1.0).item())(2.0)
+
+    def by_backward(x):
+        w = tg.Tensor(3.0, requires_grad=True)
+        (w * w * x).backward()
+        return w.grad
+
+    with pytest.raises(TypeError, match="has no history"):
+        tg.grad(by_backward)(2.0)

@@ -341,3 +341,44 @@ def test_a_view_may_be_written_where_nothing_it_shows_has_changed():
     numbers = Tensor([1.0, 2.0, 3.0])
     random.Random(1).shuffle(numbers)
     assert sorted(numbers.tolist()) == [1, 2, 3]
+
+
+def test_a_mask_that_is_changed_later_leaves_the_derivative_as_it_was():
+    mask, w = Tensor([True, False]), Tensor([1.0, 2.0], requires_grad=True)
+    y = np.where(mask, w, 0.0).sum()
+    mask[0] = False
+    y.backward()
+    assert w.grad.tolist() == [1, 0]
+
+
+def test_a_total_may_be_looked_at_while_it_is_added_up():
+    w, total, log = Tensor(2.0, requires_grad=True), Tensor(0.0), []
+    for k in range(3):
+        total += w * k
+        log.append(total.detach())
+    total.backward()
+    assert w.grad.item() == 3
+    assert [x.item() for x in log] == [0, 2, 6]
+
+
+def test_a_buffer_gets_no_history():
+    class Mean(tg.nn.Module):
+        def __init__(self):
+            self.mean = tg.nn.Buffer(np.zeros(2, np.float32))
+
+        def forward(self, x):
+            self.mean += x.mean(axis=0)
+            return self.mean
+
+    net = Mean()
+    assert net(Tensor([[1.0, 2.0]])).tolist() == [1, 2]
+    with pytest.raises(tg.GraphError, match=r"a Buffer holds values and no history.*x\.detach\(\)"):
+        net(Tensor([[1.0, 2.0]], requires_grad=True))
+    assert net.mean.tolist() == [1, 2]
+
+
+def test_new_data_given_as_a_tensor_are_a_copy():
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    a.data = b
+    b += 1
+    assert a.tolist() == [3, 4]

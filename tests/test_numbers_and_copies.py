@@ -241,3 +241,39 @@ def test_a_plus_sign_makes_a_copy():
     y = +t
     y *= 2
     assert t.tolist() == [1]
+
+
+def test_copies_and_pickles_are_tensors_of_their_own():
+    w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    w.grad = [0.5, 0.5]
+    x = Tensor([3.0, 4.0])
+    view = x.detach()
+    for again in (copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))):
+        other = again(w)
+        assert (other.name, other.requires_grad, other.tolist(), other.grad.tolist()) == ("w", True, [1, 2], [0.5, 0.5])
+        with tg.no_grad():
+            other += 1
+            other.grad *= 2
+        assert (w.tolist(), w.grad.tolist()) == ([1, 2], [0.5, 0.5])
+        total = again(x)
+        total += w
+        assert x.tolist() == view.tolist() == [3, 4]
+    net = copy.deepcopy(tg.nn.Linear(2, 2))
+    assert [*net.state_dict()] == ["weight", "bias"]
+
+
+def test_what_backward_has_freed_is_an_array_as_it_is_a_number():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    loss = (w * w).sum()
+    with pytest.raises(TypeError, match="lose the gradient"):
+        np.asarray(loss)
+    loss.backward()
+    assert np.asarray(loss) == np.mean([loss, loss]) == np.float32(loss) == 5
+
+
+def test_a_whole_number_is_an_index():
+    assert [*range(Tensor(2))] == [0, 1]
+    assert ["a", "b"][Tensor(1)] == "b"
+    assert Tensor([1.0, 2.0, 3.0])[: Tensor(2)].tolist() == [1, 2]
+    with pytest.raises(TypeError):
+        range(Tensor(2.0))

@@ -25,6 +25,8 @@ from .rules.plain import PLAIN
 from .rules.reductions import Axis
 from .text import numpy_name
 
+PARAMETER, BUFFER = "parameter", "buffer"  # what a module keeps a Tensor as
+
 
 class GradientWarning(UserWarning):
     """A number was taken out of a graph, and no gradient flows through it."""
@@ -447,7 +449,7 @@ class Tensor(Node):
                 f"this Tensor was computed by {self.operation.rule.name}, whose derivative would not belong to what "
                 "augmented assignment, such as +=, makes of it: write x = x + … for x += …, or change x.detach()"
             )
-        if is_tracked and getattr(self, "_role", None) == "buffer":
+        if is_tracked and getattr(self, "_role", None) == BUFFER:
             raise GraphError(
                 "a Buffer holds values and no history, so it cannot become a result that requires a gradient: add "
                 "x.detach(), or keep the result under another name"

@@ -15,10 +15,8 @@ from ..dtypes import as_array, owned
 from ..errors import GraphError, ShapeError
 from ..names import Absent, answer_for_absent_of_modules
 from ..state import by_path, expect_no_problems, fitted, misnamed
-from ..tensor import Tensor
+from ..tensor import BUFFER, PARAMETER, Tensor
 from ..text import table
-
-PARAMETER, BUFFER = "parameter", "buffer"  # the roles of Tensors
 
 # The arguments of the innermost `forward` that is running.
 _arguments: ContextVar[tuple[Any, ...]] = ContextVar("_arguments", default=())
