@@ -656,3 +656,25 @@ def test_a_function_is_recorded_while_cprofile_watches_and_goes_on():
         np.linspace(0, 1)
     assert (first.item(), second.item()) == (2.0, 6.0)
     assert any(name == "linspace" for _, _, name in pstats.Stats(profile).stats)
+
+
+def test_a_block_that_is_made_outside_and_a_decorated_function_are_jitted():
+    block, w = tg.no_grad(), tg.Tensor([1.0, 2.0], requires_grad=True)
+
+    def step(x):
+        w.grad = None
+        (w * x).sum().backward()
+        with block:
+            w.data -= 0.5 * w.grad
+        return decorated(x)
+
+    @tg.no_grad()
+    def decorated(x):
+        return w * x
+
+    jitted = tg.jit(step)
+    for _ in range(3):
+        y = jitted(np.ones(2, np.float32))
+        assert not y.requires_grad
+    assert w.tolist() == y.tolist() == [-0.5, 0.5]
+    assert len(jitted.programs) == 1

@@ -35,6 +35,7 @@ from ..device import MODULES, is_array, random_modules
 from ..dtypes import get_default_dtype
 from ..engine import is_recording
 from ..errors import JitError
+from ..flags import Block
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
@@ -381,7 +382,7 @@ class State:
 
     def _visit_object(self, value: Any, path: str) -> None:
         """Look behind an object whose identity is guarded already."""
-        if id(value) in self._visited:
+        if id(value) in self._visited or isinstance(value, Block):  # one of no_grad(): which it is says all
             return
         self._visited.add(id(value))
         self.bind(value)  # so that it lives as long as its identity counts
