@@ -596,3 +596,22 @@ def test_a_jitted_step_without_gradients_warns_when_it_is_recorded():
     step = tg.jit(SGD([p, q], lr=1).step)
     with pytest.warns(UserWarning, match="no parameter has a gradient"):
         step()
+
+
+@pytest.mark.parametrize("make", [lambda p: tg.optim.SGD(p, 0.1, momentum=0.9), tg.optim.Adam, tg.optim.AdamW])
+def test_a_gradient_that_is_a_constant_is_followed_under_jit_as_eagerly(make):
+    results = []
+    for wrap in (lambda f: f, tg.jit):
+        w = Tensor(np.ones(3), requires_grad=True)
+        optimizer = make([w])
+
+        def step(w=w, optimizer=optimizer):
+            optimizer.zero_grad()
+            w.sum().backward()
+            optimizer.step()
+
+        step = wrap(step)
+        for _ in range(3):
+            step()
+        results.append(w.tolist())
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-12)

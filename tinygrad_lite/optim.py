@@ -184,7 +184,7 @@ class SGD(Optimizer):
             g = g + self.weight_decay * p.data
         if self.momentum:
             if i not in self.state["momentum"]:
-                self.state["momentum"][i] = np.zeros_like(g)
+                self.state["momentum"][i] = np.zeros_like(p.data)
             direction = self.state["momentum"][i]
             direction *= self.momentum
             direction += g
@@ -230,7 +230,7 @@ class Adam(Optimizer):
         keep_mean, keep_square = self.betas
         if i not in self.state["steps"]:
             self.state["steps"][i] = 0
-            self.state["mean"][i], self.state["square"][i] = np.zeros_like(g), np.zeros_like(g)
+            self.state["mean"][i], self.state["square"][i] = np.zeros_like(p.data), np.zeros_like(p.data)
         self.state["steps"][i] += 1
         steps, mean, square = (self.state[name][i] for name in ("steps", "mean", "square"))
         mean *= keep_mean
