@@ -175,6 +175,18 @@ def test_complex_numbers_are_computed_with_where_none_is(name):
     assert np.isfinite(COMPLEX[name](Tensor(2.0)).data).all()
 
 
+def test_a_rule_of_ones_own_that_turns_real_numbers_into_complex_ones_is_refused():
+    turned = tg.rules.define(
+        "turned", lambda x: x * 1j, x=lambda g: g * 1j, samples=lambda: [tg.rules.sample(np.ones(2))]
+    )
+    try:
+        for wrap in (tg.grad, tg.hessian, lambda f: tg.jit(tg.grad(f))):
+            with pytest.raises(TypeError, match="complex"):
+                wrap(lambda x: np.abs(turned(x)))(2.0)
+    finally:
+        del tg.rules.rule._rules["turned"]
+
+
 def test_a_complex_cotangent_is_refused():
     with pytest.raises(TypeError, match="the gradient gives complex numbers"):
         Tensor([1.0], requires_grad=True).sum().backward(np.array(1j))

@@ -317,6 +317,8 @@ def sweep(
                     if dx.shape != array.shape:
                         dx = sum_to_shape(dx, array.shape)
                     if dx.dtype is not array.dtype:
+                        if dx.dtype.kind == "c":
+                            raise TypeError("the cotangent is complex, and its imaginary part would be lost")
                         dx = dx.astype(array.dtype)
                 except Exception as error:
                     error.add_note(f"in the derivative of {operation.rule!r} by input {k}, of shape {array.shape}")
