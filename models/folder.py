@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from tinygrad_lite import checkpoint
-from tinygrad_lite.files import remove_unfinished
+from tinygrad_lite.support.files import remove_unfinished
 
 METRICS, FIGURES = "metrics.json", ("curves", "mistakes", "confusion", "weights")
 CHECKPOINTS = [f"checkpoint{suffix}" for suffix in checkpoint.FORMATS]

@@ -23,9 +23,9 @@ from models.folder import place_beside, reserved, results_in
 from models.results import Run
 from tinygrad_lite import DataError, DeviceError, MissingExtra, checkpoint, nn, optim, parallel, plot
 from tinygrad_lite.data import Batches, DataUnavailable, Digits, Split, load_mnist, load_synthetic
-from tinygrad_lite.device import MODULES
 from tinygrad_lite.nn.functional import accuracy, one_hot, squared_loss
 from tinygrad_lite.parallel import INTERRUPTED, World
+from tinygrad_lite.support.devices import MODULES
 
 CLASSES = 10
 ALONE = World()  # this process, without others

@@ -11,7 +11,7 @@ from models.mnist import CLASSES, Net, probabilities
 from models.results import checkpoint_of
 from tinygrad_lite import DataError, MissingExtra, checkpoint
 from tinygrad_lite.data import read_images
-from tinygrad_lite.text import table
+from tinygrad_lite.support.formatting import table
 
 
 def parser() -> Parser:

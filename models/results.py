@@ -10,8 +10,8 @@ from typing import Any
 from models.folder import CHECKPOINTS, FIGURES, METRICS, set_aside
 from tinygrad_lite import DataError, checkpoint, nn, optim, plot
 from tinygrad_lite.data import Batches, Split
-from tinygrad_lite.files import write_atomically
 from tinygrad_lite.parallel import World
+from tinygrad_lite.support.files import write_atomically
 
 UNLIKE = ("epochs", "checkpoint_format")  # the options that may differ where a run is continued
 

@@ -2,15 +2,16 @@
 
 from . import checkpoint, data, nn, optim, parallel, plot, rules
 from .anomaly import detect_anomaly
-from .dtypes import PrecisionWarning, get_default_dtype, set_default_dtype
+from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype
+from .compiler import JitWarning, jit
+from .compiler.onnx import ExportError, export_onnx
 from .engine import no_grad
 from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
-from .explain import explain
-from .gradcheck import GradientMismatch, KinkWarning, gradcheck, prove
-from .interop import ExportError, export_onnx, load_safetensors, save_safetensors
-from .jit import JitWarning, jit
-from .names import answer_for_missing
-from .randomness import manual_seed
+from .formulas import explain
+from .proof import GradientMismatch, KinkWarning, gradcheck, prove
+from .safetensors import load_safetensors, save_safetensors
+from .support.names import answer_for_missing
+from .support.randomness import manual_seed
 from .tensor import GradientWarning, Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 

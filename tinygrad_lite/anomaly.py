@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .callers import users_line
 from .errors import expect
-from .flags import Block, Flag
 from .rules import Rule, elementwise
+from .support.call_stack import users_line
+from .support.flags import Block, Flag
 
 detectors = Flag("detecting", default=False)
 

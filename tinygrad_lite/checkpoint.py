@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError, MissingExtra
-from .extras import extra
-from .files import as_path, file_error, read_file, write_atomically
+from .support.extras import extra
+from .support.files import as_path, file_error, read_file, write_atomically
 
 VERSION = 1
 HEADER = "checkpoint"  # what the text is called in the file

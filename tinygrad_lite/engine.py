@@ -15,8 +15,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .anomaly import check_cotangent, is_detecting
 from .errors import GraphError, ShapeError
-from .flags import Block, Flag
 from .rules import Rule
+from .support.flags import Block, Flag
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .device import device_of, moved
 from .errors import DeviceError
-from .names import answer_for_missing
-from .state import fitted
+from .nn.state_dict import fitted
+from .support.devices import device_of, moved
+from .support.names import answer_for_missing
 from .tensor import Tensor
 
 # The defaults of Adam and what derives from it, as its authors propose.

@@ -18,10 +18,10 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from .dtypes import raw
+from .arrays import raw
 from .errors import GraphError
-from .extras import extra
 from .nn import Module
+from .support.extras import extra
 from .tensor import Tensor, constant
 
 T = TypeVar("T")

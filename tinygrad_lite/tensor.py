@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .anomaly import check_result, detectors, is_detecting
-from .callers import frames_to_user
-from .device import HOST_TYPES, device_of, is_array, mixing_error, moved
-from .dtypes import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
+from .arrays import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
-from .locks import changing
-from .names import Absent, answer_for_absent
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.plain import PLAIN
 from .rules.reductions import Axis
-from .text import numpy_name
+from .support.call_stack import frames_to_user
+from .support.devices import HOST_TYPES, device_of, is_array, mixing_error, moved
+from .support.formatting import numpy_name
+from .support.locks import changing
+from .support.names import Absent, answer_for_absent
 
 PARAMETER, BUFFER = "parameter", "buffer"  # what a module keeps a Tensor as
 
@@ -820,7 +820,7 @@ def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | N
     return y
 
 
-answer_for_absent(Tensor)
+answer_for_absent(Tensor, lambda function: answer_for(function) is not None)
 
 
 def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Tensor:

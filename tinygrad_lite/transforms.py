@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from .device import beside
-from .dtypes import as_array, get_default_dtype
+from .arrays import as_array, get_default_dtype
 from .engine import Evaluation, Operation, depends_on_others, is_leaf_of, is_recording, recording, sweep
 from .errors import GraphError, ShapeError
 from .rules import composed, elementwise
+from .support.devices import beside
 from .tensor import Tensor, constant, cotangent
 
 Function = Callable[..., Any]

@@ -16,10 +16,10 @@ import numpy as np
 from tests.benchmarks.hand import Parameters
 from tests.benchmarks.measure import Step
 from tests.benchmarks.own import JitStep
-from tinygrad_lite.jit import Compiled, Jitted, load, simplify
-from tinygrad_lite.jit.operations import REDUCTIONS
-from tinygrad_lite.jit.program import PHASES
-from tinygrad_lite.jit.simplify import PASSES
+from tinygrad_lite.compiler import Compiled, Jitted, load, simplify
+from tinygrad_lite.compiler.operations import REDUCTIONS
+from tinygrad_lite.compiler.program import PHASES
+from tinygrad_lite.compiler.simplify import PASSES
 
 Batch = tuple[Any, Any]
 OTHERS = "the rest: the state, the guards, the step itself"

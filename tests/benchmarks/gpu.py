@@ -13,7 +13,7 @@ import numpy as np
 from tests.benchmarks import own, peers
 from tests.benchmarks.comparison import MakeStep, Size, Work, available
 from tests.benchmarks.measure import LR, Rows, Step, Times, median, ratio
-from tinygrad_lite.device import module_of, moved
+from tinygrad_lite.support.devices import module_of, moved
 
 SIZES = (Size(100), Size(1_000), Size(4_096, (4_096, 4_096)))
 REFERENCE = "PyTorch eager"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.text import table
+from tinygrad_lite.support.formatting import table
 
 LR = 10**-0.35
 

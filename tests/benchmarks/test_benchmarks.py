@@ -16,9 +16,9 @@ from tests.benchmarks import compiler, gpu, hand, own, peers
 from tests.benchmarks.__main__ import FACTOR, HEADS, depth, main, scalar, sizes
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, compare
 from tests.benchmarks.measure import LR, alternate, median, ratio
-from tinygrad_lite import device
-from tinygrad_lite.jit.program import PHASES
-from tinygrad_lite.jit.simplify import PASSES
+from tinygrad_lite.compiler.program import PHASES
+from tinygrad_lite.compiler.simplify import PASSES
+from tinygrad_lite.support import devices as device
 
 RNG = np.random.default_rng(1)
 IMAGES = RNG.random((20, 784), dtype=np.float32) * (RNG.random((20, 784)) < 0.2)
@@ -276,7 +276,7 @@ def test_without_mnist_the_whole_program_is_not_compared(tmp_path: Path, monkeyp
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let the stand-in of the device's tests, and PyTorch on the CPU, be a GPU; return when it was waited for."""
-    monkeypatch.setitem(device.MODULES, "standin", "tests.device.standin")
+    monkeypatch.setitem(device.MODULES, "standin", "tests.devices.standin")
     monkeypatch.setattr("tests.benchmarks.comparison.SAMPLES", 60)
     calls: list[str] = []
     monkeypatch.setattr(gpu, "found", lambda: gpu.Gpu("standin", "cpu", "a stand-in", lambda: calls.append("wait")))
@@ -298,7 +298,7 @@ def test_a_step_on_a_device_has_the_losses_and_weights_of_the_library(name: str)
         np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-6)
     if isinstance(step, own.OwnStep):
         assert {p.device for p in step.net.parameters()} == {"standin"}
-        assert type(batch[0]).__module__ == "tests.device.standin"
+        assert type(batch[0]).__module__ == "tests.devices.standin"
 
 
 def test_steps_on_a_device_stand_beside_one_another(
@@ -324,7 +324,7 @@ def _unavailable(*args: object) -> None:
 
 @pytest.mark.parametrize(
     ("module", "message"),
-    [("tests.device.not_installed", r"the device 'cuda' needs .*pip install"), ("tests.device.standin", "PyTorch")],
+    [("tests.devices.not_installed", r"the device 'cuda' needs .*pip install"), ("tests.devices.standin", "PyTorch")],
 )
 def test_without_a_gpu_it_says_so_in_a_line(
     module: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

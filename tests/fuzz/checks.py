@@ -13,7 +13,7 @@ import numpy as np
 
 import tinygrad_lite as tg
 from tests.fuzz.program import NAME, NAMES
-from tinygrad_lite.dtypes import raw
+from tinygrad_lite.arrays import raw
 
 # What a user may be told where plain NumPy would go on: errors in words.
 IN_WORDS = tg.ShapeError, tg.GraphError, tg.JitError, TypeError

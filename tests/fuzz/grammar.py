@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 import tinygrad_lite as tg
-from tinygrad_lite.dtypes import raw
+from tinygrad_lite.arrays import raw
 
 SHAPES = (2, 3), (2, 3), (3,), (2, 1), (), (3, 3), (1, 3), (2, 2, 3), (0, 3), (1,)
 FLOATS = ("float32", "float32", "float64", "float64", "float16")

@@ -9,7 +9,7 @@ import numpy as np
 
 import tinygrad_lite as tg
 from tests.fuzz import grammar
-from tinygrad_lite.dtypes import raw
+from tinygrad_lite.arrays import raw
 
 NAMES = {"np": np, "tg": tg, "F": tg.nn.functional, "rule": tg.rules.get, "inf": np.inf, "nan": np.nan}
 NAME = re.compile(r"\b[xv]\d+\b")

@@ -11,9 +11,9 @@ import tinygrad_lite as tg
 from tests.fuzz import grammar, program, trainings
 from tests.fuzz.__main__ import failure, main
 from tinygrad_lite import optim, tensor
-from tinygrad_lite.dtypes import raw
+from tinygrad_lite.arrays import raw
+from tinygrad_lite.compiler.compiled import Compiled
 from tinygrad_lite.engine import Node
-from tinygrad_lite.jit.compiled import Compiled
 from tinygrad_lite.rules import elementwise
 from tinygrad_lite.rules.rule import Vjp
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import tinygrad_lite as tg
 from tests.fuzz.checks import IN_WORDS, ROUNDING, Difference, attempt, compare
-from tinygrad_lite.dtypes import raw
+from tinygrad_lite.arrays import raw
 
 OPTIMIZERS = (
     "SGD([p, q], lr=0.1)",

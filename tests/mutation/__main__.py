@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from tqdm import tqdm
 
 import tinygrad_lite as tg
-from tinygrad_lite.text import table
+from tinygrad_lite.support.formatting import table
 
 from .equivalent import EQUIVALENT
 from .mutants import Mutant

@@ -21,7 +21,7 @@ from .mutants import Mutant, mutants
 # Of the suite, what is there for points that the samples keep away from, and for what shows on a device alone; it
 # runs for each mutant that is left.
 ALL_TESTS = Path(__file__).parents[1]
-TESTS = [ALL_TESTS / "rules" / "test_ties_and_edges.py", ALL_TESTS / "device" / "test_derivatives.py"]
+TESTS = [ALL_TESTS / "rules" / "test_ties_and_edges.py", ALL_TESTS / "devices" / "test_derivatives.py"]
 VERDICTS = ("noticed by proof", "noticed by tests", "equivalent", "survived")
 PROOF, BY_TESTS, SAME, SURVIVED = VERDICTS
 

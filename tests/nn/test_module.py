@@ -14,7 +14,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Tensor, nn
-from tinygrad_lite.names import INSTEAD_IN_MODULES
+from tinygrad_lite.support.names import INSTEAD_IN_MODULES
 
 
 class Mixed(nn.Module):

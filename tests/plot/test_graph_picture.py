@@ -19,7 +19,7 @@ from matplotlib.transforms import Bbox
 import tinygrad_lite as tg
 from models.mnist import Net
 from tinygrad_lite import plot
-from tinygrad_lite.graph import Graph, read
+from tinygrad_lite.formulas.graph import Graph, read
 from tinygrad_lite.nn.functional import squared_loss
 from tinygrad_lite.plot.diagram import COLOURS, diagram
 

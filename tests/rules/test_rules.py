@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 import tinygrad_lite as tg
-from tinygrad_lite.gradcheck.proof import check_sample, prove
+from tinygrad_lite.proof.rule_proof import check_sample, prove
 from tinygrad_lite.rules import rule as table
 from tinygrad_lite.rules import sample
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..names import answer_for_missing
+from ..support.names import answer_for_missing
 from .batches import Batches
 from .digits import load_synthetic
 from .idx import read_idx, write_idx

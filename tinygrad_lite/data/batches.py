@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..device import moved
-from ..randomness import checked_seed, generator_for
-from ..state import expect_no_problems, misnamed
+from ..nn.state_dict import expect_no_problems, misnamed
+from ..support.devices import moved
+from ..support.randomness import checked_seed, generator_for
 
 
 class Batches:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..files import read_file, write_atomically
+from ..support.files import read_file, write_atomically
 from .cache import cache_folder
 from .frame import BOX, centred
 from .splits import SIDE, Digits, Split, rows_in_unit_interval

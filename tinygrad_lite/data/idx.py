@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..files import RAISE_LIMIT, as_path, file_error, read_file, too_large, write_atomically
+from ..support.files import RAISE_LIMIT, as_path, file_error, read_file, too_large, write_atomically
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(np.uint8),

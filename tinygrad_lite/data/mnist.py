@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import DataError
-from ..files import as_path, file_error
+from ..support.files import as_path, file_error
 from .cache import cache_folder
 from .idx import gzipped, parse_idx, read_content
 from .splits import Digits, Split, rows_in_unit_interval

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ..files import file_error
+from ..support.files import file_error
 from .frame import BOX, centred
 from .idx import MAX_BYTES, parse_idx, read_content
 from .splits import SIDE, rows_in_unit_interval

@@ -1,6 +1,6 @@
 """What models are made of: modules, layers, activations and losses, initialisers."""
 
-from ..names import answer_for_missing
+from ..support.names import answer_for_missing
 from . import functional, init
 from .layers import (
     Dropout,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..device import beside, mixing_error
-from ..dtypes import get_default_dtype, raw
+from ..arrays import get_default_dtype, raw
 from ..errors import ShapeError, expect
-from ..names import answer_for_missing
 from ..rules import composed, elementwise, neural, products
+from ..support.devices import beside, mixing_error
+from ..support.names import answer_for_missing
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..dtypes import get_default_dtype
+from ..arrays import get_default_dtype
 from ..errors import ShapeError
-from ..names import answer_for_missing
-from ..randomness import Rng, generator_for
+from ..support.names import answer_for_missing
+from ..support.randomness import Rng, generator_for
 
 Shape = tuple[int, ...]
 

@@ -8,10 +8,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..device import beside
-from ..dtypes import get_default_dtype
+from ..arrays import get_default_dtype
 from ..errors import ShapeError
-from ..randomness import Rng, generator_for
+from ..support.devices import beside
+from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import functional as F
 from . import init

@@ -10,13 +10,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..device import moved
-from ..dtypes import as_array, owned
+from ..arrays import as_array, owned
 from ..errors import GraphError, ShapeError
-from ..names import Absent, answer_for_absent_of_modules
-from ..state import by_path, expect_no_problems, fitted, misnamed
+from ..support.devices import moved
+from ..support.formatting import table
+from ..support.names import Absent, answer_for_absent_of_modules
 from ..tensor import BUFFER, PARAMETER, Tensor
-from ..text import table
+from .state_dict import by_path, expect_no_problems, fitted, misnamed
 
 # The arguments of the innermost `forward` that is running.
 _arguments: ContextVar[tuple[Any, ...]] = ContextVar("_arguments", default=())

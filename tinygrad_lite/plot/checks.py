@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..device import moved
-from ..dtypes import raw
+from ..arrays import raw
 from ..errors import ShapeError
+from ..support.devices import moved
 
 
 def numbers(caller: str, name: str, values: Any) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Node
-from ..graph import Graph, Name, Step, Value, backward_steps
+from ..formulas.graph import Graph, Name, Step, Value, backward_steps
 from .style import BLUE, INK, PAPER, VERMILION
 
 SMALL = 6  # elements of a vector up to which the numbers themselves are shown

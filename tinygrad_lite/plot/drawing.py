@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..graph import Graph, TooLarge, read
+from ..formulas.graph import Graph, TooLarge, read
 from .diagram import COLOURS, Box, Diagram, diagram, shortened
 from .layout import Layout, Point, arrange
 from .output import png

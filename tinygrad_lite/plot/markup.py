@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..graph import read
+from ..formulas.graph import read
 from .diagram import COLOURS, Box, diagram
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import raw
 from ..data.splits import SIDE
-from ..device import moved
-from ..dtypes import raw
 from ..errors import ShapeError
+from ..support.devices import moved
 from .checks import check_counts, check_labels, check_positive, numbers
 from .style import BAR_INCHES, INK, PAPER, add_axes, colour_bar, in_style, join_lines, new_figure
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
-from ..files import write_atomically
+from ..support.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,10 +2,10 @@
 
 `all` enumerates them, `define` adds one, `tinygrad_lite.prove` checks one. The tables, to be
 read first, are in `elementwise`, `products`, `reductions`, `shapes` and `neural`; `composed` holds what is made of
-them, `plain` what has no derivative, `onnx` how each is written in that format, `rule` how a rule is put together.
+them, `plain` what has no derivative, `rule` how a rule is put together.
 """
 
-from . import composed, elementwise, neural, onnx, plain, products, reductions, shapes
+from . import composed, elementwise, neural, plain, products, reductions, shapes
 from .rule import Rule, Sample, Vjp, all, answer_for, answers, define, get, sample
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "elementwise",
     "get",
     "neural",
-    "onnx",
     "plain",
     "products",
     "reductions",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import moved
+from ..support.devices import moved
 from .rule import Rule, define, sample
 from .samples import distinct, each, normal, pairs, positive, with_zeros
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import beside
+from ..support.devices import beside
 from .rule import define, sample
 from .samples import normal
 

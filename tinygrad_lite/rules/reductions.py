@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..device import beside
+from ..support.devices import beside
 from .rule import Sample, answers, define, sample
 from .samples import distinct, normal
 

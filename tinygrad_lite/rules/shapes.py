@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import scatter_add
+from ..support.devices import scatter_add
 from .rule import Rule, define, sample
 from .samples import normal, strided
 

@@ -1,0 +1,721 @@
+"""What onnxruntime computes from an exported file is what the model computes, or the model is refused by name."""
+
+import inspect
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+
+import tinygrad_lite as tg
+from models import mnist, moons
+from tests.real import needs_mnist
+from tinygrad_lite.compiler import onnx_table as table
+from tinygrad_lite.compiler.onnx import ExportError, export_onnx
+from tinygrad_lite.nn import functional as F
+from tinygrad_lite.rules import rule as rules
+from tinygrad_lite.rules.plain import PLAIN
+
+BUILT_IN = [rule for rule in tg.rules.all() if rule.is_built_in]
+X = tg.Tensor(np.random.default_rng(0).normal(size=(4, 6)), dtype=np.float32)
+
+
+class Function(tg.nn.Module):
+    """A model that is one function of its input."""
+
+    def __init__(self, function):
+        self.function = function
+        self.weight = tg.Tensor(np.linspace(-1, 1, 6), dtype=np.float32, requires_grad=True)
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def run(path, *inputs):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [x.name for x in session.get_inputs()]
+    return session.run(None, dict(zip(names, inputs, strict=True)))
+
+
+def leaves(y):
+    if isinstance(y, (tuple, list)):
+        return [leaf for part in y for leaf in leaves(part)]
+    return [y.numpy() if isinstance(y, tg.Tensor) else np.asarray(y)]
+
+
+def close(expected, found):
+    for a, b in zip(leaves(expected), leaves(found), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        tolerance = 2e-5 if a.dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance)
+
+
+def agrees(model, path, sample=X):
+    """Export a model, and compare it with onnxruntime on batches of several lengths."""
+    export_onnx(model, sample, path)
+    with tg.no_grad():
+        for n in (1, 2, 7, 40, len(sample)):
+            batch = tg.Tensor(np.random.default_rng(n).normal(size=(n, *sample.shape[1:])), dtype=sample.dtype)
+            close(model(batch), run(path, batch.numpy()))
+
+
+def is_refused(model, path, *words, sample=X):
+    """Export a model in vain; see that the error has the words in it and nothing is on the disk."""
+    with pytest.raises(ExportError) as refusal:
+        export_onnx(model, sample, path)
+    for word in words:
+        assert word in str(refusal.value)
+    assert not path.exists()
+    return refusal
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.onnx"
+
+
+# The tables.
+
+
+def test_every_rule_and_function_is_in_a_table():
+    assert set(table.RULES) == {rule.name for rule in BUILT_IN}
+    assert set(table.FUNCTIONS) == PLAIN
+
+
+class OnOperands(tg.nn.Module):
+    """A rule of operands of any shapes, which come from the rows of a batch: those are all the same."""
+
+    def __init__(self, rule, sample):
+        count = len(sample.args) if rule.variadic else len(rule.inputs)
+        self.rule, self.operands = rule, sample.args[:count]
+        self.params = dict(zip(rule.params, sample.args[count:], strict=False)) | sample.params
+
+    def row(self):
+        return np.concatenate([*(x.ravel() for x in self.operands), [0.0]])
+
+    def forward(self, rows):
+        row, start, operands = rows.max(axis=0), 0, []
+        for x in self.operands:
+            operands.append(row[start : start + x.size].reshape(x.shape))
+            start += x.size
+        return self.rule(*operands, **self.params)
+
+
+# What onnxruntime may have no kernel for in float64; then it is onnx's own evaluator that has run the file.
+SINGLE = {"tan", "arctan", "sinh", "cosh", "prod"}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule", BUILT_IN, ids=lambda rule: rule.name)
+def test_every_rule_on_all_its_samples(rule, dtype, path):
+    for sample in rule.samples:
+        if rule.name == "astype":
+            sample = rules.sample(sample.args[0], np.dtype(dtype))
+        model = OnOperands(rule, sample)
+        rows = tg.Tensor(np.stack([model.row()] * 2), dtype=dtype)
+        if isinstance(table.RULES[rule.name], table.Refused):
+            is_refused(model, path, rule.name, sample=rows)
+            continue
+        export_onnx(model, rows, path)
+        try:
+            close(model(rows), run(path, rows.numpy()))
+        except NoKernel:
+            assert dtype == np.float64
+            assert rule.name in SINGLE
+
+
+def test_rules_that_lose_nothing_close_to_zero(path):
+    small = np.array([[1e-6, -3e-5, 2e-4]], np.float32)
+    for function in (np.expm1, np.log1p):
+        model = Function(function)
+        export_onnx(model, small, path)
+        np.testing.assert_allclose(run(path, small)[0], function(small), rtol=3e-7)
+
+
+# One call of everything: (n, 6) to anything. None: it is not for an input that varies, or refused.
+
+COMPOSED = {
+    "power": lambda x: (np.power(x, 2), abs(x) ** 0.5, 2**x, x**3.0),
+    "log2": lambda x: np.log2(abs(x) + 1),
+    "log10": lambda x: np.log10(abs(x) + 1),
+    "where": lambda x: (np.where(x > 0, x, 0.5), np.where(x[0] > 0, x, -x)),
+    "clip": lambda x: (np.clip(x, -0.5, 0.5), x.clip(0), x.clip(max=0), np.clip(x, -abs(x[0]), np.float64(0.1))),
+    "divmod": lambda x: np.divmod(x.argmax(axis=1) - 3, 2)[0],
+    "full_like": lambda x: (np.full_like(x, 2.5) * x, np.full_like(x, x[0]), np.full_like(x, 1, shape=(3, 2))),
+    "matmul": lambda x: (x @ x.T, x[0] @ x.T, x @ x[0], np.matmul(x[0], x[0])),
+    "dot": lambda x: (np.dot(x, x.T), np.dot(x, x[0]), np.dot(x, 2.0), np.dot(x.reshape(-1, 2, 3), x[0, :3])),
+    "outer": lambda x: np.outer(x, x[0]),
+    "inner": lambda x: np.inner(x, x),
+    "tensordot": lambda x: (np.tensordot(x, x, axes=([0], [0])), np.tensordot(x, x.T, 1)),
+    "einsum": lambda x: (np.einsum("ij,kj->ik", x, x), np.einsum("ij->", x), np.einsum("...j->j...", x)),
+    "var": lambda x: (np.var(x), x.var(axis=1, ddof=1), np.var(x, axis=0, keepdims=True)),
+    "std": lambda x: (np.std(x), x.std(axis=0)),
+    "cumsum": lambda x: (np.cumsum(x), x.cumsum(0), x.cumsum(-1)),
+    "reshape": lambda x: (
+        np.reshape(x, (x.shape[0], 2, 3)),
+        x.reshape(-1, 3),
+        x.reshape(-1),
+        x.reshape(2 * x.shape[0], 3),
+        x.reshape(x.shape[0], 1, -1),
+        (x @ x.T).reshape(x.shape[0], 1, x.shape[0]),
+        x[:, :0].reshape(x.shape[0], 0, 2),
+    ),
+    "ravel": lambda x: (np.ravel(x), x.flatten()),
+    "transpose": lambda x: (np.transpose(x), x.reshape(-1, 2, 3).transpose(1, 2, 0)),
+    "swapaxes": lambda x: x.reshape(-1, 2, 3).swapaxes(0, -1),
+    "matrix_transpose": lambda x: (np.matrix_transpose(x), x.mT),
+    "moveaxis": lambda x: np.moveaxis(x.reshape(-1, 2, 3), 0, -1),
+    "expand_dims": lambda x: (np.expand_dims(x, (0, 2)), x.expand_dims(1)),
+    "squeeze": lambda x: (np.squeeze(x[:, None], 1), x[:, :, None].squeeze(-1), np.squeeze(x[:1])),
+    "concatenate": lambda x: (np.concatenate([x, 2 * x]), np.concatenate([x, x], 1), np.concatenate([x, x], None)),
+    "stack": lambda x: np.stack([x, x + 1], axis=1),
+    "vstack": lambda x: np.vstack([x, x[0]]),
+    "hstack": lambda x: (np.hstack([x, x]), np.hstack([x[0], x[0]])),
+    "split": lambda x: (*np.split(x, 3, axis=1), *np.split(x, [1], axis=0)),
+    "pad": lambda x: np.pad(x, ((1, 2), (0, 1)), constant_values=0.5),
+}
+
+PLAINLY = {
+    "argmax": lambda x: (np.argmax(x, axis=1), x.argmax(), np.argmax(x, 0, keepdims=True)),
+    "argmin": lambda x: (np.argmin(x, axis=1), x.argmin()),
+    "argsort": np.argsort,
+    "nonzero": np.nonzero,
+    "flatnonzero": np.flatnonzero,
+    "argwhere": np.argwhere,
+    "searchsorted": lambda x: np.searchsorted(x[0], 0.5),
+    "equal": lambda x: (x == x[0], np.equal(x.argmax(axis=1), 2)),
+    "not_equal": lambda x: x != x[0],
+    "less": lambda x: (x < 0, np.less(0.5, x)),
+    "less_equal": lambda x: x <= x[0],
+    "greater": lambda x: x > x.argmax(axis=1, keepdims=True),
+    "greater_equal": lambda x: x >= x[0],
+    "logical_and": lambda x: (np.logical_and(x > 0, x < 1), np.logical_and(x, x > 0)),
+    "logical_or": lambda x: np.logical_or(x > 1, x < 0),
+    "logical_not": lambda x: np.logical_not(x > 0),
+    "logical_xor": lambda x: np.logical_xor(x > 0, x[0] > 0),
+    "any": lambda x: (np.any(x > 0, axis=1), (x > 1).any(), np.any(x[0, 0] > 0)),
+    "all": lambda x: (np.all(x > -1, axis=1, keepdims=True), (x > -9).all()),
+    "isnan": lambda x: np.isnan(np.where(x > 0, x, np.nan)),
+    "isinf": lambda x: np.isinf(np.where(x > 0, x, -np.inf)),
+    "isfinite": lambda x: np.isfinite(np.where(x > 0, x, np.where(x < -1, np.nan, np.inf))),
+    "isclose": lambda x: np.isclose(x, 0),
+    "allclose": lambda x: np.allclose(x, 0),
+    "array_equal": lambda x: np.array_equal(x, x),
+    "count_nonzero": lambda x: (np.count_nonzero(x > 0, axis=1), np.count_nonzero(x > 0, axis=0, keepdims=True)),
+    "bitwise_and": lambda x: ((x > 0) & (x < 1), x.argmax(axis=1) & 3),
+    "bitwise_or": lambda x: (x > 1) | (x < 0),
+    "bitwise_xor": lambda x: (x > 0) ^ (x[0] > 0),
+    "invert": lambda x: (~(x > 0), ~x.argmax(axis=1)),
+    "sign": np.sign,
+    "floor": lambda x: np.floor(x * 3),
+    "ceil": lambda x: np.ceil(x * 3),
+    "rint": lambda x: (np.rint(x * 3), np.rint(np.floor(x * 3) + 0.5)),
+    "round": lambda x: (np.round(x), np.round(x, 1)),
+    "trunc": lambda x: np.trunc(x * 3),
+    "floor_divide": lambda x: (np.floor_divide(x.argmax(axis=1) - 3, 2), x * (x.shape[0] // 2)),
+    "shape": lambda x: x * np.shape(x)[0] / np.shape(x)[1],
+    "ndim": lambda x: x * np.ndim(x),
+    "size": lambda x: x / np.size(x) + np.size(x, 0) * np.size(x, 1),
+    "result_type": lambda x: x + (np.result_type(x, 1.0) == np.float32),
+    "can_cast": lambda x: x + np.can_cast(x, np.float64) - np.can_cast(x, int),
+    "array2string": lambda x: x * len(np.array2string(x)),
+    "array_repr": lambda x: x * len(np.array_repr(x)),
+    "array_str": lambda x: x * len(np.array_str(x)),
+    "zeros_like": lambda x: (np.zeros_like(x), np.zeros_like(x, dtype=int), np.zeros_like(x, shape=(3, 2))),
+    "ones_like": lambda x: np.ones_like(x, shape=(x.shape[0], 2)) + x[:, :2],
+    "empty_like": lambda x: 0 * np.empty_like(x, shape=x.shape[0]),
+    "zeros": lambda x: np.zeros((2, 6), np.float32, like=x) + x.sum(),
+    "ones": lambda x: np.ones(6, np.float32, like=x) + x,
+    "eye": lambda x: x @ np.eye(6, dtype=np.float32, like=x),
+}
+
+
+def call(name, cases):
+    """Return a function that calls a method, with positive numbers."""
+    return lambda x: [getattr(abs(x) + 0.5, name)(**arguments) for arguments in cases]
+
+
+METHODS = {
+    **dict.fromkeys(["data", "numpy", "item", "tolist", "backward", "grad"], None),
+    "shape": lambda x: x * x.shape[0], "ndim": lambda x: x * x.ndim, "size": lambda x: x / x.size,
+    "dtype": lambda x: x.astype(x.dtype), "device": lambda x: x.to(x.device), "to": lambda x: x.to("cpu"),
+    "name": lambda x: x if x.name is None else -x, "requires_grad": lambda x: x * 2,
+    "detach": lambda x: x.detach() + 1, "copy": lambda x: x.copy(), "operation": lambda x: x * 2, "memory": lambda x: x,
+    "astype": lambda x: (x.astype(np.float64), (3 * x).astype(int), x.astype(bool), (x > 0).astype(np.float32)),
+    "maximum": lambda x: (x.maximum(0.1), x.maximum(x[0])), "minimum": lambda x: x.minimum(0),
+    **{name: call(name, [{}]) for name in (
+        "exp", "log", "sqrt", "square", "sin", "cos", "tanh", "abs", "relu", "sigmoid")},
+    **{name: call(name, [{}, {"axis": 0}]) for name in ("softmax", "log_softmax", "logsumexp")},
+    **{name: call(name, [{}, {"axis": 1}, {"axis": (0, 1), "keepdims": True}]) for name in (
+        "sum", "mean", "prod", "max", "min")},
+    "broadcast_to": lambda x: (x[:, None].broadcast_to((x.shape[0], 2, 6)), x[:1].broadcast_to((3, 6))),
+    "T": lambda x: x.T, "mT": lambda x: x.reshape(-1, 2, 3).mT, "argsort": None,
+    "flatten": lambda x: (x.flatten(), x.reshape(-1, 2, 3).flatten(1)), "view": lambda x: x.view(-1, 2),
+    "permute": lambda x: x.permute(1, 0), "unsqueeze": lambda x: x.unsqueeze(1), "clone": lambda x: x.clone() * 2,
+    "norm": lambda x: (x.norm(), x.norm(1), x.norm(0, keepdims=True)),
+}  # fmt: skip
+
+OF_F = {
+    "linear": lambda x: (F.linear(x, np.ones((6, 2))), F.linear(x[0], np.ones((6, 2)), np.ones(2))),
+    "relu": F.relu, "sigmoid": F.sigmoid, "tanh": F.tanh,
+    "softmax": lambda x: F.softmax(x, 0), "log_softmax": F.log_softmax,
+    "squared_loss": lambda x: F.squared_loss(x, x[0] + 0 * x),
+    "cross_entropy": lambda x: F.cross_entropy(x, F.softmax(x)),
+    "one_hot": lambda x: F.one_hot(x.argmax(axis=1), 6),
+    "accuracy": lambda x: F.accuracy(x, x.argmax(axis=1)),
+}  # fmt: skip
+
+
+def exports_or_is_refused(function, entry, name, path):
+    model = Function(function)
+    if isinstance(entry, table.Refused):
+        is_refused(model, path, f"np.{name}", str(entry))
+    else:
+        agrees(model, path)
+
+
+def augmented(x):
+    y = x * 2
+    same = y
+    y += x
+    y *= 3
+    y -= 1.0
+    y /= 2
+    return y + same
+
+
+def test_augmented_assignment_changes_a_value_for_all_who_hold_it(path):
+    agrees(Function(augmented), path)
+
+
+def test_every_function_has_a_call_here():
+    functions = {f.__name__ for f, answer in rules._answers.items() if not isinstance(answer, rules.Rule)}
+    assert set(COMPOSED) | {"permute_dims"} == functions | {"permute_dims"}
+    assert set(PLAINLY) == {f.__name__ for f in PLAIN}
+    public = {name for name in vars(tg.Tensor) if not name.startswith("_") and hasattr(tg.Tensor, name)}
+    assert set(METHODS) | set(COMPOSED) | set(PLAINLY) >= public
+    of_f = {name for name, f in vars(F).items() if inspect.isfunction(f) and f.__module__ == F.__name__}
+    assert set(OF_F) == {name for name in of_f if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_every_composed_function(name, path):
+    agrees(Function(COMPOSED[name]), path)
+
+
+@pytest.mark.parametrize("name", PLAINLY)
+def test_every_plain_function(name, path):
+    entry = table.FUNCTIONS[getattr(np, name)]
+    # Without a length that varies they are constants.
+    constant = name in ("zeros", "ones", "eye")
+    exports_or_is_refused(PLAINLY[name], None if constant else entry, name, path)
+
+
+@pytest.mark.parametrize("name", [name for name, call in METHODS.items() if call])
+def test_every_method(name, path):
+    agrees(Function(METHODS[name]), path)
+
+
+@pytest.mark.parametrize("name", [name for name in OF_F if name not in ("one_hot", "accuracy")])
+def test_every_function_of_nn(name, path):
+    agrees(Function(OF_F[name]), path)
+
+
+@pytest.mark.parametrize("call", [OF_F["one_hot"], OF_F["accuracy"]])
+def test_what_checks_values_is_refused(call, path):
+    is_refused(Function(call), path, "test_onnx.py, line", "a value that depends on the input")
+
+
+LAYERS = {
+    "Linear": lambda: tg.nn.Linear(6, 3, rng=0),
+    "Dropout": lambda: tg.nn.Dropout(0.5, rng=0),
+    "Sequential": lambda: tg.nn.Sequential(tg.nn.Identity(), tg.nn.Linear(6, 4, bias=False, rng=0)),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in tg.nn.__all__ if isinstance(getattr(tg.nn, name), type) and name != "Module"]
+)
+def test_every_layer(name, path):
+    layer = LAYERS.get(name, getattr(tg.nn, name))()
+    agrees(tg.nn.Sequential(layer).eval(), path)
+    agrees(tg.nn.Sequential(tg.nn.Linear(6, 6, rng=1), layer, tg.nn.Tanh()).eval(), path)
+
+
+# Indices, beyond those of the rule's samples: over the batch, and computed.
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda x: x[1:], lambda x: x[::-1], lambda x: x[-1], lambda x: x[: x.shape[0] - 1, 1::2],
+        lambda x: x[..., None, 0], lambda x: x[[0, 0, -1]], lambda x: x[:, [0, 2]], lambda x: x[0, [1, 2]],
+        lambda x: x[[[0], [0]], [1, 2]], lambda x: x[:, np.arange(6) > 2],
+        lambda x: x.reshape(-1, 2, 3)[:, [0, 1], [1, 2]], lambda x: x.reshape(-1, 2, 3)[:, None, 1, [0, 2]],
+        lambda x: x.reshape(-1, 2, 3)[[0], :, [1]], lambda x: x[x.argmax(axis=0) * 0], lambda x: x[x.shape[0] - 1],
+        lambda x: [row.sum() for row in x.T],
+    ],
+)  # fmt: skip
+def test_indices(index, path):
+    agrees(Function(index), path)
+
+
+# Models.
+
+
+@needs_mnist
+def test_the_mnist_net_reads_every_test_digit_alike(path):
+    data = tg.data.load_mnist(download=False)
+    net = mnist.Net(rng=0)
+    optimizer = tg.optim.SGD(net.parameters(), lr=10**-0.35)
+    step = tg.jit(mnist.training_step(net, optimizer))
+    targets = F.one_hot(data.train.labels, 10)
+    for images, t in itertools.islice(tg.data.Batches(data.train.images, targets, 100), 500):
+        step(images, t)
+    export_onnx(net, data.test.images[:1], path)
+    (found,) = run(path, data.test.images)
+    expected = net(data.test.images).numpy()
+    assert F.accuracy(expected, data.test.labels) > 0.9
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert np.array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+
+    model = onnx.load(path)
+    assert [node.op_type for node in model.graph.node] == ["Gemm", "Relu", "Gemm", "Softmax"]
+    assert [x.name for x in model.graph.initializer] == ["hidden.weight", "hidden.bias", "output.weight", "output.bias"]
+    assert [node.name for node in model.graph.node][:2] == ["hidden/Gemm", "Relu"]
+    (given,), (got,) = model.graph.input, model.graph.output
+    assert (given.name, got.name) == ("input", "output")
+    for x, features in ((given, 784), (got, 10)):
+        assert [d.dim_param or d.dim_value for d in x.type.tensor_type.shape.dim] == ["batch", features]
+    assert (model.producer_name, model.opset_import[0].version) == ("tinygrad_lite", 18)
+    assert model.ir_version <= 10  # the one that onnxruntime 1.20 knows
+
+
+def test_the_net_of_moons(path):
+    points, _ = moons.moons(50, 0.1, np.random.default_rng(0))
+    agrees(moons.Net(np.random.default_rng(0)), path, points)
+
+
+def test_flatten_and_dropout_in_training(path):
+    net = tg.nn.Sequential(tg.nn.Flatten(), tg.nn.Linear(6, 5, rng=0), tg.nn.Dropout(0.5), tg.nn.Linear(5, 2, rng=1))
+    net[1].eval()
+    net[3].train()
+    modes = [dict(vars(module)) for _, module in net.named_modules()]
+    images = X.numpy().reshape(4, 2, 3)
+    export_onnx(net, images, path)
+    assert [vars(module) for _, module in net.named_modules()] == modes
+    assert (net[0].training, net[1].training, net[2].training) == (True, False, True)
+    close(net.eval()(images), run(path, images))
+
+
+def test_modes_are_put_back_after_an_error(path):
+    net = tg.nn.Sequential(tg.nn.Dropout(), Function(lambda x: x if x.sum() > 0 else -x))
+    is_refused(net, path)
+    assert all("training" not in vars(module) for module in (net, *net.layers))
+
+
+def test_several_inputs_and_heads(path):
+    class Heads(tg.nn.Module):
+        def __init__(self):
+            self.body = tg.nn.Linear(6, 4, rng=0)
+            self.heads = {"mean": tg.nn.Linear(4, 1, rng=1), "log_deviation": tg.nn.Linear(4, 1, rng=2)}
+
+        def forward(self, x, scale):
+            h = self.body(x * scale).tanh()
+            return {name: head(h) for name, head in self.heads.items()} | {"both": (h, scale, self.body.bias)}
+
+    model = Heads()
+    x, scale = X.numpy(), np.arange(4.0, dtype=np.float32)[:, None]
+    export_onnx(model, (x, scale), path)
+    file = onnx.load(path)
+    assert [x.name for x in file.graph.input] == ["input.0", "input.1"]
+    assert [x.name for x in file.graph.output] == [
+        "output.mean", "output.log_deviation", "output.both.0", "output.both.1", "output.both.2",
+    ]  # fmt: skip
+    assert {"heads.mean.weight", "body.bias"} <= {x.name for x in file.graph.initializer}
+    y = model(x, scale)
+    close([y["mean"], y["log_deviation"], *y["both"]], run(path, x, scale))
+
+
+def test_names_are_never_those_of_others(path):
+    class Twice(tg.nn.Module):
+        def __init__(self):
+            self.output, self.input = tg.nn.Linear(6, 6, rng=0), tg.nn.Buffer(np.ones(6), np.float32)
+            self.tied = self.output.weight
+
+        def forward(self, x):
+            return {"weight": self.output(x) + self.input, "bias": x, "tied": x @ self.tied}
+
+    agrees_by_name = Twice()
+    export_onnx(agrees_by_name, X, path)
+    close([*agrees_by_name(X).values()], run(path, X.numpy()))
+    names = [x.name for x in onnx.load(path).graph.initializer]
+    assert sorted(names) == ["input_1", "output.bias_1", "output.weight_1"]
+
+
+def test_what_onnx_has_no_types_for_is_refused(path):
+    is_refused(Function(lambda x: (x > 0) + (x < 1)), path, "ONNX", "Add")
+
+
+def test_whole_numbers_never_wrap_round(path):
+    pixels = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    is_refused(Function(lambda x: x < 300), path, "300", sample=pixels)
+
+
+def test_outputs_that_are_no_arrays_are_refused(path):
+    is_refused(Function(lambda x: (x, None)), path, "output.1", "None")
+
+
+def test_types(path):
+    net = tg.nn.Linear(6, 2, rng=0)
+    x = X.numpy().astype(np.float64)
+    export_onnx(net, x, path)  # as the library has it, an array takes on the type of the weights
+    close(net(x), run(path, x))
+    net.astype(np.float64)
+    export_onnx(net, x, path)
+    assert net(x).dtype == np.float64
+    close(net(x), run(path, x))
+    pixels = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    model = Function(lambda x: x / 255.0 @ np.ones((6, 2)) + 1)
+    for sample in (pixels, tg.Tensor(pixels)):
+        export_onnx(model, sample, path)
+        close(model(sample), run(path, pixels))
+
+
+def test_parameters_before_the_input(path):
+    class Before(tg.nn.Module):
+        def __init__(self):
+            self.w = tg.Tensor(np.linspace(0.1, 1, 6), dtype=np.float32, requires_grad=True)
+
+        def forward(self, x):
+            joined = np.concatenate([np.stack([self.w, self.w]), x])
+            return self.w * x, self.w - x, self.w / (x + 9), self.w**x, self.w @ x.T, np.maximum(self.w, x), joined
+
+    agrees(Before(), path)
+
+
+def test_a_rule_called_on_a_parameter_and_the_input_is_refused(path):
+    model = Function(lambda x: model.weight.maximum(x))
+    is_refused(model, path, "maximum", "NumPy's function")
+
+
+# What depends on the batch.
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.mean(axis=0) * x.shape[0] ** 0.5,
+        lambda x: (x - x.mean(axis=0)) / (x.std(axis=0) + 2 / x.shape[0]),
+        lambda x: x.sum() / (x.shape[0] * x.shape[1]) + x.shape[0] // 1 - x.size,
+        lambda x: np.broadcast_to(x.mean(axis=0), x.shape) + np.zeros_like(x, shape=(x.shape[0], 1)),
+        lambda x: x[:10].sum() / x[:10].shape[0],
+        lambda x: x[:10].reshape(x[:10].shape[0], 2, 3),
+    ],
+)
+def test_the_length_of_the_batch_is_not_baked_in(function, path):
+    agrees(Function(function), path)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: x if x.shape[0] > 5 else -x, "fixed number"),
+        (lambda x: x if x.shape[0] == 4 else -x, "comparison with the length"),
+        (lambda x: x if x.shape == (4, 6) else -x, "comparison with the length"),
+        (lambda x: np.stack([row * 2 for row in x]), "fixed number"),
+        (lambda x: x + np.arange(x.shape[0])[:, None], "fixed number"),
+        (lambda x: x + np.zeros((x.shape[0], 1), np.float32, like=x), "np.zeros_like"),
+        (lambda x: x / float(x.shape[0]), "fixed number"),
+        (lambda x: x / len(x), "fixed number"),
+        (lambda x: np.split(x, x.shape[0]), "fixed number"),
+        (lambda x: np.roll(x, 1, axis=0), "varies with the batch"),
+        (lambda x: np.pad(x, ((0, x.shape[0]), (0, 0))), "fixed number"),
+    ],
+)
+def test_a_length_that_would_be_baked_in_is_refused(function, words, path):
+    is_refused(Function(function), path, "test_onnx.py, line", words)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x * float(x.max()),
+        lambda x: x * x[0, 0].item(),
+        lambda x: x * int(x.argmax()),
+        lambda x: x + x.numpy().sum(),
+        lambda x: x + np.asarray(x),
+        lambda x: x + tg.Tensor(x),
+        lambda x: x + x.tolist(),
+        lambda x: x + x.data,
+        lambda x: x * len(f"{x[0, 0]:.3f}"),
+        lambda x: (x.__setitem__(0, 1.0), x)[1],
+        lambda x: tg.Tensor(np.eye(6))[x.argmax(axis=1)],
+    ],
+)
+def test_a_value_is_not_to_be_had(function, path):
+    is_refused(Function(function), path, "test_onnx.py, line")
+
+
+def test_the_floor_of_a_quotient_is_not_the_quotient_of_floors(path):
+    is_refused(Function(lambda x: np.floor_divide(x, 0.1)), path, "np.floor_divide", "np.floor(a / b)")
+
+
+def test_masks_are_refused(path):
+    is_refused(Function(lambda x: x[x > 0]), path, "mask", "getitem")
+
+
+def test_what_numpy_has_and_no_table_is_refused_by_name(path):
+    is_refused(Function(lambda x: np.sort(x > 0)), path, "np.sort", "test_onnx.py, line")
+    is_refused(Function(lambda x: np.add.reduce(x.argmax(axis=1))), path, "np.add.reduce")
+
+
+def test_a_model_that_is_not_the_same_twice_is_found_out(path):
+    rng = np.random.default_rng(0)
+    refusal = is_refused(Function(lambda x: x + rng.normal(size=6)), path, "random numbers")
+    assert "Nothing was written" in str(refusal.value)
+    kept = []
+
+    def remembers(x):
+        kept.append(x.shape[1])
+        return x + len(kept)
+
+    is_refused(Function(remembers), path, "an earlier call")
+
+
+def test_what_batches_of_one_would_break_is_found_out(path):
+    is_refused(Function(lambda x: np.squeeze(x[:, None])), path, "for a batch of 1")
+
+
+# Rules of a user's own.
+
+
+@pytest.fixture
+def own_rules(monkeypatch):
+    monkeypatch.setattr(rules, "_rules", dict(rules._rules))
+
+
+def softplus(forward):
+    return tg.rules.define(
+        "softplus", forward, x=lambda g, x: g / (1 + np.exp(-x)), samples=lambda: [tg.rules.sample(np.array([0.5]))]
+    )
+
+
+@pytest.mark.usefixtures("own_rules")
+def test_a_rule_of_ones_own_is_written_as_its_forward_says(path, monkeypatch):
+    agrees(Function(softplus(lambda x: np.log1p(np.exp(x)))), path)
+    monkeypatch.setitem(table.RULES, "softplus", "Softplus")
+    agrees(Function(softplus(lambda x: np.log1p(np.exp(x)))), path)
+    assert [node.op_type for node in onnx.load(path).graph.node] == ["Softplus"]
+
+
+@pytest.mark.usefixtures("own_rules")
+def test_a_rule_of_ones_own_that_numpy_alone_can_compute_is_refused(path):
+    rule = softplus(lambda x: np.log1p(np.exp(np.asarray(x))))
+    refusal = is_refused(Function(rule), path, "a value that depends on the input")
+    assert "RULES['softplus'] = …" in "".join(refusal.value.__notes__)
+
+
+@pytest.mark.usefixtures("own_rules")
+def test_a_rule_that_answers_for_its_own_forward_is_refused(path, monkeypatch):
+    monkeypatch.setattr(rules, "_answers", dict(rules._answers))
+    cbrt = tg.rules.define("cbrt", lambda x: np.cbrt(x), x=lambda g, y: g / (3 * y * y), numpy=np.cbrt, samples=list)
+    refusal = is_refused(Function(cbrt), path, "cbrt cannot be written in ONNX")
+    assert "RULES['cbrt'] = …" in "".join(refusal.value.__notes__)
+
+
+@pytest.mark.usefixtures("own_rules")
+def test_an_entry_that_is_wrong_is_found_out(path, monkeypatch):
+    monkeypatch.setitem(table.RULES, "softplus", "Softsign")
+    is_refused(Function(softplus(lambda x: np.log1p(np.exp(x)))), path, "is not that of the model")
+
+
+# The call itself.
+
+
+def test_samples_that_are_none(path):
+    net = tg.nn.Linear(6, 2)
+    for sample in (np.float32(1), X[:0], (), (X, X[:2])):
+        with pytest.raises(ValueError, match="axis 0 of every sample must be the batch"):
+            export_onnx(net, sample, path)
+    with pytest.raises(tg.ShapeError) as refusal:
+        export_onnx(net, X[0], path)
+    assert "axis 0 of the sample is taken for the batch" in refusal.value.__notes__[0]
+    with pytest.raises(TypeError, match="takes a Module"):
+        export_onnx(lambda x: x, X, path)
+
+
+def test_a_file_that_was_there_stays_if_the_model_is_refused(path):
+    path.write_text("before")
+    with pytest.raises(ExportError):
+        export_onnx(Function(lambda x: x * float(x.sum())), X, path)
+    assert path.read_text() == "before"
+
+
+def test_without_onnx(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(tg.MissingExtra, match=r"pip install 'tinygrad_lite\[interop\]'"):
+        export_onnx(tg.nn.Linear(6, 2), X, path)
+
+
+def test_onnx_is_imported_only_by_an_export():
+    code = "import sys, tinygrad_lite; assert not [m for m in sys.modules if m.partition('.')[0] == 'onnx']"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+HIDDEN = {
+    "start": lambda x: x.sum() / (1 + x[18:].shape[0]),
+    "start of a sum": lambda x: x[17:].sum(axis=0),
+    "step": lambda x: x[::20].var(axis=0),
+    "size": lambda x: x * (1 + x[40:].size),
+    "few": lambda x: x[:2].sum(axis=0),
+    "twice": lambda x: x[10:][10:].sum(axis=0),
+    "comparison of lengths": lambda x: x * 2 if x[:20].shape[0] == x.shape[0] else x,
+    "comparison of shapes": lambda x: x * 2 if x[:20].shape == x.shape else x,
+    "part": lambda x: x * (x.shape[0] // 20),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_length_that_shows_for_large_batches_alone_is_refused(name, path):
+    with pytest.raises(ExportError, match=r"of the batch (has|cannot be written)"):
+        export_onnx(Function(HIDDEN[name]), X, path)
+
+
+SEEN = {
+    "the first row": lambda x: x[:1] * x,
+    "the last row": lambda x: x[-1:] + x,
+    "differences": lambda x: x[1:] - x[:-1],
+    "every other": lambda x: x[::2],
+    "many": lambda x: x[:20].sum(axis=0),
+    "half": lambda x: x[: x.shape[0] // 2],
+    "whole parts": lambda x: x.reshape(x.size // 3, 3),
+    "whole parts of a sample": lambda x: x.reshape(x.shape[0], x.size // x.shape[0]),
+    "the same length": lambda x: x if x.shape == x.shape else 2 * x,
+    "of coarser numbers": lambda x: F.sigmoid(x).astype(np.float64),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_lengths_that_follow_from_the_batch_are_right_for_large_batches_too(name, path):
+    export_onnx(Function(SEEN[name]), X, path)
+    session = onnxruntime.InferenceSession(path)
+    for n in (1, 2, 5, 18, 40, 100):
+        x = np.resize(X.data, (n, *X.shape[1:]))
+        (found,) = session.run(None, {"input": x})
+        np.testing.assert_allclose(found, np.asarray(tg.Tensor(SEEN[name](x)).data), rtol=1e-5, atol=1e-6)
+
+
+def test_the_tail_of_a_sigmoid_is_not_lost(path):
+    export_onnx(Function(lambda x: np.log(F.sigmoid(x))), X, path)
+    x = np.linspace(-80, 80, 6 * 27, dtype=np.float32).reshape(27, 6)
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"input": x})
+    np.testing.assert_allclose(found, np.log(F.sigmoid(x)), rtol=1e-5, atol=1e-6)

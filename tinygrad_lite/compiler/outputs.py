@@ -1,0 +1,193 @@
+"""What a program hands out, and what is made of it: results, and what the function leaves behind.
+
+Each is written as an expression of ``values``, which the program handed out, of ``args`` and ``kwargs``, and of the
+state's names, so that a call is one generated function.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from ..arrays import raw
+from ..engine import Operation
+from ..errors import GraphError, JitError
+from ..rules import Rule, Vjp
+from ..support.devices import is_array
+from ..tensor import Tensor, constant
+from .places import contents, set_contents, store
+from .program import Variable
+from .state import State
+from .tracer import Draws, Number, Tracer
+
+
+class Outputs:
+    """The values a program is to hand out, and the expressions of them.
+
+    Parameters
+    ----------
+    state : State
+        What the function reaches.
+
+    Attributes
+    ----------
+    variables : list of Variable
+        What is handed out.
+    made : list of str
+        The statements that make what `keep` has named.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.variables: list[Variable] = []
+        self.made: list[str] = []
+        self._given = {id(found.traced): found for found in state.inputs}
+        self._containers = {id(holder): text for holder, text in state.containers}
+
+    def expression(self, x: Any) -> str:
+        """Return the expression of an object like ``x``.
+
+        Raises
+        ------
+        JitError
+            If it is an iterator, whose values are not there yet.
+        """
+        if isinstance(x, Tensor) and x in self.state.tensors:
+            return self.state.tensors[x]
+        if isinstance(x, (Tracer, Number, Draws)) and id(x) in self._given:
+            return self._given[id(x)].place.text
+        if isinstance(x, (Tracer, Number)):
+            self.variables.append(x.current().variable if isinstance(x, Tracer) else x.variable)
+            text = f"values[{len(self.variables) - 1}]"
+            if isinstance(x, Tracer) and isinstance(x.value, np.ndarray) and not x.shape:
+                self.state.names["asarray"] = np.asarray
+                return f"asarray({text})"  # NumPy computes a scalar
+            return text
+        if isinstance(x, Tensor):
+            return self._of_tensor(x)
+        if is_array(x):
+            return f"{self.state.bind(x)}.copy()"
+        if isinstance(x, Iterator):
+            raise JitError(
+                f"the function returns or keeps a {type(x).__name__}, whose values are computed only later: make a list"
+            )
+        if id(x) in self._containers:
+            return self._containers[id(x)]
+        if isinstance(x, (dict, list, tuple, deque)) and not self.state.reaches(x):
+            return self._of_container(x)
+        if _is_traced(x) and not self.state.reaches(x):
+            empty = copy(x)
+            vars(empty).clear()
+            return self._filled(empty, vars(x))
+        return self.state.bind(x)
+
+    def keep(self, x: Any) -> str:
+        """Return a name for what is made of the values, before anything is left behind that would change it."""
+        name = f"kept{len(self.made)}"
+        self.made.append(f"{name} = {self.expression(x)}")
+        return name
+
+    def writing(self, holder_text: str, key: str, x: Any) -> str:
+        """Return the statement that leaves something in an attribute of a Tensor."""
+        return f"{holder_text}.{'data' if key == '_data' else key} = {self.keep(x)}"
+
+    def storing(self, holder_text: str, key: Any, x: Any) -> str:
+        """Return the statement that leaves something in another place."""
+        self.state.names["store"] = store
+        if isinstance(x, Tracer) and isinstance(key, str) and key.isidentifier() and not x.variable.is_named:
+            x.variable.name, x.variable.is_named = f"new_{key}", True
+        return f"store({holder_text}, {self.state.bind(key)}, {self.keep(x)})"
+
+    def replacing(self, holder_text: str, holder: Any) -> str:
+        """Return the statement that leaves everything that a list, a deque or a set holds now."""
+        self.state.names["set_contents"] = set_contents
+        parts = ", ".join(f"{self.state.bind(key)}: {self.keep(x)}" for key, x in contents(holder).items())
+        return f"set_contents({holder_text}, {{{parts}}})"
+
+    def _of_tensor(self, x: Tensor) -> str:
+        data = self.expression(x._data)
+        if x.operation is not None and x.requires_grad:
+            self.state.names["beyond_history"] = beyond_history
+            return f"beyond_history({data})"
+        self.state.names |= {"constant": constant, "leaf": leaf}
+        if not x.requires_grad and x.name is None:
+            return f"constant({data})"
+        return f"leaf({data}, {x.requires_grad}, {x.name!r})"
+
+    def _of_container(self, x: Any) -> str:
+        items = x.items() if isinstance(x, dict) else enumerate(x)
+        parts = [(self.state.bind(key), self.expression(part)) for key, part in items]
+        if type(x) is dict:
+            return f"{{{', '.join(f'{key}: {text}' for key, text in parts)}}}"
+        listed = f"[{', '.join(text for _, text in parts)}]"
+        if type(x) is list:
+            return listed
+        if isinstance(x, tuple):
+            return f"{self.state.bind(getattr(type(x), '_make', type(x)))}({listed})"
+        empty = copy(x)
+        empty.clear()
+        return self._filled(empty, contents(x))
+
+    def _filled(self, empty: Any, items: dict[Any, Any]) -> str:
+        """Return the expression of a copy of an object with this in it: items, or attributes."""
+        self.state.names |= {"filled": filled}
+        parts = ", ".join(f"{self.state.bind(key)}: {self.expression(part)}" for key, part in items.items())
+        return f"filled({self.state.bind(empty)}, {{{parts}}})"
+
+
+def filled(empty: Any, items: dict[Any, Any]) -> Any:
+    """Return a copy of an empty object with items in it, or attributes."""
+    made = copy(empty)
+    set_contents(made if isinstance(made, (dict, list, deque)) else vars(made), items)
+    return made
+
+
+def _is_traced(x: Any) -> bool:
+    """Return whether an object has attributes that come from a recording."""
+    return hasattr(x, "__dict__") and not isinstance(x, type) and any(map(_holds_traced, vars(x).values()))
+
+
+def _holds_traced(x: Any) -> bool:
+    if isinstance(x, (list, tuple, dict)):
+        return any(map(_holds_traced, x.values() if isinstance(x, dict) else x))
+    return isinstance(raw(x), (Tracer, Number))
+
+
+def leaf(data: Any, requires_grad: bool, name: str | None) -> Tensor:
+    """Return a Tensor without history."""
+    y = constant(data)
+    y._requires_grad, y.name = requires_grad, name
+    return y
+
+
+def beyond_history(data: Any) -> Tensor:
+    """Return a Tensor that depends on parameters through a program, which keeps no history to go back through."""
+    y = constant(data)
+    y._requires_grad = True
+    y.operation = _FORGOTTEN
+    return y
+
+
+def _no_history(g: Any) -> Any:
+    raise GraphError(
+        "a value that came out of a jitted function cannot be differentiated, since its program keeps no history: jit "
+        "the function that differentiates, tg.jit(tg.grad(f)) or a whole training step, or call f.__wrapped__"
+    )
+
+
+_JITTED = Rule(
+    name="jit",
+    forward=lambda x: x,
+    inputs=("x",),
+    params=(),
+    defaults={},
+    variadic=False,
+    vjps=(Vjp(_no_history, lambda g, y, k, inputs, params: _no_history(g)),),
+    make_samples=list,
+)
+# What all such values came from: one is enough, since nothing about it is ever read.
+_FORGOTTEN = Operation(_JITTED, (leaf(np.zeros(()), True, None),), (np.zeros(()),), ())

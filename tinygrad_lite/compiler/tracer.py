@@ -1,0 +1,826 @@
+"""Tracers: values that are computed as NumPy computes them, and remember by which instructions.
+
+A recording runs the function for real, once, on tracers in place of arrays: its results are those of any other
+call. What would make a program of it wrong for other values, such as a branch on an element, is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from inspect import signature
+from numbers import Real
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..engine import Node
+from ..errors import JitError, ShapeError
+from ..rules import Rule, answer_for
+from ..support.call_stack import users_line
+from ..support.devices import beside, device_of, is_array, moved, share_memory
+from ..support.formatting import numpy_name
+from . import operations
+from .operations import FUNCTIONS, OF_SEVERAL, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
+from .origin import origin
+from .places import EMPTY
+from .program import GENERATORS, Instruction, Variable
+
+
+class Recorder:
+    """Collects the instructions of one recording.
+
+    Attributes
+    ----------
+    instructions : list of Instruction
+        What has been computed so far.
+    pinned : set of Variable
+        The inputs, numbers and masks, whose value decided something, so that the program holds for that value alone.
+    refusal : JitError or None
+        What was refused first.
+    computes_on : tuple of (str, str) or None
+        The device of the program, which is that of its first result, and the name of what came to it.
+    interruptions : int
+        How many signal handlers are running in the midst of the recording.
+    names : mapping of Tensor to str
+        What the program calls parameters.
+    """
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.pinned: set[Variable] = set()
+        self.names: Mapping[Any, str] = {}
+        self.refusal: JitError | None = None
+        self.computes_on: tuple[str, str] | None = None
+        self._errors = np.geterr()
+        self.thread = threading.get_ident()
+        self.interruptions = 0
+        self.is_open = True
+
+    def lift(self, value: Any, name: str, is_given: bool = True) -> Any:
+        """Return a tracer for an input: an array, a number or a random generator; an argument if it is given."""
+        variable = Variable.like(value, name)
+        variable.is_named = True
+        if isinstance(value, GENERATORS):
+            return Draws(self, variable, value)
+        if _is_array_or_scalar(value):
+            tracer = Tracer(self, variable, value)
+            tracer.is_given = is_given
+            return tracer
+        return Number(self, variable, value, frozenset({variable}))
+
+    def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
+        """Compute one operation on the values of its operands, and write it down; return what traces the result."""
+        self.check()
+        if np.geterr() != self._errors:
+            self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
+        value = operation.compute(*map(_value, operands), **params)
+        shown = operands[0] if is_array(value) and not operation.is_view and operands else None
+        if isinstance(shown, Tracer) and share_memory(value, shown.value):
+            operation = replace(operation, is_view=True, text_into=None)  # as einsum("ij->ji", x) is
+        return self.written(operation, operands, params, value)
+
+    def written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
+        """Write down an operation that has been computed; return what traces its result."""
+        where = origin()
+        result = Variable.like(value, self.names.get(where.parameter, where.rule))
+        result.derivative_of = variable_of(where.derivative_of)
+        self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, where.phase))
+        if _is_array_or_scalar(value):
+            # Whatever the program's device, it is on the CPU that numbers are drawn.
+            if not (operands and isinstance(operands[0], Draws)):
+                self._stay_on(result.device, operation)
+            base = operands[0] if operation.is_view and is_array(value) else None
+            # A reshape that copies, for the order of the memory, may show the array itself at the next call.
+            if operation is not operations.reshape and base is not None:
+                base = base if share_memory(value, base.value) else None
+            return Tracer(self, result, value, base)
+        roots: frozenset[Variable] | None = frozenset()
+        for x in operands:
+            if isinstance(x, (Tracer, Draws)):
+                roots = None
+            elif isinstance(x, Number) and roots is not None:
+                roots = None if x.roots is None else roots | x.roots
+        return Number(self, result, value, roots)
+
+    def _stay_on(self, device: str, operation: Operation) -> None:
+        """Note that something was computed on a device: a program computes on one alone.
+
+        Operands that should be on one device are an error of their own, which the function is left to come to.
+        """
+        self.computes_on = self.computes_on or (device, operation.name)
+        first_device, first = self.computes_on
+        if device != first_device:
+            self._note_refusal(
+                f"{first} is computed on {first_device!r}, {operation.name} on {device!r}, and a program on one device "
+                "alone",
+                "Move what they are computed from to one device first, or compute outside of the jitted function",
+            )
+
+    def refuse(self, what: str, instead: str) -> NoReturn:
+        """Raise the error about what a program cannot do, naming the user's line.
+
+        It is kept too: the function may catch it, and go on as it never would otherwise.
+        """
+        raise self._note_refusal(what, instead)
+
+    def _note_refusal(self, what: str, instead: str) -> JitError:
+        self.refusal = self.refusal or JitError(f"{users_line() or 'in a jitted function'}: {what}. {instead}")
+        return self.refusal
+
+    def operation_of(self, ufunc: np.ufunc, method: str, of_numbers: bool = False) -> Operation:
+        """Return the operation of a method of one of NumPy's universal functions, or refuse it."""
+        try:
+            if method != "__call__":
+                return _OF_REDUCE[ufunc, method]
+            return of_ufunc(ufunc, True) if of_numbers else of_ufunc(ufunc)
+        except KeyError:
+            name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else ufunc.__name__
+            self.unsupported(name if method == "__call__" else f"{name}.{method}")
+
+    def unsupported(self, what: str) -> NoReturn:
+        """Refuse what no program can be made of."""
+        self.refuse(
+            f"{what} cannot be recorded",
+            "Leave it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
+        )
+
+    def check(self) -> None:
+        """Refuse what does not belong to this recording.
+
+        Raises
+        ------
+        JitError
+            If the recording has ended, goes on in another thread, or is interrupted by a signal handler.
+        """
+        if not self.is_open:
+            raise JitError(
+                "this value belongs to a recording that has ended: a jitted function must return what is wanted of "
+                "it, not leave it somewhere that jit does not know"
+            )
+        if threading.get_ident() != self.thread:
+            raise JitError(
+                "a model is used in this thread while a jitted function that uses it too is being recorded in another: "
+                "call the function once before the threads start"
+            )
+        if self.interruptions:
+            raise JitError(
+                "a model is used in a signal handler while a jitted function that uses it too is being recorded: call "
+                "the function once before signals may come"
+            )
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    """Return a reduction as a method."""
+
+    def reduce(self: Tracer, axis: Any = None, dtype: Any = None, keepdims: bool = False, **others: Any) -> Any:
+        if others:
+            self.recorder.unsupported(f"{name} with {', '.join(others)}")
+        params = {"axis": axis, "dtype": dtype, "keepdims": keepdims}
+        kept = {key: value for key, value in params.items() if value is not None and value is not False}
+        return self.recorder.record(REDUCTIONS[name], self, **kept)
+
+    reduce.__doc__ = f"Return what `numpy.{name}` does."
+    return reduce
+
+
+_WRITTEN_ELSEWHERE = (
+    "a result is written into an array that jit does not know",
+    "Write a = a + b instead of a += b, or make the array outside of the function",
+)
+_IN_PLACE = ("sort", "partition")  # as methods, unlike the functions of that name
+
+
+class _Flags:
+    """The flags of an array: one can be set, and none is known."""
+
+    writeable = True
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def __getattr__(self, name: str) -> Any:
+        self._recorder.unsupported(f"the flag {name} of an array")
+
+
+class Tracer(NDArrayOperatorsMixin):
+    """An array of a recording.
+
+    Attributes
+    ----------
+    variable : Variable
+        What it is in the program.
+    value : array or NumPy scalar
+        What it is now.
+    base : Tracer or None
+        The array whose memory it shares.
+    index : object
+        Which part of that array it is, if it is one.
+    refusal : str or None
+        Why it may not be read.
+    is_given : bool
+        Whether it is likely to be another one at the next call: false of the arrays that the function reaches by
+        itself.
+    """
+
+    def __init__(self, recorder: Recorder, variable: Variable, value: Any, base: Tracer | None = None) -> None:
+        self.recorder, self.variable, self.value = recorder, variable, value
+        self.flags = _Flags(recorder)
+        self.base: Tracer | None = base if base is None or base.base is None else base.base
+        self.changes = 0
+        self.index: Any = EMPTY
+        self.is_given = True
+        self.refusal: str | None = None
+        self._changes_of_base = 0 if self.base is None else self.base.changes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.value.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.value.dtype
+
+    def __repr__(self) -> str:
+        return f"<array of a recording, shape {self.shape}, {self.dtype}>"
+
+    def change(self, new: Tracer) -> Tracer:
+        """Take on another value, as after ``+=``: whoever holds this array sees it."""
+        if self.base is not None and self.index is EMPTY:
+            self.recorder.refuse(
+                "a view of an array is changed in place",
+                "Change the array itself: x[i] = …, or x += … of the whole",
+            )
+        if not self.flags.writeable:
+            raise ValueError("the array is read-only: change the one it was taken from")
+        if new.shape != self.shape:
+            raise ShapeError(f"an array of shape {self.shape} cannot hold a result of shape {new.shape}")
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"an array of {self.dtype} cannot hold a result of {new.dtype}")
+        new = new.astype(self.dtype, copy=False)
+        if self.base is not None:
+            self.base.change(self.recorder.record(operations.put, self.base, self.index, new))
+            new = self.recorder.record(operations.getitem, self.base, self.index)
+            self._changes_of_base = self.base.changes
+        # An array remains one, also where NumPy computes a scalar.
+        self.variable, self.value = new.variable, new.value if is_array(new.value) else np.asarray(new.value)
+        self.changes += 1
+        return self
+
+    def current(self) -> Tracer:
+        """Return this, unless what it is a view of was changed since, or it may not be read at all."""
+        if self.refusal is not None:
+            self.recorder.refuse(self.refusal, "Compute it inside, or use its .detach()")
+        if self.base is not None and self.base.changes != self._changes_of_base:
+            self.recorder.refuse(
+                "a view is read after the array it shows was changed in place",
+                "Take the view, such as the transpose, again after the change",
+            )
+        return self
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+        if any(isinstance(x, Node) for x in inputs):
+            return NotImplemented
+        if method == "at" and ufunc is np.add:
+            target, index, value = inputs
+            if not isinstance(target, Tracer):
+                self.recorder.refuse(*_WRITTEN_ELSEWHERE)
+            target.change(self.recorder.record(operations.add_at, target, _static_index(index), value))
+            return None
+        operation = self.recorder.operation_of(ufunc, method)
+        if method == "reduce":
+            kwargs = {"axis": 0} | kwargs
+        elif kwargs:
+            self.recorder.unsupported(f"np.{ufunc.__name__} with {', '.join(kwargs)}")
+        result = self.recorder.record(operation, *inputs, **kwargs)
+        if out is None:
+            return result
+        (target,) = out
+        if isinstance(getattr(target, "value", None), np.generic):
+            return result  # NumPy's scalars do not change: += gives the name to another
+        if not isinstance(target, Tracer):
+            self.recorder.refuse(*_WRITTEN_ELSEWHERE)
+        return target.change(result)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if any(issubclass(t, Node) for t in types):
+            return NotImplemented
+        if kwargs.pop("out", None) is not None:
+            self.recorder.unsupported(f"{numpy_name(function)} with out")
+        if not _holds_tracers((args, kwargs)):
+            return beside(self, function(*args, **kwargs))  # a constant, of the kind that like= asks for
+        answer = _ANSWERS.get(function) or answer_for(function)
+        if answer is None:
+            self.recorder.unsupported(numpy_name(function))
+        if not isinstance(answer, Rule):
+            given = (self.recorder, *args) if function in _ANSWERS else args
+            try:
+                signature(answer).bind(*given, **kwargs)
+            except TypeError:
+                self.recorder.unsupported(f"{numpy_name(function)} with these arguments")
+            return answer(*given, **kwargs)
+        return answer(*args, **kwargs)
+
+    sum, prod, max, min = map(_reduction, ("sum", "prod", "max", "min"))
+    mean, any, all = map(_reduction, ("mean", "any", "all"))
+    argmax, argmin = map(_reduction, ("argmax", "argmin"))
+
+    def reshape(self, *shape: Any, **others: Any) -> Any:
+        """Lay the elements out in another shape."""
+        self._refuse_options("reshape", others)
+        target = np.empty(self.shape, bool).reshape(*shape).shape
+        return self.recorder.record(operations.reshape, self, shape=target)
+
+    def transpose(self, *axes: Any) -> Any:
+        """Permute the axes."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        order = tuple(reversed(range(self.ndim))) if order is None else tuple(a % self.ndim for a in order)
+        return self.recorder.record(operations.transpose, self, axes=order)
+
+    @property
+    def T(self) -> Any:
+        """The axes reversed."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return self.transpose((*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+
+    def astype(self, dtype: Any, copy: bool = True, **others: Any) -> Any:
+        """Convert to another type."""
+        self._refuse_options("astype", others)
+        dtype = np.dtype(dtype)
+        if dtype == self.dtype:
+            return self.copy() if copy else self
+        return self.recorder.record(operations.astype, self, dtype=dtype)
+
+    def copy(self, *others: Any) -> Any:
+        """Return a copy in memory of its own."""
+        self._refuse_options("copy", others)
+        return self.recorder.record(operations.copy, self)
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def view(self, *others: Any) -> Any:
+        """Return another array that shares the memory."""
+        self._refuse_options("view", others)
+        return self[...]
+
+    def __pow__(self, exponent: Any) -> Any:
+        # As NumPy's own operator does.
+        of_floats = self.dtype.kind in "fc"
+        special: dict[Any, Any] = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if of_floats else {2: np.square}
+        if type(exponent) in ((int, float) if of_floats else (int,)) and exponent in special:
+            return special[exponent](self)
+        return np.power(self, exponent)
+
+    def _refuse_options(self, method: str, options: Any) -> None:
+        if options:
+            self.recorder.unsupported(f"{method} with {', '.join(map(str, options))}")
+
+    def __getitem__(self, index: Any) -> Any:
+        index = _static_index(index)
+        parts = index if isinstance(index, tuple) else (index,)
+        advanced = any(isinstance(part, Tracer) or is_array(part) for part in parts)
+        part = self.recorder.record(operations.take if advanced else operations.getitem, self, index)
+        if isinstance(part, Tracer) and part.base is self:
+            part.index = index
+        return part
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(value, Node):
+            if value.requires_grad:
+                self.recorder.refuse(
+                    "a Tensor that requires a gradient is written into an array, which would lose the gradient",
+                    "Build the new value with np.stack, np.concatenate or np.where",
+                )
+            value = value._data
+        if isinstance(self.value, np.generic):
+            self.recorder.refuse(
+                "something is written into a result without axes, which is a number in a program",
+                "Give the name another value: x = …",
+            )
+        self.change(self.recorder.record(operations.put, self, _static_index(index, for_reading=False), value))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a 0-d array has no length")
+        return self.shape[0]
+
+    def _refuse_value(self, *args: Any, **kwargs: Any) -> Any:
+        self.recorder.refuse(
+            "the value of an array is asked for, which differs from call to call",
+            "Return it to look at it, choose by it with np.where, or leave this line outside of the jitted function",
+        )
+
+    def _refuse_array(self, *args: Any, **kwargs: Any) -> Any:
+        self.recorder.refuse(
+            "an array that is being recorded is turned into a plain one", "Call NumPy's functions on it as it is"
+        )
+
+    def _refuse_index(self) -> Any:
+        self.recorder.refuse(
+            "an array that is being recorded is used as a whole number, or as an index of an array outside",
+            "For table[i] write np.take(table, i, axis=0)",
+        )
+
+    @property
+    def __traced__(self) -> Any:
+        """What it stands for."""
+        return self.value
+
+    def __moved__(self, device: str) -> Any:
+        source = device_of(self)
+        if source != "cpu":
+            self.recorder.refuse(
+                f"an array is copied from {source!r} to {device!r}, which waits for all that is computed there",
+                "Return it, and copy it outside of the jitted function",
+            )
+        return self.recorder.record(operations.to, self, device=device)
+
+    @staticmethod
+    def __expect__(holds: Any, error: type[Exception], message: str) -> None:
+        holds.recorder.record(operations.of_check(error, message), holds)
+
+    def __all_reduce__(self, function: Callable[[Any], None]) -> Any:
+        if device_of(self) != "cpu":
+            self.recorder.unsupported(f"the exchange between ranks of arrays on {device_of(self)!r}")
+        summed = self.recorder.record(operations.all_reduce, self, function)
+        summed.variable.name, summed.variable.is_named = "reduced", True
+        return summed
+
+    __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = item = _refuse_value
+    tolist = _refuse_value
+    __array__, __index__ = _refuse_array, _refuse_index
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        function: Any = None if name in _IN_PLACE else getattr(np, name, None)
+        if function in _ANSWERS or answer_for(function) is not None:
+            return lambda *args, **kwargs: function(self, *args, **kwargs)
+        if hasattr(np.ndarray, name):
+            self.recorder.unsupported(f"the method {name} of an array")
+        raise AttributeError(f"an array has no attribute {name!r}")
+
+
+_UFUNCS = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "pow": np.power,
+}
+
+
+def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Return an operator of numbers, and its reflection."""
+
+    def operate(a: Any, b: Any) -> Any:
+        if _is_array_or_scalar(a) or _is_array_or_scalar(b):
+            return _UFUNCS[name](a, b)
+        if isinstance(a, (Number, int, float)) and isinstance(b, (Number, int, float)):
+            recorder = a.recorder if isinstance(a, Number) else b.recorder  # type: ignore[union-attr]
+            return recorder.record(of_numbers(name), a, b)
+        return NotImplemented
+
+    return operate, lambda self, other: operate(other, self)
+
+
+_COMPARISONS = {
+    operator.eq: np.equal,
+    operator.ne: np.not_equal,
+    operator.lt: np.less,
+    operator.le: np.less_equal,
+    operator.gt: np.greater,
+    operator.ge: np.greater_equal,
+}
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a comparison: of numbers, whose values must then be known, or with an array."""
+
+    def method(self: Number, other: Any) -> Any:
+        if hasattr(other, "__array_ufunc__") and not isinstance(other, Number):
+            return _COMPARISONS[compare](self, other)
+        return compare(self.known(), _known(other))
+
+    return method
+
+
+class Number:
+    """A Python number of a recording, such as a learning rate, that may be another one at the next call.
+
+    Its value can be asked for; if it came from numbers alone, the program then holds for those numbers alone.
+    """
+
+    def __init__(self, recorder: Recorder, variable: Variable, value: Any, roots: frozenset[Variable] | None) -> None:
+        self.recorder, self.variable, self._value, self.roots = recorder, variable, value, roots
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._value)
+
+    def known(self) -> Any:
+        """Return the value, and note that the program depends on it."""
+        self.recorder.check()
+        if self.roots is None:
+            self.recorder.refuse(
+                "a value that was computed from arrays, or drawn, is asked for, which differs from call to call",
+                "Return it to look at it, choose by it with np.where, or leave this line outside",
+            )
+        self.recorder.pinned |= self.roots
+        return self._value
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(hasattr(x, "shape") for x in inputs):
+            return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
+        if method != "__call__" or kwargs:
+            return getattr(ufunc, method)(*map(_known, inputs), **kwargs)
+        return self.recorder.record(self.recorder.operation_of(ufunc, method, of_numbers=True), *inputs)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array(self.known(), dtype)
+
+    def is_integer(self) -> bool:
+        """Return whether it is a whole number."""
+        return float(self.known()).is_integer()
+
+    @property
+    def real(self) -> Any:
+        """The number itself."""
+        return self
+
+    def __bool__(self) -> bool:
+        return bool(self.known())
+
+    def __float__(self) -> float:
+        return float(self.known())
+
+    def __int__(self) -> int:
+        return int(self.known())
+
+    def __index__(self) -> int:
+        return operator.index(self.known())
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.known(), digits)
+
+    def __trunc__(self) -> int:
+        return math.trunc(self.known())
+
+    def __divmod__(self, other: Any) -> Any:
+        return divmod(self.known(), _known(other))
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return divmod(_known(other), self.known())
+
+    def __pos__(self) -> Any:
+        return self
+
+    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+
+    def __hash__(self) -> int:
+        return hash(self.known())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.known(), spec)
+
+    def __repr__(self) -> str:
+        return repr(self.known())
+
+    __add__, __radd__ = _operator("add")
+    __sub__, __rsub__ = _operator("sub")
+    __mul__, __rmul__ = _operator("mul")
+    __truediv__, __rtruediv__ = _operator("truediv")
+    __floordiv__, __rfloordiv__ = _operator("floordiv")
+    __mod__, __rmod__ = _operator("mod")
+    __pow__, __rpow__ = _operator("pow")
+
+    def __neg__(self) -> Any:
+        return self.recorder.record(of_numbers("neg"), self)
+
+    def __abs__(self) -> Any:
+        return abs(self.known())
+
+
+def _known(x: Any) -> Any:
+    return x.known() if isinstance(x, Number) else x
+
+
+Real.register(Number)
+
+
+_NO_DRAWS = ("shuffle", "spawn", "bytes", "seed", "set_state")  # what changes something, or gives no array
+
+
+class Draws:
+    """A random generator of a recording: what it draws is drawn anew at each call of the program."""
+
+    def __init__(self, recorder: Recorder, variable: Variable, value: Any) -> None:
+        self.recorder, self.variable, self.value = recorder, variable, value
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self.value)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.value, name)
+        if name.startswith("_") or not callable(method) or name in _NO_DRAWS:
+            self.recorder.unsupported(f"{name} of a random generator")
+
+        draws = of_draw(name, isinstance(self.value, np.random.Generator))
+
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            bound = signature(method).bind(*args, **kwargs)
+            if "args" in bound.arguments:  # rand(3, 4)
+                return self.recorder.record(draws, self, *bound.args, names=("",) * len(bound.args))
+            given = bound.arguments
+            if given.get("out") is not None:
+                self.recorder.unsupported(f"{name} of a random generator with out")
+            if isinstance(given.get("size"), Tracer):
+                self.recorder.unsupported(f"{name} of a random generator, of a size that is computed")
+            return self.recorder.record(draws, self, *given.values(), names=tuple(given))
+
+        return draw
+
+
+def variable_of(x: Any) -> Variable | None:
+    """Return the variable behind a tracer or a Tensor of one, if that is what it is."""
+    traced = x._data if isinstance(x, Node) else x
+    return traced.variable if isinstance(traced, (Tracer, Number)) else None
+
+
+def _is_array_or_scalar(x: Any) -> bool:
+    """Return whether a value is an array, or what NumPy computes in place of one without axes."""
+    return isinstance(x, np.generic) or is_array(x)
+
+
+def _holds_tracers(x: Any) -> bool:
+    if isinstance(x, (tuple, list, dict)):
+        return any(map(_holds_tracers, x.values() if isinstance(x, dict) else x))
+    return isinstance(x, (Tracer, Number))
+
+
+def _value(x: Any) -> Any:
+    """Return the value of an operand, and of everything in a tuple of them."""
+    if isinstance(x, (Tracer, Draws)):
+        return x.value
+    if isinstance(x, Number):
+        return x._value
+    return tuple(map(_value, x)) if isinstance(x, tuple) else x
+
+
+def _operand(x: Any) -> Any:
+    """Return an operand as it stands in an instruction: a variable, a constant, a tuple of them."""
+    if isinstance(x, Tracer):
+        return x.current().variable
+    if isinstance(x, (Number, Draws)):
+        return x.variable
+    if is_array(x):
+        return moved(x, "cpu").copy()  # the function may go on to change it
+    return tuple(map(_operand, x)) if isinstance(x, tuple) else x
+
+
+def _truth(condition: Any) -> Any:
+    """Return a condition as booleans: a buffer is written into where these hold, and takes nothing else."""
+    is_boolean = isinstance(condition, bool) or getattr(condition, "dtype", None) == np.bool_
+    return condition if is_boolean else np.not_equal(condition, 0)
+
+
+def _static_index(index: Any, for_reading: bool = True) -> Any:
+    """Return an index with its lists as arrays and its numbers known; masks are refused where shapes would vary."""
+    if isinstance(index, tuple):
+        return tuple(_static_index(part, for_reading) for part in index)
+    if isinstance(index, slice):
+        return slice(*(None if end is None else operator.index(end) for end in (index.start, index.stop, index.step)))
+    if isinstance(index, (Number, np.integer)):
+        return operator.index(index)
+    if isinstance(index, np.ndarray) and not index.shape and index.dtype.kind in "iu":
+        return int(index)  # as which it will be written
+    if isinstance(index, list):
+        return np.array(index, dtype=None if index else int)
+    if isinstance(index, Tracer) and index.dtype == bool and for_reading:
+        if not index.is_given and not index.changes:
+            index.recorder.pinned.add(index.variable)
+            return index.value.copy()
+        index.recorder.refuse(
+            "a mask chooses elements, so that the shape of the result depends on their values",
+            "Use np.where(mask, x, 0), which keeps the shape",
+        )
+    return index
+
+
+_OF_REDUCE: dict[tuple[np.ufunc, str], Operation] = {
+    (ufunc, "reduce"): REDUCTIONS[name]
+    for ufunc, name in ((np.add, "sum"), (np.multiply, "prod"), (np.maximum, "max"), (np.minimum, "min"))
+}
+
+
+def _of_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what answers for a function whose arrays come first and whose other arguments never change."""
+    parameters = signature(function).parameters
+
+    def answer(recorder: Recorder, *args: Any, **kwargs: Any) -> Any:
+        given = signature(function).bind(*args, **kwargs).arguments
+        given |= given.pop("kwargs", {})
+        given = {k: x for k, x in given.items() if k not in parameters or x is not parameters[k].default}
+        operands = [x for x in given.values() if isinstance(x, (Tracer, Number)) or is_array(x)]
+        if any(a is not b for a, b in zip(given.values(), operands, strict=False)):
+            recorder.unsupported(f"{numpy_name(function)} with these arguments")
+        if len(operands) > 1 and function not in OF_SEVERAL:
+            recorder.unsupported(f"{numpy_name(function)} by counts that are computed")
+        params = dict([*given.items()][len(operands) :])
+        return recorder.record(FUNCTIONS[function], *operands, **params)
+
+    return answer
+
+
+def _method(name: str) -> Callable[..., Any]:
+    return lambda recorder, x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
+
+
+def _taken(recorder: Recorder, x: Any, indices: Any, axis: int | None) -> Any:
+    """Answer for `numpy.take`, also where the array that is taken from is a plain one."""
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    index = (*[slice(None)] * (axis % np.ndim(x)), _static_index(indices))
+    return x[index] if isinstance(x, Tracer) else recorder.record(operations.take, x, index)
+
+
+def _filled(value: Any) -> Callable[..., Any]:
+    """Return what answers for `numpy.zeros_like` and its kin: an array that can be written into."""
+
+    def answer(recorder: Recorder, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+        shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        dtype = np.dtype(x.dtype if dtype is None else dtype)
+        if isinstance(value, Tracer) or is_array(value):
+            return recorder.record(operations.astype, np.broadcast_to(value, shape), dtype=dtype)
+        recorder.check()
+        made = beside(x, np.full(shape, _value(value), dtype))
+        return recorder.written(operations.full, (value,), {"shape": shape, "dtype": dtype}, made)
+
+    return answer
+
+
+_ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
+    **{function: _of_function(function) for function in FUNCTIONS},
+    np.where: lambda recorder, condition, a, b: recorder.record(operations.where, _truth(condition), a, b),
+    np.concatenate: lambda recorder, xs, axis=0: recorder.record(operations.concatenate, *xs, axis=axis),
+    np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
+        recorder.record(operations.einsum, *xs, subscripts=subscripts)
+        if isinstance(subscripts, str)
+        else recorder.unsupported("np.einsum with lists of axes")
+    ),
+    np.broadcast_to: lambda recorder, x, shape: recorder.record(operations.broadcast_to, x, shape=tuple(shape)),
+    np.take: lambda recorder, x, indices, axis=None: _taken(recorder, x, indices, axis),
+    np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
+        FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
+    ),
+    np.flip: lambda recorder, x, axis=None: recorder.record(
+        operations.flip, x, **({} if axis is None else {"axis": axis})
+    ),
+    **{getattr(np, name): _method(name) for name in (*REDUCTIONS, "copy")},
+    np.zeros_like: _filled(0),
+    np.empty_like: _filled(0),
+    np.ones_like: _filled(1),
+    np.full_like: lambda recorder, x, value, dtype=None, shape=None: _filled(value)(recorder, x, dtype, shape=shape),
+    # What is printed while recording.
+    **dict.fromkeys((np.array2string, np.array_repr, np.array_str), lambda recorder, x, *args, **kwargs: repr(x)),
+    np.shape: lambda recorder, x: x.shape,
+    np.ndim: lambda recorder, x: x.ndim,
+    np.size: lambda recorder, x, axis=None: x.size if axis is None else x.shape[axis],
+    np.result_type: lambda recorder, *xs: np.result_type(*map(_value, xs)),
+    np.can_cast: lambda recorder, x, *others: np.can_cast(x.dtype, *others),
+}

@@ -1,0 +1,217 @@
+"""What is noticed while a function is recorded: what it calls, what it returns, which gradients it reads."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from types import FrameType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..errors import JitError
+from ..nn import Module
+from ..optim import Optimizer
+from ..support.call_stack import frames, is_users
+from ..support.devices import is_of_a_device, random_modules
+from ..support.randomness import generator_for
+from ..tensor import Tensor, apply
+from .state import State
+from .tracer import Recorder, variable_of
+
+LEAST_LETTERS = 2  # of a local variable whose name is told: x is often many values, one after the other
+
+
+class _Watched(Tensor):
+    """A Tensor of which it matters whether its old gradient was read."""
+
+    __slots__ = ()
+
+    @property
+    def grad(self) -> Any:
+        Gradients.current.read(self)
+        return super().grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        Gradients.current.written.add(self)
+        vars(Tensor)["grad"].__set__(self, value)
+
+
+class Gradients:
+    """Which Tensors' gradients a function reads, and which it writes."""
+
+    current: Gradients
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self.before = {tensor: tensor._grad for tensor in tensors}
+        self.written: set[Tensor] = set()
+        self.were_read: set[Tensor] = set()
+
+    def read(self, tensor: Tensor) -> None:
+        """Note that a gradient was read; the one of the last call, if it was not written before."""
+        if tensor not in self.written:
+            self.were_read.add(tensor)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch within a ``with`` block."""
+        Gradients.current = self
+        for tensor in self.before:
+            tensor.__class__ = _Watched
+        try:
+            yield
+        finally:
+            self.unwatch()
+            del Gradients.current
+
+    def unwatch(self) -> None:
+        """Watch no longer."""
+        for tensor in self.before:
+            tensor.__class__ = Tensor
+
+
+ASK_OUTSIDE = (
+    "Draw from an np.random.Generator made outside of the jitted function, and give it other values as arguments"
+)
+
+
+def _differs_each_time(function: Any) -> bool:
+    """Return whether a built-in function answers by the clock, or by chance."""
+    owner, name = getattr(function, "__self__", None), function.__name__
+    if isinstance(owner, ModuleType):
+        return (owner.__name__ == "time" and name != "sleep") or name == "urandom"
+    return isinstance(owner, random.Random) or (
+        (owner is date or owner is datetime) and name in ("now", "today", "utcnow")
+    )
+
+
+def _is_for_a_device(frame: FrameType) -> bool:
+    """Return whether a call serves what a device's library does for itself, such as to compile a kernel it needs."""
+    for caller in frames(frame):
+        if is_of_a_device(caller.f_globals.get("__name__", "")):
+            return True
+        if is_users(caller):
+            return False
+    return False
+
+
+def _reads_for_the_user(frame: FrameType) -> bool:
+    """Return whether a file is opened by the user, or by NumPy, which does so for the user alone."""
+    module = frame.f_globals.get("__name__", "")
+    return not is_of_a_device(module) and (is_users(frame) or "numpy" in module)
+
+
+@contextmanager
+def no_chance() -> Iterator[None]:
+    """Refuse draws from the global generators, which no program could repeat in its turn; put their states back."""
+    # NumPy's own access to its global generator.
+    generator = np.random.mtrand._rand
+    before, before_of_python = generator.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        after = generator.get_state()
+        is_unchanged = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+        generator.set_state(before)
+        is_unchanged = is_unchanged and random.getstate() == before_of_python
+        random.setstate(before_of_python)
+    if not is_unchanged:
+        raise JitError(f"the function draws from a global random generator, which cannot be recorded. {ASK_OUTSIDE}")
+
+
+@contextmanager
+def handlers_apart(recorder: Recorder) -> Iterator[None]:
+    """Keep what signal handlers do apart from the recording that they interrupt, and refuse what cannot be."""
+    if threading.current_thread() is not threading.main_thread():  # the only one that they run in
+        yield
+        return
+
+    def apart(handler: Callable[..., Any]) -> Callable[..., Any]:
+        def handle(number: int, frame: FrameType | None) -> None:
+            profiler = sys.getprofile()
+            sys.setprofile(None)
+            recorder.interruptions += 1
+            try:
+                handler(number, frame)
+            finally:
+                recorder.interruptions -= 1
+                sys.setprofile(profiler)
+
+        return handle
+
+    theirs = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    ours = {
+        number: apart(handler)
+        for number, handler in theirs.items()
+        if callable(handler) and handler is not signal.default_int_handler
+    }
+    try:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, handler in ours.items():
+            if signal.getsignal(number) is handler:  # the function may have set another one
+                signal.signal(number, theirs[number])
+
+
+@contextmanager
+def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
+    """Watch calls: refuse those that answer differently each time, look at the locals of functions that return."""
+    modules = random_modules()
+
+    def watch(frame: FrameType, event: str, called: Any) -> None:
+        if event == "return":
+            namer.look_at(frame, called)
+        elif event == "c_call" and called is open and _reads_for_the_user(frame):
+            recorder.refuse("a file is read or written", "Do that outside of the jitted function")
+        elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
+            recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", ASK_OUTSIDE)
+        elif event == "call" and frame.f_code is generator_for.__code__ and frame.f_locals["rng"] is None:
+            recorder.refuse("what is made here without an rng draws from the library's generator", ASK_OUTSIDE)
+        elif event == "c_call" and _differs_each_time(called) and not _is_for_a_device(frame):
+            recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
+
+    profiler: Any = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        if hasattr(profiler, "enable"):
+            profiler.enable()  # one of cProfile's, which is no function
+        else:
+            sys.setprofile(profiler)
+
+
+class Namer:
+    """Names variables when functions return: after the user's local variables, the layers, the rules."""
+
+    def __init__(self, state: State) -> None:
+        self.layers = state.program_names.layers
+        self.parameters = state.program_names.tensors
+
+    def look_at(self, frame: FrameType, returned: Any) -> None:
+        """Look at a function that returns."""
+        code = frame.f_code
+        if code is apply.__code__ or code is Module.__call__.__code__:
+            variable = variable_of(returned)
+            if variable is not None and not variable.is_named:
+                variable.is_final = True
+                if code is not apply.__code__:
+                    variable.name = self.layers.get(frame.f_locals["self"], variable.name)
+        elif is_users(frame):
+            self._name_locals(frame, "")
+        elif frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_locals.get("p") in self.parameters:
+            self._name_locals(frame, f"{self.parameters[frame.f_locals['p']]}_")
+
+    def _name_locals(self, frame: FrameType, prefix: str) -> None:
+        for name, value in frame.f_locals.items():
+            variable = variable_of(value)
+            if variable is not None and len(name) >= LEAST_LETTERS and not variable.is_named:
+                variable.name, variable.is_named = prefix + name, True

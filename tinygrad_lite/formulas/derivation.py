@@ -1,0 +1,222 @@
+"""The derivation of a loss: its graph walked forward and back with symbols, one line for each operation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine import Node
+from ..rules import Rule, neural, shapes
+from ..support.formatting import latex_escaped, table
+from .explanation import Explanation
+from .expressions import CHOICE, SUM, Derivative, Expression, Language, Number, legend, terms, walk, write
+from .formula import output_of
+from .graph import Graph, Name, Step, Value, backward_steps, bare_node, read
+from .symbols import Scope, Symbol
+
+if TYPE_CHECKING:
+    from ..nn import Module
+    from ..tensor import Tensor
+
+
+WIDTH = 100  # characters of the lines that explain the signs
+LONGEST = 60  # characters of a sum that is not yet broken into its terms
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a derivation.
+
+    Attributes
+    ----------
+    left : tuple of Expression
+        What it defines; a second one is another name for the same.
+    right : Expression or None
+        What it is; None for what is given.
+    shape : str
+        Its shape.
+    origin : str
+        The rule it comes from, several if a value was used several times; where a parameter stands in its model.
+    norm : float
+        The Euclidean norm of its actual value.
+    """
+
+    left: tuple[Expression, ...]
+    right: Expression | None
+    shape: str
+    origin: str
+    norm: float
+
+    def __str__(self) -> str:
+        parts = self.left if self.right is None else (*self.left, self.right)
+        return " = ".join(write(part, "text") for part in parts)
+
+
+@dataclass(frozen=True, repr=False)
+class Derivation(Explanation):
+    """How a loss comes about, and its derivatives by everything it depends on.
+
+    Attributes
+    ----------
+    given, forward, backward : tuple of Line
+        Parameters, inputs and constants; the operations in order; the cotangents in reverse order.
+    norms : bool
+        Whether the norms of the actual values are shown.
+    """
+
+    given: tuple[Line, ...]
+    forward: tuple[Line, ...]
+    backward: tuple[Line, ...]
+    norms: bool
+
+    @property
+    def latex(self) -> str:
+        """The derivation, aligned at its equals signs, with shapes and rules beside the formulas."""
+        rows: list[str] = []
+        for head, lines in self._sections.items():
+            heads = self._heads if not rows else [""] * len(self._heads)
+            cells = [[rf"\text{{{head}}}", "", *heads], *(row for line in lines for row in self._rows(line, "latex"))]
+            rows += [" & ".join(_latex(row)) + r" \\" for row in cells]
+            rows[-1] += "[1ex]"
+        columns = "rl" + "l" * len(self._heads)
+        formulas = "\n".join([rf"\begin{{array}}{{{columns}}}", *rows, r"\end{array}"])
+        notes = rf" \\ \text{{where {latex_escaped('; '.join(self._notes))}}}" if self._notes else ""
+        return rf"\begin{{array}}{{l}}{formulas}{notes}\end{{array}}"
+
+    def __str__(self) -> str:
+        sections = self._sections.items()
+        rows = {head: [row for line in lines for row in self._rows(line, "text")] for head, lines in sections}
+        every = [row for part in rows.values() for row in part]
+        width = max(len(row[0]) for row in every)
+        cells = [[f"{row[0].rjust(width)} {row[1]}", *row[2:]] for row in every]
+        # The table's first line is that of its heads, the second a rule, which the sections make unnecessary.
+        heads, _, *lines = table([["", *self._heads], *cells]).splitlines()
+        text = heads
+        for head, part in rows.items():
+            text += "\n".join(["", head, *lines[: len(part)], ""])
+            del lines[: len(part)]
+        return text + (f"\nwhere {_wrapped(self._notes)}" if self._notes else "")
+
+    @property
+    def _sections(self) -> dict[str, tuple[Line, ...]]:
+        result = self.forward[-1]
+        seed = "" if result.shape == _shape_text(()) else f", from g = ∂L/∂{write(result.left[0], 'text')}"
+        return {"given": self.given, "forward": self.forward, f"backward{seed}": self.backward}
+
+    @property
+    def _notes(self) -> list[str]:
+        return legend([line.right for line in (*self.forward, *self.backward) if line.right is not None])
+
+    @property
+    def _heads(self) -> list[str]:
+        return ["shape", *["norm"] * self.norms, "from"]
+
+    def _rows(self, line: Line, language: Language) -> list[list[str]]:
+        """Return the cells of a line: what it defines, the formula, shape, norm, rule; a long sum on several rows."""
+        left = " = ".join(write(part, language) for part in line.left)
+        others = [line.shape, *[f"{line.norm:.4g}"] * self.norms, line.origin]
+        if line.right is None:
+            return [[left, "", *others]]
+        parts = terms(line.right) if len(write(line.right, "text")) > LONGEST else [line.right]
+        first, *more = [write(part, language, SUM if len(parts) > 1 else CHOICE) for part in parts]
+        return [[left, f"= {first}", *others], *(["", f"+ {term}", *[""] * len(others)] for term in more)]
+
+
+def _wrapped(notes: list[str]) -> str:
+    """Return notes one after the other, on as many lines as they need."""
+    unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)
+    return fill(unbroken, WIDTH, subsequent_indent=" " * 6).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _latex(row: list[str]) -> list[str]:
+    """Set formulas in full size, and the words beside them as text."""
+    formulas = [rf"\displaystyle {cell}" if cell else "" for cell in row[:2]]
+    return formulas + [rf"\quad \text{{{latex_escaped(cell)}}}" if cell else "" for cell in row[2:]]
+
+
+def derivation(loss: Tensor, model: Module | None = None, norms: bool = False) -> Derivation:
+    """Derive the gradients of a loss from its graph; the arguments are those of `tinygrad_lite.explain`."""
+    graph = _of_symbols(read(loss, model))
+    with np.errstate(all="ignore"):  # a loss that has diverged has a derivation like any other
+        return Derivation(
+            given=tuple(map(_given, graph.leaves)),
+            forward=tuple(map(_forward, graph.steps)),
+            backward=tuple(_backward(graph)),
+            norms=norms,
+        )
+
+
+def _of_symbols(graph: Graph) -> Graph:
+    """Return the same graph with a symbol, named like the value, in place of each."""
+    scope = Scope()
+    mirrored: dict[Value, Value] = {}
+    for leaf in graph.leaves:
+        mirrored[leaf] = _mirrored(leaf, scope)
+    steps = []
+    for step in graph.steps:
+        operands = tuple(mirrored[x] if isinstance(x, Value) else x for x in step.operands)
+        mirrored[step.result] = _mirrored(step.result, scope)
+        steps.append(Step(step.rule, operands, step.params, mirrored[step.result]))
+    return Graph(tuple(mirrored[leaf] for leaf in graph.leaves), tuple(steps))
+
+
+def _mirrored(value: Value, scope: Scope) -> Value:
+    symbol = Symbol(value.name, value.array, scope)
+    return replace(value, array=symbol, node=None if value.node is None else bare_node(symbol, value.requires_grad))
+
+
+def _given(leaf: Value) -> Line:
+    symbol = leaf.array
+    return _line((symbol.expression,), None, symbol.value, leaf.path if leaf.path != leaf.name.text else None)
+
+
+def _forward(step: Step) -> Line:
+    symbol = step.result.array
+    inputs = [x.array if isinstance(x, Value) else x for x in step.operands]
+    return _line((symbol.expression,), _written_out(step.rule, inputs, step.params), symbol.value, step.rule.name)
+
+
+def _written_out(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> Expression:
+    """Return what a rule computes as one would write it: by its name if it has one on paper, else written out."""
+    written = output_of(rule, inputs, params)
+    named = Symbol.__apply_rule__(rule, tuple(inputs), params).expression
+    activation = rule.forward.__module__ == neural.__name__ and len(rule.inputs) == 1
+    repetitive = not _names_in(written) <= _names_in(named)
+    by_name = activation or repetitive or not rule.is_built_in or rule is shapes.reshape
+    return named if by_name else written
+
+
+def _names_in(expression: Expression) -> Counter[Name]:
+    return Counter(part for part in walk(expression) if isinstance(part, Name))
+
+
+def _backward(graph: Graph) -> Iterator[Line]:
+    loss, values = graph.result, {value.node: value for value in graph.values}
+    leaves = {leaf.node for leaf in graph.leaves}
+    symbol = loss.array
+    seed = Symbol(Name("g") if symbol.shape else Number(1), np.ones_like(symbol.value), symbol.scope)
+    contributors: dict[Node, list[str]] = {}
+    for step, cotangents in backward_steps(graph, seed):
+        for x in step.inputs:
+            contributors.setdefault(x, []).append(step.rule.name)
+        for x in sorted(cotangents, key=lambda x: x not in leaves):  # parameters before what is derived further
+            value, g = values[x], cotangents[x]
+            derivative = Derivative(loss.name if not symbol.shape else Name("L"), value.name)
+            delta = Name("δ", value.name.number)
+            named = value.name.word == "z"
+            left = (delta, derivative) if named else (derivative,)
+            yield _line(left, g.expression, g.value, ", ".join(contributors[x]))
+            cotangents[x] = Symbol(left[0], g.value, g.scope)
+
+
+def _line(left: tuple[Expression, ...], right: Expression | None, value: Any, origin: str | None) -> Line:
+    return Line(left, right, _shape_text(np.shape(value)), origin or "", float(np.linalg.norm(value)))
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "a number"

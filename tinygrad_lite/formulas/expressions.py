@@ -1,0 +1,273 @@
+"""Formulas as trees, and how each kind of node is written: in plain text and in LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from ..support.formatting import latex_escaped
+from .graph import Name, subscript
+
+Language = Literal["text", "latex"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A plain number."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """What is written as it stands: a name with no LaTeX of its own, an index, a shape."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """The derivative of one value by another, such as ∂L/∂W₂."""
+
+    of: Name
+    by: Name
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of operands: an operator, a NumPy function or a rule.
+
+    Attributes
+    ----------
+    function : str
+        Its NumPy name, or that of the rule.
+    operands : tuple of Expression
+        What it is applied to.
+    axes : tuple of int
+        The axes that a reduction goes over; empty for all of them.
+    """
+
+    function: str
+    operands: tuple[Expression, ...]
+    axes: tuple[int, ...] = ()
+
+
+Expression = Name | Number | Word | Derivative | Call
+
+
+class Binding(IntEnum):
+    """How tightly the parts of a formula hold together: an operand that binds less than needed gets parentheses."""
+
+    CHOICE = 0
+    RELATION = 1
+    SUM = 2
+    NEGATION = 3
+    PRODUCT = 4
+    JUXTAPOSED = 5
+    REDUCTION = 6
+    FRACTION = 7
+    POWER = 8
+    ATOM = 9
+
+
+CHOICE, RELATION, SUM, NEGATION, PRODUCT, JUXTAPOSED, REDUCTION, FRACTION, POWER, ATOM = Binding
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write a function: how tightly the whole binds, a pattern, and how tightly its operands must."""
+
+    binding: Binding
+    pattern: str
+    needs: tuple[Binding, ...]
+
+
+def _alike(binding: Binding, text: str, latex: str, *needs: Binding) -> dict[Language, Form]:
+    return {"text": Form(binding, text, needs), "latex": Form(binding, latex, needs)}
+
+
+def _reduction(text: str, latex: str) -> dict[Language, Form]:
+    return _alike(REDUCTION, text + "{axes} {}", latex + "{axes} {}", FRACTION)
+
+
+def _relation(text: str, latex: str) -> dict[Language, Form]:
+    return _alike(RELATION, f"{{}} {text} {{}}", f"{{}} {latex} {{}}", SUM, SUM)
+
+
+_NOTATION: dict[str, dict[Language, Form]] = {
+    "subtract": _alike(SUM, "{} − {}", "{} - {}", SUM, PRODUCT),
+    "difference": _alike(SUM, "{} − {}", "{} - {}", SUM, PRODUCT),
+    "negative": _alike(NEGATION, "−{}", "-{}", PRODUCT),
+    "multiply": _alike(PRODUCT, "{} ⊙ {}", r"{} \odot {}", NEGATION, PRODUCT),
+    "scale": _alike(PRODUCT, "{} · {}", r"{} \cdot {}", NEGATION, PRODUCT),
+    "coefficient": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", ATOM, FRACTION),
+    "matmul": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", FRACTION, FRACTION),
+    "divide": {
+        "text": Form(PRODUCT, "{} / {}", (NEGATION, REDUCTION)),
+        "latex": Form(FRACTION, r"\frac{{{}}}{{{}}}", (CHOICE, CHOICE)),
+    },
+    "power": {
+        "text": Form(POWER, "{}^{}", (ATOM, ATOM)),
+        "latex": Form(POWER, "{}^{{{}}}", (ATOM, CHOICE)),
+    },
+    "square": _alike(POWER, "{}²", "{}^{{2}}", ATOM),
+    "mT": _alike(POWER, "{}ᵀ", r"{}^{{\top}}", ATOM),
+    "sqrt": {"text": Form(POWER, "√{}", (ATOM,)), "latex": Form(ATOM, r"\sqrt{{{}}}", (CHOICE,))},
+    "exp": {"text": Form(ATOM, "exp({})", (CHOICE,)), "latex": Form(POWER, "e^{{{}}}", (CHOICE,))},
+    "absolute": _alike(ATOM, "|{}|", r"\left|{}\right|", CHOICE),
+    "sigmoid": _alike(ATOM, "σ({})", r"\sigma\left({}\right)", CHOICE),
+    "relu": _alike(ATOM, "ReLU({})", r"\operatorname{{ReLU}}\left({}\right)", CHOICE),
+    "maximum": _alike(ATOM, "max({}, {})", r"\max\left({}, {}\right)", SUM, SUM),
+    "minimum": _alike(ATOM, "min({}, {})", r"\min\left({}, {}\right)", SUM, SUM),
+    "sum": _reduction("Σ", r"\sum"),
+    "prod": _reduction("Π", r"\prod"),
+    "max": _reduction("max", r"\max"),
+    "min": _reduction("min", r"\min"),
+    "mean": _reduction("mean", r"\operatorname{{mean}}"),
+    "where": {"text": Form(CHOICE, "{1} where {0}, else {2}", (RELATION, SUM, CHOICE))},
+    "greater": _relation(">", ">"),
+    "greater_equal": _relation("≥", r"\geq"),
+    "less": _relation("<", "<"),
+    "less_equal": _relation("≤", r"\leq"),
+    "equal": _relation("=", "="),
+    "not_equal": _relation("≠", r"\neq"),
+    "bitwise_and": _alike(RELATION, "{} and {}", r"{} \text{{ and }} {}", RELATION, RELATION),
+    "bitwise_or": _alike(RELATION, "{} or {}", r"{} \text{{ or }} {}", RELATION, RELATION),
+    "bracket": _alike(ATOM, "[{}]", r"\left[{}\right]", CHOICE),
+    "getitem": _alike(ATOM, "{}[{}]", r"{}\left[{}\right]", ATOM, CHOICE),
+    **{name: _alike(ATOM, f"{name}({{}})", rf"\{name}\left({{}}\right)", CHOICE) for name in (
+        "log", "sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh",
+    )},
+}  # fmt: skip
+
+_LEGEND = {
+    "multiply": "⊙ multiplies element by element",
+    "bracket": "[…] is 1 where it holds, else 0",
+    "broadcast_to": "broadcast_to repeats along axes",
+    "place": "place puts elements where the index takes them from, among zeros",
+}
+_SMALL_POWERS = {2: "²", 3: "³"}
+
+
+def write(expression: Expression, language: Language, need: Binding = CHOICE) -> str:
+    """Return an expression as plain text or as LaTeX (without dollars), in parentheses if it binds less than needed."""
+    written, binding = _written(expression, language)
+    if binding >= need:
+        return written
+    return f"({written})" if language == "text" else rf"\left({written}\right)"
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """Yield an expression and everything in it."""
+    stack = [expression]
+    while stack:
+        part = stack.pop()
+        yield part
+        if isinstance(part, Call):
+            stack += reversed(part.operands)
+
+
+def terms(expression: Expression) -> list[Expression]:
+    """Return the terms of a sum, in order; an expression that is none is its own only term."""
+    last = []
+    while isinstance(expression, Call) and expression.function == "add":
+        expression, term = expression.operands
+        last.append(term)
+    return [expression, *reversed(last)]
+
+
+def legend(expressions: list[Expression]) -> list[str]:
+    """Return what a reader has to be told about the signs in expressions."""
+    calls = [part for expression in expressions for part in walk(expression) if isinstance(part, Call)]
+    used = {call.function for call in calls}
+    lines = [line for function, line in _LEGEND.items() if function in used]
+    words = {part.text for expression in expressions for part in walk(expression) if isinstance(part, Word)}
+    lines += ["I is true on the diagonal"] * ("I" in words)
+    signs: dict[tuple[int, ...], dict[str, None]] = {}
+    for call in calls:
+        if call.axes and call.function in _NOTATION:
+            sign = _NOTATION[call.function]["text"].pattern.format("", axes=_text_axes(call.axes)).strip()
+            signs.setdefault(call.axes, {})[sign] = None
+    for axes, found in signs.items():
+        verb, noun = "goes" if len(found) == 1 else "go", "axis" if len(axes) == 1 else "axes"
+        lines.append(f"{' and '.join(found)} {verb} over {noun} {', '.join(map(_number, axes))}")
+    return lines
+
+
+def _written(expression: Expression, language: Language) -> tuple[str, Binding]:
+    """Return what is written, and how tightly it binds."""
+    match expression:
+        case Name():
+            return getattr(expression, language), ATOM
+        case Number(value):
+            return _written_number(value, language)
+        case Word(text):
+            return (text if language == "text" else rf"\texttt{{{latex_escaped(text)}}}"), ATOM
+        case Derivative(of, by):
+            if language == "text":
+                return f"∂{of.text}/∂{by.text}", FRACTION
+            return rf"\frac{{\partial {of.latex}}}{{\partial {by.latex}}}", FRACTION
+        case Call():
+            return _written_call(expression, language)
+
+
+def _written_call(call: Call, language: Language) -> tuple[str, Binding]:
+    function, operands = call.function, call.operands
+    if language == "text" and function == "power" and isinstance(operands[1], Number):
+        superscript = _SMALL_POWERS.get(operands[1].value)  # type: ignore[call-overload]
+        if superscript:
+            return write(operands[0], language, ATOM) + superscript, POWER
+    if language == "latex" and function == "where":
+        return _cases(call), ATOM
+    if function == "add":  # not by the nesting of its operands, which may be deep
+        first, *others = terms(call)
+        return " + ".join([write(first, language, SUM), *(write(term, language, PRODUCT) for term in others)]), SUM
+    form = _NOTATION.get(function, {}).get(language)
+    if form is None or len(form.needs) != len(operands):
+        return _written_by_name(call, language), ATOM
+    parts = [write(operand, language, need) for operand, need in zip(operands, form.needs, strict=True)]
+    axes = _text_axes(call.axes) if language == "text" else "_{" + ",".join(map(str, call.axes)) + "}"
+    return form.pattern.format(*parts, axes=axes if call.axes else ""), form.binding
+
+
+def _cases(choice: Expression) -> str:
+    """Return a choice in LaTeX, one line for each case: an else that is a choice again goes on with its own."""
+    lines = []
+    while isinstance(choice, Call) and choice.function == "where":
+        condition, chosen, choice = choice.operands
+        lines.append(rf"{write(chosen, 'latex', SUM)} & \text{{where }} {write(condition, 'latex', RELATION)}")
+    lines.append(rf"{write(choice, 'latex', SUM)} & \text{{else}}")
+    return r"\begin{cases}" + r" \\ ".join(lines) + r"\end{cases}"
+
+
+def _written_by_name(call: Call, language: Language) -> str:
+    parts = [write(operand, language, SUM) for operand in call.operands]
+    parts += [_written(Word(f"axis={', '.join(map(str, call.axes))}"), language)[0]] * bool(call.axes)
+    if language == "text":
+        return f"{call.function}({', '.join(parts)})"
+    return rf"\text{{{latex_escaped(call.function)}}}\left({', '.join(parts)}\right)"
+
+
+def _written_number(value: float, language: Language) -> tuple[str, Binding]:
+    written = _number(value)
+    if language == "latex":
+        mantissa, _, power = written.replace("−", "-").replace("∞", r"\infty ").partition("e")
+        if power:
+            return rf"{mantissa} \cdot 10^{{{int(power)}}}", PRODUCT
+        written = mantissa
+    return written, NEGATION if value < 0 else ATOM
+
+
+def _number(value: float) -> str:
+    """Return a whole number as it is, another to six digits."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return (f"{value:.0f}" if whole else f"{value:g}").replace("-", "−")
+
+
+def _text_axes(axes: tuple[int, ...]) -> str:
+    return "".join(map(subscript, axes))

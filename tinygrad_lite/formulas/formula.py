@@ -1,0 +1,157 @@
+"""The formulas of a rule: what it computes and its derivatives, read off its own text by symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..engine import sum_to_shape
+from ..rules import Rule, Sample
+from ..support.formatting import latex_escaped
+from .explanation import Explanation
+from .expressions import Derivative, Expression, legend, write
+from .graph import Name
+from .symbols import NotAnExpression, Scope, Size, Symbol, expression_of
+
+_OUTPUT, _COTANGENT, _LOSS = Name("y"), Name("g"), Name("L")
+
+
+@dataclass(frozen=True, repr=False)
+class Formula(Explanation):
+    """A rule as it would stand in a textbook.
+
+    Attributes
+    ----------
+    rule : Rule
+    inputs : tuple of (Name, shape)
+        The inputs, with the shapes of the sample it was read on.
+    parameters : dict
+        The rule's parameters in that sample.
+    output : Expression
+        What it computes.
+    derivatives : tuple of (Derivative, Expression)
+        The derivative of a loss L by each input, in terms of g = ∂L/∂y.
+    """
+
+    rule: Rule
+    inputs: tuple[tuple[Name, str], ...]
+    parameters: dict[str, Any]
+    output: Expression
+    derivatives: tuple[tuple[Derivative, Expression], ...]
+
+    @property
+    def latex(self) -> str:
+        """The formulas, aligned at their equals signs."""
+        rows = [f"{write(left, 'latex')} &= {write(right, 'latex')}" for left, right in self._lines]
+        formulas = r"\begin{aligned}" + r" \\[1ex] ".join(rows) + r"\end{aligned}"
+        where = rf"\text{{where }} g = {write(Derivative(_LOSS, _OUTPUT), 'latex')}"
+        notes = "".join(rf"\text{{; {latex_escaped(note)}}}" for note in [*self._notes, ", ".join(self._sample)])
+        return rf"\begin{{array}}{{l}}{formulas} \\[1ex] {where}{notes}\end{{array}}"
+
+    def __str__(self) -> str:
+        width = max(len(write(left, "text")) for left, _ in self._lines)
+        lines = [f"  {write(left, 'text').rjust(width)} = {write(right, 'text')}" for left, right in self._lines]
+        notes = "; ".join(["g = ∂L/∂y", *self._notes])
+        return "\n".join([f"{self.rule.name}   {', '.join(self._sample)}", *lines, f"  where {notes}"])
+
+    @property
+    def _lines(self) -> list[tuple[Expression, Expression]]:
+        return [(_OUTPUT, self.output), *self.derivatives]
+
+    @property
+    def _sample(self) -> list[str]:
+        """What the formulas were read on: shapes and parameters."""
+        parameters = [(name, x) for name, x in self.parameters.items() if x is not None and x is not False]
+        return [f"{name.text}: {shape}" for name, shape in self.inputs] + [f"{n} = {_short(x)}" for n, x in parameters]
+
+    @property
+    def _notes(self) -> list[str]:
+        return legend([right for _, right in self._lines])
+
+    @property
+    def line(self) -> str:
+        """The derivatives in one line of text."""
+        return ";  ".join(f"{write(left, 'text')} = {write(right, 'text')}" for left, right in self.derivatives)
+
+
+def formula(rule: Rule) -> Formula:
+    """Read the formulas of a rule.
+
+    Raises
+    ------
+    TypeError
+        If its text cannot be read with symbols: says what stands in the way.
+    ValueError
+        If it has no sample that is not empty.
+    """
+    try:
+        sample = next(
+            sample for sample in rule.samples if all(np.size(x) for x in rule.bind(sample.args, sample.params)[0])
+        )
+    except StopIteration:
+        raise ValueError(f"the rule {rule.name!r} has no sample with any elements to read its formula on") from None
+    try:
+        return _read(rule, sample)
+    except Exception as error:  # whatever a rule of one's own may do with a symbol
+        raise TypeError(
+            f"the rule {rule.name!r} has no formula, since its text cannot be read with symbols ({error}): write it "
+            "with operators, array methods and NumPy functions only"
+        ) from error
+
+
+def _read(rule: Rule, sample: Sample) -> Formula:
+    arrays, values = rule.bind(sample.args, sample.params)
+    parameters = dict(zip(rule.params, values, strict=True))
+    scope = Scope.of(list(arrays), parameters)
+    names = _input_names(rule, len(arrays))
+    inputs = [Symbol(name, np.asarray(array), scope) for name, array in zip(names, arrays, strict=True)]
+    params = tuple(_symbolic(name, value, scope) for name, value in parameters.items())
+    value = np.asarray(rule.compute(arrays, values))
+    y, g = Symbol(_OUTPUT, value, scope), Symbol(_COTANGENT, np.ones_like(value), scope)
+    derivatives = []
+    for k, x in enumerate(inputs):
+        dx = rule.vjps[k].pull_back(g, y, k, inputs, params)
+        if dx.shape != x.shape:
+            dx = sum_to_shape(dx, x.shape)
+        derivatives.append((Derivative(_LOSS, names[k]), expression_of(dx, scope)))
+    return Formula(
+        rule=rule,
+        inputs=tuple((name, _shape_text(x)) for name, x in zip(names, inputs, strict=True)),
+        parameters=parameters,
+        output=output_of(rule, inputs, params),
+        derivatives=tuple(derivatives),
+    )
+
+
+def output_of(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> Expression:
+    """Return what a rule computes, written out, or by its name where it is a program and not an expression."""
+    by_name = Symbol.__apply_rule__(rule, tuple(inputs), params)
+    try:
+        return expression_of(rule.compute(inputs, params), by_name.scope)
+    except NotAnExpression:
+        return by_name.expression
+
+
+def _input_names(rule: Rule, count: int) -> list[Name]:
+    """Return what the inputs are called: as in the rule, and numbered where it takes any number of them."""
+    return [Name(rule.inputs[0][0], k + 1) for k in range(count)] if rule.variadic else [Name(x) for x in rule.inputs]
+
+
+def _symbolic(name: str, value: Any, scope: Scope) -> Any:
+    """Return a parameter that is written by its name wherever it is computed with."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return Size(value, Name(name), scope)
+    return Symbol(Name(name), value, scope) if isinstance(value, float) else value
+
+
+def _shape_text(x: Symbol) -> str:
+    return "×".join(write(n.expression, "text") for n in x.shape) or "a number"
+
+
+def _short(value: Any) -> str:
+    return f"array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{value}"

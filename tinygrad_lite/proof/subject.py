@@ -1,0 +1,369 @@
+"""What is checked: a function of one vector, all inputs strung together, that returns one vector, all its results.
+
+It can be called, with real or complex numbers, and it pulls a cotangent back by the derivative that is in question.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import PrecisionWarning, raw
+from ..engine import recording, sweep
+from ..errors import ShapeError
+from ..tensor import Tensor, constant
+from .numeric import Array
+
+COTANGENT = 1.5  # a derivative that forgets to multiply by its cotangent would pass if that were 1
+REPEATS = 4  # evaluations at the same point: a small dropout mask may well come twice
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a vector that is an array of its own: an input, a parameter, a result."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + int(np.prod(self.shape, dtype=int))
+
+    def of(self, vector: Array) -> Array:
+        """Return the array within the vector: a view."""
+        return vector[self.start : self.stop].reshape(self.shape)
+
+    def index(self, position: int) -> tuple[int, ...]:
+        """Return the index within the array of a position in the vector."""
+        return tuple(map(int, np.unravel_index(position - self.start, self.shape)))
+
+
+def parts(names: Iterable[str], arrays: Iterable[Any]) -> tuple[Part, ...]:
+    """Return where each array, or Tensor, lies once they are strung together."""
+    found: list[Part] = []
+    for name, array in zip(names, arrays, strict=True):
+        found.append(Part(name, array.shape, found[-1].stop if found else 0))
+    return tuple(found)
+
+
+def part_at(position: int, among: Sequence[Part]) -> int:
+    """Return the number of the part in which a position of the vector lies."""
+    return next(number for number, part in enumerate(among) if part.start <= position < part.stop)
+
+
+def strung(arrays: Iterable[Any]) -> Array:
+    """Return arrays strung together into one vector."""
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
+def weighted_sum(weights: Array, values: Array) -> Array:
+    """Return the product of weights with values; what has no weight is left out, even if it is NaN."""
+    used = np.flatnonzero(weights)
+    return weights[used] @ values[used]
+
+
+class Subject(ABC):
+    """A function under check.
+
+    Attributes
+    ----------
+    arguments, results : tuple of Part
+        What the vectors consist of that go in and come out.
+    point : ndarray of float64
+        Where the function is checked.
+    value : ndarray of float64
+        What it returns there.
+    """
+
+    arguments: tuple[Part, ...]
+    results: tuple[Part, ...]
+    point: Array
+    value: Array
+
+    @abstractmethod
+    def __call__(self, x: Array) -> Array:
+        """Return the results at a real or complex point."""
+
+    @abstractmethod
+    def pull_back(self, u: Array) -> Array:
+        """Return u times the Jacobian at `point`: the derivative in question."""
+
+    def reaches(self, argument: Part) -> bool:
+        """Return whether the derivative in question knows of a way from an argument to the results."""
+        return True
+
+
+class PlainFunction(Subject):
+    """A function of arrays with a gradient derived by hand."""
+
+    def __init__(self, f: Callable[..., Any], gradient: Callable[..., Any], inputs: Sequence[Array]) -> None:
+        self._f = f
+        self.arguments = parts(input_names(inputs), inputs)
+        self.point = strung(inputs)
+        given = [x.copy() for x in inputs]
+        y = raw(f(*given))
+        _refuse_type(f, y, object)
+        _refuse_change(f, self.arguments, inputs, given)
+        y = np.asarray(y)
+        self.results = parts(["y"], [y])
+        self.value = y.ravel()
+        _refuse_value(f, self)
+        self._jacobian = self._checked(gradient(*(x.copy() for x in inputs)), gradient)
+
+    def __call__(self, x: Array) -> Array:
+        return np.ravel(raw(self._f(*(part.of(x) for part in self.arguments))))
+
+    def pull_back(self, u: Array) -> Array:
+        return weighted_sum(u, self._jacobian)
+
+    def _checked(self, given: Any, gradient: Callable[..., Any]) -> Array:
+        """Return what the gradient returned as one matrix."""
+        if given is None:
+            raise TypeError(f"{_name(gradient)} returned None: does it end with return?")
+        count = len(self.arguments)
+        has_one_more = isinstance(given, tuple) and len(given) == count + 1
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], (tuple, list)):
+            has_one_more = has_one_more or not isinstance(given[0], (tuple, list))
+        if has_one_more and np.shape(raw(given[0])) == self.results[0].shape:
+            raise TypeError(
+                f"{_name(gradient)} seems to return the value of {_name(self._f)} too: return the gradient alone"
+            )
+        several = isinstance(given, (tuple, list) if count > 1 else tuple) and (count > 1 or len(given) == 1)
+        blocks = [np.asarray(raw(block)) for block in (given if several else [given])]
+        if len(blocks) != count:
+            raise ValueError(
+                f"{_name(gradient)} must return one array for each of the {count} inputs, as a tuple, "
+                f"but it returned {len(blocks)}"
+            )
+        y = self.results[0]
+        for part, block in zip(self.arguments, blocks, strict=True):
+            expected = y.shape + part.shape
+            if block.shape != expected:
+                hint = ""
+                if block.shape in (part.shape + y.shape, expected[::-1]):
+                    hint = ": is it transposed?"
+                elif block.shape == part.shape == y.shape:
+                    diagonal = "that is np.diag of it, or " if block.ndim == 1 else ""
+                    hint = f": for a function of each element by itself, {diagonal}let the function return the sum"
+                raise ShapeError(
+                    f"the derivative of y, of shape {y.shape}, by {part.name}, of shape {part.shape}, has shape "
+                    f"{expected}, but {_name(gradient)} returned {block.shape}{hint}"
+                )
+            if block.dtype.kind not in "iuf":
+                raise TypeError(f"{_name(gradient)} must return real numbers, not {block.dtype}")
+        rows = [
+            block.reshape(self.value.size, p.stop - p.start) for p, block in zip(self.arguments, blocks, strict=True)
+        ]
+        return np.concatenate(rows, axis=1, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One recorded evaluation: what came out, and the Tensors it is differentiated by."""
+
+    outputs: Sequence[Tensor]
+    sources: Sequence[Tensor]
+
+    def pull_back(self, u: Array) -> Array:
+        """Return u times the Jacobian."""
+        return strung(map(raw, self._swept(u)))
+
+    def gradient(self, u: Array) -> Graph:
+        """Return the graph of that product: it can be differentiated again."""
+        with recording(True):
+            return Graph(self._swept(u, as_nodes=True), self.sources)
+
+    def reaches(self, number: int) -> bool:
+        """Return whether a sweep reaches a source."""
+        return self.sources[number] in sweep(self.outputs, [np.ones(y.shape) for y in self.outputs], self.sources)
+
+    def _swept(self, u: Array, as_nodes: bool = False) -> list[Any]:
+        seeds = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
+        found = sweep(
+            self.outputs, [constant(seed) for seed in seeds] if as_nodes else seeds, self.sources, as_nodes=as_nodes
+        )
+        return [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
+
+
+class TensorFunction(Subject):
+    """A function of Tensors, differentiated by the rules, by its inputs and by parameters it reads from outside.
+
+    The parameters must be `borrowed` while it is in use.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], inputs: Sequence[Array], parameters: Mapping[str, Tensor] | None = None
+    ) -> None:
+        parameters = parameters or {}
+        self._f = f
+        self._parameters = tuple(parameters.values())
+        self._count = len(inputs)
+        arrays = [*inputs, *(p.data for p in self._parameters)]
+        self._base = arrays[self._count :]
+        self.arguments = parts([*input_names(inputs), *parameters], arrays)
+        self.point = strung(arrays)
+        given = [x.copy() for x in arrays]
+        outputs = self._evaluated(given).outputs
+        _refuse_change(f, self.arguments, arrays, given)
+        if not outputs:
+            raise TypeError(f"{_name(f)} must return a Tensor, or several, but it returned none")
+        for y in outputs:
+            _refuse_type(f, y, Tensor)
+        self.results = parts(["y"] if len(outputs) == 1 else [f"y{i}" for i in range(len(outputs))], outputs)
+        self.value = strung(map(raw, outputs))
+        _refuse_value(f, self)
+        # The inputs as they lie in memory, so that rules are also differentiated where an array is not contiguous.
+        self.graph = self._evaluated(arrays, record=True)
+
+    def __call__(self, x: Array) -> Array:
+        return strung(map(raw, self._evaluated([part.of(x) for part in self.arguments]).outputs))
+
+    def graph_at(self, x: Array) -> Graph:
+        """Record the function at a point."""
+        return self._evaluated([part.of(x) for part in self.arguments], record=True)
+
+    def pull_back(self, u: Array) -> Array:
+        return self.graph.pull_back(u)
+
+    def reaches(self, argument: Part) -> bool:
+        return self.graph.reaches(self.arguments.index(argument))
+
+    def _evaluated(self, arrays: Sequence[Array], record: bool = False) -> Graph:
+        """Call the function with some arrays as its inputs, and the others in its parameters."""
+        inputs, held = [constant(array) for array in arrays[: self._count]], arrays[self._count :]
+        for x in inputs:
+            x._requires_grad = record
+        _hold(self._parameters, held)
+        try:
+            with recording(record):
+                y = self._f(*inputs)
+            for part, p, array in zip(self.arguments[self._count :], self._parameters, held, strict=True):
+                if p.data is not array:
+                    raise _changed(self._f, part.name)
+        finally:
+            _hold(self._parameters, self._base)
+        return Graph(list(y) if isinstance(y, (tuple, list)) else [y], [*inputs, *self._parameters])
+
+
+class Gradient(Subject):
+    """The gradient of a weighted sum of the results of a function, as a function to be differentiated.
+
+    With weights that are all different no second derivative can cancel another.
+    """
+
+    def __init__(self, function: TensorFunction) -> None:
+        self._function = function
+        self._weights = np.linspace(1.0, 2.0, function.value.size)
+        self.arguments = self.results = function.arguments
+        self.point = function.point
+        self._graph = function.graph.gradient(self._weights)
+        self.value = strung(map(raw, self._graph.outputs))
+
+    def __call__(self, x: Array) -> Array:
+        return self._function.graph_at(x).pull_back(self._weights)
+
+    def pull_back(self, u: Array) -> Array:
+        return self._graph.pull_back(u)
+
+    def reaches(self, argument: Part) -> bool:
+        return self._graph.reaches(self.arguments.index(argument))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence NumPy where probing leaves a function's domain, and what is said of constants that are float32."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrecisionWarning)
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        yield
+
+
+@contextmanager
+def borrowed(parameters: Iterable[Tensor]) -> Iterator[None]:
+    """Let Tensors hold float64 and require gradients; afterwards they are what they were, down to the array."""
+    kept = [(p, p.data, p._requires_grad, p.grad) for p in parameters]
+    try:
+        for p, array, _, _ in kept:
+            p._data, p._requires_grad = np.array(array, dtype=np.float64), True
+        yield
+    finally:
+        for p, *state in kept:
+            p._data, p._requires_grad, p.grad = state
+
+
+def input_names(inputs: Sequence[Any]) -> list[str]:
+    """Return what inputs are called in a report."""
+    return [f"input {k}" for k in range(len(inputs))]
+
+
+def _hold(parameters: Sequence[Tensor], arrays: Sequence[Array]) -> None:
+    # Not by the property, which copies.
+    for parameter, array in zip(parameters, arrays, strict=True):
+        parameter._data = array
+
+
+def _refuse_type(f: Callable[..., Any], y: Any, expected: type) -> None:
+    if y is None:
+        raise TypeError(f"{_name(f)} returned None: does it end with return?")
+    if not isinstance(y, expected):
+        raise TypeError(
+            f"{_name(f)} must return a Tensor, or several, but it returned {type(y).__name__}: a value taken by "
+            ".numpy() or .item(), or by Python's math, has no history; pass a gradient derived by hand as gradient="
+        )
+    dtype = np.asarray(raw(y)).dtype
+    if dtype.kind != "f":
+        raise TypeError(f"{_name(f)} returned {dtype}, but only real floating numbers can be differentiated")
+    if dtype != np.float64:
+        raise TypeError(
+            f"{_name(f)} returned {dtype} for inputs of float64, so it computes in {dtype} inside, where differences "
+            "leave few digits: use constants of float64"
+            + (", and pass Tensors it reads as parameters=" if expected is Tensor else "")
+        )
+
+
+def _refuse_change(f: Callable[..., Any], arguments: Sequence[Part], before: Sequence[Array], after: Any) -> None:
+    for part, old, new in zip(arguments, before, after, strict=True):
+        if not np.array_equal(old, new):
+            raise _changed(f, part.name)
+
+
+def _changed(f: Callable[..., Any], name: str) -> ValueError:
+    return ValueError(f"{_name(f)} changes {name} in place, so its value depends on the call: change a .copy()")
+
+
+def _refuse_value(f: Callable[..., Any], subject: Subject) -> None:
+    """Refuse what has no derivative to speak of: a value that is not finite, or another at every call."""
+    value, results = subject.value, subject.results
+    for position in map(int, np.flatnonzero(~np.isfinite(value))):
+        part = results[part_at(position, results)]
+        raise ValueError(
+            f"{_name(f)} has {place(part.name, part.index(position))} = {value[position]} at the point of the check: "
+            "choose a point inside its domain"
+        )
+    for _ in range(REPEATS):
+        again = subject(subject.point)
+        if value.shape != again.shape or not np.allclose(value, again, rtol=1e-10, atol=1e-14):
+            raise ValueError(
+                f"{_name(f)} returned different values at the same point: seed its random numbers inside it"
+                + (
+                    ", and switch a net with dropout or running means to net.eval()"
+                    if isinstance(subject, TensorFunction)
+                    else ""
+                )
+            )
+
+
+def place(name: str, index: tuple[int, ...]) -> str:
+    """Return an element as one would write it: ``y[0, 2]``, and ``y`` where there is but one."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
+def _name(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", type(f).__name__)

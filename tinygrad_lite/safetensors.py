@@ -1,0 +1,207 @@
+"""Weights in files that PyTorch reads and writes: the safetensors format, with PyTorch's names and layout.
+
+The names agree already: those of `Module.state_dict` are made as PyTorch makes its own. The layout does in all but one
+thing: a `Linear` multiplies by its weight from the right, so that it has shape (in, out), PyTorch's from the left by a
+transposed one, of shape (out, in). It is transposed on the way out and on the way in; all else goes as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .checkpoint import HEADER, MAX_BYTES
+from .errors import DataError
+from .nn import Buffer, Linear, Module
+from .support.extras import extra
+from .support.files import as_path, read_file, write_atomically
+from .tensor import Tensor
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+ZIP_MAGIC = b"PK"
+BFLOAT16 = "BF16"
+# What the format calls the types that NumPy has; the numbers are little-endian.
+DTYPES = {
+    "BOOL": np.dtype(np.bool_),
+    "U8": np.dtype(np.uint8),
+    "I8": np.dtype(np.int8),
+    "U16": np.dtype("<u2"),
+    "I16": np.dtype("<i2"),
+    "U32": np.dtype("<u4"),
+    "I32": np.dtype("<i4"),
+    "U64": np.dtype("<u8"),
+    "I64": np.dtype("<i8"),
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
+
+
+def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
+    """Write a model's weights as a safetensors file, with PyTorch's names and layout.
+
+    The weight of a `Linear` is transposed to (out, in). In PyTorch a model with the same layers under the same names
+    reads the file so::
+
+        state = safetensors.torch.load_file("net.safetensors")
+        model.load_state_dict(state)
+
+    A layer that stands in several places is written under each of its names, as PyTorch's ``state_dict`` has it.
+
+    Parameters
+    ----------
+    model : Module
+        Any of its Tensors is written, whether it requires a gradient or not.
+    path : path-like
+        The file; it appears whole or not at all.
+
+    Raises
+    ------
+    TypeError
+        If the format has no name for a Tensor's type, or the model is none.
+    OSError
+        If the file cannot be written; the one before is left alone.
+    MissingExtra
+        If the package safetensors is not installed.
+    """
+    library = extra("safetensors.numpy", "interop", "a safetensors file")
+    _check_model(model, "safetensors.numpy.save_file writes a dictionary of arrays")
+    state = _other_layout(model, model.state_dict())
+    for name, array in state.items():
+        if array.dtype.newbyteorder("<") not in DTYPES.values():
+            raise TypeError(f"safetensors files hold no {array.dtype}, which {name} is of: convert it first")
+    write_atomically(path, library.save(state))
+
+
+def load_safetensors(model: Module, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
+    """Set a model's weights from a safetensors file that has PyTorch's names and layout.
+
+    The weight of a `Linear` is transposed to (in, out). In PyTorch either of these lines writes such a file::
+
+        safetensors.torch.save_model(model, "net.safetensors")
+        safetensors.torch.save_file(model.state_dict(), "net.safetensors")
+
+    The first writes a layer that stands in several places once; one of its names is enough.
+
+    Parameters
+    ----------
+    model : Module
+        It has the same layers under the same names. Its Tensors keep their types, to which the numbers are converted;
+        those in bfloat16 and float16 are exact as float32.
+    path : path-like
+        The file.
+    max_bytes : int, optional
+        The largest size that is read.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is none of this format, or too large, or damaged, or holds a type or a shape
+        that NumPy lacks; or if names are missing or unknown, or shapes differ: all are listed, with shapes as the file
+        has them. Nothing is changed then.
+    MissingExtra
+        If the package safetensors is not installed.
+    """
+    _check_model(model, "safetensors.numpy.load_file reads a dictionary of arrays")
+    name = str(as_path(path))
+    expected = _PyTorchLayout(_other_layout(model, model.state_dict()))
+    state = _read(name, max_bytes)
+    for names in _shared(model):
+        found = next((state[one] for one in names if one in state), None)
+        if found is not None:
+            state = dict.fromkeys(names, found) | state
+    try:
+        expected.load_state_dict(state)
+    except ValueError as error:
+        problems = str(error).partition(": ")[2]
+        raise DataError(
+            f"{name} does not fit this {type(model).__name__}, with shapes as PyTorch has them: {problems}. "
+            "Build the model with the layers and names of the file"
+        ) from None
+    model.load_state_dict(_other_layout(model, expected.state_dict()))
+
+
+def _check_model(model: Any, instead: str) -> None:
+    if not isinstance(model, Module):
+        raise TypeError(f"the model comes first, then the path, but this is a {type(model).__name__} ({instead})")
+
+
+class _PyTorchLayout(Module):
+    """A model's arrays under their names and in PyTorch's shapes: what a file is checked against."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self.tensors = {name: Buffer(array) for name, array in state.items()}
+
+    def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
+        return iter(self.tensors.items())
+
+
+def _linear_weights(model: Module) -> set[str]:
+    """Return the names of the weights that PyTorch has transposed."""
+    modules = [("", model), *((f"{path}.", module) for path, module in model.named_modules())]
+    return {f"{prefix}weight" for prefix, module in modules if isinstance(module, Linear)}
+
+
+def _other_layout(model: Module, state: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
+    """Return arrays of this layout in PyTorch's, or of PyTorch's in this one: transposing undoes itself."""
+    transposed = _linear_weights(model)
+    # In the order of their shapes in memory too: the format has no strides.
+    return {name: np.ascontiguousarray(x.T) if name in transposed else x for name, x in state.items()}
+
+
+def _shared(model: Module) -> list[list[str]]:
+    """Return for each Tensor the names it has, apart where the layouts differ."""
+    transposed = _linear_weights(model)
+    names: dict[tuple[int, bool], list[str]] = {}
+    for name, tensor in model._named_tensors():
+        names.setdefault((id(tensor), name in transposed), []).append(name)
+    return list(names.values())
+
+
+def _read(path: str, max_bytes: int) -> Arrays:
+    """Return the arrays in a safetensors file by name, as it has them."""
+    library = extra("safetensors", "interop", "a safetensors file")
+    content = read_file(path, max_bytes)
+    if content.startswith(ZIP_MAGIC):
+        raise DataError(
+            f"{path}: expected a safetensors file, found a zip archive, as checkpoint.save and torch.save write. "
+            "Read it with checkpoint.load or torch.load, and write the model with save_safetensors or "
+            "safetensors.torch.save_model"
+        )
+    try:
+        entries = library.deserialize(content)
+    except library.SafetensorError as error:
+        raise DataError(
+            f"{path}: expected a safetensors file, found something else or a damaged one ({error}). Write it again"
+        ) from None
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    if HEADER in (header.get("__metadata__") or {}):
+        raise DataError(
+            f"{path}: expected the weights of one model, found a checkpoint. Read it with checkpoint.load, and write "
+            "the model with save_safetensors"
+        )
+    if strange := [name for name, _ in entries if not name.isprintable()]:
+        raise DataError(f"{path}: expected names of weights, found {strange[0]!r}. Write it again")
+    return {name: _array(path, name, entry) for name, entry in entries}
+
+
+def _array(path: str, name: str, entry: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+    data, kind, shape = entry["data"], entry["dtype"], entry["shape"]
+    if kind != BFLOAT16 and kind not in DTYPES:
+        raise DataError(
+            f"{path}: {name!r} is of type {kind}, which NumPy does not have. Convert it in PyTorch before it is saved, "
+            "as in model.float()"
+        )
+    try:
+        if kind == BFLOAT16:
+            # The upper half of a float32.
+            halves = np.frombuffer(data, "<u2").astype(np.uint32)
+            return (halves << 16).view(np.float32).reshape(shape)
+        return np.frombuffer(data, DTYPES[kind]).reshape(shape)
+    except ValueError as error:  # more than 64 axes, or huge ones beside an empty one
+        raise DataError(f"{path}: {name!r} has a shape that NumPy cannot hold ({error}). Write it again") from None

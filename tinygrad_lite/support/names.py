@@ -1,0 +1,242 @@
+"""Names that users of other libraries type: the error that they are not here says what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import dis
+import importlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+INSTEAD = {
+    name: advice
+    for names, advice in {
+        "tensor as_tensor from_numpy": "tg.Tensor(data)",
+        "Variable Parameter": "tg.Tensor(data, requires_grad=True)",
+        "save save_model": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
+        "load load_model": 'tg.checkpoint.load(path), and net.load_state_dict(states["net"])',
+        "DataLoader Dataset TensorDataset": "tg.data.Batches(images, labels, batch_size)",
+        "MNIST load_data": "tg.data.load_mnist()",
+        "datasets": "tg.data",
+        "compile": "tg.jit(f)",
+        "seed set_seed random": "tg.manual_seed(seed)",
+        "inference_mode": "tg.no_grad()",
+        "stop_gradient": "x.detach()",
+        "autograd GradientTape": "tg.grad(f), or loss.backward()",
+        "cuda": 'x.to("cuda")',
+        "Model": "tg.nn.Module",
+        "layers": "tg.nn",
+        "losses metrics": "tg.nn.functional",
+        "initializers": "tg.nn.init",
+        "optimizers": "tg.optim",
+        "zeros ones eye arange empty full": "NumPy's function of that name, and tg.Tensor(…) of its array",
+        "cat": "np.concatenate, which takes Tensors",
+        "bmm mm": "a @ b",
+        "rand": "tg.Tensor(np.random.default_rng().random(shape))",
+        "randn": "tg.Tensor(np.random.default_rng().normal(size=shape))",
+        "Dense LazyLinear": "tg.nn.Linear(in_features, out_features)",
+        "Activation": "tg.nn.ReLU() and its like",
+        "Input InputLayer": "tg.nn.Identity(), or nothing",
+        "ModuleList ParameterList": "a list in an attribute",
+        "ModuleDict ParameterDict": "a dictionary in an attribute",
+        "CrossEntropyLoss NLLLoss nll_loss categorical_crossentropy sparse_categorical_crossentropy "
+        "CategoricalCrossentropy SparseCategoricalCrossentropy": "tg.nn.functional.cross_entropy(logits, labels)",
+        "MSELoss mse_loss MeanSquaredError mean_squared_error": "((p - y) ** 2).mean(), or "
+        "tg.nn.functional.squared_loss(p, y), which adds up the squares of a sample",
+        "L1Loss l1_loss": "abs(p - y).mean()",
+        "to_categorical": "tg.nn.functional.one_hot(labels, classes)",
+        "Accuracy": "tg.nn.functional.accuracy(p, labels)",
+        "dropout": "tg.nn.Dropout(p)(x)",
+        "kaiming_uniform kaiming_uniform_": "tg.nn.init.he_uniform(shape)",
+        "kaiming_normal kaiming_normal_": "tg.nn.init.he_normal(shape)",
+        "xavier_uniform xavier_uniform_": "tg.nn.init.glorot_uniform(shape)",
+        "xavier_normal xavier_normal_": "tg.nn.init.glorot_normal(shape)",
+        "lr_scheduler": "optimizer.lr = … between steps",
+    }.items()
+    for name in names.split()
+}
+
+# The same of methods and attributes of arrays.
+INSTEAD_OF_METHODS = {
+    name: advice
+    for names, advice in {
+        "repeat": "np.concatenate([x] * n) for the whole again and again, x[np.arange(len(x)).repeat(n)] for each "
+        "element: the name means the one in PyTorch, the other in NumPy",
+        "tile": "np.concatenate([x] * n)",
+        "mm bmm matmul": "x @ y",
+        "mul multiply": "x * y",
+        "add": "x + y",
+        "sub subtract": "x - y",
+        "div divide true_divide": "x / y",
+        "pow power": "x ** n",
+        "neg negative": "-x",
+        "t": "x.T",
+        "H mH": "x.mT",
+        "cpu": 'x.to("cpu")',
+        "cuda": 'x.to("cuda")',
+        "get": "x.numpy()",
+        "float single": 'x.astype("float32")',
+        "double": 'x.astype("float64")',
+        "half": 'x.astype("float16")',
+        "int long": 'x.astype("int64")',
+        "bool": 'x.astype("bool")',
+        "type": "x.astype(dtype)",
+        "dim": "x.ndim",
+        "numel nelement": "x.size",
+        "is_leaf": "x.operation is None",
+        "grad_fn": "x.operation",
+        "requires_grad_": "x.requires_grad = True",
+        "detach_": "x = x.detach()",
+        "zero_": "x[...] = 0 inside no_grad()",
+        "fill fill_ copy_": "x[...] = value inside no_grad()",
+        "add_ sub_ mul_ div_": "x += y, and so on, inside no_grad()",
+        "zero_grad": "x.grad = None",
+        "masked_fill": "np.where(mask, value, x)",
+        "gather take": "x[index]",
+        "expand expand_as": "x.broadcast_to(shape)",
+        "contiguous ascontiguousarray": "x, as it is",
+        "chunk split": "np.split(x, n)",
+        "cat": "np.concatenate([x, y])",
+        "sort": "x[x.argsort()] of a vector",
+        "topk": "x[x.argsort()[-k:]] of a vector",
+        "flat": "x.ravel()",
+        "nonzero": "np.nonzero(x)",
+        "tobytes tofile dump": "x.numpy() first",
+        "backprop": "x.backward()",
+        "gelu silu leaky_relu elu softplus": "it as a rule of your own, see tg.rules.define, or of np.exp and its kin",
+    }.items()
+    for name in names.split()
+}
+
+# The same of what other libraries have modules do.
+INSTEAD_IN_MODULES = {
+    name: advice
+    for names, advice in {
+        "cuda": 'net.to("cuda")',
+        "cpu": 'net.to("cpu")',
+        "float": 'net.astype("float32")',
+        "double": 'net.astype("float64")',
+        "half": 'net.astype("float16")',
+        "zero_grad": "optimizer.zero_grad()",
+        "requires_grad_": "net.freeze(), or net.freeze(False)",
+        "register_buffer": "self.name = tg.nn.Buffer(data)",
+        "register_parameter": "self.name = tg.Tensor(data, requires_grad=True)",
+        "register_module add_module": "self.name = module",
+        "modules children named_children": "net.named_modules(), which yields paths and modules",
+        "named_buffers buffers": "net.state_dict(), where they are by their paths",
+        "apply": "for path, module in net.named_modules(): f(module)",
+        "fit": "a loop: loss.backward(), optimizer.step(), optimizer.zero_grad()",
+        "predict": "net.eval()(x)",
+        "summary": "print(net)",
+        "save": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
+    }.items()
+    for name in names.split()
+}
+
+# What users look for, and the library does not have so far.
+NOT_YET = (
+    "Conv1d Conv2d Conv3d Conv1D Conv2D ConvTranspose2d MaxPool1d MaxPool2d MaxPooling2D AvgPool2d "
+    "AdaptiveAvgPool2d BatchNorm1d BatchNorm2d BatchNormalization LayerNorm GroupNorm RMSNorm Embedding "
+    "MultiheadAttention MultiHeadAttention Transformer RNN GRU LSTM GELU SiLU LeakyReLU ELU PReLU Softplus "
+    "BCELoss BCEWithLogitsLoss SmoothL1Loss HuberLoss KLDivLoss conv1d conv2d max_pool2d avg_pool2d batch_norm "
+    "layer_norm embedding gelu silu leaky_relu elu softplus binary_cross_entropy "
+    "binary_cross_entropy_with_logits scaled_dot_product_attention Adagrad Adadelta Adamax NAdam RAdam RMSprop "
+    "LBFGS clip_grad_norm clip_grad_norm_ schedule vmap"
+)
+
+# Where the names that we do have may be.
+PLACES = ("tinygrad_lite", *(f"tinygrad_lite.{name}" for name in ("nn", "nn.functional", "nn.init", "optim", "data")))
+
+
+def answer_for_missing(module: str) -> None:
+    """Let a module say what to write in place of a name that it lacks.
+
+    It is set from here, so that a type checker, which takes a module's own ``__getattr__`` for a promise to have every
+    name, still finds slips.
+    """
+
+    def missing(name: str) -> Any:
+        message = f"{module} has no {name!r}{'' if name.startswith('_') else _advice(module, name)}"
+        # `from … import …` drops what an AttributeError says, and then looks for a submodule.
+        caller = sys._getframe(1)
+        is_import = caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"]
+        if is_import and f"{module}.{name}" not in sys.modules:
+            raise ImportError(message, name=module)
+        raise AttributeError(message)
+
+    vars(sys.modules[module])["__getattr__"] = missing
+
+
+def _advice(module: str, name: str) -> str:
+    if name in INSTEAD:
+        return f": write {INSTEAD[name]}"
+    ours: dict[str, str] = {}
+    exact: dict[str, str] = {}  # before a name that differs in its capitals: relu is the function, and ReLU the layer
+    for place in (module, *PLACES):
+        for public in _public(importlib.import_module(place)):
+            path = f"tg{place.removeprefix('tinygrad_lite')}.{public}"
+            ours.setdefault(public.lower(), path)
+            exact.setdefault(public, path)
+    if name.lower() in ours:
+        return f": write {exact.get(name, ours[name.lower()])}"
+    if name in NOT_YET.split():
+        return " yet"
+    theirs = getattr(np, name, None)
+    if callable(theirs) and not isinstance(theirs, type):
+        return f": write np.{name}, since NumPy's functions take Tensors"
+    if theirs is not None:
+        return f": NumPy's is np.{name}"
+    return "".join(f": did you mean {ours[near]}?" for near in difflib.get_close_matches(name.lower(), ours, n=1))
+
+
+class Absent:
+    """A name that a class does not have; the error about it says what to write.
+
+    A method ``__getattr__`` would do the same, and slow down each look at an attribute that is there.
+
+    Parameters
+    ----------
+    advice : str
+        What to write instead.
+    """
+
+    def __init__(self, advice: str) -> None:
+        self.advice = advice
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        message = f"a {owner.__name__} has no {self.name!r}: write {self.advice}"
+        raise AttributeError(message, name=self.name, obj=owner if instance is None else instance)
+
+
+def answer_for_absent(tensor: type, takes_tensors: Callable[[Any], bool]) -> None:
+    """Let Tensors say what to write for the names of other libraries, and for NumPy's functions that are no methods."""
+    functions = {name for name in dir(np) if callable(getattr(np, name)) and takes_tensors(getattr(np, name))}
+    of_numpy = {name: f"np.{name}(x), since NumPy's functions take Tensors" for name in functions}
+    _set_absent(tensor, of_numpy | INSTEAD_OF_METHODS)
+
+
+def answer_for_absent_of_modules(module: type) -> None:
+    """Let modules say what to write for the names of other libraries; a subclass may have them nevertheless."""
+    _set_absent(module, INSTEAD_IN_MODULES)
+
+
+def _set_absent(owner: type, advice: dict[str, str]) -> None:
+    for name in advice.keys() - vars(owner).keys():
+        absent = Absent(advice[name])
+        absent.__set_name__(owner, name)
+        setattr(owner, name, absent)
+
+
+def _public(module: ModuleType) -> list[str]:
+    """Return the names of a module that are meant for users."""
+    if hasattr(module, "__all__"):
+        return [*module.__all__]
+    own = [name for name, x in vars(module).items() if getattr(x, "__module__", None) == module.__name__]
+    return [name for name in own if not name.startswith("_")]
