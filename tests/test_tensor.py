@@ -931,6 +931,16 @@ def test_a_comparison_is_an_array_to_jit():
     assert call(x, np.array([True, True]))[0].tolist() == [1, -2]
 
 
+@pytest.mark.filterwarnings("ignore::tinygrad_lite.GradientWarning")
+@pytest.mark.parametrize("make", [lambda w: w, lambda w: 2 * w], ids=["leaf", "result"])
+def test_who_plots_a_tensor_that_requires_a_gradient_is_told_what_to_plot(make):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = pyplot.subplots()
+    with pytest.raises(TypeError, match=r"plot \.numpy\(\)"):
+        axes.plot(make(Tensor([1.0, 2.0], requires_grad=True)))
+    pyplot.close(figure)
+
+
 def test_a_tensor_may_be_a_parameter_of_a_numpy_function_on_arrays():
     assert np.where(Tensor([0.0, 1.0]), 1.0, 2.0).tolist() == [2, 1]
     assert np.where(Tensor(np.array([True, False])), np.ones(2), np.zeros(2)).tolist() == [1, 0]

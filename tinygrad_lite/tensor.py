@@ -815,7 +815,7 @@ class Tensor(Node):
         if self.operation is not None:
             raise TypeError(
                 f"this Tensor was computed by {self.operation.rule.name}, and a copy would carry its whole graph with "
-                "it, cut off from its leaves: copy or pickle .detach()"
+                "it, cut off from its leaves: copy or pickle .detach(), and plot .numpy()"
             )
         return _restored, (self._data, self._requires_grad, self._grad, self.name, getattr(self, "_role", None))
 

@@ -292,6 +292,12 @@ def test_tensors_serve_as_values_and_the_memory_order_is_that_of_the_model():
     assert not other.mean.data.flags.c_contiguous
 
 
+@pytest.mark.parametrize("state", [nn.Linear(2, 2), "net.npz", None])
+def test_what_is_no_state_at_all_is_refused(state):
+    with pytest.raises(TypeError, match=rf"takes what state_dict\(\) returned, not {type(state).__name__}: write"):
+        nn.Linear(2, 2).load_state_dict(state)
+
+
 def test_a_shared_weight_is_restored_as_shared():
     one, other = Tied(), Tied()
     one.encoder.weight.data += 1

@@ -274,7 +274,14 @@ class Module:
             If paths are missing or unknown, shapes differ, or values are no numbers or of a type that does not
             convert, such as complex ones to real ones, or two paths of one Tensor have different ones: all are
             listed, and nothing is changed.
+        TypeError
+            If the state is no mapping.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict takes what state_dict() returned, not {type(state).__name__}: write "
+                'other.state_dict() for a module, states, facts = tg.checkpoint.load(path) and states["net"] for a file'
+            )
         tensors = by_path(self._named_tensors())
         common = tensors.keys() & state.keys()
         if common and not strict:
