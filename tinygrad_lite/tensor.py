@@ -25,11 +25,43 @@ from .support.formatting import numpy_name
 from .support.locks import changing
 from .support.names import Absent, answer_for_absent
 
+COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
+
+LOOK_FOR = (
+    "`t in list`, list.index(t) and list.remove(t) compare values, too: to look for the Tensor t itself, write "
+    "any(x is t for x in list)"
+)
+
 PARAMETER, BUFFER = "parameter", "buffer"  # what a module keeps a Tensor as
 
 
 class GradientWarning(UserWarning):
     """A number was taken out of a graph, and no gradient flows through it."""
+
+
+class Comparison(np.ndarray):
+    """What a comparison of Tensors gives: an array of booleans that says what to write where one is needed.
+
+    Python asks for one where it looks for a Tensor in a list. What is computed from a comparison is a plain array.
+    """
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"a comparison of Tensors of shape {self.shape} has no single answer: write (a == b).all() or "
+                f"(a == b).any() for one. {LOOK_FOR}"
+            )
+        return bool(np.asarray(self))
+
+    def __repr__(self) -> str:
+        return repr(np.asarray(self))
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return array[()] if return_scalar else array
+
+    def astype(self, *args: Any, **kwargs: Any) -> Any:
+        """Convert to a plain array of another type."""
+        return np.asarray(self).astype(*args, **kwargs)
 
 
 class Tensor(Node):
@@ -514,7 +546,7 @@ class Tensor(Node):
             raise mixing_error("assignment", {"the Tensor": self, "the value": value}) or error from None
         self.mark_changed(part() if self.memory is not None and self.memory.is_shared else None)
 
-    # Comparison: plain boolean arrays, which have no derivative.
+    # Comparison: boolean arrays, which have no derivative.
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None or isinstance(other, str) else np.equal(self, operand(other))
@@ -783,7 +815,7 @@ class Tensor(Node):
         if self.operation is not None:
             raise TypeError(
                 f"this Tensor was computed by {self.operation.rule.name}, and a copy would carry its whole graph with "
-                "it, cut off from its leaves: copy or pickle .detach()"
+                "it, cut off from its leaves: copy or pickle .detach(), and plot .numpy()"
             )
         return _restored, (self._data, self._requires_grad, self._grad, self.name, getattr(self, "_role", None))
 
@@ -1085,8 +1117,13 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
                 inputs, arrays = in_one_dtype(elementwise.remainder, args)
                 return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
-            return function(*_raw_tree(args), **_raw_tree(kwargs))
+            result = function(*_raw_tree(args), **_raw_tree(kwargs))
+            return result.view(Comparison) if function in COMPARISONS and type(result) is np.ndarray else result
         except (ValueError, TypeError) as error:
             operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
-            raise mixing_error(numpy_name(function), operands) or error from None
+            fault: Exception = mixing_error(numpy_name(function), operands) or error
+            if fault is error and function in COMPARISONS:
+                fault = explained(error, numpy_name(function), [np.shape(x) for x in args])
+                fault.add_note(LOOK_FOR)
+            raise fault from None
     raise _no_rule(numpy_name(function))

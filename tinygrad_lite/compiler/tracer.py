@@ -436,7 +436,8 @@ class Tracer(NDArrayOperatorsMixin):
     def _refuse_value(self, *args: Any, **kwargs: Any) -> Any:
         self.recorder.refuse(
             "the value of an array is asked for, which differs from call to call",
-            "Return it to look at it, choose by it with np.where, or leave this line outside of the jitted function",
+            "Return it to look at it, choose by it with np.where, look for a Tensor in a list by any(x is t for x in "
+            "list), or leave this line outside of the jitted function",
         )
 
     def _refuse_array(self, *args: Any, **kwargs: Any) -> Any:
