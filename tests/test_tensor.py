@@ -638,6 +638,18 @@ def test_a_tracked_value_cannot_be_written_into_a_constant_and_lose_its_gradient
         t[0] = tracked()
 
 
+def test_data_of_a_larger_type_change_a_parameters_type_with_a_warning():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.warns(tg.PrecisionWarning, match=r"astype\('float32'\)") as caught:
+        w.data = w.data * np.float64(0.5)
+    assert caught[0].filename == __file__
+    assert w.dtype == np.float64
+    w.data = np.array([1.0, 2.0], np.float32)  # a smaller one loses what the user has chosen to lose
+    assert w.dtype == np.float32
+    net = tg.nn.Linear(2, 1).astype("float64")  # asked for
+    assert net.weight.dtype == np.float64
+
+
 def test_mixing_precisions_warns_at_the_callers_line_and_takes_the_larger():
     a, b = Tensor([1.0]), Tensor(np.array([2.0]))
     with warnings.catch_warnings(record=True) as caught:

@@ -23,7 +23,7 @@ _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
 class PrecisionWarning(UserWarning):
-    """Two Tensors of different floating types met, and the result has the larger one."""
+    """A larger floating type than one may have meant: two Tensors met, or a parameter was given data of it."""
 
 
 def set_default_dtype(dtype: DTypeLike) -> None:

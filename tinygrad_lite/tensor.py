@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .anomaly import check_result, detectors, is_detecting
-from .arrays import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
+from .arrays import PrecisionWarning, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
@@ -167,6 +167,13 @@ class Tensor(Node):
         value = raw(value).copy() if isinstance(value, Tensor) else as_array(value)
         if self._requires_grad:
             _expect_floating(value.dtype)
+            if value.dtype != self.dtype and np.can_cast(self.dtype, value.dtype):
+                warnings.warn(
+                    f"a Tensor of {self.dtype} is given data of {value.dtype}, and has that type from now on: assign "
+                    f"array.astype({str(self.dtype)!r}) to keep its type, or convert a model by net.astype(…)",
+                    PrecisionWarning,
+                    stacklevel=frames_to_user(),
+                )
         self._data = owned(value) if self._requires_grad else value
         self.mark_replaced()
 

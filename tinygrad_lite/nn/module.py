@@ -349,7 +349,8 @@ class Module:
         """Convert parameters and buffers of floating types, in place, forgetting gradients; return the module."""
         for _, tensor in self._named_tensors():
             if tensor.dtype.kind == "f":
-                tensor.data = tensor.data.astype(dtype)
+                tensor._data = owned(tensor.data.astype(dtype))  # not by `data`, which would warn of a larger type
+                tensor.mark_replaced()
                 tensor.grad = None
         return self
 
