@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 from .anomaly import check_result, detectors, is_detecting
 from .callers import frames_to_user
 from .device import HOST_TYPES, device_of, is_array, mixing_error, moved
-from .dtypes import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
+from .dtypes import adapting, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .locks import changing
@@ -1085,7 +1085,7 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
                 inputs, arrays = in_one_dtype(elementwise.remainder, args)
                 return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
-            return function(*_raw_tree(args), **_raw_tree(kwargs))
+            return function(*_raw_tree(list(map(adapting, args))), **_raw_tree(kwargs))
         except (ValueError, TypeError) as error:
             operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
             raise mixing_error(numpy_name(function), operands) or error from None
