@@ -356,3 +356,10 @@ def test_an_array_of_one_number_that_is_changed_in_place_remains_an_array(mode):
         return x * 2.0
 
     assert mode(f)(np.array(3.0)) == 20.0
+
+
+@MODES
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda s: copy.deepcopy([s])[0]])
+def test_a_copy_of_a_number_is_that_number(mode, copied):
+    f = mode(lambda x, s: x * copied(s))
+    assert [f(tg.Tensor([1.0, 2.0]), s).tolist() for s in (3.0, 0.5)] == [[3.0, 6.0], [0.5, 1.0]]

@@ -612,6 +612,12 @@ class Number:
     def __pos__(self) -> Any:
         return self
 
+    def __copy__(self) -> Any:
+        return self  # a number does not change
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
     __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
     __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
     __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
