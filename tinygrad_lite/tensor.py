@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .anomaly import check_result, detectors, is_detecting
-from .arrays import PrecisionWarning, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
+from .arrays import PrecisionWarning, adapting, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
@@ -1124,7 +1124,7 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
                 inputs, arrays = in_one_dtype(elementwise.remainder, args)
                 return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
-            result = function(*_raw_tree(args), **_raw_tree(kwargs))
+            result = function(*_raw_tree(list(map(adapting, args))), **_raw_tree(kwargs))
             return result.view(Comparison) if function in COMPARISONS and type(result) is np.ndarray else result
         except (ValueError, TypeError) as error:
             operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs

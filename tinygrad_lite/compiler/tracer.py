@@ -278,8 +278,9 @@ class Tracer(NDArrayOperatorsMixin):
             self.base.change(self.recorder.record(operations.put, self.base, self.index, new))
             new = self.recorder.record(operations.getitem, self.base, self.index)
             self._changes_of_base = self.base.changes
-        # An array remains one, also where NumPy computes a scalar.
-        self.variable, self.value = new.variable, new.value if is_array(new.value) else np.asarray(new.value)
+        if not is_array(new.value):
+            new = self.recorder.record(operations.array, new)  # it remains one, also where NumPy computes a scalar
+        self.variable, self.value = new.variable, new.value
         self.changes += 1
         return self
 
@@ -372,6 +373,10 @@ class Tracer(NDArrayOperatorsMixin):
         if dtype == self.dtype:
             return self.copy() if copy else self
         return self.recorder.record(operations.astype, self, dtype=dtype)
+
+    def as_number(self) -> Any:
+        """Return a scalar as a Python number, whose value may not be asked for either."""
+        return self.recorder.record(operations.item, self)
 
     def copy(self, *others: Any) -> Any:
         """Return a copy in memory of its own."""
@@ -606,6 +611,12 @@ class Number:
         return divmod(_known(other), self.known())
 
     def __pos__(self) -> Any:
+        return self
+
+    def __copy__(self) -> Any:
+        return self  # a number does not change
+
+    def __deepcopy__(self, memo: Any) -> Any:
         return self
 
     __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
