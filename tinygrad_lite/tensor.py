@@ -709,7 +709,10 @@ class Tensor(Node):
     view = reshape
 
     def ravel(self) -> Tensor:
-        """Lay the elements out along one axis; without a copy where it can be."""
+        """Lay the elements out along one axis.
+
+        It shows the memory of this Tensor where it can: of ``x[::2]`` too, which NumPy's copies.
+        """
         return composed.ravel(self)
 
     def flatten(self, start: int = 0) -> Tensor:

@@ -238,3 +238,28 @@ def test_functions_of_an_array_and_an_array_or_number(name, dtype):
     others = [array(other, shape, seed=1) for other, shape in itertools.product(DTYPES, [(3,), ()])]
     for other in (*NUMBERS, *others):
         assert_alike(OF_PAIRS[name], array(dtype), other)
+
+
+def test_a_power_of_numbers_that_would_be_of_another_type_is_refused():
+    @tg.jit
+    def scaled(x, s):
+        return x * s**0.5
+
+    x = tg.Tensor(np.ones(2))
+    assert scaled(x, 4.0).numpy().tolist() == [2, 2]
+    assert scaled(x, 9.0).numpy().tolist() == [3, 3]
+    assert len(scaled.programs) == 1
+    with pytest.raises(ValueError, match=r"the sign of s has changed.*np\.power"):  # complex in eager mode
+        scaled(x, -4.0)
+
+
+@pytest.mark.parametrize("power", [lambda s: (-2.0) ** s, lambda s: 2**s, lambda s: s**2, lambda s: 0.9**s])
+def test_powers_of_numbers_have_the_type_they_have_in_eager_mode(power):
+    def f(x, s):
+        return x * power(s)
+
+    jitted, x = tg.jit(f), tg.Tensor(np.ones(2))
+    for s in (1, 2, -1, 2.0, 0.5, -0.5):
+        eager, result = f(x, s), jitted(x, s)
+        assert result.dtype == eager.dtype
+        assert np.array_equal(result.numpy(), eager.numpy())

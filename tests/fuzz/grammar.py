@@ -145,7 +145,7 @@ STEPS = {
     "shapes": (
         6,
         """{x}[{index}] | {x}[{index}] | {x}[{x} > {n}] | {x}.reshape({shape}) | np.reshape({x}, {shape}) | {x}.T
-        {x}.mT | np.ravel({x}) | {x}.ravel() | {x}.transpose({order}) | np.transpose({x}, {order})
+        {x}.mT | np.ravel({x}) * 1 | {x}.ravel() * 1 | {x}.transpose({order}) | np.transpose({x}, {order})
         np.transpose({x}) | np.permute_dims({x}, {order}) | np.swapaxes({x}, {one}, 0) | {x}.swapaxes(0, {one})
         np.matrix_transpose({x}) | np.moveaxis({x}, {one}, 0) | np.expand_dims({x}, {new}) | np.squeeze({x})
         {x}.squeeze() | np.squeeze({x}, axis=0) | np.broadcast_to({x}, (2, *{x}.shape)) | np.flip({x}, {axis})

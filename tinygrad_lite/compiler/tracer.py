@@ -516,10 +516,34 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
             return _UFUNCS[name](a, b)
         if isinstance(a, (Number, int, float)) and isinstance(b, (Number, int, float)):
             recorder = a.recorder if isinstance(a, Number) else b.recorder  # type: ignore[union-attr]
+            if name == "pow":
+                _keep_type_of_power(recorder, a, b)
             return recorder.record(of_numbers(name), a, b)
         return NotImplemented
 
     return operate, lambda self, other: operate(other, self)
+
+
+def _keep_type_of_power(recorder: Recorder, base: Any, exponent: Any) -> None:
+    """Let a program go on only while a power is of the type that it had when it was recorded.
+
+    In Python (-2.0) ** 0.5 is complex, and 2 ** -1 a float: the sign of an operand decides.
+    """
+    a, b = (x._value if isinstance(x, Number) else x for x in (base, exponent))
+    if isinstance(b, int):
+        decisive = exponent if isinstance(a, int) else None
+    elif isinstance(exponent, Number):
+        decisive = base if isinstance(base, Number) or a >= 0 else exponent.known() and None
+    else:
+        decisive = None if b.is_integer() else base
+    if isinstance(decisive, Number):
+        sign = np.greater_equal if decisive._value >= 0 else np.less
+        holds = recorder.record(of_ufunc(sign, of_numbers=True), decisive, 0)
+        message = (
+            f"the sign of {decisive.variable.name} has changed, which decides the type of a power of Python numbers: "
+            "take np.power of arrays"
+        )
+        recorder.record(operations.of_check(ValueError, message), holds)
 
 
 _COMPARISONS = {
