@@ -846,12 +846,6 @@ class Tensor(Node):
             notes.append(f"from={self.operation.rule.name}")
         return f"Tensor({', '.join(notes)})"
 
-    def _repr_png_(self) -> bytes | None:
-        """Return the picture of the graph, which notebooks show; None where the repr alone is to be shown."""
-        from .plot.drawing import notebook_png
-
-        return notebook_png(self)
-
 
 def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | None, role: str | None) -> Tensor:
     """Return a Tensor of its own, as a copy or out of a pickle."""
