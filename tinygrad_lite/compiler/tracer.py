@@ -546,6 +546,12 @@ def _keep_type_of_power(recorder: Recorder, base: Any, exponent: Any) -> None:
         recorder.record(operations.of_check(ValueError, message), holds)
 
 
+def _broadcast(recorder: Recorder, x: Any, shape: Any) -> Any:
+    result = recorder.record(operations.broadcast_to, x, shape=tuple(shape))
+    result.flags.writeable = False  # as of NumPy's, one element of which stands at several places
+    return result
+
+
 _COMPARISONS = {
     operator.eq: np.equal,
     operator.ne: np.not_equal,
@@ -839,7 +845,7 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         if isinstance(subscripts, str)
         else recorder.unsupported("np.einsum with lists of axes")
     ),
-    np.broadcast_to: lambda recorder, x, shape: recorder.record(operations.broadcast_to, x, shape=tuple(shape)),
+    np.broadcast_to: lambda recorder, x, shape: _broadcast(recorder, x, shape),
     np.take: lambda recorder, x, indices, axis=None: _taken(recorder, x, indices, axis),
     np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
