@@ -260,5 +260,5 @@ def test_a_broadcast_array_is_not_written_into(rows):
 
     with pytest.raises(ValueError, match="read-only"):
         f(np.zeros((rows, 3)))
-    with pytest.raises((ValueError, tg.JitError), match="read-only|view of an array"):
+    with pytest.raises((ValueError, tg.JitError), match=r"read-only|view of an array"):
         tg.jit(f)(np.zeros((rows, 3)))
