@@ -32,7 +32,8 @@ class Net(nn.Module):
 
     def forward(self, images: Any) -> tg.Tensor:
         hidden = self.hidden(self.input(images)).relu()
-        return self.output(hidden).softmax()
+        logits = self.output(hidden)
+        return logits.softmax()
 
 
 def training_step(net: Net, optimizer: optim.Optimizer, world: World = ALONE) -> Callable[[Any, Any], tg.Tensor]:
