@@ -29,7 +29,7 @@ LAYERS = [
 
 # What still points the other way. These sets may only lose what is in them.
 UPWARD = {("engine", "anomaly"), ("tensor", "anomaly")}
-LATE = {("compiler.naming", "compiler.state"), ("models.mnist", "models.predict")}
+LATE = {("compiler.naming", "compiler.state")}
 
 
 def modules() -> dict[str, Path]:
@@ -149,10 +149,10 @@ BUDGETS = {
         *(2900, 2000),
     ),
     "lines of README.md": (lambda: lines(ROOT / "README.md"), 550, 200),
-    "lines of models/mnist.py": (lambda: lines(MODELS / "mnist.py"), 350, 95),
+    "lines of models/mnist.py": (lambda: lines(MODELS / "mnist.py"), 95, 95),
     "lines of the longest other file in models/": (
         lambda: max(lines(path) for path in MODELS.rglob("*.py") if path != MODELS / "mnist.py"),
-        *(230, 120),
+        *(120, 120),
     ),
 }
 

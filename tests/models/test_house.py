@@ -21,11 +21,6 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "models").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_each_file_is_short(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= (95 if path.name == "mnist.py" else 120)
-
-
 def imported(path: Path) -> set[str]:
     """Return the modules of the models that a file imports."""
     found = set()
