@@ -12,7 +12,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .anomaly import check_result, detectors, is_detecting
 from .arrays import PrecisionWarning, adapting, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
@@ -24,6 +23,7 @@ from .support.devices import HOST_TYPES, device_of, is_array, mixing_error, move
 from .support.formatting import numpy_name
 from .support.locks import changing
 from .support.names import Absent, answer_for_absent
+from .support.observer import DERIVATIVE, RULE, Step, observers
 
 COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
 
@@ -319,19 +319,13 @@ class Tensor(Node):
         if not create_graph:
             Evaluation.note_taken()  # the gradients have no history
         found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
-        handed_out = {id(raw(seed))}
-        with changing:
-            for leaf, g in found.items():
-                assert isinstance(leaf, Tensor)
-                # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
-                array = raw(g)
-                if array.base is not None or id(array) in handed_out:
-                    g = g.copy()
-                handed_out.add(id(array))
-                if not create_graph:
-                    g = constant(g)
-                before = leaf.grad
-                leaf.grad = g if before is None else before + g
+        step = Step(DERIVATIVE).begin() if observers.open else None
+        try:
+            with changing:
+                _add_gradients(found, seed, step, create_graph)
+        finally:
+            if step is not None:
+                step.end()
 
     @staticmethod
     def __apply_rule__(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
@@ -847,6 +841,24 @@ class Tensor(Node):
         return f"Tensor({', '.join(notes)})"
 
 
+def _add_gradients(found: dict[Node, Any], seed: Any, step: Step | None, keep_history: bool) -> None:
+    """Add what a sweep from a seed has found to the gradients of the leaves."""
+    handed_out = {id(raw(seed))}
+    for leaf, g in found.items():
+        assert isinstance(leaf, Tensor)
+        if step is not None:
+            step.of = leaf
+        # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
+        array = raw(g)
+        if array.base is not None or id(array) in handed_out:
+            g = g.copy()
+        handed_out.add(id(array))
+        if not keep_history:
+            g = constant(g)
+        before = leaf.grad
+        leaf.grad = g if before is None else before + g
+
+
 def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | None, role: str | None) -> Tensor:
     """Return a Tensor of its own, as a copy or out of a pickle."""
     y = constant(owned(data) if requires_grad else data.copy())
@@ -908,7 +920,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     if params:
         params = tuple(_parameter(rule, i, p) if isinstance(p, Tensor) else p for i, p in enumerate(params))
     try:
-        data = rule.forward(*arrays, *params) if not rule.variadic else rule.compute(arrays, params)
+        data = _computed(rule, arrays, params) if rule.variadic or observers.open else rule.forward(*arrays, *params)
     except (ValueError, TypeError) as error:
         raise _mixing_error(rule, inputs, params) or explained(
             error, rule.name, [np.shape(a) for a in arrays]
@@ -933,12 +945,22 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         y.operation = None
         if mixed or dtype is None or dtype.kind in "iub":
             y._data = of_whole_numbers(data, inputs, lambda arrays: rule.compute(arrays, params))
-    # The count first: to ask for the context's own takes ten times as long.
-    if detectors.open and is_detecting():
-        line = check_result(data, rule, arrays, [getattr(x, "name", None) for x in inputs])
-        if y.operation is not None:
-            y.operation.line = line
+    if observers.open:
+        _tell(rule, inputs, arrays, y)
     return y
+
+
+def _computed(rule: Rule, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any:
+    if not observers.open:
+        return rule.compute(arrays, params)
+    with Step(RULE, rule):
+        return rule.compute(arrays, params)
+
+
+def _tell(rule: Rule, inputs: Sequence[Any], arrays: Sequence[Any], y: Tensor) -> None:
+    with Step(RULE, rule):  # what observers compute belongs to the rule, too
+        for observer in observers.get():
+            observer.applied(rule, inputs, arrays, y)
 
 
 def _complex(what: str) -> TypeError:
