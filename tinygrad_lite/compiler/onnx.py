@@ -475,7 +475,7 @@ class _Value(Tensor):
 
     @property
     def _data(self) -> Any:
-        caller = sys._getframe(1)
+        caller = sys._getframe(2)
         if caller.f_code is tensor.apply.__code__:
             self.graph.refuse(
                 f"{caller.f_locals['rule'].name} of a parameter and the input, in this order and called like this",
