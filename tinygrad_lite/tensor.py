@@ -875,7 +875,8 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
         y._requires_grad = True
         # A tuple: unlike a list of arrays it costs Python's garbage collector nothing.
         y.operation = Operation(rule, inputs, tuple(arrays), params)
-    if not is_plain or type(data) not in HOST_TYPES or data.base is not None or params or rule is elementwise.identity:
+    is_fresh = is_plain and type(data) in HOST_TYPES and data.base is None and rule is not elementwise.identity
+    if not is_fresh or (params and data.dtype.kind == "c"):
         _finish(y, rule, inputs, params, is_plain)
     if observers.open:
         _tell(rule, inputs, arrays, y)
