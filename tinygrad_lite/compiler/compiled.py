@@ -12,11 +12,11 @@ from itertools import count
 from types import MethodType
 from typing import Any
 
-from ..anomaly import detectors, is_detecting
 from ..arrays import raw
 from ..engine import is_recording
 from ..errors import JitError
 from ..support.locks import changing
+from ..support.observer import observers
 from ..tensor import Tensor
 from .plan import Plan, plan
 from .program import Program, is_moderate
@@ -170,8 +170,8 @@ class Jitted:
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if detectors.open and is_detecting():
-            return self.__wrapped__(*args, **kwargs)
+        if observers.open and observers.get():
+            return self.__wrapped__(*args, **kwargs)  # a program tells no one what it does
         result = self._by_program(args, kwargs)
         if result is not NOT_HELD:
             return result
