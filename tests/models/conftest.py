@@ -1,11 +1,14 @@
 """What the tests of the models share."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
 from models import mnist
 from tests.models.small import small_digits
+from tinygrad_lite.plot import output
 
 
 @pytest.fixture
@@ -14,3 +17,10 @@ def small(monkeypatch):
     monkeypatch.setattr(mnist, "load_mnist", lambda *args, **kwargs: small_digits())
     yield
     tg.set_default_dtype(np.float32)
+
+
+@pytest.fixture
+def unpainted(monkeypatch):
+    """Let a file with a number be a picture: drawing takes far longer than a run on small data."""
+    numbers = count()
+    monkeypatch.setattr(output, "png", lambda figure: b"picture %d" % next(numbers))

@@ -17,7 +17,7 @@ from models.results import Run
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
 
-KILLS = 25
+pytestmark = pytest.mark.usefixtures("unpainted")
 
 
 def without_times(metrics: dict) -> dict:
@@ -40,9 +40,10 @@ def ends_alike(one: Path, two: Path, name: str = "checkpoint.npz") -> None:
 
 
 @needs_mnist
-def test_a_run_that_is_killed_25_times_ends_as_an_undisturbed_one(tmp_path):
+@pytest.mark.parametrize(("times", "batch_size"), [(3, 100), pytest.param(25, 50, marks=pytest.mark.whole)])
+def test_a_run_that_is_killed_time_and_again_ends_as_an_undisturbed_one(tmp_path, times, batch_size):
     options = ["--epochs", "2", "--shuffle", "--momentum", "0.5", "--lr", "0.1", "--quiet"]
-    options += ["--batch-size", "50", "--checkpoint-every", "10"]
+    options += ["--batch-size", str(batch_size), "--checkpoint-every", "10"]
     command = [sys.executable, "-m", "models.mnist", *options, "--out"]
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     saved = killed / "checkpoint.npz"
@@ -52,7 +53,7 @@ def test_a_run_that_is_killed_25_times_ends_as_an_undisturbed_one(tmp_path):
         return saved.stat().st_mtime_ns if saved.exists() else None
 
     kills = 0
-    while kills < KILLS:
+    while kills < times:
         before = stamp()
         process = subprocess.Popen([*command, str(killed), "--resume"])  # also where there is nothing yet
         # In one life of five before anything is saved, else while the run goes on from what it has saved.

@@ -50,7 +50,7 @@ def alone(tmp_path_factory):
     return trained(1, tmp_path_factory.mktemp("alone"))[0]
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.whole)])
 def ranks(request, tmp_path_factory):
     return trained(request.param, tmp_path_factory.mktemp("ranks"))
 
@@ -159,9 +159,24 @@ FAILURES = {
     "has_a_child_that_exits_at_once": (3, r""),
     "has_no_gradient": (1, r"rank 0 of N: .*GraphError: parameter 0, of shape \(3,\), has no gradient"),
 }
+# One of each kind; starting ranks takes a second a case.
+ALWAYS = {
+    "raises",
+    "raises_on_all",
+    "exits",
+    "is_killed",
+    "has_another_net",
+    "leaves_early",
+    "has_them_in_another_order",
+    "has_too_large_a_share",
+    "sleeps",
+    "exits_at_once",
+}
 
 
-@pytest.mark.parametrize("case", FAILURES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case in ALWAYS else pytest.mark.whole) for case in FAILURES]
+)
 def test_a_rank_that_fails_ends_the_job_and_its_error_is_shown(case):
     n = 3 if case in ("raises", "is_killed", "sleeps") else 2
     status, out, err = finish(start(n, "fail.py", case))
