@@ -40,7 +40,7 @@ def ends_alike(one: Path, two: Path, name: str = "checkpoint.npz") -> None:
 
 
 @needs_mnist
-@pytest.mark.parametrize(("times", "batch_size"), [(3, 100), pytest.param(25, 50, marks=pytest.mark.whole)])
+@pytest.mark.parametrize(("times", "batch_size"), [(2, 200), pytest.param(25, 50, marks=pytest.mark.whole)])
 def test_a_run_that_is_killed_time_and_again_ends_as_an_undisturbed_one(tmp_path, times, batch_size):
     options = ["--epochs", "2", "--shuffle", "--momentum", "0.5", "--lr", "0.1", "--quiet"]
     options += ["--batch-size", str(batch_size), "--checkpoint-every", "10"]

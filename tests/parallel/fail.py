@@ -199,7 +199,7 @@ def is_interrupted(world):
 
 
 if __name__ == "__main__":
-    timeout = 1.0 if sys.argv[1].startswith("sleeps") else parallel.TIMEOUT
+    timeout = 2.0 if sys.argv[1].startswith("sleeps") else parallel.TIMEOUT
     with parallel.world(mistakes=(tg.DataError,), timeout=timeout) as world:
         globals()[sys.argv[1]](world)
         step(world, params())
