@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from models.folder import reserved
+from tests.models.small import ON_SMALL_DIGITS
 from tests.parallel.launch import MPIEXEC, needs_mpi
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
-
-SMALL = "tests.models.on_small_digits"
 
 
 def run(ranks, folder, *options, program="models.mnist"):
@@ -27,8 +26,8 @@ def run(ranks, folder, *options, program="models.mnist"):
 @pytest.mark.parametrize(
     ("ranks", "program"),
     [
-        (2, SMALL),
-        pytest.param(3, SMALL, marks=pytest.mark.whole),
+        (2, ON_SMALL_DIGITS),
+        pytest.param(3, ON_SMALL_DIGITS, marks=pytest.mark.whole),
         pytest.param(2, "models.mnist", marks=[needs_mnist, pytest.mark.whole]),
         pytest.param(3, "models.mnist", marks=[needs_mnist, pytest.mark.whole]),
     ],
@@ -68,7 +67,7 @@ def test_a_mistake_is_one_line_with_status_2_and_no_rank_waits(tmp_path):
 
 @needs_mpi
 def test_a_diverged_run_ends_on_all_ranks_alike(tmp_path):
-    done = run(2, tmp_path, "--data", "mnist", "--lr", "1e30", "--epochs", "1", "--quiet", program=SMALL)
+    done = run(2, tmp_path, "--data", "mnist", "--lr", "1e30", "--epochs", "1", "--quiet", program=ON_SMALL_DIGITS)
     assert done.returncode == 2
     assert done.stderr.count("Try a lower --lr") == 1
     assert "first parameter that is not finite is hidden.weight" in done.stderr

@@ -14,6 +14,7 @@ import pytest
 
 from models import mnist
 from models.results import Run
+from tests.models.small import ON_SMALL_DIGITS
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
 
@@ -39,12 +40,14 @@ def ends_alike(one: Path, two: Path, name: str = "checkpoint.npz") -> None:
     assert without_times(metrics) == without_times(other)
 
 
-@needs_mnist
-@pytest.mark.parametrize(("times", "batch_size"), [(2, 200), pytest.param(25, 50, marks=pytest.mark.whole)])
-def test_a_run_that_is_killed_time_and_again_ends_as_an_undisturbed_one(tmp_path, times, batch_size):
+@pytest.mark.parametrize(
+    ("times", "program", "batch_size"),
+    [(3, ON_SMALL_DIGITS, 1), pytest.param(25, "models.mnist", 50, marks=[needs_mnist, pytest.mark.whole])],
+)
+def test_a_run_that_is_killed_time_and_again_ends_as_an_undisturbed_one(tmp_path, times, program, batch_size):
     options = ["--epochs", "2", "--shuffle", "--momentum", "0.5", "--lr", "0.1", "--quiet"]
-    options += ["--batch-size", str(batch_size), "--checkpoint-every", "10"]
-    command = [sys.executable, "-m", "models.mnist", *options, "--out"]
+    options += ["--data", "mnist", "--batch-size", str(batch_size), "--checkpoint-every", "10"]
+    command = [sys.executable, "-m", program, *options, "--out"]
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     saved = killed / "checkpoint.npz"
     moments = random.Random(0)
