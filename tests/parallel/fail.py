@@ -164,7 +164,7 @@ def exits_well_while_it_waits(world):
 
     if world.rank:
         signal.signal(signal.SIGALRM, leave)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
         step(world, params())
     time.sleep(1_000)
 
