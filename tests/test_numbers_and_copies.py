@@ -289,3 +289,77 @@ def test_a_whole_number_is_an_index():
     assert Tensor([1.0, 2.0, 3.0])[: Tensor(2)].tolist() == [1, 2]
     with pytest.raises(TypeError):
         range(Tensor(2.0))
+
+
+MODES = pytest.mark.parametrize("mode", [lambda f: f, tg.jit], ids=["eager", "jit"])
+
+
+@MODES
+@pytest.mark.parametrize("scalar", [np.float32, np.float64], ids=["float32", "float64"])
+def test_a_scalar_of_numpys_adapts_in_a_comparison_however_it_is_written(mode, scalar):
+    x = tg.Tensor(np.array([0.3, 1.0], np.float16))  # 0.3 in float16, which is greater than 0.3
+    for f in (lambda x, s: x > s, np.greater, lambda x, s: np.logical_not(np.less_equal(x, s))):
+        assert mode(f)(x, scalar(0.3)).tolist() == [False, True]
+    for f in (lambda x, s: x == s, np.equal):
+        assert mode(f)(x, scalar(0.3)).tolist() == [True, False]
+
+
+@MODES
+def test_a_scalar_that_numpy_computes_adapts_to_whole_numbers(mode):
+    y = mode(lambda x, a: x + np.argmax(a))(tg.Tensor(np.array([1, 2], np.int32)), np.array([0.0, 1.0]))
+    assert (y.dtype, y.tolist()) == (np.int32, [2, 3])
+
+
+@MODES
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint16", "uint32", "int32", "float32", "float64"])
+def test_the_logarithm_of_an_empty_sum_of_exponentials_is_minus_infinity(mode, dtype):
+    y = mode(lambda x: x.logsumexp(0))(tg.Tensor(np.zeros((0, 2), dtype)))
+    assert y.tolist() == [-np.inf, -np.inf]
+    assert y.dtype == (np.float64 if dtype == "float64" else np.float32)
+
+
+@MODES
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"])
+def test_differences_of_whole_numbers_do_not_wrap_around_inside_of_functions(mode, dtype):
+    limits = np.iinfo(dtype)
+    low, high = max(limits.min, -(2**31)), min(limits.max, 2**31 - 1)
+    x = tg.Tensor(np.array([low, high, 1], dtype))
+    np.testing.assert_allclose(mode(lambda x: x.softmax())(x).numpy(), [0, 1, 0], atol=1e-30)
+    small = tg.Tensor(np.array([1, 3, 2], dtype))
+    exact = np.exp([1.0, 3.0, 2.0]) / np.exp([1.0, 3.0, 2.0]).sum()
+    np.testing.assert_allclose(mode(lambda x: x.log_softmax())(small).numpy(), np.log(exact), rtol=1e-6)
+
+
+@MODES
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("exponent", [0, 0.0, "scalar", "array", "Tensor"])
+def test_a_power_of_zero_is_flat_everywhere_also_where_the_base_is_no_number(mode, dtype, exponent):
+    x = tg.Tensor(np.array([np.nan, 0.0, -2.0, np.inf, -np.inf], dtype))
+    kinds = {"scalar": np.float64(0), "array": np.zeros(5, dtype), "Tensor": tg.Tensor(np.zeros(5, dtype))}
+    gradient = tg.grad(lambda x, n: (x**n).sum())
+    g = mode(gradient)(x, kinds.get(exponent, exponent))
+    assert (g.dtype, g.tolist()) == (dtype, [0.0] * 5)
+    if exponent in (0, "scalar"):
+        assert mode(tg.grad(lambda x, n: gradient(x, n).sum()))(x, kinds.get(exponent, 0)).tolist() == [0.0] * 5
+
+
+def test_a_power_of_zero_has_a_mixed_derivative():
+    d_a = tg.grad(lambda a, b: a**b)
+    assert tg.grad(d_a, 1)(tg.Tensor(2.0), tg.Tensor(0.0)).item() == pytest.approx(0.5)
+
+
+@MODES
+def test_an_array_of_one_number_that_is_changed_in_place_remains_an_array(mode):
+    def f(x):
+        x *= x
+        x[...] = x + 1.0
+        return x * 2.0
+
+    assert mode(f)(np.array(3.0)) == 20.0
+
+
+@MODES
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda s: copy.deepcopy([s])[0]])
+def test_a_copy_of_a_number_is_that_number(mode, copied):
+    f = mode(lambda x, s: x * copied(s))
+    assert [f(tg.Tensor([1.0, 2.0]), s).tolist() for s in (3.0, 0.5)] == [[3.0, 6.0], [0.5, 1.0]]

@@ -322,7 +322,7 @@ COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 @pytest.mark.parametrize(
     "other", [2.0, 2, np.float64(2), [2.0, 2.0, 3.0], np.array([[2.0], [1.0]]), Tensor(2.0)], ids=str
 )
-def test_comparisons_give_plain_boolean_arrays(name, other):
+def test_comparisons_give_boolean_arrays(name, other):
     x = np.array([1.0, 2.0, 3.0], np.float32)
     call = getattr(__import__("operator"), name)
     raw = other.numpy() if isinstance(other, Tensor) else np.asarray(other)
@@ -330,7 +330,8 @@ def test_comparisons_give_plain_boolean_arrays(name, other):
         (call(Tensor(x, requires_grad=True), other), call(x, raw)),
         (call(raw, Tensor(x, requires_grad=True)), call(raw, x)),
     ):
-        assert type(found) in (np.ndarray, np.bool_)
+        assert isinstance(found, (np.ndarray, np.bool_))
+        assert found.dtype == bool
         assert found.dtype == bool
         assert np.array_equal(found, expected)
 
@@ -637,6 +638,18 @@ def test_a_tracked_value_cannot_be_written_into_a_constant_and_lose_its_gradient
         t[0] = tracked()
 
 
+def test_data_of_a_larger_type_change_a_parameters_type_with_a_warning():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.warns(tg.PrecisionWarning, match=r"astype\('float32'\)") as caught:
+        w.data = w.data * np.float64(0.5)
+    assert caught[0].filename == __file__
+    assert w.dtype == np.float64
+    w.data = np.array([1.0, 2.0], np.float32)  # a smaller one loses what the user has chosen to lose
+    assert w.dtype == np.float32
+    net = tg.nn.Linear(2, 1).astype("float64")  # asked for
+    assert net.weight.dtype == np.float64
+
+
 def test_mixing_precisions_warns_at_the_callers_line_and_takes_the_larger():
     a, b = Tensor([1.0]), Tensor(np.array([2.0]))
     with warnings.catch_warnings(record=True) as caught:
@@ -844,6 +857,100 @@ def test_leaves_can_be_copied_and_pickled_and_results_say_to_detach(again):
 def test_a_tensor_of_several_elements_is_neither_true_nor_false():
     with pytest.raises(ValueError, match=r"shape \(2,\) is neither true nor false: use np.any"):
         bool(Tensor([1.0, 2.0]))
+
+
+ANSWERS = {
+    "in": lambda t, others: t in others,
+    "index": lambda t, others: others.index(t),
+    "remove": lambda t, others: others.remove(t),
+    "count": lambda t, others: others.count(t),
+    "if": lambda t, others: 1 if t == others[0] else 0,
+    "unless": lambda t, others: 1 if t != others[0] else 0,
+    "order": lambda t, others: max(t, others[0]),
+    "chain": lambda t, others: others[0] <= t <= others[0],
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_where_one_answer_is_wanted_of_a_comparison_the_error_says_what_to_write(compiled, name):
+    call = tg.jit(ANSWERS[name]) if compiled else ANSWERS[name]
+    error = tg.JitError if compiled else ValueError
+    for other in (Tensor([1.0, 2.0]), np.array([1.0, 2.0])):
+        with pytest.raises(error, match=r"any\(x is t for x in list\)"):
+            call(Tensor([1.0, 3.0]), [other])
+
+
+def test_the_error_about_a_comparison_names_its_shape_and_what_gives_one_answer():
+    with pytest.raises(ValueError, match=r"of shape \(0, 2\) has no single answer: write \(a == b\)\.all\(\)"):
+        bool(Tensor(np.zeros((0, 2))) == 1)
+    with pytest.raises(tg.ShapeError, match=r"np\.equal of \(3,\) and \(2,\): axis -1 has length 2 and 3") as caught:
+        Tensor([1.0, 2.0]) in [Tensor([1.0, 2.0, 3.0])]  # noqa: B015
+    assert "any(x is t for x in list)" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_list_finds_a_tensor_that_comes_first_by_what_it_is(compiled):
+    find = tg.jit(lambda t, u: (t in [t, u], [t, u].index(t))) if compiled else lambda t, u: (t in [t, u], 0)
+    assert find(Tensor([1.0, 2.0]), Tensor([1.0, 2.0])) == (True, 0)
+
+
+def test_a_comparison_of_one_element_is_an_answer_and_a_tensor_holds_values():
+    one = Tensor([[1.0]])
+    assert one in [Tensor([[1.0]])]
+    assert one != 2
+    assert bool(one < 2) is True
+    t = Tensor([[1.0, 2.0]])
+    assert t in t
+    assert 2 in t
+    assert 3 not in t
+    assert Tensor([5.0, 2.0]) in t  # where any element is equal, as in NumPy
+
+
+def test_what_is_computed_from_a_comparison_is_a_plain_array():
+    x = Tensor([[1.0, -2.0]])
+    mask = x > 0
+    assert isinstance(mask, np.ndarray)
+    assert repr(mask) == "array([[ True, False]])"
+    for y in (
+        ~mask,
+        mask & mask,
+        mask.astype("float32"),
+        mask * 2,
+        mask.sum(axis=1),
+        np.where(mask, 1, 0),
+        mask == mask,
+    ):
+        assert type(y) is np.ndarray
+    assert type(mask.sum()) is np.int64
+    for made in (Tensor(mask), x * mask, mask * x, x + mask, x @ mask.T, np.where(mask, x, 0), x[mask], Tensor([mask])):
+        assert type(made.data) is np.ndarray
+    for again in (pickle.loads(pickle.dumps(mask)), copy.deepcopy(mask)):
+        np.testing.assert_array_equal(again, mask)
+    assert type(x.data > 0) is np.ndarray
+
+
+def test_a_comparison_is_an_array_to_jit():
+    x = Tensor([1.0, -2.0])
+    mask = x > 0
+    call = tg.jit(lambda x, m: (x * m * mask, x > 0, m & (x > 1)))
+    for m in (mask, mask, np.array([True, True])):
+        y, more, fewer = call(x, m)
+        assert y.tolist() == [1, 0]
+        assert more.tolist() == [True, False]
+        assert fewer.tolist() == [False, False]
+    mask[:] = True
+    assert call(x, np.array([True, True]))[0].tolist() == [1, -2]
+
+
+@pytest.mark.filterwarnings("ignore::tinygrad_lite.GradientWarning")
+@pytest.mark.parametrize("make", [lambda w: w, lambda w: 2 * w], ids=["leaf", "result"])
+def test_who_plots_a_tensor_that_requires_a_gradient_is_told_what_to_plot(make):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = pyplot.subplots()
+    with pytest.raises(TypeError, match=r"plot \.numpy\(\)"):
+        axes.plot(make(Tensor([1.0, 2.0], requires_grad=True)))
+    pyplot.close(figure)
 
 
 def test_a_tensor_may_be_a_parameter_of_a_numpy_function_on_arrays():

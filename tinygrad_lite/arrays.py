@@ -23,7 +23,7 @@ _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
 class PrecisionWarning(UserWarning):
-    """Two Tensors of different floating types met, and the result has the larger one."""
+    """A larger floating type than one may have meant: two Tensors met, or a parameter was given data of it."""
 
 
 def set_default_dtype(dtype: DTypeLike) -> None:
@@ -74,6 +74,7 @@ def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
                 stacklevel=frames_to_user(),
             )
     else:
+        inputs = tuple(map(adapting, inputs))
         floating = {x.dtype for x in inputs if not isinstance(x, Node) and _is_floating(x)}
     if floating:
         inputs = tuple(_converted(x, np.result_type(*floating)) for x in inputs)
@@ -99,6 +100,16 @@ def operand(x: Any, rule: Rule | None = None) -> Any:
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{rule.name if rule else 'a Tensor'} takes numbers, not {type(x).__name__}: {x!r:.60}")
     return array
+
+
+def adapting(x: Any) -> Any:
+    """Return a scalar of NumPy's as Python's number, which adapts to what it meets, and anything else as it is.
+
+    In a recording it is one for which NumPy computes a scalar: it has to adapt there too.
+    """
+    if isinstance(x, np.generic):
+        return x.item()
+    return x.as_number() if isinstance(getattr(x, "value", None), np.generic) else x
 
 
 def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:
@@ -151,17 +162,17 @@ def _dtypes_in(data: Any) -> list[np.dtype[Any]]:
 def of_whole_numbers(data: Any, inputs: tuple[Any, ...], compute: Callable[[list[Any]], Any]) -> Any:
     """Return a floating result in the default type if all operands were whole numbers, or single ones of no Tensor.
 
-    Of small types, such as uint8, NumPy computes in float16, where the exponential of 12 is infinite: that is computed
-    again, by ``compute``, from operands in the default type.
+    It is computed again, by ``compute``, from operands in the default type, or in float64 if that is too coarse for
+    them: of uint8 NumPy computes in float16, where the exponential of 12 is infinite, and a difference on the way
+    (x - max(x), in softmax) wraps around in a type of whole numbers.
     """
     if data.dtype.kind != "f" or any(map(_is_floating, inputs)):
         return data
-    if data.dtype.itemsize < _default_dtype.itemsize:
-        data = compute([_converted(raw(x), _default_dtype) for x in inputs])
-    return data.astype(_default_dtype)
+    arrays = [raw(x) for x in inputs]
+    wide = np.result_type(_default_dtype, *(x.dtype for x in arrays if hasattr(x, "dtype")))
+    return compute([_converted(x, wide) for x in arrays]).astype(_default_dtype)
 
 
 def _is_floating(x: Any) -> bool:
-    """Return whether a type follows from an operand: not from a scalar, which in a recording has the value of one."""
-    is_scalar = isinstance(getattr(x, "value", x), np.generic)
-    return not is_scalar and getattr(raw(x), "dtype", np.dtype(bool)).kind == "f"
+    """Return whether a floating type follows from an operand: not from Python's numbers, which adapt."""
+    return getattr(raw(x), "dtype", np.dtype(bool)).kind == "f"

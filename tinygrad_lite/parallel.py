@@ -137,6 +137,7 @@ class World:
         """Return this rank's rows of the arrays of a batch: contiguous, and as many as any other's, or one more.
 
         If there are fewer rows than ranks, a rank without any gets the first one, and its `share` is 0.
+        ``Batches(…, shard=world.shard)`` (see `tinygrad_lite.data`) yields batches that are split already.
 
         Raises
         ------
@@ -328,6 +329,9 @@ def _on_host(array: Any) -> Any:
             "the CPU, and outside of a jitted function call nothing of the world but average()"
         )
     return array
+
+
+ALONE = World()  # this process, without others
 
 
 @contextmanager

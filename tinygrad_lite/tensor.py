@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .anomaly import check_result, detectors, is_detecting
-from .arrays import as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
+from .arrays import PrecisionWarning, adapting, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
@@ -25,11 +25,43 @@ from .support.formatting import numpy_name
 from .support.locks import changing
 from .support.names import Absent, answer_for_absent
 
+COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
+
+LOOK_FOR = (
+    "`t in list`, list.index(t) and list.remove(t) compare values, too: to look for the Tensor t itself, write "
+    "any(x is t for x in list)"
+)
+
 PARAMETER, BUFFER = "parameter", "buffer"  # what a module keeps a Tensor as
 
 
 class GradientWarning(UserWarning):
     """A number was taken out of a graph, and no gradient flows through it."""
+
+
+class Comparison(np.ndarray):
+    """What a comparison of Tensors gives: an array of booleans that says what to write where one is needed.
+
+    Python asks for one where it looks for a Tensor in a list. What is computed from a comparison is a plain array.
+    """
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"a comparison of Tensors of shape {self.shape} has no single answer: write (a == b).all() or "
+                f"(a == b).any() for one. {LOOK_FOR}"
+            )
+        return bool(np.asarray(self))
+
+    def __repr__(self) -> str:
+        return repr(np.asarray(self))
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return array[()] if return_scalar else array
+
+    def astype(self, *args: Any, **kwargs: Any) -> Any:
+        """Convert to a plain array of another type."""
+        return np.asarray(self).astype(*args, **kwargs)
 
 
 class Tensor(Node):
@@ -135,6 +167,13 @@ class Tensor(Node):
         value = raw(value).copy() if isinstance(value, Tensor) else as_array(value)
         if self._requires_grad:
             _expect_floating(value.dtype)
+            if value.dtype != self.dtype and np.can_cast(self.dtype, value.dtype):
+                warnings.warn(
+                    f"a Tensor of {self.dtype} is given data of {value.dtype}, and has that type from now on: assign "
+                    f"array.astype({str(self.dtype)!r}) to keep its type, or convert a model by net.astype(…)",
+                    PrecisionWarning,
+                    stacklevel=frames_to_user(),
+                )
         self._data = owned(value) if self._requires_grad else value
         self.mark_replaced()
 
@@ -514,7 +553,7 @@ class Tensor(Node):
             raise mixing_error("assignment", {"the Tensor": self, "the value": value}) or error from None
         self.mark_changed(part() if self.memory is not None and self.memory.is_shared else None)
 
-    # Comparison: plain boolean arrays, which have no derivative.
+    # Comparison: boolean arrays, which have no derivative.
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None or isinstance(other, str) else np.equal(self, operand(other))
@@ -670,7 +709,10 @@ class Tensor(Node):
     view = reshape
 
     def ravel(self) -> Tensor:
-        """Lay the elements out along one axis; without a copy where it can be."""
+        """Lay the elements out along one axis.
+
+        It shows the memory of this Tensor where it can: of ``x[::2]`` too, which NumPy's copies.
+        """
         return composed.ravel(self)
 
     def flatten(self, start: int = 0) -> Tensor:
@@ -783,7 +825,7 @@ class Tensor(Node):
         if self.operation is not None:
             raise TypeError(
                 f"this Tensor was computed by {self.operation.rule.name}, and a copy would carry its whole graph with "
-                "it, cut off from its leaves: copy or pickle .detach()"
+                "it, cut off from its leaves: copy or pickle .detach(), and plot .numpy()"
             )
         return _restored, (self._data, self._requires_grad, self._grad, self.name, getattr(self, "_role", None))
 
@@ -803,12 +845,6 @@ class Tensor(Node):
         if self.operation is not None:
             notes.append(f"from={self.operation.rule.name}")
         return f"Tensor({', '.join(notes)})"
-
-    def _repr_png_(self) -> bytes | None:
-        """Return the picture of the graph, which notebooks show; None where the repr alone is to be shown."""
-        from .plot.drawing import notebook_png
-
-        return notebook_png(self)
 
 
 def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | None, role: str | None) -> Tensor:
@@ -1085,8 +1121,13 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
             if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
                 inputs, arrays = in_one_dtype(elementwise.remainder, args)
                 return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
-            return function(*_raw_tree(args), **_raw_tree(kwargs))
+            result = function(*_raw_tree(list(map(adapting, args))), **_raw_tree(kwargs))
+            return result.view(Comparison) if function in COMPARISONS and type(result) is np.ndarray else result
         except (ValueError, TypeError) as error:
             operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
-            raise mixing_error(numpy_name(function), operands) or error from None
+            fault: Exception = mixing_error(numpy_name(function), operands) or error
+            if fault is error and function in COMPARISONS:
+                fault = explained(error, numpy_name(function), [np.shape(x) for x in args])
+                fault.add_note(LOOK_FOR)
+            raise fault from None
     raise _no_rule(numpy_name(function))

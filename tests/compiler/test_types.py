@@ -162,6 +162,8 @@ OF_ONE = {
         lambda x: np.einsum("ij,j", x, ROW),
     ],
     np.broadcast_to: [lambda x: np.broadcast_to(x, (2, 2, 3))],
+    np.dot: [lambda x: np.dot(x, 2.0), lambda x: np.dot(2, x), lambda x: np.dot(x, ROW)],
+    np.inner: [lambda x: np.inner(x, 2.0), lambda x: np.inner(2, x), lambda x: np.inner(x, x)],
     np.flip: [np.flip, lambda x: np.flip(x, 0)],
     np.take: [lambda x: np.take(x, [0, 1]), lambda x: np.take(x, 1, axis=0), lambda x: np.take(x, ROW[:2], axis=1)],
     np.copy: [np.copy],
@@ -238,3 +240,41 @@ def test_functions_of_an_array_and_an_array_or_number(name, dtype):
     others = [array(other, shape, seed=1) for other, shape in itertools.product(DTYPES, [(3,), ()])]
     for other in (*NUMBERS, *others):
         assert_alike(OF_PAIRS[name], array(dtype), other)
+
+
+def test_a_power_of_numbers_that_would_be_of_another_type_is_refused():
+    @tg.jit
+    def scaled(x, s):
+        return x * s**0.5
+
+    x = tg.Tensor(np.ones(2))
+    assert scaled(x, 4.0).numpy().tolist() == [2, 2]
+    assert scaled(x, 9.0).numpy().tolist() == [3, 3]
+    assert len(scaled.programs) == 1
+    with pytest.raises(ValueError, match=r"the sign of s has changed.*np\.power"):  # complex in eager mode
+        scaled(x, -4.0)
+
+
+@pytest.mark.parametrize("power", [lambda s: (-2.0) ** s, lambda s: 2**s, lambda s: s**2, lambda s: 0.9**s])
+def test_powers_of_numbers_have_the_type_they_have_in_eager_mode(power):
+    def f(x, s):
+        return x * power(s)
+
+    jitted, x = tg.jit(f), tg.Tensor(np.ones(2))
+    for s in (1, 2, -1, 2.0, 0.5, -0.5):
+        eager, result = f(x, s), jitted(x, s)
+        assert result.dtype == eager.dtype
+        assert np.array_equal(result.numpy(), eager.numpy())
+
+
+@pytest.mark.parametrize("function", [np.dot, np.inner])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_number_in_a_product_of_arrays_is_of_64_bits_as_in_numpy(function, swapped):
+    def f(x, s):
+        return function(s, x) if swapped else function(x, s)
+
+    x, jitted = np.ones((2, 3), np.float32), tg.jit(f)
+    for s in (2.0, 3.0):
+        assert jitted(x, s).dtype == f(x, s).dtype == np.float64
+        assert np.array_equal(jitted(x, s), f(x, s))
+        assert jitted(tg.Tensor(x), s).dtype == f(tg.Tensor(x), s).dtype == np.float32  # of a Tensor it adapts

@@ -52,6 +52,9 @@ def layout(rng, shape):
     return LAYOUTS[rng.integers(len(LAYOUTS))] if shape else "{}"
 
 
+# What an argument may be besides one of its own: another argument, or a view of it.
+SHARED = "{x}", "{x}[...]", "{x}[::-1]", "{x}.T"
+
 # Rules without parameters whose operands broadcast; the others are reached by their samples and by functions.
 ELEMENTWISE = [
     rule
@@ -71,7 +74,8 @@ STEPS = {
         6,
         """{x} + {y} | {x} - {y} | {x} * {y} | {x} / {y} | {x} @ {y} | -{x} | abs({x}) | {x} + {n} | {n} - {x}
         {n} * {x} | {x} / {n} | {n} / {x} | {x} ** {k} | {x} ** {n} | {x} ** {y} | {n} ** {x} | {s} * {x} | {x} - {s}
-        {x} > {y} | {x} == {y} | {x} <= {n} | {x} != {y} | {x} >= {s} | {x} < {y}""",
+        {x} > {y} | {x} == {y} | {x} <= {n} | {x} != {y} | {x} >= {s} | {x} < {y}
+        {x} % {y} | {x} % {n} | {x} // {y}""",
     ),
     "elementwise": (
         6,
@@ -100,13 +104,16 @@ STEPS = {
             *((f"{{x}}.{name}({{one}})", f"rule({name!r})({{x}}, {{one}})") for name in ("softmax", "log_softmax")),
             ("+{x}", "np.copy({x})"),
             ("np.reciprocal({x})", "1 / {x}"),
-            ("{x}.flatten()", "{x}.ravel()"),
+            ("{x}.flatten() * 1", "{x}.ravel() * 1"),
             ("{x}.maximum({y})", "np.maximum({x}, {y})"),
             ("{x}.minimum({n})", "np.minimum({x}, {n})"),
             ("{x}.logsumexp({axis}, {flag})", "rule('logsumexp')({x}, {axis}, {flag})"),
             ("{x}.expand_dims({new})", "np.expand_dims({x}, {new})"),
             ("{x}.broadcast_to((2, *{x}.shape))", "np.broadcast_to({x}, (2, *{x}.shape))"),
             ("{x}.detach()", "{x}.view()"),
+            ("{x}.clone()", "{x}.copy()"),
+            ("copy.copy({x})", "copy.copy({x})"),
+            ("copy.deepcopy({x})", "copy.deepcopy({x})"),
             ("{x}.numpy().copy()", "{x}.copy()"),
         ],
     ),
@@ -138,7 +145,7 @@ STEPS = {
     "shapes": (
         6,
         """{x}[{index}] | {x}[{index}] | {x}[{x} > {n}] | {x}.reshape({shape}) | np.reshape({x}, {shape}) | {x}.T
-        {x}.mT | np.ravel({x}) | {x}.ravel() | {x}.transpose({order}) | np.transpose({x}, {order})
+        {x}.mT | np.ravel({x}) * 1 | {x}.ravel() * 1 | {x}.transpose({order}) | np.transpose({x}, {order})
         np.transpose({x}) | np.permute_dims({x}, {order}) | np.swapaxes({x}, {one}, 0) | {x}.swapaxes(0, {one})
         np.matrix_transpose({x}) | np.moveaxis({x}, {one}, 0) | np.expand_dims({x}, {new}) | np.squeeze({x})
         {x}.squeeze() | np.squeeze({x}, axis=0) | np.broadcast_to({x}, (2, *{x}.shape)) | np.flip({x}, {axis})
@@ -158,7 +165,7 @@ STEPS = {
         2,
         """{x} += {y} | {x} -= {y} | {x} *= {y} | {x} /= {y} | {x} **= 2 | {x} += {n} | {x} *= {n} | {x} @= {y}
         {x}[{index}] = {y} | {x}[{index}] = {n} | {x}[{index}] += {n} | {x}[{x} > {n}] = 0 | {x}[{index}] *= {y}
-        {x}[...] = {y}""",
+        {x}[...] = {y} | {x} %= {y} | {x} %= {n} | {x} //= {y} | {x} //= {n}""",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass, replace
 
@@ -11,14 +12,20 @@ import tinygrad_lite as tg
 from tests.fuzz import grammar
 from tinygrad_lite.arrays import raw
 
-NAMES = {"np": np, "tg": tg, "F": tg.nn.functional, "rule": tg.rules.get, "inf": np.inf, "nan": np.nan}
+NAMES = {"np": np, "tg": tg, "copy": copy, "F": tg.nn.functional, "rule": tg.rules.get, "inf": np.inf, "nan": np.nan}
 NAME = re.compile(r"\b[xv]\d+\b")
-CHANGE = re.compile(r" (\*\*|[-+*/@])?= ")
+CHANGE = re.compile(r" (\*\*|//|[-+*/@%])?= ")
+
+
+ROUNDED = float(np.finfo(np.float32).eps) / 2
 
 
 @dataclass(frozen=True)
 class Input:
-    """An argument: its text for each of two calls, and whether a Tensor is made of it."""
+    """An argument: its text for each of two calls, and whether a Tensor is made of it.
+
+    The text may name arguments before it, whose memory it shares then.
+    """
 
     texts: tuple[str, str]
     is_tensor: bool
@@ -35,6 +42,10 @@ class Step:
     def line(self, plain=False):
         text = self.plain if plain else self.text
         return text if self.target is None else f"{self.target} = {text}"
+
+    def names(self):
+        """Return the names of the values in the text."""
+        return NAME.findall(self.text)
 
     def mentions(self, name):
         return name in NAME.findall(self.line())
@@ -54,9 +65,36 @@ class Program:
         exec(self.definition(plain), space)
         return space["f"]
 
+    def shares(self):
+        """Return whether an argument shares its memory with another."""
+        return any(NAME.search(x.texts[0]) for x in self.inputs)
+
+    def shaken(self, seed):
+        """Return the program as a function each of whose steps rounds as float32 may, up or down.
+
+        What comes out differs by what rounding may do to it. Views stay views, so that changes in place reach them.
+        """
+        rng = np.random.default_rng(seed)
+
+        def shaken(x, *operands):
+            y = raw(x)
+            if not isinstance(y, np.floating) and (np.asarray(y).dtype.kind != "f" or y.base is not None):
+                return x
+            return x if any(x is operand for operand in operands) else x * (1 + ROUNDED * rng.uniform(-1, 1, y.shape))
+
+        lines = [
+            step.line() if step.target is None else f"{step.target} = shaken({', '.join([step.text, *step.names()])})"
+            for step in self.steps
+        ]
+        space = NAMES | {"shaken": shaken}
+        exec(self._defined(lines), space)
+        return lambda *args: space["f"](*[shaken(x) if isinstance(x, (tg.Tensor, np.ndarray)) else x for x in args])
+
     def definition(self, plain=False):
+        return self._defined([step.line(plain) for step in self.steps])
+
+    def _defined(self, lines):
         arguments = ", ".join(f"x{i}" for i in range(len(self.inputs)))
-        lines = [step.line(plain) for step in self.steps]
         return "\n    ".join([f"def f({arguments}):", *lines, f"return {', '.join(self.returned)},"])
 
     def arguments(self, call, kind=None, floating=None):
@@ -73,7 +111,7 @@ class Program:
         """
         values = []
         for x in self.inputs:
-            value = eval(x.texts[call], dict(NAMES))
+            value = eval(x.texts[call], NAMES | {f"x{i}": y for i, y in enumerate(values)})
             if floating is not None and isinstance(value, np.ndarray) and value.dtype.kind == "f":
                 value = value.astype(floating)
             values.append((kind or tg.Tensor)(value) if x.is_tensor else value)
@@ -93,13 +131,15 @@ class Program:
 
     def source(self):
         """Return the program as a script that shows what it gives, eagerly and jitted."""
-        made = [
-            [f"tg.Tensor({x.texts[call]})" if x.is_tensor else x.texts[call] for x in self.inputs] for call in (0, 1)
-        ]
-        calls = [f"args{call} = [{', '.join(texts)}]" for call, texts in enumerate(made)]
+        calls = []
+        for call in (0, 1):
+            texts = [f"tg.Tensor({x.texts[call]})" if x.is_tensor else x.texts[call] for x in self.inputs]
+            names = [f"x{i}" for i in range(len(texts))]
+            calls += [f"{name} = {text}" for name, text in zip(names, texts, strict=True)]
+            calls.append(f"args{call} = [{', '.join(names)}]")
         return "\n".join(
             [
-                "import numpy as np\nfrom numpy import inf, nan\n\nimport tinygrad_lite as tg\n",
+                "import copy\n\nimport numpy as np\nfrom numpy import inf, nan\n\nimport tinygrad_lite as tg\n",
                 "F, rule = tg.nn.functional, tg.rules.get\n\n",
                 self.definition(),
                 "\n",
@@ -188,6 +228,14 @@ def _inputs(rng, edges):
         inputs.append(Input((texts[0], texts[1]), kind == "tensor" or (kind == "whole" and rng.random() < 0.5)))
     if not any(x.is_tensor for x in inputs):
         inputs[0] = Input(("np.array([0.5, -1.5])", "np.array([2.0, 0.25])"), True)
+    if rng.random() < 0.1:
+        text = str(rng.choice(grammar.SHARED)).format(x=f"x{rng.integers(len(inputs))}")
+        shared = Input((text, text), False)
+        try:
+            Program((*inputs, shared), (), ()).arguments(0)
+            inputs.append(shared)
+        except (TypeError, IndexError, AttributeError):
+            pass  # it is a number, or has no axes
     return tuple(inputs)
 
 

@@ -168,12 +168,13 @@ def check(training):
 def _agree(training, number, eager, compiled, single, double):
     body = "\n".join(training.lines)
     updates = [match.start() for match in re.finditer(r"step\(\)|grad\.data|\* q\.grad", body)]
-    used_up = ("zero_grad" in body or ".grad = None" in body) and max(updates, default=-1) > body.rfind("backward()")
+    forgets = "zero_grad" in body or ".grad = None" in body
     unit = ROUNDING[np.dtype(training.dtype)]
     for name, x in eager.items():
         where = f"{name} after call {number}"
         for kind, y in (("training jitted", compiled[name]), ("training", double.get(name, x))):
             if x is None or y is None:
+                used_up = forgets and max(updates, default=-1) > _last_backward(training, body, name[0])
                 if not (x is y or (used_up and "jit" in kind and y is None and name.endswith("grad"))):
                     raise Difference(kind, f"{where}: eagerly {x!r}, else {y!r}")
                 continue
@@ -181,6 +182,16 @@ def _agree(training, number, eager, compiled, single, double):
                 raise Difference(kind, f"{where}: eagerly {x.dtype} {x.shape}, else {y.dtype} {y.shape}")
             if single.get(name, x) is not None:
                 compare(x, y, single.get(name, x), double.get(name, x), unit, kind, f"{where}, eagerly and in {kind}")
+
+
+def _last_backward(training, body, parameter):
+    """Return where a step computes the last gradient of a parameter: by the loss that is there, if it depends on it."""
+    last, forward = -1, ""
+    for match in re.finditer(r"loss = forward(\d)|backward\(\)", body):
+        forward = training.forwards[int(match[1])] if match[1] else forward
+        if match[1] is None and re.search(rf"\b{parameter}\b", forward):
+            last = match.start()
+    return last
 
 
 class _Mode:

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from models.folder import reserved
+from models.command import reserved
 from tests.models.small import ON_SMALL_DIGITS
 from tests.parallel.launch import MPIEXEC, needs_mpi
 from tests.real import needs_mnist

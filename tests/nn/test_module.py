@@ -292,6 +292,12 @@ def test_tensors_serve_as_values_and_the_memory_order_is_that_of_the_model():
     assert not other.mean.data.flags.c_contiguous
 
 
+@pytest.mark.parametrize("state", [nn.Linear(2, 2), "net.npz", None])
+def test_what_is_no_state_at_all_is_refused(state):
+    with pytest.raises(TypeError, match=rf"takes what state_dict\(\) returned, not {type(state).__name__}: write"):
+        nn.Linear(2, 2).load_state_dict(state)
+
+
 def test_a_shared_weight_is_restored_as_shared():
     one, other = Tied(), Tied()
     one.encoder.weight.data += 1
@@ -608,6 +614,137 @@ def test_another_parameter_or_none_takes_the_place_of_one():
     assert layer.weight is other
     layer.bias = None
     assert layer.parameters() == [other]
+
+
+class Held(nn.Module):
+    """Parameters and buffers in lists and dictionaries, as deep as they may be."""
+
+    def __init__(self):
+        self.ws = [Tensor([1.0], requires_grad=True), Tensor([2.0], requires_grad=True)]
+        self.deep = [{"x": [Tensor([3.0], requires_grad=True)]}]
+        self.means = {"a": nn.Buffer([4.0])}
+        self.bias = Tensor([5.0], requires_grad=True)
+
+    def forward(self, x):
+        return x * self.ws[-1] + self.ws[0]
+
+
+def lose(statement):
+    return lambda net: exec(statement, {"net": net, "np": np, "Tensor": Tensor})
+
+
+LOSSES = {
+    "net.ws[0] = np.zeros(1)": r"ws\[0\] of this Held is of type ndarray.*write ws\[0\]\.data = ",
+    "net.ws[0] = Tensor([0.0])": r"ws\[0\] of this Held is of type Tensor",
+    "net.ws[0] = net.ws[0] - 0.1": r"ws\[0\] of this Held is of type Tensor",
+    "net.ws[1] = 0.0": r"ws\[1\] of this Held is of type float",
+    "net.ws[1] = [0.0]": r"ws\[1\] of this Held is of type list",
+    "net.means['a'] = np.zeros(1)": r"means\['a'\] of this Held.*del means first",
+    "net.deep[0]['x'][0] = np.zeros(1)": r"deep\[0\]\['x'\]\[0\] of",
+    "net.deep[0]['x'] = np.zeros(1)": r"deep\[0\]\['x'\] of",
+    "net.ws[0] = None; net.parameters(); net.ws[0] = np.zeros(1)": r"ws\[0\] of",
+}
+
+
+@pytest.mark.parametrize("statement", LOSSES)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        nn.Module.parameters,
+        nn.Module.state_dict,
+        lambda net: net.load_state_dict({}),
+        lambda net: tg.optim.SGD(net.parameters(), 0.1),
+        lambda net: net(Tensor([1.0])),
+        lambda net: nn.Sequential(net).state_dict(),
+    ],
+    ids=["parameters", "state_dict", "load", "optimizer", "call", "outer"],
+)
+def test_what_takes_the_place_of_a_parameter_in_a_container_is_refused(ask, compiled, statement):
+    net = Held()
+    call = mode(compiled)(lambda x: net(x))
+    for _ in range(2):
+        assert call(Tensor([1.0])).item() == 3
+    lose(statement)(net)
+    with pytest.raises(tg.GraphError, match=LOSSES[statement]):
+        ask(net)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_parameter_that_is_lost_within_a_step_is_refused_too(compiled):
+    net = Held()
+    optimizer = tg.optim.SGD(net.parameters(), 0.1)
+
+    @mode(compiled)
+    def step(x):
+        loss = (net(x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        with tg.no_grad():
+            net.ws[0] = net.ws[0] * 0.5
+        return loss
+
+    step(Tensor([1.0]))
+    with pytest.raises(tg.GraphError, match=r"write ws\[0\]\.data = "):
+        step(Tensor([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("statement", "match", "left"),
+    [
+        ("net.ws = [np.zeros(1)]", r"ws\[0\] of", 5),
+        ("net.ws = np.zeros(1)", "ws of", 5),
+        ("net.ws = None; net.ws = [np.zeros(1)]", r"ws\[0\] of", 3),
+        ("net.bias = None; net.bias = np.zeros(1)", "bias of this Held is of type ndarray.*del bias first", 4),
+        ("net.bias = None; net.parameters(); net.bias = Tensor([1.0])", "bias of this Held is of type Tensor", 4),
+    ],
+)
+@pytest.mark.parametrize("again", [lambda net: net, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_values_in_place_of_parameters_that_are_gone_are_refused_as_they_are_assigned(again, statement, match, left):
+    net = again(Held())
+    with pytest.raises(tg.GraphError, match=match):
+        lose(statement)(net)
+    assert len(again(net).state_dict()) == left
+
+
+REMOVALS = {
+    "net.ws.pop(0)": 4,
+    "net.ws.clear()": 3,
+    "net.ws[0] = None": 4,
+    "net.ws = None": 3,
+    "net.ws = []": 3,
+    "net.ws = tuple(net.ws)": 5,
+    "del net.ws; net.ws = [np.zeros(1)]": 3,
+    "del net.means['a']": 4,
+    "net.means = {'b': net.means['a'], 'n': 1}": 5,
+    "net.ws[0] = Tensor([1.0], requires_grad=True)": 5,
+    "net.ws[0] = type(net)()": 9,
+    "net.ws[0] = [Tensor([1.0], requires_grad=True), 3]": 5,
+    "net.ws.append(np.zeros(1))": 5,
+    "net.bias = None": 4,
+    "net.bias = None; net.bias = Tensor([1.0], requires_grad=True); net.bias = np.zeros(1)": 5,
+    "del net.bias; net.bias = np.zeros(1)": 4,
+    "net.bias = None; del net.bias; net.bias = np.zeros(1)": 4,
+}
+
+
+@pytest.mark.parametrize("statement", REMOVALS)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_a_parameter_may_be_removed_or_have_another_in_its_place(compiled, statement):
+    net = Held()
+    net.state_dict()
+    lose(statement)(net)
+    total = mode(compiled)(lambda x: sum((p.sum() for p in net.parameters()), x))
+    for _ in range(2):
+        assert len(net.state_dict()) == REMOVALS[statement]
+        assert total(0.0).item() == sum(p.item() for p in net.parameters())
+
+
+def test_values_in_a_list_are_no_parameter_or_buffer():
+    layer, more = nn.Linear(3, 2, rng=0), Tensor(np.zeros(2))
+    with pytest.raises(tg.ShapeError, match=r"bias is a parameter of shape \(2,\).*of shape \(1, 2\)"):
+        layer.bias = [more]
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
 
 
 def assign(layer, step):

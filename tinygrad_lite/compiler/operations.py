@@ -252,6 +252,10 @@ astype = Operation(
     lambda out, x, dtype: f'np.copyto({out}, {x}, casting="unsafe")',
 )  # fmt: skip
 
+item = Operation("item", lambda x: x.item(), lambda x: f"{x}.item()")
+
+array = Operation("array", np.asarray, lambda x: f"np.asarray({x})")
+
 where = Operation(
     "where", np.where, lambda condition, a, b: f"np.where({condition}, {a}, {b})",
     lambda out, condition, a, b: f"np.copyto({out}, {b}); np.copyto({out}, {a}, where={condition})",

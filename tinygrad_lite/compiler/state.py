@@ -38,7 +38,7 @@ from ..optim import Optimizer
 from ..support.call_stack import OURS, is_library
 from ..support.devices import MODULES, is_array, random_modules
 from ..support.flags import Block
-from ..tensor import Tensor
+from ..tensor import Comparison, Tensor
 from .naming import Names
 from .places import EMPTY, Place, alike, slots_of
 from .program import GENERATORS, Variable
@@ -309,7 +309,7 @@ class State:
             self._guard(f"({text} is {kept} or alike({text}, {kept}))", path)
 
     def _visit_array(self, value: Any, place: Place, path: str) -> None:
-        if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap):
+        if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap, Comparison):
             raise _not_seen_into(value, path)
         known = self._arrays.get(id(value))
         if known is not None:

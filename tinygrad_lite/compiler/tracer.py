@@ -20,7 +20,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..engine import Node
 from ..errors import JitError, ShapeError
-from ..rules import Rule, answer_for
+from ..rules import Rule, answer_for, composed
 from ..support.call_stack import users_line
 from ..support.devices import beside, device_of, is_array, moved, share_memory
 from ..support.formatting import numpy_name
@@ -278,8 +278,9 @@ class Tracer(NDArrayOperatorsMixin):
             self.base.change(self.recorder.record(operations.put, self.base, self.index, new))
             new = self.recorder.record(operations.getitem, self.base, self.index)
             self._changes_of_base = self.base.changes
-        # An array remains one, also where NumPy computes a scalar.
-        self.variable, self.value = new.variable, new.value if is_array(new.value) else np.asarray(new.value)
+        if not is_array(new.value):
+            new = self.recorder.record(operations.array, new)  # it remains one, also where NumPy computes a scalar
+        self.variable, self.value = new.variable, new.value
         self.changes += 1
         return self
 
@@ -373,6 +374,10 @@ class Tracer(NDArrayOperatorsMixin):
             return self.copy() if copy else self
         return self.recorder.record(operations.astype, self, dtype=dtype)
 
+    def as_number(self) -> Any:
+        """Return a scalar as a Python number, whose value may not be asked for either."""
+        return self.recorder.record(operations.item, self)
+
     def copy(self, *others: Any) -> Any:
         """Return a copy in memory of its own."""
         self._refuse_options("copy", others)
@@ -436,7 +441,8 @@ class Tracer(NDArrayOperatorsMixin):
     def _refuse_value(self, *args: Any, **kwargs: Any) -> Any:
         self.recorder.refuse(
             "the value of an array is asked for, which differs from call to call",
-            "Return it to look at it, choose by it with np.where, or leave this line outside of the jitted function",
+            "Return it to look at it, choose by it with np.where, look for a Tensor in a list by any(x is t for x in "
+            "list), or leave this line outside of the jitted function",
         )
 
     def _refuse_array(self, *args: Any, **kwargs: Any) -> Any:
@@ -510,10 +516,45 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
             return _UFUNCS[name](a, b)
         if isinstance(a, (Number, int, float)) and isinstance(b, (Number, int, float)):
             recorder = a.recorder if isinstance(a, Number) else b.recorder  # type: ignore[union-attr]
+            if name == "pow":
+                _keep_type_of_power(recorder, a, b)
             return recorder.record(of_numbers(name), a, b)
         return NotImplemented
 
     return operate, lambda self, other: operate(other, self)
+
+
+def _keep_type_of_power(recorder: Recorder, base: Any, exponent: Any) -> None:
+    """Let a program go on only while a power is of the type that it had when it was recorded.
+
+    In Python (-2.0) ** 0.5 is complex, and 2 ** -1 a float: the sign of an operand decides.
+    """
+    a, b = (x._value if isinstance(x, Number) else x for x in (base, exponent))
+    if isinstance(b, int):
+        decisive = exponent if isinstance(a, int) else None
+    elif isinstance(exponent, Number):
+        decisive = base if isinstance(base, Number) or a >= 0 else exponent.known() and None
+    else:
+        decisive = None if b.is_integer() else base
+    if isinstance(decisive, Number):
+        sign = np.greater_equal if decisive._value >= 0 else np.less
+        holds = recorder.record(of_ufunc(sign, of_numbers=True), decisive, 0)
+        message = (
+            f"the sign of {decisive.variable.name} has changed, which decides the type of a power of Python numbers: "
+            "take np.power of arrays"
+        )
+        recorder.record(operations.of_check(ValueError, message), holds)
+
+
+def _of_arrays(recorder: Recorder, *operands: Any) -> list[Any]:
+    """Return operands with arrays for numbers, as `numpy.dot` takes them: a float is of 64 bits then."""
+    return [recorder.record(operations.array, x) if isinstance(x, Real) else x for x in operands]
+
+
+def _broadcast(recorder: Recorder, x: Any, shape: Any) -> Any:
+    result = recorder.record(operations.broadcast_to, x, shape=tuple(shape))
+    result.flags.writeable = False  # as of NumPy's, one element of which stands at several places
+    return result
 
 
 _COMPARISONS = {
@@ -605,6 +646,12 @@ class Number:
         return divmod(_known(other), self.known())
 
     def __pos__(self) -> Any:
+        return self
+
+    def __copy__(self) -> Any:
+        return self  # a number does not change
+
+    def __deepcopy__(self, memo: Any) -> Any:
         return self
 
     __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
@@ -803,7 +850,9 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         if isinstance(subscripts, str)
         else recorder.unsupported("np.einsum with lists of axes")
     ),
-    np.broadcast_to: lambda recorder, x, shape: recorder.record(operations.broadcast_to, x, shape=tuple(shape)),
+    np.broadcast_to: lambda recorder, x, shape: _broadcast(recorder, x, shape),
+    np.dot: lambda recorder, a, b: composed.dot(*_of_arrays(recorder, a, b)),
+    np.inner: lambda recorder, a, b: composed.inner(*_of_arrays(recorder, a, b)),
     np.take: lambda recorder, x, indices, axis=None: _taken(recorder, x, indices, axis),
     np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max

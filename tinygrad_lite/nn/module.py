@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -53,7 +53,8 @@ class Module:
     All else, such as an activation or a batch, is the module's own affair; so is what `forward` is given and keeps,
     though it be a leaf that requires a gradient, as in ``self.x = x``. An array, a list or a Tensor that requires
     no gradient is copied into the parameter or buffer to whose attribute it is assigned, so that an optimizer keeps
-    what it changes; another parameter takes its place, as in ``self.output.weight = self.embedding.weight``.
+    what it changes; another parameter takes its place, as in ``self.output.weight = self.embedding.weight``. In a list
+    or dictionary it is refused there, once the module is called or asked for its state.
 
     Examples
     --------
@@ -77,18 +78,65 @@ class Module:
     training = True
     # The names of what was given to `forward`; replaced and never changed, as a recording of jit can follow that.
     _given: frozenset[str] = frozenset()
+    # The paths in lists and dictionaries of its state, and of what is None since, which nothing else should take.
+    _kept: frozenset[str] = frozenset()
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = vars(self).get(name) if name not in self._given else None
-        if isinstance(held, Tensor) and _is_state(held) and _is_to_be_copied(value):
-            held.data = self._fitted(name, held, value)
-            return
+        before = {path for path in self._kept if _is_at_or_below(path, name)}
+        missed = set(before) if name in vars(self) else set()  # what was deleted is not missed
+        if isinstance(held, Tensor) and _is_state(held):
+            if _is_to_be_copied(value):
+                held.data = self._fitted(name, held, value)
+                return
+            missed.add(name)
+        kept = self._kept - before | self._kept_in(name, value, missed)
         super().__setattr__(name, value)
-        tensors = [tensor for _, tensor in _found_in(name, value, (Tensor,))]
-        if any(map(_is_given, tensors)) is not (name in self._given):
+        if any(_is_given(tensor) for _, tensor in _found_in(name, value, (Tensor,))) is not (name in self._given):
             super().__setattr__("_given", self._given ^ {name})
-        for tensor in tensors:
-            _is_state(tensor)  # marks it
+        self._keep(kept)
+
+    def _kept_in(self, name: str, value: Any, before: Set[str]) -> set[str]:
+        """Return the paths in an attribute that hold its state, or None where they did before; mark the parameters.
+
+        Raises
+        ------
+        GraphError
+            If values are where there was state before: they would be neither trained nor saved.
+        """
+        above = {path[:i] for path in before for i, letter in enumerate(path) if letter == "."}
+        kept = set()
+        for path, item in _places(name, value):
+            if isinstance(item, Tensor) and _is_state(item):
+                kept.add(path)
+            elif item is None:
+                kept |= {missing for missing in before if _is_at_or_below(missing, path)}
+            elif path in before or (path in above and not isinstance(item, _CONTAINERS)):
+                self._expect_no_values(path, item)
+        # An attribute that is a Tensor is checked as it is assigned.
+        return kept - {name} if isinstance(value, Tensor) else kept
+
+    def _keep(self, paths: Set[str]) -> None:
+        if paths != self._kept:
+            super().__setattr__("_kept", frozenset(paths))
+
+    def _expect_kept(self, names: Iterable[str]) -> None:
+        """Look into attributes, after their lists and dictionaries may have been changed, for state that is lost."""
+        held = {name: vars(self)[name] for name in names if name in vars(self) and name not in self._given}
+        self._keep({path for name, value in held.items() for path in self._kept_in(name, value, self._kept)})
+
+    def _expect_no_values(self, path: str, item: Any) -> None:
+        """Raise if what is where a parameter or buffer was is neither another one nor a module."""
+        if not _is_to_be_copied(item):
+            return
+        name, *keys = path.split(".")
+        place = name + "".join(f"[{key if key.isdecimal() else repr(key)}]" for key in keys)
+        raise GraphError(
+            f"{place} of this {type(self).__name__} is of type {type(item).__name__}, where a parameter or buffer was, "
+            f"and would be neither trained nor saved: write {place}.data = … to change the values of the one that was "
+            "there, or give it another, tg.Tensor(…, requires_grad=True) or tg.nn.Buffer(…). To do without, del "
+            f"{name} first"
+        )
 
     def _fitted(self, name: str, held: Tensor, value: Any) -> Any:
         """Return the array that is assigned to a parameter or buffer, of its shape, type and device."""
@@ -116,6 +164,8 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`; an error about shapes is told which layer it arose in."""
+        if self._kept:
+            self._expect_kept({path.partition(".")[0] for path in self._kept})
         outer = _arguments.set((args, kwargs))
         try:
             y = self.forward(*args, **kwargs)
@@ -142,6 +192,7 @@ class Module:
             _arguments.reset(outer)
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
+        self._expect_kept(vars(self))
         for name, value in vars(self).items():
             yield from _found_in(name, value, (Module,) if name in self._given else (Module, Tensor))
 
@@ -223,7 +274,14 @@ class Module:
             If paths are missing or unknown, shapes differ, or values are no numbers or of a type that does not
             convert, such as complex ones to real ones, or two paths of one Tensor have different ones: all are
             listed, and nothing is changed.
+        TypeError
+            If the state is no mapping.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict takes what state_dict() returned, not {type(state).__name__}: write "
+                'other.state_dict() for a module, states, facts = tg.checkpoint.load(path) and states["net"] for a file'
+            )
         tensors = by_path(self._named_tensors())
         common = tensors.keys() & state.keys()
         if common and not strict:
@@ -291,7 +349,8 @@ class Module:
         """Convert parameters and buffers of floating types, in place, forgetting gradients; return the module."""
         for _, tensor in self._named_tensors():
             if tensor.dtype.kind == "f":
-                tensor.data = tensor.data.astype(dtype)
+                tensor._data = owned(tensor.data.astype(dtype))  # not by `data`, which would warn of a larger type
+                tensor.mark_replaced()
                 tensor.grad = None
         return self
 
@@ -365,9 +424,8 @@ def _is_given(tensor: Tensor) -> bool:
 
 def _is_to_be_copied(value: Any) -> bool:
     """Return whether what is assigned to a parameter or buffer are values for it, and not another one, or none."""
-    if isinstance(value, Tensor):
-        return not _is_state(value)
-    return value is not None and not any(_found_in("", value, (Module, Tensor)))
+    found = _found_in("", value, (Module, Tensor))
+    return value is not None and not any(isinstance(x, Module) or _is_state(x) for _, x in found)
 
 
 _GENERATORS = (np.random.Generator, np.random.RandomState)
@@ -400,9 +458,20 @@ def _plain(state: Any) -> Any:
     return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
 
 
-def _found_in(name: str, value: Any, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, kinds):
-        yield name, value
-    elif isinstance(value, (list, tuple, dict)):
+_CONTAINERS = (list, tuple, dict)
+
+
+def _places(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is at a name and, if that is a container, in it, each with its path, outer ones first."""
+    yield name, value
+    if isinstance(value, _CONTAINERS):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _found_in(f"{name}.{key}", item, kinds)
+            yield from _places(f"{name}.{key}", item)
+
+
+def _found_in(name: str, value: Any, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    return ((path, item) for path, item in _places(name, value) if isinstance(item, kinds))
+
+
+def _is_at_or_below(path: str, name: str) -> bool:
+    return f"{path}.".startswith(f"{name}.")

@@ -56,17 +56,18 @@ remainder = define("remainder", lambda a, b: np.remainder(a, b), numpy=np.remain
 negative = define("negative", lambda x: -x, numpy=np.negative, samples=each(),
     x=lambda g: -g)
 
-# An exponent that is a plain number. x⁰ is flat everywhere, though x⁻¹ has no value at 0. A root rises from 0 with no
-# finite slope, and has the derivative 0 there: it is ∞^(n - 1).
+# An exponent that is a plain number. x⁰ is 1, and flat, everywhere, also at 0 and where x is no number. A root rises
+# from 0 with no finite slope, and has the derivative 0 there: it is ∞^(n - 1).
 power = define("power", lambda x, n: x**n,
-    x=lambda g, x, n: g * (n * (np.where(x == 0, np.inf, x) if 0 <= n < 1 else x) ** (n - 1)),
+    x=lambda g, x, n: g * (n * (np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1)),
     samples=lambda: [sample(normal(3, 4), n) for n in (2, 3, 1, 0, -1)]
     + [sample(positive(2, 3), n) for n in (0.5, -1.5)] + [sample(normal(), 3), sample(normal(0, 2), 2)]
     + [sample(with_zeros(3, 4), n) for n in (2, 3, 1, 0)])
 
-# So it is of exponents that are arrays. By b: y = 0 is flat (a = 0 < b, or a = ∞ and b < 0), and 0⁰ counts as flat.
+# So it is of exponents that are arrays; a ≠ a is no number. By b: y = 0 is flat (a = 0 < b, or a = ∞ and b < 0), and
+# 0⁰ counts as flat.
 power_of = define("power_of", lambda a, b: a**b, samples=pairs(positive, normal),
-    a=lambda g, a, b: g * b * np.where((a == 0) & (b >= 0) & (b < 1), np.inf, a) ** (b - 1),
+    a=lambda g, a, b: g * b * np.where((a == 0) & (b >= 0) & (b < 1) | (a != a) & (b == 0), np.inf, a) ** (b - 1),
     b=lambda g, y, a, b: g * y * np.log(np.where((y == 0) | ((a == 0) & (b == 0)), 1, a)))
 
 square = define("square", lambda x: np.square(x), numpy=np.square, samples=each(),

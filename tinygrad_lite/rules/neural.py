@@ -18,24 +18,30 @@ def samples_in(x: Any) -> int:
     return math.prod(x.shape[:-1])
 
 
+def _below_largest(z: Any, axis: int) -> Any:
+    """Return how far each number is below the largest: of whole numbers in floating ones, which do not wrap around."""
+    z = z if z.dtype.kind == "f" else z.astype(float)
+    return z - z.max(axis=axis, keepdims=True)
+
+
 def _softmax(z: Any, axis: int = -1) -> Any:
     if count(z, axis) == 0:
         return z
     # Without the shift by the maximum, which leaves the quotient as it is, exp overflows at 89 in float32.
-    e = np.exp(z - z.max(axis=axis, keepdims=True))
+    e = np.exp(_below_largest(z, axis))
     return e / e.sum(axis=axis, keepdims=True)
 
 
 def _log_softmax(z: Any, axis: int = -1) -> Any:
     if count(z, axis) == 0:
         return z
-    shifted = z - z.max(axis=axis, keepdims=True)
+    shifted = _below_largest(z, axis)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 def _logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     if count(x, axis) == 0:
-        return np.full_like(x.sum(axis=axis, keepdims=keepdims), -np.inf)
+        return x.sum(axis=axis, keepdims=keepdims) - np.inf  # not full_like: whole numbers have no infinity
     largest = x.max(axis=axis, keepdims=True)
     total = np.exp(difference(x, largest)).sum(axis=axis, keepdims=keepdims)
     return np.log(total) + largest.reshape(total.shape)

@@ -12,9 +12,14 @@ from typing import Any
 
 import numpy as np
 
-INSTEAD = {
-    name: advice
-    for names, advice in {
+
+def _by_name(advice: dict[str, str]) -> dict[str, str]:
+    """Return the advice on each name, of advice on several at once, between which are spaces."""
+    return {name: text for names, text in advice.items() for name in names.split()}
+
+
+INSTEAD = _by_name(
+    {
         "tensor as_tensor from_numpy": "tg.Tensor(data)",
         "Variable Parameter": "tg.Tensor(data, requires_grad=True)",
         "save save_model": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
@@ -56,14 +61,12 @@ INSTEAD = {
         "xavier_uniform xavier_uniform_": "tg.nn.init.glorot_uniform(shape)",
         "xavier_normal xavier_normal_": "tg.nn.init.glorot_normal(shape)",
         "lr_scheduler": "optimizer.lr = … between steps",
-    }.items()
-    for name in names.split()
-}
+    }
+)
 
 # The same of methods and attributes of arrays.
-INSTEAD_OF_METHODS = {
-    name: advice
-    for names, advice in {
+INSTEAD_OF_METHODS = _by_name(
+    {
         "repeat": "np.concatenate([x] * n) for the whole again and again, x[np.arange(len(x)).repeat(n)] for each "
         "element: the name means the one in PyTorch, the other in NumPy",
         "tile": "np.concatenate([x] * n)",
@@ -108,14 +111,12 @@ INSTEAD_OF_METHODS = {
         "tobytes tofile dump": "x.numpy() first",
         "backprop": "x.backward()",
         "gelu silu leaky_relu elu softplus": "it as a rule of your own, see tg.rules.define, or of np.exp and its kin",
-    }.items()
-    for name in names.split()
-}
+    }
+)
 
 # The same of what other libraries have modules do.
-INSTEAD_IN_MODULES = {
-    name: advice
-    for names, advice in {
+INSTEAD_IN_MODULES = _by_name(
+    {
         "cuda": 'net.to("cuda")',
         "cpu": 'net.to("cpu")',
         "float": 'net.astype("float32")',
@@ -133,9 +134,8 @@ INSTEAD_IN_MODULES = {
         "predict": "net.eval()(x)",
         "summary": "print(net)",
         "save": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
-    }.items()
-    for name in names.split()
-}
+    }
+)
 
 # What users look for, and the library does not have so far.
 NOT_YET = (
