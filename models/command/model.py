@@ -95,6 +95,10 @@ class Model:
         """Return the three parts of the data, and what they are, such as ``"mnist"`` or ``"synthetic"``."""
         raise NotImplementedError
 
+    def caution(self, kind: str) -> str:
+        """Return what the last line of a run should say of the data it learned from, if anything."""
+        return ""
+
     def figures(self, run: Any) -> dict[str, Any]:
         """Return the pictures of a run that has ended, by the name of their file."""
         return {}

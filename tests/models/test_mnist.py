@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -133,7 +134,9 @@ def test_without_mnist_auto_says_so_and_marks_everything_synthetic(small, tmp_pa
     monkeypatch.setattr(digits, "load_synthetic", small_digits)
     monkeypatch.setattr(tg.plot, "save", lambda figure, path: headings.append(figure.get_suptitle()))
     assert mnist.main(["--out", str(tmp_path), "--epochs", "1"]) == 0
-    assert "MNIST is not here." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "MNIST is not here." in printed
+    assert re.search(r"about 62 % of real ones\.$", printed.strip())
     assert json.loads((tmp_path / "metrics.json").read_text())["data"] == "synthetic"
     assert len(headings) == 4
     assert all("synthetic" in heading for heading in headings)

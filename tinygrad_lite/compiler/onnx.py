@@ -25,11 +25,12 @@ from ..arrays import raw
 from ..engine import no_grad
 from ..nn import Module
 from ..rules import Rule, answer_for, elementwise, shapes
-from ..support.call_stack import frames, is_users, users_line
+from ..support.call_stack import is_users, users_line
 from ..support.devices import device_of, moved
 from ..support.extras import extra
 from ..support.files import write_atomically
 from ..support.formatting import numpy_name
+from ..support.observer import MODULE, Observer, observing, under_way
 from ..tensor import Tensor
 from .onnx_table import FUNCTIONS, RULES, Refused
 
@@ -86,7 +87,8 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
             graph.input(name, [batch[i] for batch in batches[-len(LENGTHS) :]])
             for i, name in enumerate(_names("input", sample))
         ]
-        outputs = _leaves(model(*inputs), "output")
+        with observing(Observer()):  # so that the steps under way are known
+            outputs = _leaves(model(*inputs), "output")
         proto = graph.finished(inputs, {name: graph.lift(x) for name, x in outputs.items()})
     try:
         onnx.checker.check_model(proto, full_check=True)
@@ -261,8 +263,8 @@ class _Graph:
         """Write an operator, and return the name of its result; the same one twice is written once."""
         key = (operator, *wires, repr(attributes))
         if key not in self._written:
-            calls = (f.f_locals["self"] for f in frames() if f.f_code is Module.__call__.__code__)
-            path = next((self._paths[id(module)] for module in calls if id(module) in self._paths), "")
+            modules = (step.of for step in under_way() if step.kind == MODULE)
+            path = next((self._paths[id(module)] for module in modules if id(module) in self._paths), "")
             name = self._written[key] = self._unique(f"{path}/{operator}" if path else operator)
             self.nodes.append(self.onnx.helper.make_node(operator, wires, [name], name, **attributes))
         return self._written[key]
@@ -473,7 +475,7 @@ class _Value(Tensor):
 
     @property
     def _data(self) -> Any:
-        caller = sys._getframe(1)
+        caller = sys._getframe(2)
         if caller.f_code is tensor.apply.__code__:
             self.graph.refuse(
                 f"{caller.f_locals['rule'].name} of a parameter and the input, in this order and called like this",
