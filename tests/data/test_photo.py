@@ -397,6 +397,7 @@ def photographed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return picture + 0.04 * rng.standard_normal(picture.shape, np.float32)
 
 
+@pytest.mark.whole
 @pytest.mark.skipif("TINYGRAD_LITE_DATA" not in os.environ, reason="TINYGRAD_LITE_DATA names no MNIST")
 def test_a_net_reads_photographs_of_test_digits_nearly_as_well_as_the_originals(read):
     import tinygrad_lite as tg

@@ -4,6 +4,9 @@ import numpy as np
 
 from tinygrad_lite.data import Digits, Split
 
+# The module whose command is that of models.mnist, on them.
+ON_SMALL_DIGITS = "tests.models.on_small_digits"
+
 
 def small_digits(train: int = 600, seed: int = 0) -> Digits:
     """Ten noisy patterns, learnt in a moment."""

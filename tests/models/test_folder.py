@@ -28,6 +28,9 @@ with reserved(pathlib.Path(sys.argv[1])):
 """
 
 
+pytestmark = pytest.mark.usefixtures("unpainted")
+
+
 def run(out: Path, *options: str) -> int:
     return mnist.main(["--out", str(out), "--data", "mnist", "--lr", "0.1", "--epochs", "1", "--hidden", "8", *options])
 

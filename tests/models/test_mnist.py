@@ -27,6 +27,9 @@ AFTER_ONE_EPOCH = {"metrics.json", *FIGURES, "checkpoint.npz"}
 FILES = {*AFTER_ONE_EPOCH, "checkpoint.previous.npz"}
 
 
+pytestmark = pytest.mark.usefixtures("unpainted")
+
+
 def run(folder: Path, *options: str) -> dict:
     """Run the command and return its metrics."""
     assert mnist.main(["--out", str(folder), "--data", "mnist", "--lr", "0.1", *options]) == 0
@@ -439,6 +442,7 @@ def test_a_real_ctrl_c_ends_the_process_with_130(tmp_path):
 
 
 @needs_mnist
+@pytest.mark.whole
 def test_five_seeds_reach_the_reference_accuracy(tmp_path):
     reached = []
     for seed in range(5):

@@ -15,10 +15,11 @@ import pytest
 from models import mnist
 from models.command import DigitReader
 from models.command.record import Record
+from tests.models.small import ON_SMALL_DIGITS
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
 
-KILLS = 25
+pytestmark = pytest.mark.usefixtures("unpainted")
 
 
 def without_times(metrics: dict) -> dict:
@@ -40,11 +41,14 @@ def ends_alike(one: Path, two: Path, name: str = "checkpoint.npz") -> None:
     assert without_times(metrics) == without_times(other)
 
 
-@needs_mnist
-def test_a_run_that_is_killed_25_times_ends_as_an_undisturbed_one(tmp_path):
+@pytest.mark.parametrize(
+    ("times", "program", "batch_size"),
+    [(3, ON_SMALL_DIGITS, 1), pytest.param(25, "models.mnist", 50, marks=[needs_mnist, pytest.mark.whole])],
+)
+def test_a_run_that_is_killed_time_and_again_ends_as_an_undisturbed_one(tmp_path, times, program, batch_size):
     options = ["--epochs", "2", "--shuffle", "--momentum", "0.5", "--lr", "0.1", "--quiet"]
-    options += ["--batch-size", "50", "--checkpoint-every", "10"]
-    command = [sys.executable, "-m", "models.mnist", *options, "--out"]
+    options += ["--data", "mnist", "--batch-size", str(batch_size), "--checkpoint-every", "10"]
+    command = [sys.executable, "-m", program, *options, "--out"]
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     saved = killed / "checkpoint.npz"
     moments = random.Random(0)
@@ -53,7 +57,7 @@ def test_a_run_that_is_killed_25_times_ends_as_an_undisturbed_one(tmp_path):
         return saved.stat().st_mtime_ns if saved.exists() else None
 
     kills = 0
-    while kills < KILLS:
+    while kills < times:
         before = stamp()
         process = subprocess.Popen([*command, str(killed), "--resume"])  # also where there is nothing yet
         # In one life of five before anything is saved, else while the run goes on from what it has saved.

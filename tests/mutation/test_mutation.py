@@ -225,6 +225,7 @@ def run(*arguments):
     return subprocess.run([sys.executable, "-m", "tests.mutation", *arguments], capture_output=True, text=True)
 
 
+@pytest.mark.whole
 def test_the_command_takes_names_of_rules():
     ran = run("tan", "negative")
     assert ran.returncode == 0, ran.stderr

@@ -41,6 +41,7 @@ def test_the_notebooks_are_there():
     ]
 
 
+@pytest.mark.whole
 # Jupyter's packages warn of one another.
 @pytest.mark.filterwarnings("default")
 @each_notebook

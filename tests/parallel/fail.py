@@ -164,7 +164,7 @@ def exits_well_while_it_waits(world):
 
     if world.rank:
         signal.signal(signal.SIGALRM, leave)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
         step(world, params())
     time.sleep(1_000)
 
@@ -199,7 +199,7 @@ def is_interrupted(world):
 
 
 if __name__ == "__main__":
-    timeout = 1.0 if sys.argv[1].startswith("sleeps") else parallel.TIMEOUT
+    timeout = 2.0 if sys.argv[1].startswith("sleeps") else parallel.TIMEOUT
     with parallel.world(mistakes=(tg.DataError,), timeout=timeout) as world:
         globals()[sys.argv[1]](world)
         step(world, params())

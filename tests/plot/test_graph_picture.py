@@ -79,7 +79,7 @@ GRAPHS: dict[str, Callable[[], tuple[tg.Tensor, tg.nn.Module | None]]] = {
 }
 
 
-@pytest.fixture(params=GRAPHS)
+@pytest.fixture(scope="module", params=GRAPHS)
 def drawn(request: pytest.FixtureRequest) -> Figure:
     tensor, model = GRAPHS[request.param]()
     figure = plot.graph(tensor, model, title=request.param)
@@ -138,9 +138,10 @@ class TestPicture:
         assert not [(a, b) for a, b in combinations(places, 2) if overlap(a, b)]
 
     def test_wires_cross_no_box(self, drawn: Figure) -> None:
+        places = boxes(drawn)
         for wire in wires(drawn):
             x, y = course(wire).T
-            for box in boxes(drawn):
+            for box in places:
                 inside = (box.x0 + 1 < x) & (x < box.x1 - 1) & (box.y0 + 1 < y) & (y < box.y1 - 1)
                 assert not inside.any()
 

@@ -124,6 +124,7 @@ def test_main_goes_on_when_a_rule_raises_and_names_it(only, define, capsys, deri
     assert any(line.startswith("exp") and "  holds  " in line for line in lines)
 
 
+@pytest.mark.whole
 def test_the_command_proves_every_rule_and_prints_a_line_for_each():
     root = Path(tg.__file__).parent.parent
     run = subprocess.run(
