@@ -254,7 +254,7 @@ class Tracer(NDArrayOperatorsMixin):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.value.size
+        return math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:

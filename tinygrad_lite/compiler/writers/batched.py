@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,7 +22,7 @@ from ..program import Instruction, Variable, substituted
 from ..record import Recording, record
 from ..simplify import simplify
 from ..tracer import Recorder, Tracer, variable_of
-from .lengths import BATCHES, Length, mapped, plain, varies
+from .lengths import BATCHES, Length, at, mapped, plain, varies
 
 _AS_TEXT = (np.array2string, np.array_repr, np.array_str)
 
@@ -38,16 +37,14 @@ class Batched:
         What is computed from the inputs. Shapes and indices may hold a `Length`.
     inputs : tuple of Variable
         What the model is called with.
-    constants : dict of Variable to array
-        What else is read: parameters, buffers, arrays.
+    constants : dict of Variable to array or Length
+        What else is read: parameters, buffers, arrays; and numbers that follow from the batch.
     names : dict of Variable to str
         The paths of the constants that have one.
     outputs : dict of str to Variable, array or number
         What the model returns, by name.
     shapes : dict of Variable to tuple of int and Length
         The shape of each array.
-    numbers : dict of Variable to Length
-        The operands that are numbers which follow from the batch.
     origins : dict of Variable to tuple of two str
         The user's line that computes each, and the rule it belongs to, if any.
     """
@@ -58,7 +55,6 @@ class Batched:
     names: dict[Variable, str]
     outputs: dict[str, Any]
     shapes: dict[Variable, tuple[Any, ...]]
-    numbers: dict[Variable, Length]
     origins: dict[Variable, tuple[str, str]]
     _axes: dict[Any, tuple[Variable, int]] = field(default_factory=dict)
 
@@ -143,11 +139,10 @@ def _finished(
     return Batched(
         instructions=tuple(instructions),
         inputs=inputs,
-        constants=known,
+        constants=known | {length.variable: length for length in recorder.lengths.values()},
         names={x: paths[id(array)] for x, array in found.items() if id(array) in paths},
         outputs=dict(zip(outputs, program.outputs, strict=True)),
         shapes=recorder.shapes,
-        numbers={length.variable: length for length in recorder.lengths.values()},
         origins=recorder.origins,
     )
 
@@ -229,7 +224,7 @@ class _BatchRecorder(Recorder):
         self._pair(old.result, new.result)
         operands = mapped(self._merged, new.operands, old.operands)
         if new.operation.name == "getitem":
-            self._check_slices(new.operands[0], operands[1])
+            self._check_slices(new.operands[0], operands[1], new.result)
         operands = tuple(x.variable if isinstance(x, Length) else x for x in operands)
         return replace(new, operands=operands, params=mapped(self._merged, dict(new.params), dict(old.params)))
 
@@ -261,30 +256,20 @@ class _BatchRecorder(Recorder):
                 self._refuse_fixed()
         return {name: new[name] if found[name] is None else found[name] for name in new}
 
-    def _check_slices(self, x: Variable, index: Any) -> None:
+    def _check_slices(self, x: Variable, index: Any, result: Variable) -> None:
         """Refuse a slice whose length follows from the batch in a way that the two recordings do not show."""
-        parts = [part for part in (index if isinstance(index, tuple) else (index,)) if part is not None]
-        gap = [slice(None)] * (len(x.shape) - sum(part is not Ellipsis for part in parts))
-        parts = [p for part in parts for p in (gap if part is Ellipsis else [part])]
-        for n, part in zip(self.shapes[x], parts, strict=False):
-            if isinstance(n, Length) and isinstance(part, slice):
-                self._check_slice(n, part)
-
-    def _check_slice(self, n: Length, part: slice) -> None:
-        def length(m: int) -> int:
-            bounds = mapped(lambda x: int(x.at(m)) if isinstance(x, Length) else x, part)
-            return len(range(int(n.at(m)))[bounds])
-
-        shown = self._axis(*map(length, BATCHES))
-        enough = 3 + 2 * sum(abs(x) for x in (part.start, part.stop, part.step) if isinstance(x, int))
-        is_alone = isinstance(shown, Length) and not shown.factor  # no other length is taken for it
-        if not is_alone and any(
-            length(m) != (shown.at(m) if isinstance(shown, Length) else shown) for m in range(1, enough)
-        ):
-            self.refuse(
-                "a slice of the batch has one length for small batches and another for large ones",
-                "Slice the axes of a sample, or choose by np.where",
-            )
+        bounds: list[int] = []
+        mapped(lambda part: bounds.append(abs(part) if isinstance(part, int) else 0), index)
+        for m in range(1, 3 + 2 * sum(bounds) if any(isinstance(n, Length) for n in self.shapes[x]) else 1):
+            array = np.broadcast_to(0, [int(at(n, m)) for n in self.shapes[x]])
+            found = array[mapped(lambda part, m=m: int(at(part, m)) if isinstance(part, Length) else part, index)].shape
+            # A length that is neither the same for all batches nor a multiple of theirs is taken for no other.
+            expected = [n if isinstance(n, Length) and not n.factor else at(n, m) for n in self.shapes[result]]
+            if any(isinstance(n, int) and n != k for n, k in zip(expected, found, strict=True)):
+                self.refuse(
+                    "a slice of the batch has one length for small batches and another for large ones",
+                    "Slice the axes of a sample, or choose by np.where",
+                )
 
     def _refuse_fixed(self) -> Any:
         return self.lengths[BATCHES].refuse_value()
@@ -312,11 +297,6 @@ class _BatchTracer(Tracer):
     def shape(self) -> tuple[Any, ...]:
         """The length of each axis."""
         return self.recorder.shapes.get(self.variable, self.value.shape)
-
-    @property
-    def size(self) -> Any:
-        """The number of elements."""
-        return prod(self.shape)
 
     def reshape(self, *shape: Any, **others: Any) -> Any:
         """Lay the elements out in another shape."""

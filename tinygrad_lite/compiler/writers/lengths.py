@@ -52,7 +52,7 @@ class Length:
         """Return what it is for a batch of ``n``; of an axis that was cut, about what it is."""
         if self.terms:
             name, a, b = self.terms
-            return getattr(operator, name)(_at(a, n), _at(b, n))
+            return getattr(operator, name)(at(a, n), at(b, n))
         return n * self.factor or float(np.interp(n, (0, *BATCHES), (0, *self.values)))
 
     def refuse_value(self, *args: Any, **kwargs: Any) -> Any:
@@ -95,16 +95,17 @@ class Length:
         """Return what a comparison says, if it says the same for every batch."""
         if self is other or not isinstance(other, (Length, int, float)):
             return compare(0, 0) if self is other else NotImplemented
-        signs = {np.sign(self.at(n) - _at(other, n)) for n in _SAMPLES}
-        if len(signs) > 1:
+        signs = {np.sign(self.at(n) - at(other, n)) for n in _SAMPLES}
+        answers = {bool(compare(sign, 0)) for sign in (signs | {0} if {-1, 1} <= signs else signs)}
+        if len(answers) > 1:
             self._recorder.refuse(
                 "a comparison with the length of the batch",
                 "What is written is for batches of any length, and cannot go one way or the other by it",
             )
-        return bool(compare(signs.pop(), 0))
+        return answers.pop()
 
     __bool__ = __float__ = __int__ = __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = refuse_value
-    __mod__ = __rmod__ = __divmod__ = __rdivmod__ = __hash__ = refuse_value
+    __mod__ = __rmod__ = __divmod__ = __rdivmod__ = __and__ = __rand__ = __hash__ = __format__ = refuse_value
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "pow"):
@@ -115,7 +116,8 @@ for _compare in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt
 Real.register(Length)
 
 
-def _at(x: Any, n: int) -> Any:
+def at(x: Any, n: int) -> Any:
+    """Return what a number is for a batch of ``n``."""
     return x.at(n) if isinstance(x, Length) else x
 
 

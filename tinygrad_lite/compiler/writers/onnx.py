@@ -68,7 +68,8 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
     onnx = extra("onnx", "interop", "export_onnx")
     if not isinstance(model, Module):
         raise TypeError(f"export_onnx takes a Module, not {type(model).__name__}: put forward in a class of its own")
-    samples = tuple(x if isinstance(x, Tensor) else np.asarray(x) for x in _several(sample))
+    given = {f"input.{i}": x for i, x in enumerate(sample)} if isinstance(sample, tuple) else {"input": sample}
+    samples = tuple(x if isinstance(x, Tensor) else np.asarray(x) for x in given.values())
     lengths = {x.shape[0] if x.ndim else 0 for x in samples}
     if len(lengths) != 1 or 0 in lengths:
         listed = ", ".join(str(x.shape) for x in samples) or "none"
@@ -78,11 +79,12 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
         batches = [samples, *(tuple(rows(x, n) for x in samples) for n in VERIFIED)]
         expected = [_computed(model, batch) for batch in batches]
         try:
-            graph = _Graph(onnx, batched(model, samples, RULES), expected[0])
+            program = batched(model, samples, RULES)
         except JitError as error:
             about = str(error).replace("the jitted function", "forward").replace("a jitted function", "forward")
             raise ExportError(about) from error
-        proto = graph.written(_names("input", sample), type(model).__name__)
+    graph = _Graph(onnx, program)
+    proto = graph.written([*given], type(model).__name__)
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -91,14 +93,6 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
         ) from error
     _verify(proto, batches, expected, graph.precision)
     write_atomically(path, proto.SerializeToString())
-
-
-def _several(sample: Any) -> tuple[Any, ...]:
-    return sample if isinstance(sample, tuple) else (sample,)
-
-
-def _names(name: str, sample: Any) -> list[str]:
-    return [f"{name}.{i}" for i in range(len(sample))] if isinstance(sample, tuple) else [name]
 
 
 @contextmanager
@@ -143,19 +137,15 @@ def _verify(
     evaluator = extra("onnx.reference", "interop", "export_onnx").ReferenceEvaluator(proto)
     names = [x.name for x in proto.graph.input]
     for batch, wanted in zip(batches, expected, strict=True):
-        cause = None
+        cause, found = None, {}
         try:
             with np.errstate(all="ignore"):
-                found = evaluator.run(None, dict(zip(names, map(_host, batch), strict=True)))
+                results = evaluator.run(None, dict(zip(names, map(_host, batch), strict=True)))
+            found = dict(zip(wanted, map(np.asarray, results), strict=True))
         except Exception as error:  # of any type, as the evaluator computes with NumPy
-            found, cause = [np.empty(0)] * len(wanted), error
-        for (name, a), b in zip(wanted.items(), found, strict=True):
-            if (
-                cause
-                or np.shape(a) != np.shape(b)
-                or a.dtype != np.asarray(b).dtype
-                or not _close(a, np.asarray(b), precision)
-            ):
+            cause = error
+        for name, a in wanted.items():
+            if name not in found or not _close(a, found[name], precision):
                 raise ExportError(
                     f"{name} of the file is not that of the model for a batch of {len(batch[0])}: forward depends on "
                     "the input or on the length of the batch in a way that cannot be seen (a value kept from an "
@@ -164,8 +154,8 @@ def _verify(
 
 
 def _close(a: Any, b: Any, precision: float) -> bool:
-    if a.dtype.kind != "f":
-        return np.array_equal(a, b)
+    if (a.shape, a.dtype) != (b.shape, b.dtype) or a.dtype.kind != "f":
+        return a.dtype == b.dtype and np.array_equal(a, b)
     # Half of the digits: the two round differently at every step.
     tolerance = math.sqrt(precision)
     scale = np.max(np.abs(a), initial=0, where=np.isfinite(a))
@@ -173,10 +163,15 @@ def _close(a: Any, b: Any, precision: float) -> bool:
 
 
 class _Graph:
-    """The file as it is written.
+    """The file as it is written, and what an entry of the table writes with.
+
+    ``to.Add(a, b)`` writes an operator and returns the name of its result. Its operands are names, and operands of the
+    instruction, which are converted to the type `dtype`.
 
     Attributes
     ----------
+    dtype : dtype
+        The type that operands of the instruction that is being written are converted to.
     nodes : list of NodeProto
     constants : dict of str to array
         What is in the file, by name.
@@ -184,12 +179,13 @@ class _Graph:
         That of the coarsest floating type anything is computed in.
     """
 
-    def __init__(self, onnx: Any, program: Batched, outputs: Iterable[str]) -> None:
+    def __init__(self, onnx: Any, program: Batched) -> None:
         self.onnx, self.program = onnx, program
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
         self.precision = 0.0
-        self._taken = set(outputs)
+        self.dtype: Any = None
+        self._taken = set(program.outputs)
         self._wires: dict[Variable, str] = {}
         self._once: dict[Any, str] = {}
         self._path = ""
@@ -209,7 +205,7 @@ class _Graph:
 
     def _operation(self, instruction: Instruction) -> str:
         """Write an instruction as the table says; return the name of its result."""
-        name = instruction.operation.name
+        name, dtype, operands = instruction.operation.name, instruction.result.dtype, instruction.operands
         entry = RULES.get(name) or OPERATIONS.get(name, _ABSENT)
         if any(x.is_generator for x in instruction.reads):
             raise Refused("it draws random numbers, others at each call: draw outside, or in training alone")
@@ -218,10 +214,12 @@ class _Graph:
         # Nodes are named after the module whose parameters they read.
         paths = [self.program.names[x] for x in instruction.reads if x in self.program.names]
         self._path = paths[0].rpartition(".")[0] if paths else ""
-        to = _Writer(self, instruction)
-        if isinstance(entry, str):
-            return getattr(to, entry)(*instruction.operands)
-        return to.wire(entry(to, *instruction.operands, **instruction.params))
+        if dtype is None or dtype.kind == "b" or name in OF_ANOTHER_TYPE:
+            kinds = (Variable, np.ndarray, np.generic, int, float)
+            dtype = np.result_type(*(self._type(x) for x in operands if isinstance(x, kinds)))
+        self.dtype = dtype
+        y = getattr(self, entry)(*operands) if isinstance(entry, str) else entry(self, *operands, **instruction.params)
+        return self.wire(y)
 
     def _define(self, variable: Variable, wire: str) -> None:
         self._wires[variable] = wire
@@ -240,30 +238,75 @@ class _Graph:
             )
         raise error
 
-    def dtype_of(self, x: Any) -> Any:
+    def __getattr__(self, operator: str) -> Callable[..., str]:
+        if not operator[0].isupper():
+            raise AttributeError(operator)
+        return lambda *operands, **attributes: self._node(operator, [*map(self.wire, operands)], attributes)
+
+    def _type(self, x: Any) -> Any:
         """Return the type of an operand; for Python's numbers one of them, which adapts to others."""
-        x = self.program.numbers.get(x, x) if isinstance(x, Variable) else x
+        x = self.value(x) if isinstance(self.value(x), Length) else x
         dtype = type(x.values[1])() if isinstance(x, Length) else getattr(x, "dtype", x)
         return 0.0 if dtype is None else dtype  # a number that was computed has no type of its own
 
-    def wire(self, x: Any, dtype: Any) -> str:
-        """Return the name of an operand, converted to a type."""
-        own: Any
-        x = self.program.numbers.get(x, x) if isinstance(x, Variable) else x
-        if isinstance(x, Length):
-            wire, own = self.length(x), np.dtype(type(x.values[1]))
-        elif isinstance(x, Variable) and x in self._wires:
-            wire, own = self._wires[x], x.dtype
-        else:
-            is_kept = isinstance(x, Variable)
-            given = np.asarray(self.program.constants[x] if is_kept else x)
-            array = given.astype(dtype)
-            if array.dtype.kind in "iu" and not np.array_equal(array, given):
-                raise Refused(f"{x!r:.60} is no operand of {array.dtype}: convert the other operand with .astype")
-            return self.constant(array, self.program.names.get(x, "constant") if is_kept else "constant")
-        return wire if own == dtype else self.cast(wire, dtype)
+    def wire(self, x: Any) -> str:
+        """Return the name of an operand, in the operands' type."""
+        return x if isinstance(x, str) else self.cast(x, self.dtype)
 
-    def constant(self, array: Any, name: str = "constant") -> str:
+    def cast(self, x: Any, dtype: Any) -> str:
+        """Return the name of an operand, or of what was written before, converted to a type."""
+        dtype = np.dtype(dtype)
+        value = self.value(x)
+        if isinstance(value, Length):
+            x, own = self._length(value), np.dtype(type(value.values[1]))
+        elif isinstance(x, Variable) and value is None:
+            x, own = self._wires[x], x.dtype
+        elif not isinstance(x, str):
+            array = np.asarray(value).astype(dtype)
+            if dtype.kind in "iu" and not np.array_equal(array, value):
+                raise Refused(f"{value!r:.60} is no operand of {dtype}: convert the other operand with .astype")
+            return self._constant(
+                array, self.program.names.get(x, "constant") if isinstance(x, Variable) else "constant"
+            )
+        else:
+            own = None
+        to = self.onnx.helper.np_dtype_to_tensor_dtype(dtype)
+        return x if own == dtype else self._node("Cast", [x], {"to": to})
+
+    def value(self, x: Any) -> Any:
+        """Return the value of a constant operand, the length that a number is, and None for what is computed."""
+        return self.program.constants.get(x) if isinstance(x, Variable) else x
+
+    def shape(self, x: Any) -> tuple[Any, ...]:
+        """Return the shape of an operand."""
+        return self.program.shapes.get(x, x.shape) if isinstance(x, Variable) else np.shape(x)
+
+    def ints(self, numbers: Iterable[Any]) -> str:
+        """Return the name of a vector of whole numbers, of which some may be lengths."""
+        numbers = list(numbers)
+        if not any(isinstance(n, Length) for n in numbers):
+            return self._constant(np.array(numbers, np.int64))
+        first = self._constant(np.array([0], np.int64))
+        rows = [self._node("Unsqueeze", [self.cast(n, np.int64), first], {}) for n in numbers]
+        return self._node("Concat", rows, {"axis": 0})
+
+    def _length(self, x: Length) -> str:
+        """Write a number that follows from the batch."""
+        if x.terms:
+            name, *terms = x.terms
+            a, b = (self.cast(term, type(x.values[1])) for term in terms)
+            if name != "floordiv":
+                return self._node(_ARITHMETIC[name], [a, b], {})
+            return self._node("Div", [self._node("Sub", [a, self._node("Mod", [a, b], {})], {}), b], {})
+        found = self.program.axis_of(x)
+        if found is None:
+            raise Refused("a length is asked of what is not computed any further: take it of the result")
+        variable, axis, factor = found
+        shape = self._node("Shape", [self._wires[variable]], {"start": axis, "end": axis + 1})
+        n = self._node("Squeeze", [shape, self._constant(np.array([0], np.int64))], {})
+        return n if factor == 1 else self._node("Mul", [n, self._constant(np.array(factor, np.int64))], {})
+
+    def _constant(self, array: Any, name: str = "constant") -> str:
         """Return the name of an array in the file."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
         key = (array.dtype, array.shape, array.tobytes(), name)
@@ -272,27 +315,7 @@ class _Graph:
             self.constants[self._once[key]] = array
         return self._once[key]
 
-    def length(self, x: Length) -> str:
-        """Write a number that follows from the batch."""
-        if x.terms:
-            name, *operands = x.terms
-            a, b = (self.wire(operand, np.dtype(type(x.values[1]))) for operand in operands)
-            if name != "floordiv":
-                return self.node(_ARITHMETIC[name], [a, b], {})
-            return self.node("Div", [self.node("Sub", [a, self.node("Mod", [a, b], {})], {}), b], {})
-        found = self.program.axis_of(x)
-        if found is None:
-            raise Refused("a length is asked of what is not computed any further: take it of the result")
-        variable, axis, factor = found
-        shape = self.node("Shape", [self._wires[variable]], {"start": axis, "end": axis + 1})
-        n = self.node("Squeeze", [shape, self.constant(np.array([0], np.int64))], {})
-        return n if factor == 1 else self.node("Mul", [n, self.constant(np.array(factor, np.int64))], {})
-
-    def cast(self, wire: str, dtype: Any) -> str:
-        """Write a conversion."""
-        return self.node("Cast", [wire], {"to": self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))})
-
-    def node(self, operator: str, wires: list[str], attributes: dict[str, Any]) -> str:
+    def _node(self, operator: str, wires: list[str], attributes: dict[str, Any]) -> str:
         """Write an operator, and return the name of its result; the same one twice is written once."""
         key = (operator, *wires, repr(attributes))
         if key not in self._once:
@@ -307,14 +330,14 @@ class _Graph:
         return unique
 
     def _finished(self, title: str) -> Any:
-        """Return the file's content, without what the outputs do not depend on."""
+        """Return the file's content."""
         helper = self.onnx.helper
         made = {node.output[0] for node in self.nodes}
         renamed: dict[str, str] = {}
         infos = []
         for name, y in self.program.outputs.items():
-            dtype = np.result_type(self.dtype_of(y))
-            wire = self.wire(y, dtype)
+            dtype = np.result_type(self._type(y))
+            wire = self.cast(y, dtype)
             if wire in made and wire not in renamed:
                 renamed[wire] = name
             else:
@@ -323,34 +346,20 @@ class _Graph:
         for node in self.nodes:
             for wires in (node.input, node.output):
                 wires[:] = [renamed.get(wire, wire) for wire in wires]
-        needed = set(self.program.outputs)
-        nodes = []
-        for node in reversed(self.nodes):
-            if needed & set(node.output):
-                needed |= set(node.input)
-                nodes.append(node)
         graph = helper.make_graph(
-            nodes[::-1],
+            self.nodes,
             title,
             [self._info(self._wires[x], x.dtype, self.shape(x)) for x in self.program.inputs],
             infos,
-            [self.onnx.numpy_helper.from_array(x, name) for name, x in self.constants.items() if name in needed],
+            [self.onnx.numpy_helper.from_array(x, name) for name, x in self.constants.items()],
         )
         try:
             version = metadata.version(PACKAGE)
         except metadata.PackageNotFoundError:  # a checkout that is not installed
             version = ""
-        return helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name=PACKAGE,
-            producer_version=version,
-        )
-
-    def shape(self, x: Any) -> tuple[Any, ...]:
-        """Return the shape of an operand."""
-        return self.program.shapes.get(x, x.shape) if isinstance(x, Variable) else np.shape(x)
+        opsets = [helper.make_opsetid("", OPSET)]
+        made_by = {"producer_name": PACKAGE, "producer_version": version}
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, **made_by)
 
     def _info(self, name: str, dtype: Any, shape: tuple[Any, ...]) -> Any:
         lengths = [n if not isinstance(n, Length) else "batch" if n.values == BATCHES else None for n in shape]
@@ -360,48 +369,3 @@ class _Graph:
 
 _ABSENT = Refused("it is not in the table of onnx_table.py: compose it of functions that are")
 _ARITHMETIC = {"add": "Add", "sub": "Sub", "mul": "Mul", "truediv": "Div", "pow": "Pow"}
-
-
-class _Writer:
-    """What an entry of the table writes with: ``to.Add(a, b)`` writes an operator and returns its result's name.
-
-    Attributes
-    ----------
-    dtype : dtype
-        The type that operands are converted to, and numbers have.
-    """
-
-    def __init__(self, graph: _Graph, instruction: Instruction) -> None:
-        self.graph: Any = graph
-        self.dtype: Any = instruction.result.dtype
-        if self.dtype is None or self.dtype.kind == "b" or instruction.operation.name in OF_ANOTHER_TYPE:
-            kinds = (Variable, np.ndarray, np.generic, int, float)
-            self.dtype = np.result_type(*(graph.dtype_of(x) for x in instruction.operands if isinstance(x, kinds)))
-
-    def __getattr__(self, operator: str) -> Callable[..., str]:
-        return lambda *operands, **attributes: self.graph.node(operator, [*map(self.wire, operands)], attributes)
-
-    def wire(self, x: Any) -> str:
-        """Return the name of an operand, in the operands' type."""
-        return x if isinstance(x, str) else self.graph.wire(x, self.dtype)
-
-    def cast(self, x: Any, dtype: Any) -> str:
-        """Convert an operand, or what was written before, to a type."""
-        return self.graph.cast(x, dtype) if isinstance(x, str) else self.graph.wire(x, np.dtype(dtype))
-
-    def shape(self, x: Any) -> tuple[Any, ...]:
-        """Return the shape of an operand."""
-        return self.graph.shape(x)
-
-    def value(self, x: Any) -> Any:
-        """Return the value of a constant operand, and None for what is computed."""
-        return self.graph.program.constants.get(x) if isinstance(x, Variable) else x
-
-    def ints(self, numbers: Iterable[Any]) -> str:
-        """Return the name of a vector of whole numbers, of which some may be lengths or computed."""
-        numbers = list(numbers)
-        if not any(isinstance(n, (Length, Variable, str)) for n in numbers):
-            return self.graph.constant(np.array(numbers, np.int64))
-        axis = self.graph.constant(np.array([0], np.int64))
-        rows = [n if isinstance(n, str) else self.graph.wire(n, np.dtype(np.int64)) for n in numbers]
-        return self.graph.node("Concat", [self.graph.node("Unsqueeze", [n, axis], {}) for n in rows], {"axis": 0})

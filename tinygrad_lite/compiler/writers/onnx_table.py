@@ -149,8 +149,8 @@ def _rolled(to: Any, x: Any, by: int, axis: int, length: Any) -> Any:
     if isinstance(length, Length):
         raise Refused("along an axis whose length varies with the batch, how far it goes round varies too")
     by = by % length if length else 0
-    parts = [_sliced(to, x, {axis: part}) for part in (slice(-by, None), slice(None, -by))]
-    return to.Concat(*parts, axis=axis) if by else x
+    parts = (slice(-by, None), slice(None, -by)) if by else ()
+    return to.Concat(*(_sliced(to, x, {axis: part}) for part in parts), axis=axis) if by else x
 
 
 def _sliced(to: Any, x: Any, slices: dict[int, slice]) -> Any:
