@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import re
 import subprocess
 import sys
 
@@ -383,6 +384,93 @@ def test_indices(index, path):
     agrees(Function(index), path)
 
 
+TOKENS = np.array([[1, 2, 0], [3, 1, -1], [0, 0, 2], [2, 3, 3]])
+
+
+class Table(Function):
+    """A model that looks up rows of a table."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self.table = tg.nn.init.glorot_uniform((5, 6), 0)
+        self.embedding = tg.Tensor(self.table, requires_grad=True)
+
+    def forward(self, *inputs):
+        return self.function(self, *inputs)
+
+
+def agrees_on(model, path, *samples):
+    """Export a model of any inputs, and compare it with onnxruntime on batches of several lengths."""
+    export_onnx(model, samples, path)
+    for n in (1, 2, 4, 30):
+        batch = [np.resize(x, (n, *x.shape[1:])) for x in samples]
+        with tg.no_grad():
+            close(model(*batch), run(path, *batch))
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        lambda m, t: m.embedding[t],
+        lambda m, t: m.embedding[t].mean(axis=1) @ m.embedding.T,
+        lambda m, t: np.take(m.table, t[:, 0], axis=0),
+        lambda m, t: m.embedding[:, t[:, 1]].T,
+        lambda m, t: m.embedding[t[:, 0].astype(np.int32), 1:3],
+    ],
+)
+def test_an_index_that_depends_on_the_input(lookup, path):
+    agrees_on(Table(lookup), path, TOKENS)
+    assert "Gather" in [node.op_type for node in onnx.load(path).graph.node]
+
+
+def written(write, shape=lambda x: x.shape):
+    """Return a function that writes into zeros, and adds what was there."""
+
+    def function(m, x, t):
+        y = np.zeros_like(x, shape=shape(x))
+        write(y, x, t)
+        return y + 1
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        written(lambda y, x, t: y.__setitem__((slice(None), 1), x[:, 0])),
+        written(lambda y, x, t: y.__setitem__((slice(None), slice(1, 6, 2)), x[:, :3])),
+        written(lambda y, x, t: y.__setitem__((slice(None), [0, 5]), x[:, 2:4])),
+        written(lambda y, x, t: y.__setitem__((slice(None), slice(0, 0)), x[:, :0])),
+        written(lambda y, x, t: y.__setitem__((..., np.arange(6) > 3), x[:, :1])),
+        written(lambda y, x, t: y.__setitem__((2, slice(1, 3)), x.sum()), lambda x: (3, 4)),
+        written(lambda y, x, t: y.__setitem__(x > 0, 2.0)),
+        written(lambda y, x, t: y.__setitem__(..., x)),
+        written(lambda y, x, t: np.add.at(y, [0, 1, 1], x.sum()), lambda x: (5,)),
+        written(lambda y, x, t: np.add.at(y, (slice(None), [0, 1, 1]), x[:, :3])),
+        written(lambda y, x, t: np.add.at(y, t[:, 0], x[:, 1]), lambda x: (5,)),
+        written(lambda y, x, t: np.add.at(y, t, x[:, :3, None]), lambda x: (5, 2)),
+        lambda m, x, t: tg.rules.get("place")(tg.Tensor(x), (slice(None), [0, 1, 0, 2, 2, 1]), (x.shape[0], 3)),
+        lambda m, x, t: tg.rules.get("place")(tg.Tensor(x), t[:, 0], (5, 6)),
+    ],
+)
+def test_what_is_written_in_place(function, path):
+    agrees_on(Table(function), path, X.numpy(), TOKENS % 5)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (written(lambda y, x, t: y.__setitem__(0, 1.0)), "np.concatenate"),
+        (written(lambda y, x, t: y.__setitem__((t[:, 0], t[:, 1]), 1.0), lambda x: (5, 6)), "np.concatenate"),
+        (written(lambda y, x, t: y.__setitem__(x > 0, x[0, 0] + np.ones(1))), "np.where(mask, a, x)"),
+    ],
+)
+def test_places_that_vary_are_refused(function, words, path):
+    with pytest.raises(ExportError, match=re.escape(words)) as refusal:
+        export_onnx(Table(function), (X.numpy(), TOKENS % 5), path)
+    assert "test_onnx.py, line" in str(refusal.value)
+
+
 # Models.
 
 
@@ -604,6 +692,17 @@ def test_a_model_that_is_not_the_same_twice_is_found_out(path):
         return x + len(kept)
 
     is_refused(Function(remembers), path, "an earlier call")
+
+
+def test_what_forward_leaves_to_be_looked_at_does_no_harm(path):
+    model = Function(lambda x: x)
+
+    def shows(x):
+        model.hidden = x @ np.ones((6, 2))
+        return model.hidden.tanh()
+
+    model.function = shows
+    agrees(model, path)
 
 
 def test_what_batches_of_one_would_break_is_found_out(path):

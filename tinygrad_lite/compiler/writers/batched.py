@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...arrays import raw
-from ...errors import JitError
 from ...nn import Module
 from ...rules import Rule
 from ...rules import all as all_rules
 from ...support.call_stack import users_line
 from ...support.devices import is_array, moved
 from ...tensor import Tensor
+from .. import operations
 from ..operations import Operation
 from ..program import Instruction, Variable, substituted
 from ..record import Recording, record
@@ -96,11 +96,6 @@ def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> 
             recordings.append(record(model, tuple(rows(x, n) for x in samples), {}, recorder))
     recording = recordings[1]
     outputs = recorders[1].outputs(*(leaves(recording.returned, "output") for recording in recordings))
-    if recording.writes or any(not recording.sources[old].is_given for old, _ in recording.program.updates):
-        raise JitError(
-            f"forward of {type(model).__name__} changes what it finds, and may depend on what an earlier call has left "
-            "there: let it compute, and return, new values alone"
-        )
     return _finished(model, recording, recorders[1], len(samples), outputs)
 
 
@@ -132,7 +127,8 @@ def _finished(
     program = simplify(replace(program, outputs=results, updates=()))
     instructions = []
     for i in program.instructions:
-        if i.operation.has_effect or varies((i.operands, dict(i.params))) or not all(x in known for x in i.reads):
+        is_only_for_now = i.operation is operations.to or (i.operation.has_effect and not i.operation.is_statement)
+        if is_only_for_now or varies((i.operands, dict(i.params))) or not all(x in known for x in i.reads):
             instructions.append(i)
         else:
             known[i.result] = i.operation.compute(*substituted(i.operands, known), **i.params)
