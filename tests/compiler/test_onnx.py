@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 import re
 import subprocess
 import sys
@@ -461,6 +462,7 @@ def test_what_is_written_in_place(function, path):
     ("function", "words"),
     [
         (written(lambda y, x, t: y.__setitem__(0, 1.0)), "np.concatenate"),
+        (written(lambda y, x, t: y.__setitem__([0, 0], 1.0)), "np.concatenate"),
         (written(lambda y, x, t: y.__setitem__((t[:, 0], t[:, 1]), 1.0), lambda x: (5, 6)), "np.concatenate"),
         (written(lambda y, x, t: y.__setitem__(x > 0, x[0, 0] + np.ones(1))), "np.where(mask, a, x)"),
     ],
@@ -622,6 +624,11 @@ def test_a_rule_called_on_a_parameter_and_the_input(path):
         lambda x: np.broadcast_to(x.mean(axis=0), x.shape) + np.zeros_like(x, shape=(x.shape[0], 1)),
         lambda x: x[:10].sum() / x[:10].shape[0],
         lambda x: x[:10].reshape(x[:10].shape[0], 2, 3),
+        lambda x: x.var(axis=0) * math.prod(x.shape) + np.prod(x.shape) * 1.0,
+        lambda x: np.full_like(x, x.shape[0] / 3) - 2 ** (1 / x.shape[0]) - (x.shape[0] - 1) // 2,
+        lambda x: (x[-5:].sum() / x[-5:].shape[0], x[::2].sum() * x[::2].shape[0], x.shape[0]),
+        lambda x: np.broadcast_to(x[3], (x.shape[0], 6)) if x.shape[0] < 0 else x,
+        lambda x: F.softmax(x, 0) + F.squared_loss(x, 0 * x),
     ],
 )
 def test_the_length_of_the_batch_is_not_baked_in(function, path):
@@ -642,6 +649,16 @@ def test_the_length_of_the_batch_is_not_baked_in(function, path):
         (lambda x: np.split(x, x.shape[0]), "fixed number"),
         (lambda x: np.roll(x, 1, axis=0), "varies with the batch"),
         (lambda x: np.pad(x, ((0, x.shape[0]), (0, 0))), "fixed number"),
+        (lambda x: x if x.shape[0] < 1000 else -x, "comparison with the length"),
+        (lambda x: x * min(x.shape[0], 1000), "comparison with the length"),
+        (lambda x: x if x.shape[0] in (4, 8) else -x, "comparison with the length"),
+        (lambda x: x * {4: 2}.get(x.shape[0], 1), "fixed number"),
+        (lambda x: x if x.shape[0] % 2 else -x, "fixed number"),
+        (lambda x: x if x.shape[0] & 1 else -x, "fixed number"),
+        (lambda x: x * np.sqrt(x.shape[0]), "fixed number"),
+        (lambda x: x * len(f"{x.shape[0]}"), "fixed number"),
+        (lambda x: x if isinstance(x.shape[0], int) else -x, "other steps"),
+        (lambda x: x * (2 if isinstance(x.shape[0], int) else 3), "fixed number"),
     ],
 )
 def test_a_length_that_would_be_baked_in_is_refused(function, words, path):

@@ -137,20 +137,12 @@ def _flip(to: Any, x: Any, axis: Any = None) -> Any:
 
 def _roll(to: Any, x: Any, shift: Any, axis: Any = None) -> Any:
     shape = to.shape(x)
-    if axis is None:
-        return _reshape(to, _rolled(to, to.Reshape(x, to.ints([-1])), shift, 0, math.prod(shape)), shape)
-    shifts, axes = np.atleast_1d(shift), np.atleast_1d(axis)
-    for by, a in zip(np.broadcast_to(shifts, axes.shape).tolist(), axes.tolist(), strict=True):
-        x = _rolled(to, x, by, a, shape[a])
-    return x
-
-
-def _rolled(to: Any, x: Any, by: int, axis: int, length: Any) -> Any:
-    if isinstance(length, Length):
-        raise Refused("along an axis whose length varies with the batch, how far it goes round varies too")
-    by = by % length if length else 0
-    parts = (slice(-by, None), slice(None, -by)) if by else ()
-    return to.Concat(*(_sliced(to, x, {axis: part}) for part in parts), axis=axis) if by else x
+    y, lengths = (x, shape) if axis is not None else (to.Reshape(x, to.ints([-1])), (math.prod(shape),))
+    for by, a in np.broadcast(shift, 0 if axis is None else axis):
+        if isinstance(lengths[a], Length):
+            raise Refused("along an axis whose length varies with the batch, how far it goes round varies too")
+        y = to.Gather(y, to.cast(np.roll(np.arange(lengths[a]), by), np.int64), axis=int(a))
+    return y if axis is not None else _reshape(to, y, shape)
 
 
 def _sliced(to: Any, x: Any, slices: dict[int, slice]) -> Any:
@@ -224,7 +216,8 @@ def _scattered(reduction: str) -> Callable[..., Any]:
             return to.Where(to.cast(mask, bool), value, x)
         parts = _parts(to, x, index)
         # Of an array with a batch, the same places are written in each sample: its columns, if samples are rows.
-        batch = shape[:1] if shape and isinstance(shape[0], Length) and parts[0] == slice(None) else ()
+        is_of_samples = bool(shape) and isinstance(shape[0], Length) and isinstance(parts[0], slice)
+        batch = shape[:1] if is_of_samples and parts[0] == slice(None) else ()
         rest = shape[len(batch) :]
         if any(isinstance(n, (Length, Variable)) for n in (*rest, *parts)):
             raise Refused("what is written goes to places that vary: build the result by np.concatenate or np.where")
