@@ -19,7 +19,7 @@ from ...tensor import Tensor
 from .. import operations
 from ..operations import Operation
 from ..program import Instruction, Variable, substituted
-from ..record import Recording, record
+from ..record import Recording, record, recording_lock
 from ..simplify import simplify
 from ..tracer import Recorder, Tracer, variable_of
 from .lengths import BATCHES, Length, at, mapped, plain, varies
@@ -92,7 +92,7 @@ def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> 
     recorders.append(_BatchRecorder(recorders[0]))
     recordings = []
     for recorder, n in zip(recorders, BATCHES, strict=True):
-        with _units(recorder, units):
+        with recording_lock, _units(recorder, units):
             recordings.append(record(model, tuple(rows(x, n) for x in samples), {}, recorder))
     recording = recordings[1]
     outputs = recorders[1].outputs(*(leaves(recording.returned, "output") for recording in recordings))
