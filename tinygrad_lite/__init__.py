@@ -4,7 +4,7 @@ from . import checkpoint, data, nn, optim, parallel, plot, rules
 from .anomaly import detect_anomaly
 from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype
 from .compiler import JitWarning, jit
-from .compiler.onnx import ExportError, export_onnx
+from .compiler.writers.onnx import ExportError, export_onnx
 from .engine import no_grad
 from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
 from .formulas import explain

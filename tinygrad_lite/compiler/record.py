@@ -67,6 +67,8 @@ class Recording:
         Those that then leave behind what the function leaves behind besides the contents of arrays.
     result : str
         The name of the result.
+    returned : object
+        The result itself, in which tracers stand for what is computed.
     """
 
     program: Program
@@ -76,9 +78,12 @@ class Recording:
     made: list[str]
     writes: list[str]
     result: str
+    returned: Any
 
 
-def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
+def record(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], recorder: Recorder | None = None
+) -> Recording:
     """Run a function once on tracers, and leave all that it reaches as it was.
 
     Parameters
@@ -87,6 +92,8 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         What to run.
     args, kwargs : tuple and dict
         What to call it with.
+    recorder : Recorder, optional
+        Who writes down what is computed, for a reading that takes note of more.
 
     Returns
     -------
@@ -101,7 +108,7 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     with recording_lock:
         lifted, named = list(args), dict(kwargs)
         state = State(function, lifted, named)
-        recorder = Recorder()
+        recorder = recorder or Recorder()
         gradients = Gradients([tensor for tensor in state.tensors if type(tensor) is Tensor])
         before = Before(state, gradients)
         with handlers_apart(recorder), _put_back_on_error(before):
@@ -213,7 +220,7 @@ def _finished(
     before.put_back()
     for found in state.inputs:
         found.traced = found.value = None  # or the arrays of this call would be kept
-    return Recording(program, state, sources, guards, outputs.made, writes, made)
+    return Recording(program, state, sources, guards, outputs.made, writes, made, result)
 
 
 def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[str]:

@@ -68,10 +68,14 @@ class Recorder:
         if isinstance(value, GENERATORS):
             return Draws(self, variable, value)
         if _is_array_or_scalar(value):
-            tracer = Tracer(self, variable, value)
+            tracer = self.traced(variable, value)
             tracer.is_given = is_given
             return tracer
         return Number(self, variable, value, frozenset({variable}))
+
+    def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
+        """Return the tracer of an array."""
+        return Tracer(self, variable, value, base)
 
     def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
         """Compute one operation on the values of its operands, and write it down; return what traces the result."""
@@ -98,7 +102,7 @@ class Recorder:
             # A reshape that copies, for the order of the memory, may show the array itself at the next call.
             if operation is not operations.reshape and base is not None:
                 base = base if share_memory(value, base.value) else None
-            return Tracer(self, result, value, base)
+            return self.traced(result, value, base)
         roots: frozenset[Variable] | None = frozenset()
         for x in operands:
             if isinstance(x, (Tracer, Draws)):
@@ -250,7 +254,7 @@ class Tracer(NDArrayOperatorsMixin):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.value.size
+        return math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -269,7 +273,7 @@ class Tracer(NDArrayOperatorsMixin):
             )
         if not self.flags.writeable:
             raise ValueError("the array is read-only: change the one it was taken from")
-        if new.shape != self.shape:
+        if new.value.shape != self.value.shape:
             raise ShapeError(f"an array of shape {self.shape} cannot hold a result of shape {new.shape}")
         if not np.can_cast(new.dtype, self.dtype, "same_kind"):
             raise TypeError(f"an array of {self.dtype} cannot hold a result of {new.dtype}")
@@ -298,6 +302,8 @@ class Tracer(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         if any(isinstance(x, Node) for x in inputs):
             return NotImplemented
+        if method == "__call__" and ufunc.nout > 1 and (composed := answer_for(ufunc)) is not None:
+            return composed(*inputs, **kwargs)
         if method == "at" and ufunc is np.add:
             target, index, value = inputs
             if not isinstance(target, Tracer):
@@ -347,7 +353,7 @@ class Tracer(NDArrayOperatorsMixin):
     def reshape(self, *shape: Any, **others: Any) -> Any:
         """Lay the elements out in another shape."""
         self._refuse_options("reshape", others)
-        target = np.empty(self.shape, bool).reshape(*shape).shape
+        target = np.empty(self.value.shape, bool).reshape(*shape).shape
         return self.recorder.record(operations.reshape, self, shape=target)
 
     def transpose(self, *axes: Any) -> Any:
@@ -830,7 +836,7 @@ def _filled(value: Any) -> Callable[..., Any]:
     """Return what answers for `numpy.zeros_like` and its kin: an array that can be written into."""
 
     def answer(recorder: Recorder, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-        shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        shape = _value(x).shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = np.dtype(x.dtype if dtype is None else dtype)
         if isinstance(value, Tracer) or is_array(value):
             return recorder.record(operations.astype, np.broadcast_to(value, shape), dtype=dtype)

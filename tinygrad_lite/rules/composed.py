@@ -163,7 +163,8 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
     for term, x in zip(products.split_subscripts(subscripts)[0], operands, strict=True):
         for label in set(term):
             # NumPy does not check what takes a diagonal, and reads beyond an operand that has no elements.
-            lengths = sorted({n for other, n in zip(term, x.shape, strict=True) if other == label} - {1})
+            lengths = [n for other, n in zip(term, x.shape, strict=True) if other == label]
+            lengths = sorted({*lengths} - {1}) if len(lengths) > 1 else []
             if len(lengths) > 1:
                 raise ShapeError(f"einsum: {label!r} stands for axes of {lengths[0]} and {lengths[1]} in {x.shape}")
     return products.einsum(*operands, subscripts=subscripts)
@@ -185,10 +186,7 @@ def _lettered(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
 def var(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """Return the variance: the sum of squared deviations over n - ddof, which without any degrees of freedom is 0."""
     deviations = a - a.mean(axis=axis, keepdims=True)
-    freedom = count(a, axis) - ddof
-    if isinstance(freedom, Real):  # and no length that is still open, as of a batch in an ONNX file
-        freedom = max(freedom, 0)
-    return reductions.sum(np.square(deviations), axis, keepdims) / freedom
+    return reductions.sum(np.square(deviations), axis, keepdims) / max(count(a, axis) - ddof, 0)
 
 
 @answers(np.std)

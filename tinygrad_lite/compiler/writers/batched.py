@@ -1,0 +1,310 @@
+"""A model's program for batches of any length: what a writer of any language starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ...arrays import raw
+from ...nn import Module
+from ...rules import Rule
+from ...rules import all as all_rules
+from ...support.call_stack import users_line
+from ...support.devices import is_array, moved
+from ...tensor import Tensor
+from .. import operations
+from ..operations import Operation
+from ..program import Instruction, Variable, substituted
+from ..record import Recording, record, recording_lock
+from ..simplify import simplify
+from ..tracer import Recorder, Tracer, variable_of
+from .lengths import BATCHES, Length, at, mapped, plain, varies
+
+_AS_TEXT = (np.array2string, np.array_repr, np.array_str)
+
+
+@dataclass(frozen=True)
+class Batched:
+    """A model's program, in which the lengths that follow from the batch are marked.
+
+    Attributes
+    ----------
+    instructions : tuple of Instruction
+        What is computed from the inputs. Shapes and indices may hold a `Length`.
+    inputs : tuple of Variable
+        What the model is called with.
+    constants : dict of Variable to array or Length
+        What else is read: parameters, buffers, arrays; and numbers that follow from the batch.
+    names : dict of Variable to str
+        The paths of the constants that have one.
+    outputs : dict of str to Variable, array or number
+        What the model returns, by name.
+    shapes : dict of Variable to tuple of int and Length
+        The shape of each array.
+    origins : dict of Variable to tuple of two str
+        The user's line that computes each, and the rule it belongs to, if any.
+    """
+
+    instructions: tuple[Instruction, ...]
+    inputs: tuple[Variable, ...]
+    constants: dict[Variable, Any]
+    names: dict[Variable, str]
+    outputs: dict[str, Any]
+    shapes: dict[Variable, tuple[Any, ...]]
+    origins: dict[Variable, tuple[str, str]]
+    _axes: dict[Any, tuple[Variable, int]] = field(default_factory=dict)
+
+    def defined(self, variable: Variable) -> None:
+        """Note that a variable is there from now on, whose lengths can be looked up."""
+        for axis, n in enumerate(self.shapes[variable]):
+            if isinstance(n, Length):
+                self._axes.setdefault(n.values, (variable, axis))
+
+    def axis_of(self, length: Length) -> tuple[Variable, int, int] | None:
+        """Return where the length of an axis is found: a variable, its axis, and how many times that is taken."""
+        if length.values in self._axes:
+            return (*self._axes[length.values], 1)
+        return (*self._axes[BATCHES], length.factor) if length.factor else None
+
+
+def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> Batched:
+    """Record a model's program for batches of any length.
+
+    Parameters
+    ----------
+    model : Module
+        The model, in the mode in which it is to be written.
+    samples : tuple of array or Tensor
+        What it is called with; axis 0 is the batch.
+    units : collection of str
+        The rules that are to be one instruction each; the others are made of those of their forward expression.
+
+    Raises
+    ------
+    JitError
+        If no program can be made of the model, or one for batches of some lengths alone.
+    """
+    recorders: list[_BatchRecorder] = [_BatchRecorder(None)]
+    recorders.append(_BatchRecorder(recorders[0]))
+    recordings = []
+    for recorder, n in zip(recorders, BATCHES, strict=True):
+        with recording_lock, _units(recorder, units):
+            recordings.append(record(model, tuple(rows(x, n) for x in samples), {}, recorder))
+    recording = recordings[1]
+    outputs = recorders[1].outputs(*(leaves(recording.returned, "output") for recording in recordings))
+    return _finished(model, recording, recorders[1], len(samples), outputs)
+
+
+def rows(x: Any, n: int) -> Any:
+    """Return a batch of ``n`` rows, those of ``x`` over and over."""
+    return x[np.arange(n) % len(x)]
+
+
+def leaves(outputs: Any, name: str) -> dict[str, Any]:
+    """Return the arrays in tuples, lists and dictionaries, by name."""
+    if isinstance(outputs, (tuple, list, dict)):
+        items = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
+        return {k: y for key, output in items for k, y in leaves(output, f"{name}.{key}").items()}
+    return {name: outputs}
+
+
+def _finished(
+    model: Module, recording: Recording, recorder: _BatchRecorder, count: int, outputs: dict[str, Any]
+) -> Batched:
+    """Simplify a recording, and compute what depends on constants alone."""
+    program = recording.program
+    found = {x: source if is_array(source) else source.place.get() for x, source in recording.sources.items()}
+    variables = {id(array): x for x, array in found.items()}
+    # A parameter that is shared is called by its first path.
+    paths = {id(raw(x)): path for path, x in reversed([*model._named_tensors()])}
+    inputs = program.inputs[:count]
+    known = {x: moved(array, "cpu") for x, array in found.items() if x not in inputs}
+    results = tuple(variables.get(id(raw(y)), raw(y)) for y in outputs.values())
+    program = simplify(replace(program, outputs=results, updates=()))
+    instructions = []
+    for i in program.instructions:
+        is_only_for_now = i.operation is operations.to or (i.operation.has_effect and not i.operation.is_statement)
+        if is_only_for_now or varies((i.operands, dict(i.params))) or not all(x in known for x in i.reads):
+            instructions.append(i)
+        else:
+            known[i.result] = i.operation.compute(*substituted(i.operands, known), **i.params)
+    return Batched(
+        instructions=tuple(instructions),
+        inputs=inputs,
+        constants=known | {length.variable: length for length in recorder.lengths.values()},
+        names={x: paths[id(array)] for x, array in found.items() if id(array) in paths},
+        outputs=dict(zip(outputs, program.outputs, strict=True)),
+        shapes=recorder.shapes,
+        origins=recorder.origins,
+    )
+
+
+@contextmanager
+def _units(recorder: _BatchRecorder, names: Collection[str]) -> Iterator[None]:
+    """While a model is recorded, let some rules be one instruction each, whatever their forward expression does."""
+    with ExitStack() as restored:
+        for rule in [rule for rule in all_rules() if rule.name in names]:
+            restored.callback(object.__setattr__, rule, "forward", rule.forward)
+            object.__setattr__(rule, "forward", _as_unit(recorder, rule))
+        yield
+
+
+def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
+    operation = Operation(rule.name, rule.forward, text=lambda *operands, **params: rule.name)
+
+    def unit(*args: Any, **params: Any) -> Any:
+        # Other threads, which have arrays, may be computing with the rule.
+        if not any(isinstance(x, Tracer) and x.recorder is recorder for x in args):
+            return operation.compute(*args, **params)
+        count = len(args) if rule.variadic else len(rule.inputs)
+        return recorder.record(operation, *args[:count], **dict(zip(rule.params, args[count:], strict=False)), **params)
+
+    return unit
+
+
+class _BatchRecorder(Recorder):
+    """Records a model for one batch; the second one, beside a first, marks what follows from the batch.
+
+    Attributes
+    ----------
+    lengths : dict of tuple to Length
+        Those that were met, by their two values.
+    shapes, origins : dict
+        As those of `Batched`.
+    """
+
+    def __init__(self, first: _BatchRecorder | None) -> None:
+        super().__init__()
+        self.first = first
+        self.lengths: dict[Any, Length] = {BATCHES: Length(self, BATCHES)}
+        self.shapes: dict[Variable, tuple[Any, ...]] = {}
+        self.origins: dict[Variable, tuple[str, str]] = {}
+        self._lifted: list[Variable] = []
+        self._counterparts: dict[Variable, Variable] = {}
+
+    def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
+        """Return the tracer of an array, which knows which of its lengths follow from the batch."""
+        return _BatchTracer(self, variable, value, base)
+
+    def lift(self, value: Any, name: str, is_given: bool = True) -> Any:
+        """Return a tracer for an input."""
+        tracer = super().lift(value, name, is_given)
+        tracer.variable.is_moderate = None  # so that no factor moves: the file computes as the model does
+        self._lifted.append(tracer.variable)
+        if self.first is not None:
+            self._pair(self.first._lifted[len(self._lifted) - 1], tracer.variable)
+        return tracer
+
+    def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
+        """Compute one operation and write it down, with lengths as plain numbers at first."""
+        return super().record(operation, *plain(operands), **plain(params))
+
+    def written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
+        """Write down an operation, with lengths where the two recordings differ."""
+        traced = super().written(operation, operands, params, value)
+        if self.first is not None:
+            new, i = self.instructions[-1], len(self.instructions) - 1
+            if len(self.first.instructions) <= i:
+                self._refuse_other_steps()
+            self.instructions[-1] = self._marked(self.first.instructions[i], new)
+        return traced
+
+    def _marked(self, old: Instruction, new: Instruction) -> Instruction:
+        if (old.operation.name, len(old.operands)) != (new.operation.name, len(new.operands)):
+            self._refuse_other_steps()
+        self.origins[new.result] = users_line() or "in forward", new.result.name
+        self._pair(old.result, new.result)
+        operands = mapped(self._merged, new.operands, old.operands)
+        if new.operation.name == "getitem":
+            self._check_slices(new.operands[0], operands[1], new.result)
+        operands = tuple(x.variable if isinstance(x, Length) else x for x in operands)
+        return replace(new, operands=operands, params=mapped(self._merged, dict(new.params), dict(old.params)))
+
+    def _pair(self, old: Variable, new: Variable) -> None:
+        if len(old.shape) != len(new.shape) or old.dtype != new.dtype:
+            self._refuse_other_steps()
+        self._counterparts[new] = old
+        self.shapes[new] = tuple(map(self._axis, old.shape, new.shape))
+
+    def _axis(self, old: int, new: int) -> Any:
+        return new if old == new else self.lengths.setdefault((old, new), Length(self, (old, new)))
+
+    def _merged(self, new: Any, old: Any) -> Any:
+        """Return a part of an operand or parameter of the two recordings."""
+        if isinstance(new, Variable) and self._counterparts[new] is not old:
+            self._refuse_other_steps()
+        if isinstance(new, Variable) or _alike(old, new):
+            return new
+        is_number = isinstance(new, (int, float, np.generic))
+        return self.lengths[old, new] if is_number and (old, new) in self.lengths else self._refuse_fixed()
+
+    def outputs(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        """Return what the model returns in both recordings, by name: variables, arrays, Tensors."""
+        if self.first is None or [*old] != [*new] or len(self.instructions) != len(self.first.instructions):
+            self._refuse_other_steps()
+        found = {name: y.variable if isinstance(y, Length) else variable_of(y) for name, y in new.items()}
+        for name, y in new.items():
+            if found[name] is None and not isinstance(y, Tensor) and not _alike(old[name], y):
+                self._refuse_fixed()
+        return {name: new[name] if found[name] is None else found[name] for name in new}
+
+    def _check_slices(self, x: Variable, index: Any, result: Variable) -> None:
+        """Refuse a slice whose length follows from the batch in a way that the two recordings do not show."""
+        bounds: list[int] = []
+        mapped(lambda part: bounds.append(abs(part) if isinstance(part, int) else 0), index)
+        for m in range(1, 3 + 2 * sum(bounds) if any(isinstance(n, Length) for n in self.shapes[x]) else 1):
+            array = np.broadcast_to(0, [int(at(n, m)) for n in self.shapes[x]])
+            found = array[mapped(lambda part, m=m: int(at(part, m)) if isinstance(part, Length) else part, index)].shape
+            # A length that is neither the same for all batches nor a multiple of theirs is taken for no other.
+            expected = [n if isinstance(n, Length) and not n.factor else at(n, m) for n in self.shapes[result]]
+            if any(isinstance(n, int) and n != k for n, k in zip(expected, found, strict=True)):
+                self.refuse(
+                    "a slice of the batch has one length for small batches and another for large ones",
+                    "Slice the axes of a sample, or choose by np.where",
+                )
+
+    def _refuse_fixed(self) -> Any:
+        return self.lengths[BATCHES].refuse_value()
+
+    def _refuse_other_steps(self) -> NoReturn:
+        self.refuse(
+            f"a batch of {BATCHES[1]} is computed by other steps than one of {BATCHES[0]}",
+            "What is written is for batches of any length: loops over the batch, and choices by its length, cannot be",
+        )
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Return whether two constants are the same."""
+    if hasattr(b, "dtype"):
+        return getattr(a, "dtype", None) == b.dtype and np.array_equal(a, b, equal_nan=b.dtype.kind in "fc")
+    return type(a) is type(b) and (a is b or a == b or (a != a and b != b))
+
+
+class _BatchTracer(Tracer):
+    """An array of a recording, some of whose lengths follow from the batch."""
+
+    recorder: _BatchRecorder
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The length of each axis."""
+        return self.recorder.shapes.get(self.variable, self.value.shape)
+
+    def reshape(self, *shape: Any, **others: Any) -> Any:
+        """Lay the elements out in another shape."""
+        return super().reshape(*plain(shape), **others)
+
+    def __getitem__(self, index: Any) -> Any:
+        return super().__getitem__(plain(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(plain(index), value)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        if function in _AS_TEXT:
+            self.recorder.refuse(f"np.{function.__name__} shows values", "Leave it out: they are the reader's alone")
+        return super().__array_function__(function, types, plain(args), plain(kwargs))
