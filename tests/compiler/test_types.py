@@ -115,6 +115,8 @@ OF_ONE = {
     "operators": [
         lambda x: x // 2,
         lambda x: x % 0.5,
+        lambda x: divmod(x, 2)[0],
+        lambda x: divmod(x, 0.5)[1],
         lambda x: x / 2,
         lambda x: ~x,
         lambda x: x & 1,

@@ -238,4 +238,4 @@ def test_frames_are_read_for_the_users_lines_and_variables_alone():
     reads = re.compile(r"_getframe|f_locals|f_code|setprofile|settrace")
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if reads.search(path.read_text())}
     # In `names` it is the statement that imports.
-    assert found <= {"support/call_stack.py", "support/names.py", "compiler/watch.py", "compiler/onnx.py"}
+    assert found <= {"support/call_stack.py", "support/names.py", "compiler/watch.py"}
