@@ -1,9 +1,6 @@
 """Two half-moons told apart by a small net: the smallest complete model."""
 
-from __future__ import annotations
-
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +9,8 @@ import numpy as np
 from tqdm import trange
 
 import tinygrad_lite as tg
-from models.command import Parser, folder, of_a_loss_that_did_not_fall, positive, say, whole
-from models.folder import reserved
+from models.command import Parser, path_to, positive, reserved, whole
+from models.command.messages import Diverged, advice_on_loss, expect_finite, failed, say
 from tinygrad_lite import nn, optim, plot
 from tinygrad_lite.nn.functional import accuracy, cross_entropy, softmax
 
@@ -50,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
     before = cross_entropy(net(points), labels).item()
     for _ in trange(args.steps, desc="moons", unit="step", disable=args.quiet):
         loss = cross_entropy(net(points), labels)
-        if not math.isfinite(loss.item()):
-            raise ArithmeticError(f"the loss is {loss.item()}: try a lower --lr or --noise")
+        expect_finite(loss)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -68,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     path = args.out / "boundary.png"
     plot.save(figure, path)
     say(f"loss {loss:.4f}, test accuracy {reached:.4f}  (the boundary is in {path})", args.quiet)
-    advice = of_a_loss_that_did_not_fall(before, loss.item())
+    advice = advice_on_loss(before, loss.item())
     if advice:
         say(advice, args.quiet)
 
@@ -81,16 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--points", type=whole(2), default=400, help="to learn from, and as many to test (%(default)s)")
     parser.add_argument("--noise", type=positive, default=0.15, help="standard deviation of the scatter (%(default)s)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of points and first weights (%(default)s)")
-    parser.add_argument("--out", type=folder, default="runs/moons", metavar="DIR", help="for results (%(default)s)")
+    parser.add_argument(
+        "--out", type=path_to("a folder"), default="runs/moons", metavar="DIR", help="for results (%(default)s)"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     args = parser.parse_args(arguments)
     try:
         # What overflows shows in the loss, which is checked at every step.
         with reserved(args.out), np.errstate(all="ignore"):
             run(args)
-    except (OSError, ArithmeticError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 2
+    except Diverged as error:
+        return failed(parser.prog, f"{error}: try a lower --lr or --noise")
+    except OSError as error:
+        return failed(parser.prog, error)
     except KeyboardInterrupt:
         return 130
     return 0

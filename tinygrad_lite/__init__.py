@@ -15,6 +15,8 @@ from .support.randomness import manual_seed
 from .tensor import GradientWarning, Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
+__version__ = "0.1.0"
+
 __all__ = [
     "DataError",
     "DeviceError",
@@ -29,6 +31,7 @@ __all__ = [
     "PrecisionWarning",
     "ShapeError",
     "Tensor",
+    "__version__",
     "checkpoint",
     "data",
     "detect_anomaly",

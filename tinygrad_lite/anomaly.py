@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from .arrays import raw
+from .engine import Operation
 from .errors import expect
 from .rules import Rule, elementwise
 from .support.call_stack import users_line
-from .support.flags import Block, Flag
-
-detectors = Flag("detecting", default=False)
+from .support.flags import Block
+from .support.observer import Observer, observers, observing
 
 
 def detect_anomaly() -> Block:
@@ -38,75 +38,57 @@ def detect_anomaly() -> Block:
     Traceback (most recent call last):
     FloatingPointError: log gives -inf at index 1 of shape (2,), from 0.0 (...)
     """
-    return Block(detectors, True)
+    return observing(_detector)
 
 
 def is_detecting() -> bool:
     """Return whether the current thread and task are inside of `detect_anomaly`."""
-    return bool(detectors.open) and detectors.get()
+    return _detector in observers.get()
 
 
-def check_result(data: Any, rule: Rule, arrays: Sequence[Any], names: Sequence[str | None]) -> str | None:
-    """Refuse a result that is not finite.
+class _Detector(Observer):
+    """Refuses results and cotangents that are not finite."""
 
-    Parameters
-    ----------
-    data : array
-        The result.
-    rule : Rule
-        What has computed it.
-    arrays : sequence
-        From what: the raw values of its inputs.
-    names : sequence of str or None
-        What these are called.
+    def applied(self, rule: Rule, inputs: Any, arrays: Any, y: Any) -> None:
+        """Check a result, and note the user's line for the derivative, which has none of its own.
 
-    Returns
-    -------
-    str or None
-        The user's line, for the operation to remember.
+        Raises
+        ------
+        FloatingPointError
+            Names the operation, the first element that is not finite, what it was computed from, and the line.
+        """
+        line, data = users_line(), y._data
+        at = f" ({line})" if line else ""
 
-    Raises
-    ------
-    FloatingPointError
-        Names the operation, the first element that is not finite, what it was computed from, and the line.
-    """
-    line = users_line()
-    at = f" ({line})" if line else ""
+        def explain() -> str:
+            for i, (x, array) in enumerate(zip(inputs, arrays, strict=True)):
+                if not np.isfinite(array).all():
+                    name = getattr(x, "name", None)
+                    called = f"input {i}" + (f", {name!r}," if name else "")
+                    return f"{rule.name} is given what is not finite: {called} has {_first(array)}{at}"
+            return f"{rule.name} gives {_first(data)}{_causes(data, rule, arrays)}{at}"
 
-    def explain() -> str:
-        for i, (x, name) in enumerate(zip(arrays, names, strict=True)):
-            if not np.isfinite(x).all():
-                called = f"input {i}" + (f", {name!r}," if name else "")
-                return f"{rule.name} is given what is not finite: {called} has {_first(x)}{at}"
-        return f"{rule.name} gives {_first(data)}{_causes(data, rule, arrays)}{at}"
+        message = f"{rule.name} gives a number that is not finite{at}"
+        expect(np.isfinite(data).all(), FloatingPointError, message, explain)
+        if y.operation is not None:
+            y.operation.line = line
 
-    expect(np.isfinite(data).all(), FloatingPointError, f"{rule.name} gives a number that is not finite{at}", explain)
-    return line
+    def pulled_back(self, operation: Operation, k: int, g: Any) -> None:
+        """Check a cotangent.
+
+        Raises
+        ------
+        FloatingPointError
+            Names the operation, the first element that is not finite, and the line.
+        """
+        line, g = getattr(operation, "line", None), raw(g)
+        of = f"backward, in the derivative of {operation.rule.name} by input {k}"
+        of += f", computed in {line}" if line else ""
+        finite = np.isfinite(g).all()
+        expect(finite, FloatingPointError, f"{of}: a number is not finite", lambda: f"{of}: there is {_first(g)}")
 
 
-def check_cotangent(g: Any, rule: Rule, k: int, line: str | None) -> None:
-    """Refuse the cotangent of an input that is not finite.
-
-    Parameters
-    ----------
-    g : array
-        The cotangent.
-    rule : Rule
-        Whose derivative it is.
-    k : int
-        By which input.
-    line : str or None
-        The user's line that made the operation.
-
-    Raises
-    ------
-    FloatingPointError
-        Names the operation, the first element that is not finite, and the line.
-    """
-    of = f"backward, in the derivative of {rule.name} by input {k}" + (f", computed in {line}" if line else "")
-    expect(
-        np.isfinite(g).all(), FloatingPointError, f"{of}: a number is not finite", lambda: f"{of}: there is {_first(g)}"
-    )
+_detector = _Detector()
 
 
 def _where(x: Any) -> tuple[int, ...]:
@@ -121,7 +103,7 @@ def _first(x: Any) -> str:
     return f"{x[index] if index else x}{place}"
 
 
-def _causes(y: Any, rule: Rule, arrays: Sequence[Any]) -> str:
+def _causes(y: Any, rule: Rule, arrays: Any) -> str:
     """Return what an element-by-element rule has computed the first wrong element from."""
     if rule.forward.__module__ != elementwise.__name__:
         return ""

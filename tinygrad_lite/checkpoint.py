@@ -2,7 +2,39 @@
 
 The file is an ``.npz`` archive, which NumPy opens as any other, or a ``.safetensors`` file. Beside the arrays it holds
 a text, in JSON: the version of this layout, the facts, the names of the arrays in their order, and a SHA-256 digest of
-all of it.
+all of it. Loading it executes nothing.
+
+Examples
+--------
+A run that may be stopped at any step, and goes on with the same bits when it is started again:
+
+>>> import os, tempfile
+>>> import numpy as np
+>>> import tinygrad_lite as tg
+>>> path = os.path.join(tempfile.mkdtemp(), "run.npz")
+>>> x, y = np.random.default_rng(0).random((100, 3)), np.ones((100, 1))
+>>> def train(epochs):
+...     net = tg.nn.Sequential(tg.nn.Linear(3, 1, rng=0), tg.nn.Dropout(0.1, rng=1))
+...     optimizer = tg.optim.Adam(net.parameters())
+...     batches = tg.data.Batches(x, y, batch_size=10, shuffle=True, seed=0)
+...     if os.path.exists(path):
+...         states, facts = tg.checkpoint.load(path)
+...         net.load_state_dict(states["net"])
+...         optimizer.load_state_dict(states["optimizer"])
+...         batches.load_state_dict(facts["batches"])
+...         net.load_random_state(facts["random"])  # of Dropout
+...     for _ in range(batches.epoch, epochs):
+...         for some_x, some_y in batches:
+...             loss = tg.nn.functional.squared_loss(net(some_x), some_y)
+...             optimizer.zero_grad()
+...             loss.backward()
+...             optimizer.step()
+...             states = {"net": net.state_dict(), "optimizer": optimizer.state_dict()}
+...             facts = {"batches": batches.state_dict(), "random": net.random_state()}
+...             tg.checkpoint.save(path, states, facts)
+...     return batches.epoch
+>>> train(epochs=1), train(epochs=3)
+(1, 3)
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from typing import Any, Self, TypeVar, overload
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .anomaly import check_cotangent, is_detecting
 from .errors import GraphError, ShapeError
 from .rules import Rule
 from .support.flags import Block, Flag
+from .support.observer import DERIVATIVE, Step, observers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,7 +119,7 @@ class Operation:
     time : int
         The tick of its birth.
     line : str or None
-        The user's line that made it, where anomalies are looked for; not set elsewhere.
+        The user's line that made it, where an observer has noted it; not set elsewhere.
     """
 
     __slots__ = ("arrays", "inputs", "line", "params", "rule", "time")
@@ -284,8 +284,26 @@ def sweep(
             cotangents[y] = cotangents[y] + g if y in cotangents else g
     queue = [(-y.operation.time, y) for y in cotangents if y.operation is not None and y not in ends]
     heapify(queue)
-    detecting = is_detecting()
+    step = Step(DERIVATIVE).begin() if observers.open else None
+    try:
+        _carry_back(cotangents, queue, on_path, ends, step, as_nodes, free)
+    finally:
+        if step is not None:
+            step.end()
+    return cotangents
 
+
+def _carry_back(
+    cotangents: dict[Node, Any],
+    queue: list[tuple[int, Node]],
+    on_path: Set[Node] | None,
+    ends: Set[Node],
+    step: Step | None,
+    as_nodes: bool,
+    free: bool,
+) -> None:
+    """Replace each cotangent in the queue, youngest operation first, by those of the operation's inputs."""
+    told = () if step is None else observers.get()
     while queue:
         y = heappop(queue)[1]
         g = cotangents.pop(y)
@@ -312,6 +330,8 @@ def sweep(
         for k, x in enumerate(inputs):
             if isinstance(x, Node) and x._requires_grad and (on_path is None or x in on_path):
                 array = arrays[k]
+                if step is not None:
+                    step.of = x
                 try:
                     dx = vjps[k].pull_back(g, output, k, values, params)
                     if dx.shape != array.shape:
@@ -330,12 +350,10 @@ def sweep(
                     cotangents[x] = dx
                     if x.operation is not None and x not in ends:
                         heappush(queue, (-x.operation.time, x))
-                if detecting:
-                    line = getattr(operation, "line", None)
-                    check_cotangent(getattr(cotangents[x], "_data", cotangents[x]), operation.rule, k, line)
+                for observer in told:
+                    observer.pulled_back(operation, k, cotangents[x])
         if free:
             operation.free()
-    return cotangents
 
 
 def _refuse_younger(inputs: Sequence[Any], operation: Operation) -> None:

@@ -17,6 +17,7 @@ from .errors import DeviceError
 from .nn.state_dict import fitted
 from .support.devices import device_of, moved
 from .support.names import answer_for_missing
+from .support.observer import UPDATE, Step, observers
 from .tensor import Tensor
 
 # The defaults of Adam and what derives from it, as its authors propose.
@@ -93,9 +94,10 @@ class Optimizer:
         gradients = [(i, p, g) for i, p in enumerate(self.params) if (g := p.grad) is not None]
         if not gradients:
             warnings.warn("no parameter has a gradient, so step() changes none: call loss.backward()", stacklevel=2)
+        update = self._observed_update if observers.open else self._update
         for i, p, g in gradients:
             try:
-                self._update(i, p, g.data)
+                update(i, p, g.data)
             except TypeError:
                 self._check_devices(i, p, g)
                 raise
@@ -108,6 +110,10 @@ class Optimizer:
                     f"parameter {i} is on {p.device!r}, but its {name} on {device_of(x)!r}: make the optimizer, and "
                     "compute the gradient, after the parameters are moved"
                 )
+
+    def _observed_update(self, i: int, p: Tensor, g: Any) -> None:
+        with Step(UPDATE, p):
+            self._update(i, p, g)
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _update(i, p, g), which changes p.data in place")

@@ -2,6 +2,29 @@
 
 ``mpiexec -n 4 python train.py`` starts four ranks of one program. Started by itself, the program is a world of one, in
 which everything is handed through and nothing is imported.
+
+The result is that of one process but for rounding, and every rank's weights are the same bits. Each rank takes the same
+number of steps, and shuffles by the same seed. A rank that fails, leaves, or does something else than the others ends
+the job, and its error is shown.
+
+Examples
+--------
+>>> import numpy as np
+>>> import tinygrad_lite as tg
+>>> net = tg.nn.Linear(3, 1, rng=0)
+>>> optimizer = tg.optim.SGD(net.parameters(), lr=0.1)
+>>> x, y = np.random.default_rng(0).random((100, 3)), np.ones((100, 1))
+>>> with tg.parallel.world() as world:
+...     world.broadcast(net)  # what the first rank starts from
+...     for some_x, some_y in tg.data.Batches(x, y, batch_size=10, shuffle=True, seed=0, shard=world.shard):
+...         loss = tg.nn.functional.squared_loss(net(some_x), some_y)
+...         optimizer.zero_grad()
+...         loss.backward()
+...         loss = world.average(loss, optimizer.params)
+...         optimizer.step()
+...     if world.is_first:
+...         print(f"{loss:.1f}")
+0.1
 """
 
 from __future__ import annotations
@@ -137,6 +160,7 @@ class World:
         """Return this rank's rows of the arrays of a batch: contiguous, and as many as any other's, or one more.
 
         If there are fewer rows than ranks, a rank without any gets the first one, and its `share` is 0.
+        ``Batches(…, shard=world.shard)`` (see `tinygrad_lite.data`) yields batches that are split already.
 
         Raises
         ------
@@ -328,6 +352,9 @@ def _on_host(array: Any) -> Any:
             "the CPU, and outside of a jitted function call nothing of the world but average()"
         )
     return array
+
+
+ALONE = World()  # this process, without others
 
 
 @contextmanager

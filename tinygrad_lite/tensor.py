@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import operator
 import warnings
@@ -12,56 +11,23 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .anomaly import check_result, detectors, is_detecting
-from .arrays import PrecisionWarning, adapting, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
+from .arrays import PrecisionWarning, as_array, in_one_dtype, is_owned, of_whole_numbers, operand, owned, raw
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
+from .numpy_calls import call, no_rule, raw_tree
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
-from .rules.plain import PLAIN
 from .rules.reductions import Axis
 from .support.call_stack import frames_to_user
 from .support.devices import HOST_TYPES, device_of, is_array, mixing_error, moved
-from .support.formatting import numpy_name
 from .support.locks import changing
 from .support.names import Absent, answer_for_absent
-
-COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
-
-LOOK_FOR = (
-    "`t in list`, list.index(t) and list.remove(t) compare values, too: to look for the Tensor t itself, write "
-    "any(x is t for x in list)"
-)
+from .support.observer import DERIVATIVE, RULE, Step, observers
 
 PARAMETER, BUFFER = "parameter", "buffer"  # what a module keeps a Tensor as
 
 
 class GradientWarning(UserWarning):
     """A number was taken out of a graph, and no gradient flows through it."""
-
-
-class Comparison(np.ndarray):
-    """What a comparison of Tensors gives: an array of booleans that says what to write where one is needed.
-
-    Python asks for one where it looks for a Tensor in a list. What is computed from a comparison is a plain array.
-    """
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(
-                f"a comparison of Tensors of shape {self.shape} has no single answer: write (a == b).all() or "
-                f"(a == b).any() for one. {LOOK_FOR}"
-            )
-        return bool(np.asarray(self))
-
-    def __repr__(self) -> str:
-        return repr(np.asarray(self))
-
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        return array[()] if return_scalar else array
-
-    def astype(self, *args: Any, **kwargs: Any) -> Any:
-        """Convert to a plain array of another type."""
-        return np.asarray(self).astype(*args, **kwargs)
 
 
 class Tensor(Node):
@@ -319,19 +285,13 @@ class Tensor(Node):
         if not create_graph:
             Evaluation.note_taken()  # the gradients have no history
         found = sweep([self], [seed], as_nodes=create_graph, free=not create_graph)
-        handed_out = {id(raw(seed))}
-        with changing:
-            for leaf, g in found.items():
-                assert isinstance(leaf, Tensor)
-                # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
-                array = raw(g)
-                if array.base is not None or id(array) in handed_out:
-                    g = g.copy()
-                handed_out.add(id(array))
-                if not create_graph:
-                    g = constant(g)
-                before = leaf.grad
-                leaf.grad = g if before is None else before + g
+        step = Step(DERIVATIVE).begin() if observers.open else None
+        try:
+            with changing:
+                _add_gradients(found, seed, step, create_graph)
+        finally:
+            if step is not None:
+                step.end()
 
     @staticmethod
     def __apply_rule__(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
@@ -339,13 +299,13 @@ class Tensor(Node):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__":
-            raise _no_rule(f"np.{ufunc.__name__}.{method}")
-        return _call(ufunc, inputs, kwargs)
+            raise no_rule(f"np.{ufunc.__name__}.{method}")
+        return call(ufunc, inputs, kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        return _call(function, args, kwargs)
+        return call(function, args, kwargs)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
         if self._could_lose_gradient():
@@ -846,11 +806,23 @@ class Tensor(Node):
             notes.append(f"from={self.operation.rule.name}")
         return f"Tensor({', '.join(notes)})"
 
-    def _repr_png_(self) -> bytes | None:
-        """Return the picture of the graph, which notebooks show; None where the repr alone is to be shown."""
-        from .plot.drawing import notebook_png
 
-        return notebook_png(self)
+def _add_gradients(found: dict[Node, Any], seed: Any, step: Step | None, keep_history: bool) -> None:
+    """Add what a sweep from a seed has found to the gradients of the leaves."""
+    handed_out = {id(raw(seed))}
+    for leaf, g in found.items():
+        assert isinstance(leaf, Tensor)
+        if step is not None:
+            step.of = leaf
+        # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
+        array = raw(g)
+        if array.base is not None or id(array) in handed_out:
+            g = g.copy()
+        handed_out.add(id(array))
+        if not keep_history:
+            g = constant(g)
+        before = leaf.grad
+        leaf.grad = g if before is None else before + g
 
 
 def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | None, role: str | None) -> Tensor:
@@ -889,8 +861,35 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     TypeError
         If a gradient is wanted of a complex result: the rules are those of real numbers.
     """
+    arrays, requires_grad, is_plain = _raw_values(inputs)
+    if not is_plain:
+        inputs, arrays = in_one_dtype(rule, inputs)
+    if params:
+        params = tuple(_parameter(rule, i, p) if isinstance(p, Tensor) else p for i, p in enumerate(params))
+    try:
+        data = _computed(rule, arrays, params) if rule.variadic or observers.open else rule.forward(*arrays, *params)
+    except (ValueError, TypeError) as error:
+        raise _in_words(error, rule, inputs, arrays, params) from None
+    y = constant(data)
+    if requires_grad and is_recording():
+        y._requires_grad = True
+        # A tuple: unlike a list of arrays it costs Python's garbage collector nothing.
+        y.operation = Operation(rule, inputs, tuple(arrays), params)
+    is_fresh = is_plain and type(data) in HOST_TYPES and data.base is None and rule is not elementwise.identity
+    if not is_fresh or (params and data.dtype.kind == "c"):
+        _finish(y, rule, inputs, params, is_plain)
+    if observers.open:
+        _tell(rule, inputs, arrays, y)
+    return y
+
+
+def _raw_values(inputs: tuple[Any, ...]) -> tuple[list[Any], bool, bool]:
+    """Return the raw values of inputs, whether any requires a gradient, and whether all are of one floating type.
+
+    Python's numbers are of any type.
+    """
     arrays = []
-    requires_grad = mixed = False
+    requires_grad, is_plain = False, True
     dtype = None
     for x in inputs:
         if isinstance(x, Tensor):
@@ -901,50 +900,49 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
             continue
         else:
             array = x
-            mixed = mixed or not isinstance(x, np.ndarray)  # NumPy's scalars adapt as Python's numbers do
-        # What has no dtype, or not the first one's, is sorted out off the fast path.
+            is_plain = is_plain and isinstance(x, np.ndarray)  # NumPy's scalars adapt as Python's numbers do
         found = getattr(array, "dtype", None)
         if dtype is None:
             dtype = found
-        if found is not dtype or found is None:
-            mixed = True
+        if found is not dtype:
+            is_plain = False
         arrays.append(array)
-    if mixed:
-        inputs, arrays = in_one_dtype(rule, inputs)
-    if params:
-        params = tuple(_parameter(rule, i, p) if isinstance(p, Tensor) else p for i, p in enumerate(params))
-    try:
-        data = rule.forward(*arrays, *params) if not rule.variadic else rule.compute(arrays, params)
-    except (ValueError, TypeError) as error:
-        raise _mixing_error(rule, inputs, params) or explained(
-            error, rule.name, [np.shape(a) for a in arrays]
-        ) from None
-    y = Tensor.__new__(Tensor)
-    y._data = data
-    y.memory = y._grad = y.name = None
-    if type(data) not in HOST_TYPES:
-        y._data = data = _not_of_numpy(data, rule, inputs)
-    base = data.base
-    if base is not None or rule is elementwise.identity:
-        _share_memory(y, base, inputs)
-    if requires_grad and is_recording():
+    return arrays, requires_grad, is_plain and dtype is not None and dtype.kind in "fc"
+
+
+def _computed(rule: Rule, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any:
+    if not observers.open:
+        return rule.compute(arrays, params)
+    with Step(RULE, rule):
+        return rule.compute(arrays, params)
+
+
+def _in_words(
+    error: Exception, rule: Rule, inputs: tuple[Any, ...], arrays: Sequence[Any], params: tuple[Any, ...]
+) -> Exception:
+    """Return the error to raise for one of NumPy's: it names the rule, and what does not fit."""
+    return _mixing_error(rule, inputs, params) or explained(error, rule.name, [np.shape(a) for a in arrays])
+
+
+def _finish(y: Tensor, rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...], is_plain: bool) -> None:
+    """Make of a result what it has to be where it is no array of its own, made of arrays of one floating type."""
+    if type(y._data) not in HOST_TYPES:
+        y._data = _not_of_numpy(y._data, rule, inputs)
+    data = y._data
+    if data.base is not None or rule is elementwise.identity:
+        _share_memory(y, data.base, inputs)
+    if y.operation is not None:
         # Complex numbers come from complex operands, whose type is another than the Tensors', or parameters.
-        if (mixed or params) and data.dtype.kind == "c":
+        if data.dtype.kind == "c":
             raise _complex(rule.name)
-        y._requires_grad = True
-        # A tuple: unlike a list of arrays it costs Python's garbage collector nothing.
-        y.operation = Operation(rule, inputs, tuple(arrays), params)
-    else:
-        y._requires_grad = False
-        y.operation = None
-        if mixed or dtype is None or dtype.kind in "iub":
-            y._data = of_whole_numbers(data, inputs, lambda arrays: rule.compute(arrays, params))
-    # The count first: to ask for the context's own takes ten times as long.
-    if detectors.open and is_detecting():
-        line = check_result(data, rule, arrays, [getattr(x, "name", None) for x in inputs])
-        if y.operation is not None:
-            y.operation.line = line
-    return y
+    elif not is_plain:
+        y._data = of_whole_numbers(data, inputs, lambda arrays: rule.compute(arrays, params))
+
+
+def _tell(rule: Rule, inputs: Sequence[Any], arrays: Sequence[Any], y: Tensor) -> None:
+    with Step(RULE, rule):  # what observers compute belongs to the rule, too
+        for observer in observers.get():
+            observer.applied(rule, inputs, arrays, y)
 
 
 def _complex(what: str) -> TypeError:
@@ -999,14 +997,6 @@ def constant(data: Any) -> Tensor:
     return y
 
 
-def _raw_tree(x: Any) -> Any:
-    if isinstance(x, (tuple, list)):
-        return type(x)(map(_raw_tree, x))
-    if isinstance(x, dict):
-        return {key: _raw_tree(value) for key, value in x.items()}
-    return raw(x)
-
-
 def _raw_index(index: Any) -> Any:
     """Return an index as the rules take it: its lists as arrays, and these its own, so that they never change."""
     if isinstance(index, tuple):
@@ -1015,7 +1005,7 @@ def _raw_index(index: Any) -> Any:
     if device_of(index) != "cpu":
         return index.copy()
     if isinstance(index, (list, np.ndarray)):
-        index = np.array(_raw_tree(index))
+        index = np.array(raw_tree(index))
         # An empty list is an array of floats; an empty mask stays one.
         return index.astype(int) if index.dtype.kind == "f" and not index.size else index
     return index
@@ -1037,19 +1027,6 @@ def cotangent(gradient: Any, y: Tensor, keep_history: bool, name: str = "gradien
     if g.dtype != y.dtype:
         g = g.astype(y.dtype)
     return g if keep_history else g._data
-
-
-def _written_out(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any) -> Any:
-    """Answer a NumPy function that is to write into an array, as in ``w.data -= lr * w.grad``."""
-    if any(isinstance(x, Tensor) for x in (out if isinstance(out, tuple) else (out,))):
-        raise TypeError(f"{numpy_name(function)}(…, out=…) does not write into a Tensor: write t[...] = … to do so")
-    for x in args:
-        if isinstance(x, Tensor) and x._requires_grad and is_recording():
-            raise TypeError(
-                f"{numpy_name(function)} would lose the gradient of a Tensor when it writes into an array, as += and "
-                "out= do: give the result a new name, a = a + x, or use x.detach() if that is meant"
-            )
-    return function(*_raw_tree(args), **_raw_tree(kwargs), out=out)
 
 
 def _expect_floating(dtype: np.dtype[Any]) -> None:
@@ -1085,55 +1062,3 @@ def _number(x: Tensor) -> Any:
         stacklevel=frames_to_user(),
     )
     return number
-
-
-def _no_rule(name: str) -> TypeError:
-    if name.startswith("np.save"):
-        return TypeError(f"{name} writes arrays to files, not Tensors: write {name}(path, x.numpy())")
-    return TypeError(
-        f"{name} has no derivative rule, so a Tensor cannot pass through it: compose it from functions that have one "
-        "(tinygrad_lite.rules.all() lists them), add one with tinygrad_lite.rules.define, or apply it to .numpy() "
-        "where no gradient is needed"
-    )
-
-
-def _check_arguments(function: Any, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raise the error about arguments that a function composed of rules does not take, if that is what is wrong."""
-    takes = inspect.signature(answer)
-    try:
-        takes.bind(*args, **kwargs)
-    except TypeError as error:
-        name, names = numpy_name(function), ", ".join(takes.parameters)
-        raise TypeError(f"{name} of a Tensor: {error}; it takes the arguments {names}") from None
-
-
-def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Answer a NumPy function that was called on a Tensor."""
-    out = kwargs.pop("out", None)
-    if out is not None:
-        return _written_out(function, args, kwargs, out)
-    answer = answer_for(function)
-    if answer is not None:
-        if not args:
-            # NumPy's name for its first argument, which a rule may call otherwise.
-            args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
-        try:
-            return answer(*args, **kwargs)
-        except TypeError:
-            _check_arguments(function, answer, args, kwargs)
-            raise
-    if function in PLAIN:
-        try:
-            if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
-                inputs, arrays = in_one_dtype(elementwise.remainder, args)
-                return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
-            result = function(*_raw_tree(list(map(adapting, args))), **_raw_tree(kwargs))
-            return result.view(Comparison) if function in COMPARISONS and type(result) is np.ndarray else result
-        except (ValueError, TypeError) as error:
-            operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
-            fault: Exception = mixing_error(numpy_name(function), operands) or error
-            if fault is error and function in COMPARISONS:
-                fault = explained(error, numpy_name(function), [np.shape(x) for x in args])
-                fault.add_note(LOOK_FOR)
-            raise fault from None
-    raise _no_rule(numpy_name(function))

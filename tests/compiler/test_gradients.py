@@ -153,3 +153,24 @@ def test_a_step_outside_goes_on_from_a_gradient_that_a_jitted_function_has_left_
         other.all.step()
         for p, q in zip(w.net.parameters(), other.net.parameters(), strict=True):
             np.testing.assert_allclose(q.data, p.data, rtol=1e-12)
+
+
+def test_the_loss_of_a_step_is_a_number_after_backward_and_a_loss_without_one_warns():
+    net = tg.nn.Linear(3, 1, rng=0)
+    x = np.ones((2, 3), np.float32)
+
+    def loss_of(x):
+        return (net(x) ** 2).mean()
+
+    def step(x):
+        loss = loss_of(x)
+        loss.backward()
+        return loss
+
+    for training, judging in ((step, loss_of), (tg.jit(step), tg.jit(loss_of))):
+        for _ in range(2):
+            assert float(training(x)) > 0  # a warning is an error here
+        with pytest.warns(tg.GradientWarning):
+            float(judging(x))
+        with pytest.raises(tg.GraphError):
+            training(x).backward()

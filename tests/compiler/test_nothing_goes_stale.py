@@ -1457,6 +1457,7 @@ def test_the_source_of_a_dropped_function_is_dropped():
     for _ in range(5):
         tg.jit(lambda x: x * 2)(X)
     gc.collect()
+    tg.jit(lambda x: x * 3)(X)  # lets go of what is no more
     assert len(linecache.cache) <= before + 1
 
 

@@ -249,3 +249,16 @@ def test_training_and_evaluation_make_a_program_each():
         jitted(np.ones((1, 2), np.float32))
         net.train()
     assert len(jitted.programs) == 2
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_broadcast_array_is_not_written_into(rows):
+    def f(x):
+        shown = np.broadcast_to(x, (2, rows, 3))
+        shown[..., :2] = 1.0
+        return x
+
+    with pytest.raises(ValueError, match="read-only"):
+        f(np.zeros((rows, 3)))
+    with pytest.raises((ValueError, tg.JitError), match=r"read-only|view of an array"):
+        tg.jit(f)(np.zeros((rows, 3)))

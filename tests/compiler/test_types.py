@@ -162,6 +162,8 @@ OF_ONE = {
         lambda x: np.einsum("ij,j", x, ROW),
     ],
     np.broadcast_to: [lambda x: np.broadcast_to(x, (2, 2, 3))],
+    np.dot: [lambda x: np.dot(x, 2.0), lambda x: np.dot(2, x), lambda x: np.dot(x, ROW)],
+    np.inner: [lambda x: np.inner(x, 2.0), lambda x: np.inner(2, x), lambda x: np.inner(x, x)],
     np.flip: [np.flip, lambda x: np.flip(x, 0)],
     np.take: [lambda x: np.take(x, [0, 1]), lambda x: np.take(x, 1, axis=0), lambda x: np.take(x, ROW[:2], axis=1)],
     np.copy: [np.copy],
@@ -263,3 +265,16 @@ def test_powers_of_numbers_have_the_type_they_have_in_eager_mode(power):
         eager, result = f(x, s), jitted(x, s)
         assert result.dtype == eager.dtype
         assert np.array_equal(result.numpy(), eager.numpy())
+
+
+@pytest.mark.parametrize("function", [np.dot, np.inner])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_number_in_a_product_of_arrays_is_of_64_bits_as_in_numpy(function, swapped):
+    def f(x, s):
+        return function(s, x) if swapped else function(x, s)
+
+    x, jitted = np.ones((2, 3), np.float32), tg.jit(f)
+    for s in (2.0, 3.0):
+        assert jitted(x, s).dtype == f(x, s).dtype == np.float64
+        assert np.array_equal(jitted(x, s), f(x, s))
+        assert jitted(tg.Tensor(x), s).dtype == f(tg.Tensor(x), s).dtype == np.float32  # of a Tensor it adapts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tqdm import tqdm
 
 from tinygrad_lite.data import Batches
+from tinygrad_lite.parallel import World
 
 IMAGES, LABELS = np.arange(20.0, dtype=np.float32).reshape(10, 2), np.arange(10, dtype=np.uint8)
 
@@ -222,3 +224,16 @@ def test_what_is_no_state_is_refused(change, fault):
     with pytest.raises(ValueError, match="missing epoch; missing position"):
         batches.load_state_dict({k: v for k, v in before.items() if k not in ("epoch", "position")})
     assert batches.state_dict() == before
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_ranks_get_their_rows_of_each_batch_and_the_same_state(shuffle):
+    worlds = [World(SimpleNamespace(rank=rank, size=3)) for rank in range(3)]
+    of_ranks = [Batches(IMAGES, LABELS, 4, shuffle, seed=1, shard=world.shard) for world in worlds]
+    whole = Batches(IMAGES, LABELS, 4, shuffle, seed=1)
+    for (images, labels), *parts in zip(whole, *of_ranks, strict=True):
+        owned = [part for part, world in zip(parts, worlds, strict=True) if world.share]
+        for i, expected in enumerate((images, labels)):
+            np.testing.assert_array_equal(np.concatenate([part[i] for part in owned]), expected)
+        assert sum(world.share for world in worlds) == pytest.approx(1)
+        assert all(batches.state_dict() == whole.state_dict() for batches in of_ranks)

@@ -104,7 +104,7 @@ STEPS = {
             *((f"{{x}}.{name}({{one}})", f"rule({name!r})({{x}}, {{one}})") for name in ("softmax", "log_softmax")),
             ("+{x}", "np.copy({x})"),
             ("np.reciprocal({x})", "1 / {x}"),
-            ("{x}.flatten()", "{x}.ravel()"),
+            ("{x}.flatten() * 1", "{x}.ravel() * 1"),
             ("{x}.maximum({y})", "np.maximum({x}, {y})"),
             ("{x}.minimum({n})", "np.minimum({x}, {n})"),
             ("{x}.logsumexp({axis}, {flag})", "rule('logsumexp')({x}, {axis}, {flag})"),

@@ -12,15 +12,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from models import folder, mnist, moons
-from models.folder import reserved, set_aside
-from models.results import checkpoint_of
+from models import mnist, moons
+from models.command import Diverged, lock, reserved
+from models.command.checkpoints import checkpoint_of
+from models.command.folder import set_aside
 from tinygrad_lite import DataError
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import pathlib, sys
-from models.folder import reserved
+from models.command import reserved
 with reserved(pathlib.Path(sys.argv[1])):
     print(1, flush=True)
     input()
@@ -65,14 +66,14 @@ def test_a_lock_ends_with_its_process(holder, small, tmp_path, end):
 
 
 def test_a_lock_on_a_file_that_has_gone_is_none(tmp_path, monkeypatch):
-    lock, gone = folder._lock, iter([True, False])
+    lock_at_once, gone = lock._lock, iter([True, False])
 
     def late(descriptor):
-        lock(descriptor)
+        lock_at_once(descriptor)
         if next(gone):
             (tmp_path / ".lock").unlink()
 
-    monkeypatch.setattr(folder, "_lock", late)
+    monkeypatch.setattr(lock, "_lock", late)
     with reserved(tmp_path):
         with pytest.raises(BlockingIOError, match=f"process {os.getpid()} "), reserved(tmp_path):
             pass
@@ -88,7 +89,7 @@ def test_on_windows_a_byte_past_the_text_is_locked(tmp_path, monkeypatch):
         locked.append((os.lseek(descriptor, 0, os.SEEK_CUR), mode, size))
 
     monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
-    monkeypatch.setattr(folder.sys, "platform", "win32")
+    monkeypatch.setattr(lock.sys, "platform", "win32")
     with reserved(tmp_path), pytest.raises(BlockingIOError, match=f"process {os.getpid()} "), reserved(tmp_path):
         pass
     assert locked == [(1 << 20, 2, 1)]
@@ -99,7 +100,7 @@ def test_a_file_system_without_locks_says_so(tmp_path, monkeypatch):
     def none(descriptor):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(folder, "_lock", none)
+    monkeypatch.setattr(lock, "_lock", none)
     with pytest.raises(OSError, match="No locks available"), reserved(tmp_path):
         pass
 
@@ -163,7 +164,7 @@ def test_a_run_that_does_not_come_about_replaces_nothing_and_does_not_speak_of_i
     assert [path.name for path in tmp_path.iterdir()] == ["mnist"]
 
 
-@pytest.mark.parametrize("reason", [KeyboardInterrupt, mnist.Diverged])
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, Diverged])
 def test_a_run_that_saves_nothing_replaces_nothing(small, tmp_path, monkeypatch, reason):
     def fails(*arguments):
         raise reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 import tinygrad_lite as tg
 from models import mnist
+from models.command import DigitReader, Diverged, digits, main, options
 from tests.models.small import small_digits
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
@@ -50,7 +52,7 @@ def test_a_run_leaves_its_files_and_nothing_else(small, tmp_path, capsys):
 
 
 def test_the_defaults_are_the_reference_run():
-    args = mnist.options(["--out", "/tmp"])
+    args = options.read_options(mnist.MODEL, ["--out", "/tmp"])
     assert (args.epochs, args.batch_size, args.lr, args.hidden) == (6, 100, 10**-0.35, 90)
     assert (args.shuffle, args.dtype, args.data, args.resume) == (False, "float32", "auto", False)
     assert (args.optimizer, args.momentum, args.device) == ("sgd", 0, "cpu")
@@ -125,11 +127,13 @@ def test_without_mnist_auto_says_so_and_marks_everything_synthetic(small, tmp_pa
         raise DataUnavailable("MNIST is not here.")
 
     headings = []
-    monkeypatch.setattr(mnist, "load_mnist", unavailable)
-    monkeypatch.setattr(mnist, "load_synthetic", small_digits)
-    monkeypatch.setattr(mnist.plot, "save", lambda figure, path: headings.append(figure.get_suptitle()))
+    monkeypatch.setattr(digits, "load_mnist", unavailable)
+    monkeypatch.setattr(digits, "load_synthetic", small_digits)
+    monkeypatch.setattr(tg.plot, "save", lambda figure, path: headings.append(figure.get_suptitle()))
     assert mnist.main(["--out", str(tmp_path), "--epochs", "1"]) == 0
-    assert "MNIST is not here." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "MNIST is not here." in printed
+    assert re.search(r"about 62 % of real ones\.$", printed.strip())
     assert json.loads((tmp_path / "metrics.json").read_text())["data"] == "synthetic"
     assert len(headings) == 4
     assert all("synthetic" in heading for heading in headings)
@@ -140,7 +144,7 @@ def test_asking_for_mnist_where_there_is_none_is_an_error(tmp_path, monkeypatch,
     def unavailable():
         raise DataUnavailable("MNIST is not here.")
 
-    monkeypatch.setattr(mnist, "load_mnist", unavailable)
+    monkeypatch.setattr(digits, "load_mnist", unavailable)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 2
     assert capsys.readouterr().err == "python -m models.mnist: MNIST is not here.\n"
 
@@ -233,7 +237,7 @@ def test_a_net_that_no_memory_holds_is_one_line_and_status_2(small, tmp_path, mo
     def full(*args, **kwargs):
         raise MemoryError("Unable to allocate 5.84 GiB")
 
-    monkeypatch.setattr(mnist, "Net", full)
+    monkeypatch.setattr(mnist.MODEL, "net", full)
     assert mnist.main(["--out", str(tmp_path / "out"), "--data", "mnist"]) == 2
     assert capsys.readouterr() == (
         "",
@@ -268,7 +272,7 @@ def remembered(monkeypatch):
         nets.append(make(*args, **kwargs))
         return nets[-1]
 
-    monkeypatch.setattr(mnist, "Net", remember)
+    monkeypatch.setattr(mnist.MODEL, "net", remember)
     return nets
 
 
@@ -309,7 +313,7 @@ def test_after_a_broken_epoch_all_results_are_of_the_one_before(small, tmp_path,
 
     def spoilt(*arguments):
         if next(epochs) == 2:
-            raise mnist.Diverged("made up")
+            raise Diverged("made up")
         whole(*arguments)
 
     monkeypatch.setattr(mnist, "train", spoilt)
@@ -351,10 +355,10 @@ def test_ctrl_c_outside_of_training_says_what_there_is(small, tmp_path, monkeypa
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mnist, "report", interrupted)
+    monkeypatch.setattr(main, "report", interrupted)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "1"]) == 130
     assert "interrupted while the results were written: --resume" in capsys.readouterr().out
-    monkeypatch.setattr(mnist, "load_data", interrupted)
+    monkeypatch.setattr(DigitReader, "load", interrupted)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 130
     assert "interrupted outside of training" in capsys.readouterr().out
 

@@ -8,7 +8,7 @@ from matplotlib.image import imsave
 
 import tinygrad_lite as tg
 from models import mnist
-from models.results import Run
+from models.command.record import Record
 from tinygrad_lite.data import Batches, write_idx
 
 
@@ -24,7 +24,7 @@ def trained(tmp_path):
     optimizer = tg.optim.SGD(net.parameters(), 0.1)
     config = {"hidden": 10, "dtype": "float32"}
     batches = Batches(np.zeros((1, 1)), np.zeros(1), 1)
-    Run(tmp_path, "mnist", config, net, optimizer, batches).save()
+    Record(tmp_path / "checkpoint.npz", "mnist", config, net, optimizer, batches).save()
     return tmp_path
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from models.folder import reserved
+from models.command import reserved
 from tests.parallel.launch import MPIEXEC, needs_mpi
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from models import mnist
-from models.results import Run
+from models.command import DigitReader
+from models.command.record import Record
 from tests.real import needs_mnist
 from tinygrad_lite import checkpoint
 
@@ -94,21 +95,21 @@ def test_a_run_that_is_stopped_in_the_middle_of_epochs_ends_as_an_undisturbed_on
     small, tmp_path, monkeypatch, compiled, order, optimizer, kind
 ):
     options = [compiled, *order, *optimizer, "--checkpoint-format", kind]
-    monkeypatch.setattr(Run, "write_figures", lambda *args: None)  # which take most of the time
+    monkeypatch.setattr(DigitReader, "figures", lambda *args: {})  # which take most of the time
     run(tmp_path / "whole", *options)
 
-    after_step, steps = Run.after_step, iter(range(100))
+    after_step, steps = Record.after_step, iter(range(100))
 
     def stopping(self):
         after_step(self)
         if next(steps) in (3, 8, 9):  # steps that are no checkpoint's are lost, and done again
             raise Stopped
 
-    monkeypatch.setattr(Run, "after_step", stopping)
+    monkeypatch.setattr(Record, "after_step", stopping)
     for again in ([], ["--resume"], ["--resume"]):
         with pytest.raises(Stopped):
             run(tmp_path / "parts", *options, *again)
-    monkeypatch.setattr(Run, "after_step", after_step)
+    monkeypatch.setattr(Record, "after_step", after_step)
     run(tmp_path / "parts", *options, "--resume")
     ends_alike(tmp_path / "parts", tmp_path / "whole", f"checkpoint.{kind}")
 
@@ -119,12 +120,12 @@ def test_resuming_in_the_middle_of_an_epoch_says_where(small, tmp_path, monkeypa
         if self.position == 4:
             raise KeyboardInterrupt
 
-    after_step = Run.after_step
-    monkeypatch.setattr(Run, "after_step", interrupted)
+    after_step = Record.after_step
+    monkeypatch.setattr(Record, "after_step", interrupted)
     options = ["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1"]
     assert mnist.main(options) == 130
     assert "interrupted. The results of step 4 of epoch 1 are kept in" in capsys.readouterr().out
-    monkeypatch.setattr(Run, "after_step", after_step)
+    monkeypatch.setattr(Record, "after_step", after_step)
     assert mnist.main([*options, "--resume", "--epochs", "2"]) == 0
     out, err = capsys.readouterr()
     assert "resuming after step 4 of epoch 1" in out

@@ -37,6 +37,7 @@ def test_the_notebooks_are_there():
         "03_check_your_own",
         "04_define_a_model",
         "05_what_the_compiler_writes",
+        "06_scaling_and_speed",
     ]
 
 

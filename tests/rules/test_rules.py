@@ -7,6 +7,7 @@ rules has NumPy's values and derivatives that finite differences confirm.
 from __future__ import annotations
 
 import inspect
+import sys
 
 import numpy as np
 import pytest
@@ -872,3 +873,25 @@ def test_a_rule_of_ones_own_is_proven_by_name(scratch):
 def test_a_forward_with_arguments_by_keyword_alone_is_refused(scratch, forward):
     with pytest.raises(TypeError, match=r"'keyword'.*by keyword alone.*lambda x: np.cbrt\(x\)"):
         tg.rules.define("keyword", forward, x=lambda g: g, samples=list)
+
+
+def test_a_debugger_steps_from_the_engine_into_a_derivative_through_lines_that_can_be_read(scratch):
+    scratched = tg.rules.define(
+        "stepped", lambda a, b, axis=0: a * b, a=lambda g, b, axis: g * b, b=lambda g: g, samples=lambda: []
+    )
+    files = []
+
+    def watch(frame, event, argument):
+        files.append(frame.f_code.co_filename)
+        return watch
+
+    a, b = (tg.Tensor([2.0], requires_grad=True) for _ in range(2))
+    y = scratched(a, b)
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        y.backward()
+    finally:
+        sys.settrace(before)
+    assert __file__ in files
+    assert "<string>" not in files

@@ -12,11 +12,11 @@ from itertools import count
 from types import MethodType
 from typing import Any
 
-from ..anomaly import detectors, is_detecting
 from ..arrays import raw
 from ..engine import is_recording
 from ..errors import JitError
 from ..support.locks import changing
+from ..support.observer import observers
 from ..tensor import Tensor
 from .plan import Plan, plan
 from .program import Program, is_moderate
@@ -31,6 +31,9 @@ VERSIONS = 16  # programs of one function that are kept
 PATIENCE = 5.0  # seconds in which another function has been recorded, if that does not wait for this thread
 NOT_HELD = object()  # in place of a result
 _numbers = count(1)
+# Files of programs that are no more. Their lines are let go of when the next one comes: a finalizer may run while a
+# traceback goes through the same table.
+_gone: list[str] = []
 
 
 class JitWarning(UserWarning):
@@ -47,12 +50,14 @@ def load(source: str, name: str) -> Callable[..., Any]:
     name : str
         The name of the program.
     """
+    while _gone:
+        linecache.cache.pop(_gone.pop(), None)
     filename = f"<jit {name} {next(_numbers)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     namespace: dict[str, Any] = {"__name__": filename}
     exec(compile(source, filename, "exec"), namespace)
     function = namespace[name]
-    weakref.finalize(function, linecache.cache.pop, filename, None)
+    weakref.finalize(function, _gone.append, filename)
     return function
 
 
@@ -165,8 +170,8 @@ class Jitted:
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if detectors.open and is_detecting():
-            return self.__wrapped__(*args, **kwargs)
+        if observers.open and observers.get():
+            return self.__wrapped__(*args, **kwargs)  # a program tells no one what it does
         result = self._by_program(args, kwargs)
         if result is not NOT_HELD:
             return result

@@ -1,14 +1,12 @@
-"""Where an instruction comes from: read off the calls that are under way while it is recorded."""
+"""Where an instruction comes from: the steps that are under way while it is recorded."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..engine import Node, sweep
-from ..nn import Module
-from ..optim import Optimizer
-from ..support.call_stack import frames
-from ..tensor import Tensor, apply
+from ..engine import Node
+from ..support.observer import DERIVATIVE, MODULE, RULE, UPDATE, under_way
+from ..tensor import Tensor
 
 
 class Origin(NamedTuple):
@@ -36,16 +34,13 @@ def origin() -> Origin:
     """Return where the instruction that is being recorded belongs."""
     phase = rule = ""
     derivative_of = parameter = None
-    for frame in frames():
-        code = frame.f_code
-        if code is Optimizer.step.__code__:
-            phase, parameter = "update", frame.f_locals.get("p")
-        elif code is sweep.__code__ and not phase:
-            phase, derivative_of = "backward", frame.f_locals.get("x")
-        elif code is Tensor.backward.__code__ and not phase:
-            phase, derivative_of = "backward", frame.f_locals.get("leaf")
-        elif code is Module.__call__.__code__ and not phase:
+    for step in under_way():
+        if step.kind == UPDATE:
+            phase, parameter = "update", step.of
+        elif step.kind == DERIVATIVE and not phase:
+            phase, derivative_of = "backward", step.of
+        elif step.kind == MODULE and not phase:
             phase = "forward"
-        elif code is apply.__code__ and not rule:
-            rule = frame.f_locals["rule"].name
+        elif step.kind == RULE and not rule:
+            rule = step.of.name
     return Origin(phase, rule, derivative_of, parameter)

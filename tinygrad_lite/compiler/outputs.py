@@ -112,7 +112,7 @@ class Outputs:
         data = self.expression(x._data)
         if x.operation is not None and x.requires_grad:
             self.state.names["beyond_history"] = beyond_history
-            return f"beyond_history({data})"
+            return f"beyond_history({data}, {x.operation.inputs is None})"
         self.state.names |= {"constant": constant, "leaf": leaf}
         if not x.requires_grad and x.name is None:
             return f"constant({data})"
@@ -164,11 +164,14 @@ def leaf(data: Any, requires_grad: bool, name: str | None) -> Tensor:
     return y
 
 
-def beyond_history(data: Any) -> Tensor:
-    """Return a Tensor that depends on parameters through a program, which keeps no history to go back through."""
+def beyond_history(data: Any, is_freed: bool) -> Tensor:
+    """Return a Tensor that depends on parameters through a program, which keeps no history to go back through.
+
+    Where a backward pass has freed the history in the function itself, no gradient can be wanted of it any more.
+    """
     y = constant(data)
     y._requires_grad = True
-    y.operation = _FORGOTTEN
+    y.operation = _FREED if is_freed else _FORGOTTEN
     return y
 
 
@@ -189,5 +192,6 @@ _JITTED = Rule(
     vjps=(Vjp(_no_history, lambda g, y, k, inputs, params: _no_history(g)),),
     make_samples=list,
 )
-# What all such values came from: one is enough, since nothing about it is ever read.
-_FORGOTTEN = Operation(_JITTED, (leaf(np.zeros(()), True, None),), (np.zeros(()),), ())
+# What all such values came from: one is enough, since nothing else about it is ever read.
+_FORGOTTEN, _FREED = (Operation(_JITTED, (leaf(np.zeros(()), True, None),), (np.zeros(()),), ()) for _ in range(2))
+_FREED.free()

@@ -34,11 +34,12 @@ from ..arrays import get_default_dtype
 from ..engine import is_recording
 from ..errors import JitError
 from ..nn import Module
+from ..numpy_calls import Comparison
 from ..optim import Optimizer
 from ..support.call_stack import OURS, is_library
 from ..support.devices import MODULES, is_array, random_modules
 from ..support.flags import Block
-from ..tensor import Comparison, Tensor
+from ..tensor import Tensor
 from .naming import Names
 from .places import EMPTY, Place, alike, slots_of
 from .program import GENERATORS, Variable

@@ -20,7 +20,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..engine import Node
 from ..errors import JitError, ShapeError
-from ..rules import Rule, answer_for
+from ..rules import Rule, answer_for, composed
 from ..support.call_stack import users_line
 from ..support.devices import beside, device_of, is_array, moved, share_memory
 from ..support.formatting import numpy_name
@@ -552,6 +552,17 @@ def _keep_type_of_power(recorder: Recorder, base: Any, exponent: Any) -> None:
         recorder.record(operations.of_check(ValueError, message), holds)
 
 
+def _of_arrays(recorder: Recorder, *operands: Any) -> list[Any]:
+    """Return operands with arrays for numbers, as `numpy.dot` takes them: a float is of 64 bits then."""
+    return [recorder.record(operations.array, x) if isinstance(x, Real) else x for x in operands]
+
+
+def _broadcast(recorder: Recorder, x: Any, shape: Any) -> Any:
+    result = recorder.record(operations.broadcast_to, x, shape=tuple(shape))
+    result.flags.writeable = False  # as of NumPy's, one element of which stands at several places
+    return result
+
+
 _COMPARISONS = {
     operator.eq: np.equal,
     operator.ne: np.not_equal,
@@ -845,7 +856,9 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         if isinstance(subscripts, str)
         else recorder.unsupported("np.einsum with lists of axes")
     ),
-    np.broadcast_to: lambda recorder, x, shape: recorder.record(operations.broadcast_to, x, shape=tuple(shape)),
+    np.broadcast_to: lambda recorder, x, shape: _broadcast(recorder, x, shape),
+    np.dot: lambda recorder, a, b: composed.dot(*_of_arrays(recorder, a, b)),
+    np.inner: lambda recorder, a, b: composed.inner(*_of_arrays(recorder, a, b)),
     np.take: lambda recorder, x, indices, axis=None: _taken(recorder, x, indices, axis),
     np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import JitError
-from ..nn import Module
 from ..optim import Optimizer
 from ..support.call_stack import frames, is_users
 from ..support.devices import is_of_a_device, random_modules
-from ..support.randomness import generator_for
-from ..tensor import Tensor, apply
+from ..support.observer import UPDATE, Observer, observing, under_way
+from ..tensor import Tensor
 from .state import State
 from .tracer import Recorder, variable_of
 
@@ -168,20 +167,19 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
 
     def watch(frame: FrameType, event: str, called: Any) -> None:
         if event == "return":
-            namer.look_at(frame, called)
+            namer.look_at(frame)
         elif event == "c_call" and called is open and _reads_for_the_user(frame):
             recorder.refuse("a file is read or written", "Do that outside of the jitted function")
         elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
             recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", ASK_OUTSIDE)
-        elif event == "call" and frame.f_code is generator_for.__code__ and frame.f_locals["rng"] is None:
-            recorder.refuse("what is made here without an rng draws from the library's generator", ASK_OUTSIDE)
         elif event == "c_call" and _differs_each_time(called) and not _is_for_a_device(frame):
             recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
 
     profiler: Any = sys.getprofile()
     sys.setprofile(watch)
     try:
-        yield
+        with observing(namer), observing(_NoDraws(recorder)):
+            yield
     finally:
         if hasattr(profiler, "enable"):
             profiler.enable()  # one of cProfile's, which is no function
@@ -189,26 +187,43 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
             sys.setprofile(profiler)
 
 
-class Namer:
-    """Names variables when functions return: after the user's local variables, the layers, the rules."""
+class _NoDraws(Observer):
+    """Refuses what draws from the library's generator."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def drew(self) -> None:
+        self.recorder.refuse("what is made here without an rng draws from the library's generator", ASK_OUTSIDE)
+
+
+class Namer(Observer):
+    """Names variables after the layers and rules they are results of, and after the user's local variables."""
 
     def __init__(self, state: State) -> None:
         self.layers = state.program_names.layers
         self.parameters = state.program_names.tensors
 
-    def look_at(self, frame: FrameType, returned: Any) -> None:
-        """Look at a function that returns."""
-        code = frame.f_code
-        if code is apply.__code__ or code is Module.__call__.__code__:
-            variable = variable_of(returned)
-            if variable is not None and not variable.is_named:
-                variable.is_final = True
-                if code is not apply.__code__:
-                    variable.name = self.layers.get(frame.f_locals["self"], variable.name)
-        elif is_users(frame):
+    def applied(self, rule: Any, inputs: Any, arrays: Any, y: Any) -> None:
+        """Let what a rule comes to have the rule's name."""
+        variable = variable_of(y)
+        if variable is not None and not variable.is_named:
+            variable.is_final = True
+
+    def ran(self, module: Any, y: Any) -> None:
+        """Let what a layer comes to have the layer's name."""
+        variable = variable_of(y)
+        if variable is not None and not variable.is_named:
+            variable.is_final, variable.name = True, self.layers.get(module, variable.name)
+
+    def look_at(self, frame: FrameType) -> None:
+        """Look at a function that returns: the user's, or one that updates a parameter."""
+        if is_users(frame):
             self._name_locals(frame, "")
-        elif frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_locals.get("p") in self.parameters:
-            self._name_locals(frame, f"{self.parameters[frame.f_locals['p']]}_")
+        elif frame.f_globals.get("__name__") == Optimizer.__module__:
+            updated = next((step.of for step in under_way() if step.kind == UPDATE), None)
+            if updated in self.parameters:
+                self._name_locals(frame, f"{self.parameters[updated]}_")
 
     def _name_locals(self, frame: FrameType, prefix: str) -> None:
         for name, value in frame.f_locals.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ class Batches:
         `tinygrad_lite.manual_seed` sets.
     device
         Where batches are handed out; the whole stays in NumPy's arrays.
+    shard
+        What each batch is handed out through; with ``shard=world.shard`` a rank gets its rows of it (see
+        `tinygrad_lite.parallel`). ``batch_size`` is that of all ranks together.
 
     Attributes
     ----------
@@ -57,6 +60,7 @@ class Batches:
         shuffle: bool = False,
         seed: int | None = None,
         device: str = "cpu",
+        shard: Callable[..., tuple[Any, ...]] | None = None,
     ) -> None:
         self.images, self.labels = np.asarray(images), np.asarray(labels)
         if self.images.ndim == 0 or self.images.shape[:1] != self.labels.shape[:1]:
@@ -72,6 +76,7 @@ class Batches:
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.device = device
+        self.shard = shard
         if seed is None:
             # Nothing is drawn where nothing depends on it: what others draw would.
             seed = int(generator_for(None).integers(2**63)) if shuffle else 0
@@ -105,7 +110,10 @@ class Batches:
             part: Any = slice(i * self.batch_size, (i + 1) * self.batch_size)
             pick = part if order is None else order[part]
             self._next = (epoch, i + 1) if i + 1 < len(self) else (epoch + 1, 0)
-            yield moved(self.images[pick], self.device), moved(self.labels[pick], self.device)
+            images, labels = self.images[pick], self.labels[pick]
+            if self.shard is not None:
+                images, labels = self.shard(images, labels)
+            yield moved(images, self.device), moved(labels, self.device)
 
     def state_dict(self) -> dict[str, int]:
         """Return which batch comes after the latest one that a loop was given, as numbers that JSON holds.

@@ -6,23 +6,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..engine import Node
+from ..nn import Module
 from ..rules import Rule, neural, shapes
 from ..support.formatting import latex_escaped, table
+from ..tensor import Tensor
 from .explanation import Explanation
 from .expressions import CHOICE, SUM, Derivative, Expression, Language, Number, legend, terms, walk, write
 from .formula import output_of
 from .graph import Graph, Name, Step, Value, backward_steps, bare_node, read
 from .symbols import Scope, Symbol
-
-if TYPE_CHECKING:
-    from ..nn import Module
-    from ..tensor import Tensor
-
 
 WIDTH = 100  # characters of the lines that explain the signs
 LONGEST = 60  # characters of a sum that is not yet broken into its terms

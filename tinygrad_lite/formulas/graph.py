@@ -9,18 +9,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..engine import Node, Operation, sweep
 from ..errors import GraphError
+from ..nn import Module
 from ..rules import Rule, elementwise, neural, products
 from ..support.formatting import latex_escaped
-
-if TYPE_CHECKING:
-    from ..nn import Module
-    from ..tensor import Tensor
+from ..tensor import Tensor
 
 _OF_A_LAYER = ("weight", "bias")  # names that say less than the letters they are given here
 _GREEK = {"δ": r"\delta"}

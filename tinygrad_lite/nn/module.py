@@ -15,6 +15,7 @@ from ..errors import GraphError, ShapeError
 from ..support.devices import moved
 from ..support.formatting import table
 from ..support.names import Absent, answer_for_absent_of_modules
+from ..support.observer import MODULE, Step, observers
 from ..tensor import BUFFER, PARAMETER, Tensor
 from .state_dict import by_path, expect_no_problems, fitted, misnamed
 
@@ -168,7 +169,7 @@ class Module:
             self._expect_kept({path.partition(".")[0] for path in self._kept})
         outer = _arguments.set((args, kwargs))
         try:
-            y = self.forward(*args, **kwargs)
+            y = self._observed_forward(args, kwargs) if observers.open else self.forward(*args, **kwargs)
             if y is None:
                 raise TypeError(f"forward of {type(self).__name__} returned None: does it end with return?")
             return y
@@ -190,6 +191,13 @@ class Module:
             ) from error
         finally:
             _arguments.reset(outer)
+
+    def _observed_forward(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with Step(MODULE, self):
+            y = self.forward(*args, **kwargs)
+        for observer in observers.get():
+            observer.ran(self, y)
+        return y
 
     def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
         self._expect_kept(vars(self))

@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..formulas.graph import Graph, TooLarge, read
+from ..nn import Module
+from ..tensor import Tensor
 from .diagram import COLOURS, Box, Diagram, diagram, shortened
 from .layout import Layout, Point, arrange
 from .output import png
@@ -18,9 +20,6 @@ from .style import HEADING_SIZE, add_axes, in_style, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from ..nn import Module
-    from ..tensor import Tensor
 
 MOST = 120, 200  # operations and values in a picture
 MOST_IN_A_NOTEBOOK = 40, 60  # where it comes unasked
@@ -85,6 +84,10 @@ def notebook_png(tensor: Tensor) -> bytes | None:
             return png(graph(tensor, title=shortened(repr(tensor), 80).replace("$", r"\$")), NOTEBOOK_DPI)
     except Exception:
         return None
+
+
+# Notebooks ask a value for its picture by this name. A Tensor is given it from here, so that it knows of no pictures.
+Tensor._repr_png_ = notebook_png  # type: ignore[attr-defined]
 
 
 def _read(tensor: Tensor, model: Module | None, operations: int, values: int) -> Graph:

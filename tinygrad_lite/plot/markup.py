@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ..formulas.graph import read
+from ..nn import Module
+from ..tensor import Tensor
 from .diagram import COLOURS, Box, diagram
-
-if TYPE_CHECKING:
-    from ..nn import Module
-    from ..tensor import Tensor
 
 
 def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:

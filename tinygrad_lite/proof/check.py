@@ -10,8 +10,9 @@ import numpy as np
 
 from ..tensor import Tensor
 from .compare import PROJECTIONS, compare, is_full, objection
+from .findings import Kink
 from .numeric import Array
-from .report import GradientMismatch, Kink, KinkWarning, Report
+from .report import GradientMismatch, KinkWarning, Report
 from .subject import Gradient, PlainFunction, Subject, TensorFunction, borrowed, input_names, place, quiet
 
 METHODS = ("auto", "central", "complex")

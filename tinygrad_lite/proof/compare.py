@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .findings import Comparison, Kink
 from .hints import cause
 from .numeric import FEWEST_HALVINGS, KINK_LEVEL, Array, Slopes, central, complex_step
-from .report import Comparison, Kink
 from .subject import Subject, part_at, weighted_sum
 
 FULL_LIMIT = 2000  # inputs and outputs together: above it "auto" compares projections

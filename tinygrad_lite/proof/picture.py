@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..plot.style import BAR_INCHES, VERMILION, add_axes, colour_bar, in_style, new_figure
+from .findings import METHOD_NAMES, Comparison
 from .numeric import Array
-from .report import METHOD_NAMES, Comparison, Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ SMALLEST = -16  # the power of ten that errors of 0 are drawn as: the logarithm 
 
 
 @in_style
-def errors(report: Report) -> Figure:
+def errors(comparisons: Sequence[Comparison], tolerance: float) -> Figure:
     """Draw the error of every first derivative on a logarithmic scale, one panel an input.
 
     A row for each output, a column for each element of the input; where there is but one output, the panel has the
@@ -27,15 +28,17 @@ def errors(report: Report) -> Figure:
 
     Parameters
     ----------
-    report : Report
-        Of a check that compared every entry.
+    comparisons : sequence of Comparison
+        Those of a check that compared every entry; second derivatives are left out.
+    tolerance : float
+        The error at which the bar of colours has its red line.
 
     Raises
     ------
     ValueError
         If only random projections were compared, or there is nothing to draw.
     """
-    firsts = [c for c in report.comparisons if c.order == 1]
+    firsts = [c for c in comparisons if c.order == 1]
     if any(c.errors is None for c in firsts):
         raise ValueError("only random projections were compared, so no entry has an error of its own: use mode='full'")
     drawn = [(c, *_matrix(c)) for c in firsts if c.errors is not None and c.errors.size]
@@ -56,7 +59,7 @@ def errors(report: Report) -> Figure:
     bar = colour_bar(figure, picture, ax, "error", extend="both")
     bar.ax.yaxis.set_major_locator(MultipleLocator(4))
     bar.ax.yaxis.set_major_formatter(lambda power, _: f"$10^{{{power:.0f}}}$")
-    bar.ax.axhline(np.log10(report.tolerance), color=VERMILION, linewidth=2)
+    bar.ax.axhline(np.log10(tolerance), color=VERMILION, linewidth=2)
     figure.text(0.99, 0.02, "red line: the tolerance", ha="right", color=VERMILION, fontsize=8)
     return figure
 

@@ -18,7 +18,8 @@ from ..support.formatting import table
 from ..tensor import Tensor
 from .check import points
 from .compare import compare, objection
-from .report import Comparison, Kink, Report, html_table
+from .findings import Comparison, Kink
+from .report import Report, html_table
 from .subject import Gradient, TensorFunction, quiet
 
 # What a rule must reach: first derivatives by differences and by the complex step, second ones by differences.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Self
 
 _rules: dict[str, Rule] = {}
@@ -264,8 +265,10 @@ def _vjp(
     variadic: bool,
 ) -> Vjp:
     first, *names = inspect.signature(expression).parameters or [""]
-    known = {"y": "y"} | {name: f"params[{i}]" for i, name in enumerate(params)}
-    known |= {"k": "k", inputs[0]: "inputs"} if variadic else {name: f"inputs[{i}]" for i, name in enumerate(inputs)}
+    # The place of each value among (g, y, k, inputs, *params, *inputs).
+    known = {"y": 1} | {name: 4 + i for i, name in enumerate(params)}
+    first_input = 4 + len(params)
+    known |= {"k": 2, inputs[0]: 3} if variadic else {name: first_input + i for i, name in enumerate(inputs)}
     if first != "g":
         raise TypeError(f"rule {rule!r}: the derivative by {argument!r} must take the cotangent g first, not {first!r}")
     unknown = [name for name in names if name not in known]
@@ -273,13 +276,27 @@ def _vjp(
         raise TypeError(
             f"rule {rule!r}: the derivative by {argument!r} reads {unknown[0]!r}; known are {', '.join(known)}"
         )
-    # Compiled, since this is called for every operation of every backward pass: sorting out names then would double
-    # the cost of a small operation.
-    call = f"lambda g, y, k, inputs, params: expression({', '.join(['g', *(known[name] for name in names)])})"
-    return Vjp(
-        expression=expression,
-        pull_back=eval(call, {"expression": expression}),
-    )
+    return Vjp(expression, _pull_back(expression, [known[name] for name in names], first_input))
+
+
+def _pull_back(expression: Callable[..., Any], places: list[int], first_input: int) -> Callable[..., Any]:
+    """Return what calls an expression with the values at these places.
+
+    It is called for every operation of every backward pass, where to look for each value by its name would double the
+    cost of a small operation. So the most frequent kinds of expressions have a call of their own.
+    """
+    if not places:
+        return lambda g, y, k, inputs, params: expression(g)
+    if places == [1]:
+        return lambda g, y, k, inputs, params: expression(g, y)
+    if min(places) >= first_input and len(places) == 1:
+        i = places[0] - first_input
+        return lambda g, y, k, inputs, params: expression(g, inputs[i])
+    if min(places) >= first_input and len(places) == 2:
+        i, j = (place - first_input for place in places)
+        return lambda g, y, k, inputs, params: expression(g, inputs[i], inputs[j])
+    chosen = itemgetter(0, *places)
+    return lambda g, y, k, inputs, params: expression(*chosen((g, y, k, inputs, *params, *inputs)))
 
 
 def all() -> tuple[Rule, ...]:

@@ -22,7 +22,7 @@ class Flag:
     ----------
     name : str
         What it is called where it is shown.
-    default : bool
+    default : object
         Its value outside of all blocks.
 
     Attributes
@@ -36,9 +36,9 @@ class Flag:
 
     __slots__ = ("_blocks", "_default", "_value", "get", "open")
 
-    def __init__(self, name: str, default: bool) -> None:
+    def __init__(self, name: str, default: Any) -> None:
         self._default = default
-        self._value = ContextVar(name, default=default)
+        self._value: ContextVar[Any] = ContextVar(name, default=default)
         self._blocks: ContextVar[tuple[Block, ...]] = ContextVar(f"{name}_blocks", default=())
         self.get = self._value.get
         self.open: list[Block] = []
@@ -58,7 +58,10 @@ class Flag:
 
     def _set(self, blocks: tuple[Block, ...]) -> None:
         self._blocks.set(blocks)
-        self._value.set(blocks[-1].value if blocks else self._default)
+        self._value.set(self._said_by(blocks) if blocks else self._default)
+
+    def _said_by(self, blocks: tuple[Block, ...]) -> Any:
+        return blocks[-1].value
 
 
 class Block:
@@ -68,13 +71,13 @@ class Block:
     ----------
     flag : Flag
         What to set.
-    value : bool
+    value : object
         What to set it to.
     """
 
     __slots__ = ("_flag", "value")
 
-    def __init__(self, flag: Flag, value: bool) -> None:
+    def __init__(self, flag: Flag, value: Any) -> None:
         self._flag, self.value = flag, value
 
     def __enter__(self) -> None:

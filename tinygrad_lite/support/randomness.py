@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .observer import observers
+
 Rng = np.random.Generator | int | None
 
 
@@ -67,4 +69,8 @@ def checked_seed(seed: int) -> int:
 
 def generator_for(rng: Rng) -> np.random.Generator:
     """Return the generator that ``rng`` stands for: itself, a new one of that seed, or the library's for None."""
-    return generator if rng is None else np.random.default_rng(rng)
+    if rng is not None:
+        return np.random.default_rng(rng)
+    for observer in observers.get():
+        observer.drew()
+    return generator

@@ -1,4 +1,4 @@
-"""The folder of a run's results: one run at a time writes there, and what a new one replaces is kept beside it."""
+"""One run at a time in a folder: a lock that ends with its process."""
 
 from __future__ import annotations
 
@@ -8,27 +8,20 @@ import platform
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
-from tinygrad_lite import checkpoint
 from tinygrad_lite.support.files import remove_unfinished
 
-METRICS, FIGURES = "metrics.json", ("curves", "mistakes", "confusion", "weights")
-CHECKPOINTS = [f"checkpoint{suffix}" for suffix in checkpoint.FORMATS]
-RESULTS = [
-    METRICS,
-    *(f"{name}.png" for name in FIGURES),
-    *(str(name) for saved in CHECKPOINTS for name in (saved, checkpoint.previous(saved))),
-]
-LOCK, LEAVING = ".lock", ".replaced"
+from .folder import put_back
+
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
 def reserved(folder: Path) -> Iterator[None]:
-    """Keep all other runs out of a folder, which is made if need be, and clear what a killed run has left half done.
+    """Keep all other runs out of a folder, which is made if need be, and undo what a killed run has left half done.
 
-    The lock is the system's, so that it ends with the process, however that ends.
+    The lock is the operating system's, so it ends with the process, however that ends.
 
     Raises
     ------
@@ -47,7 +40,7 @@ def reserved(folder: Path) -> Iterator[None]:
         ) from None
     try:
         remove_unfinished(folder)
-        _put_back(folder)
+        put_back(folder)
         yield
     finally:
         _unlock(folder / LOCK, lock)
@@ -103,54 +96,3 @@ def _unlock(path: Path, descriptor: int) -> None:
     if sys.platform == "win32":
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def results_in(folder: Path) -> list[Path]:
-    """Return the files that a run has left in a folder."""
-    return [path for name in RESULTS if (path := folder / name).is_file()]
-
-
-def place_beside(folder: Path) -> Path:
-    """Return where the results go that a new run replaces: ``runs/mnist.1``, or the next number that is free.
-
-    Raises
-    ------
-    OSError
-        If they could not go there.
-    """
-    named = folder.resolve() if folder.name in ("", "..") else folder
-    numbered = (named.with_name(f"{named.name}.{number}") for number in count(1))
-    place = next(path for path in numbered if not os.path.lexists(path))
-    trial = folder / LEAVING
-    try:
-        trial.mkdir()
-        trial.rename(place)
-        place.rmdir()
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            trial.rmdir()
-        raise OSError(
-            f"the run in {folder} cannot be kept as {place} ({error.strerror}): give another --out, or --resume"
-        ) from None
-    return place
-
-
-def set_aside(folder: Path) -> None:
-    """Move what a run has left to a place beside its folder: all of it, or, if the process is killed, nothing."""
-    results = results_in(folder)
-    if not results:
-        return
-    place, leaving = place_beside(folder), folder / LEAVING
-    leaving.mkdir()
-    for path in results:
-        path.rename(leaving / path.name)
-    leaving.rename(place)
-
-
-def _put_back(folder: Path) -> None:
-    """Undo what `set_aside` had begun when it was killed."""
-    leaving = folder / LEAVING
-    if leaving.is_dir():
-        for path in leaving.iterdir():
-            path.replace(folder / path.name)
-        leaving.rmdir()

@@ -1,11 +1,10 @@
-"""What the models' commands share: options that explain themselves, errors of one line."""
+"""A parser whose errors say in one line what to write instead, and the types of its options."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -103,21 +102,3 @@ def path_to(what: str) -> Callable[[str], Path]:
         return Path(text)
 
     return parse
-
-
-folder = path_to("a folder")
-
-
-def say(text: str, quiet: bool = False) -> None:
-    """Print a line at once, past any buffer, so that it stands in order with the progress bars on stderr."""
-    if not quiet:
-        sys.stderr.flush()
-        print(text, flush=True)
-
-
-def of_a_loss_that_did_not_fall(before: float, after: float) -> str:
-    """Return what there is to say about a loss before and after some training: nothing, if it fell."""
-    if after < before or after == 0:
-        return ""
-    other = ", or a much higher one" if after == before else ""
-    return f"the loss did not fall: it was {before:.4g} before, and is {after:.4g} after it: try a lower --lr{other}"

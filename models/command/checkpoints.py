@@ -1,0 +1,38 @@
+"""Which file in the folder of a run is its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tinygrad_lite import DataError
+
+from .folder import CHECKPOINTS, METRICS
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, of whatever format."""
+    return [path for name in CHECKPOINTS if (path := folder / name).is_file()]
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """Return the checkpoint of the run in a folder; if there are several, the one that ``metrics.json`` belongs to.
+
+    Raises
+    ------
+    DataError
+        If there is none, or the metrics do not say which.
+    """
+    saved = checkpoints_in(folder)
+    if not saved:
+        raise DataError(f"{folder}: there is no checkpoint here: train a net first")
+    if len(saved) > 1:
+        try:
+            recorded = json.loads((folder / METRICS).read_text())["config"]["checkpoint_format"]
+        except (OSError, ValueError, LookupError, TypeError):
+            recorded = None
+        names = " and ".join(path.name for path in saved)
+        saved = [path for path in saved if path.suffix == f".{recorded}"]
+        if not saved:
+            raise DataError(f"{folder} holds {names}, and {METRICS} does not say which its run wrote: remove the other")
+    return saved[0]

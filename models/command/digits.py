@@ -1,0 +1,75 @@
+"""What models have in common that read digits: their data, their pictures, and ``predict``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tinygrad_lite import DataError, plot
+from tinygrad_lite.data import DataUnavailable, Digits, load_mnist, load_synthetic
+
+from .folder import FIGURES
+from .messages import say
+from .model import Model
+from .parsing import Parser, meant
+from .predict import predict, probabilities
+from .run import Run
+
+
+class DigitReader(Model):
+    """A model that reads MNIST's digits, or such as are rendered here."""
+
+    sample = "digit"
+    epilog = "{prog} predict IMAGE… reads photographs of digits with the net that was trained."
+    commands: ClassVar = {"predict": predict}
+
+    def add_source(self, parser: Parser) -> None:
+        """Add ``--data``."""
+        parser.add_argument(
+            "--data",
+            default="auto",
+            metavar="auto|mnist|synthetic|DIR",
+            help="MNIST if it can be had, else digits rendered here (auto); one of the two; or MNIST's files in a "
+            "folder",
+        )
+
+    def load(self, args: Namespace) -> tuple[Digits, str]:
+        """Return the digits that ``--data`` names, and what they are: ``"mnist"`` or ``"synthetic"``."""
+        source = args.data
+        if source == "synthetic":
+            return load_synthetic(), source
+        if source == "mnist":
+            return load_mnist(), source
+        if source != "auto":
+            if not (source and Path(source).is_dir()):
+                near = meant(source, ("auto", "mnist", "synthetic"))
+                raise DataError(
+                    f"--data takes auto, mnist, synthetic or a folder, and there is no folder {source!r}{near}"
+                )
+            return load_mnist(source), "mnist"
+        try:
+            return load_mnist(), "mnist"
+        except DataUnavailable as error:
+            say(f"{error}\nTraining on synthetic digits instead, which are rendered here.", args.quiet)
+            return load_synthetic(), "synthetic"
+
+    def caution(self, kind: str) -> str:
+        """Say what synthetic digits are worth: so much was read of MNIST's test set after the reference run on them."""
+        if kind == "mnist":
+            return ""
+        return "These digits are synthetic: a net that has learned from them reads only about 62 % of real ones."
+
+    def figures(self, run: Run) -> dict[str, Any]:
+        """Draw the curves, the test digits that were misread, which was taken for which, and the first layer."""
+        metrics, test = run.record.metrics, run.data.test
+        digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
+        predictions = probabilities(run.net, test.images).argmax(axis=1)
+        first_layer = next(iter(run.net.parameters())).numpy()
+        figures = (
+            plot.curves(metrics["history"], f"Learning {digits}"),
+            plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
+            plot.confusion(test.labels, predictions, int(test.labels.max()) + 1, f"Test set of {digits}"),
+            plot.weights(first_layer, f"First layer, trained on {digits}"),
+        )
+        return dict(zip(FIGURES, figures, strict=True))

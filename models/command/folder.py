@@ -1,0 +1,70 @@
+"""The files of a run in its folder; those that a new run replaces are kept in a folder beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from itertools import count
+from pathlib import Path
+
+from tinygrad_lite import checkpoint
+
+METRICS, FIGURES = "metrics.json", ("curves", "mistakes", "confusion", "weights")
+CHECKPOINTS = [f"checkpoint{suffix}" for suffix in checkpoint.FORMATS]
+RESULTS = [
+    METRICS,
+    *(f"{name}.png" for name in FIGURES),
+    *(str(name) for saved in CHECKPOINTS for name in (saved, checkpoint.previous(saved))),
+]
+LEAVING = ".replaced"
+
+
+def results_in(folder: Path) -> list[Path]:
+    """Return the files that a run has left in a folder."""
+    return [path for name in RESULTS if (path := folder / name).is_file()]
+
+
+def place_beside(folder: Path) -> Path:
+    """Return where the results go that a new run replaces: ``runs/mnist.1``, or the next number that is free.
+
+    Raises
+    ------
+    OSError
+        If they could not go there.
+    """
+    named = folder.resolve() if folder.name in ("", "..") else folder
+    numbered = (named.with_name(f"{named.name}.{number}") for number in count(1))
+    place = next(path for path in numbered if not os.path.lexists(path))
+    trial = folder / LEAVING
+    try:
+        trial.mkdir()
+        trial.rename(place)
+        place.rmdir()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            trial.rmdir()
+        raise OSError(
+            f"the run in {folder} cannot be kept as {place} ({error.strerror}): give another --out, or --resume"
+        ) from None
+    return place
+
+
+def set_aside(folder: Path) -> None:
+    """Move what a run has left to a place beside its folder: all of it, or, if the process is killed, nothing."""
+    results = results_in(folder)
+    if not results:
+        return
+    place, leaving = place_beside(folder), folder / LEAVING
+    leaving.mkdir()
+    for path in results:
+        path.rename(leaving / path.name)
+    leaving.rename(place)
+
+
+def put_back(folder: Path) -> None:
+    """Undo what `set_aside` had begun when it was killed."""
+    leaving = folder / LEAVING
+    if leaving.is_dir():
+        for path in leaving.iterdir():
+            path.replace(folder / path.name)
+        leaving.rmdir()

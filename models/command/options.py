@@ -1,0 +1,89 @@
+"""The options that every command has, and the optimizer that they name."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from tinygrad_lite import checkpoint, nn, optim
+from tinygrad_lite.support.devices import MODULES
+
+from .model import Model
+from .parsing import Parser, fraction, one_of, path_to, positive, whole
+
+# What a run is of: it can be resumed with the same values only. The options of the model alone are added.
+CONFIG = ("epochs", "batch_size", "optimizer", "lr", "momentum", "seed", "shuffle", "dtype")
+
+
+def parser_of(model: Model) -> Parser:
+    """Return the parser of a model's command; without any option the run is the model's reference run."""
+    parser = Parser(
+        commands=tuple(model.commands),
+        prog=model.prog,
+        description=model.description,
+        epilog=model.epilog.format(prog=model.prog),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_training(parser, model)
+    for name, arguments in model.options.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **arguments)
+    model.add_source(parser)
+    _add_running(parser, model)
+    return parser
+
+
+def read_options(model: Model, arguments: list[str]) -> argparse.Namespace:
+    """Return the options of a model's command; the learning rate is that of the optimizer if none is given."""
+    parser = parser_of(model)
+    args: argparse.Namespace = parser.parse_args(arguments)
+    if args.momentum and args.optimizer != "sgd":
+        parser.error(f"argument --momentum: {args.optimizer} has none, sgd has")
+    if args.lr is None:
+        args.lr = model.lr[args.optimizer]
+    return args
+
+
+def make_optimizer(net: nn.Module, args: argparse.Namespace) -> optim.Optimizer:
+    """Return the optimizer that the options name."""
+    if args.optimizer == "adam":
+        return optim.Adam(net.parameters(), args.lr)
+    return optim.SGD(net.parameters(), args.lr, args.momentum)
+
+
+def _add_training(parser: Parser, model: Model) -> None:
+    """Add what the result of a run depends on."""
+    first, *others = model.lr
+    rates = "; ".join((_rate(model.lr[first]), *(f"of {name} {_rate(model.lr[name])}" for name in others)))
+    add = parser.add_argument
+    add(
+        "--epochs",
+        type=whole(1),
+        default=model.epochs,
+        help=f"times every training {model.sample} is shown (%(default)s)",
+    )
+    add("--batch-size", type=whole(1), default=model.batch_size, help=f"{model.sample}s a step (%(default)s)")
+    add("--optimizer", **one_of(*model.lr), default=first, help="how weights follow gradients (%(default)s)")
+    add("--lr", type=positive, help=f"learning rate ({rates})")
+    add("--momentum", type=fraction, default=0.0, help="of sgd: the share of a step that is kept (0)")
+    add("--seed", type=whole(0), default=0, help="of the first weights and of --shuffle (%(default)s)")
+    add("--shuffle", action="store_true", help="a new order every epoch, not that of the file")
+    add("--dtype", **one_of("float32", "float64"), default="float32", help="of the weights (%(default)s)")
+
+
+def _add_running(parser: Parser, model: Model) -> None:
+    """Add where and how a run computes and saves."""
+    formats = [suffix.removeprefix(".") for suffix in checkpoint.FORMATS]
+    compiled = "compile the training step: it is faster, and computes the same but for rounding (--jit)"
+    add = parser.add_argument
+    add("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help="for results (%(default)s)")
+    add("--jit", action=argparse.BooleanOptionalAction, default=True, help=compiled)
+    add("--device", **one_of(*MODULES), default="cpu", help="where to compute (%(default)s)")
+    add("--resume", action="store_true", help="continue from the checkpoint in --out, if there is one")
+    add("--checkpoint-every", type=whole(1), metavar="N", help="save every N steps, not only after each epoch")
+    add("--checkpoint-format", **one_of(*formats), default="npz", help="of the checkpoint (%(default)s)")
+    add("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _rate(lr: float) -> str:
+    """Return a learning rate as text: as a decimal if that is exact, else as a power of ten."""
+    return f"{lr:g}" if float(f"{lr:g}") == lr else f"10^{math.log10(lr):g}"

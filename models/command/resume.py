@@ -1,0 +1,72 @@
+"""Where a run goes on: at its checkpoint, if its options are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tinygrad_lite import DataError, checkpoint
+
+from .checkpoints import checkpoints_in
+from .record import Record
+
+UNLIKE = ("epochs", "checkpoint_format")  # the options that may differ
+
+
+def resume(record: Record) -> bool:
+    """Bring a run to where its checkpoint left it, which the first rank reads for all.
+
+    Returns
+    -------
+    bool
+        Whether there is a checkpoint: there is none if the run was stopped before it first saved.
+
+    Raises
+    ------
+    DataError
+        If it belongs to a run with other options, to one of more epochs, or to no run of this program, or there is
+        one of the other format instead.
+    """
+    path = record.checkpoint
+    found = record.world.of_first(lambda: _read(path))
+    if found is None:
+        return False
+    states, facts = found
+    try:
+        before, now = ({"data": m["data"], **m["config"]} for m in (facts, record.metrics))
+        differ = [f"{k} was {before[k]}, not {now[k]}" for k in now if k not in UNLIKE and before[k] != now[k]]
+        if not differ:
+            record.net.load_state_dict(states["net"])
+            record.optimizer.load_state_dict(states.get("optimizer", {}))
+            record.net.load_random_state(facts["random"])
+            record.batches.load_state_dict(facts["batches"])
+            record.spent = facts["spent"]
+            record.metrics |= {name: facts[name] for name in record.metrics if name != "config"}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} holds no run of this program ({error}): run without --resume") from None
+    if differ:
+        raise DataError(
+            f"{path} belongs to a run with other options ({'; '.join(differ)}): give the same ones to resume it, or "
+            "no --resume to start anew"
+        )
+    begun = record.epoch + (record.position > 0)
+    if begun > record.metrics["config"]["epochs"]:
+        raise DataError(f"{path} is of {record.place} already: give --epochs {begun} or more to resume it")
+    record.is_saved = True
+    return True
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the states and the facts that a checkpoint holds; None if nothing has been saved yet."""
+    others = [other for other in checkpoints_in(path.parent) if other != path]
+    if others and not path.exists():
+        raise DataError(
+            f"{path}: there is no such checkpoint, but {others[0].name} beside it: give its --checkpoint-format to "
+            "resume it"
+        )
+    if not (path.exists() or checkpoint.previous(path).exists()):
+        return None
+    try:
+        return checkpoint.load(path)
+    except DataError as error:
+        raise DataError(f"{error}. Run without --resume to start anew") from None

@@ -1,0 +1,119 @@
+"""A run under way, as `learn` sees it: epochs to go through, and what becomes of their results."""
+
+from __future__ import annotations
+
+import math
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from tqdm import tqdm
+
+import tinygrad_lite as tg
+from tinygrad_lite.data import Batches, Digits, Split
+from tinygrad_lite.parallel import World
+
+from .folder import place_beside, results_in
+from .messages import Diverged, advice_on_loss, first_not_finite, say
+from .model import Model
+from .options import CONFIG, make_optimizer
+from .record import Record
+from .resume import resume
+
+
+class Run:
+    """One training of a model.
+
+    Parameters
+    ----------
+    model : Model
+    args : Namespace
+        The options.
+    data : Digits
+        What to learn from, to choose settings by, and to judge the result by.
+    kind : str
+        What the data are, such as ``"mnist"``.
+    world : World
+        The ranks that train together.
+    """
+
+    def __init__(self, model: Model, args: Namespace, data: Digits, kind: str, world: World) -> None:
+        self.model, self.args, self.data, self.world = model, args, data, world
+        self.net = model.new_net(vars(args), rng=args.seed).to(args.device)
+        self.optimizer = make_optimizer(self.net, args)
+        train, order = data.train, (args.batch_size, args.shuffle, args.seed)
+        batches = Batches(train.images, model.targets(train.labels), *order, args.device, shard=world.shard)
+        config = {name: getattr(args, name) for name in (*CONFIG, *model.options)}
+        saved = args.out / f"checkpoint.{args.checkpoint_format}"
+        state = (self.net, self.optimizer, batches)
+        self.record = Record(saved, kind, config, *state, every=args.checkpoint_every, world=world)
+        self.bar = tqdm(disable=True)
+        self._advised = False
+
+    def start(self) -> None:
+        """Resume at the checkpoint, or start anew: say which, judge the net, and give it to all ranks."""
+        args, record, world = self.args, self.record, self.world
+        resumed = args.resume and resume(record)
+        replaced = world.of_first(lambda: place_beside(args.out) if not resumed and results_in(args.out) else None)
+        self._first_loss, accuracy = self.evaluate(self.data.valid)
+        if resumed:
+            say(f"resuming after {record.place}", args.quiet)
+        else:
+            if args.resume:
+                nothing = f"no run has saved anything in {args.out} yet, so there is none to resume"
+                say(f"starting anew: {nothing}", args.quiet)
+            if replaced:
+                kept = f"the run in {args.out} goes to {replaced} when this one first saves"
+                say(kept if args.resume else f"starting anew: {kept} (--resume would continue it)", args.quiet)
+            record.metrics["initial_valid_accuracy"] = accuracy
+            say(f"validation accuracy before training: {accuracy:.4f}", args.quiet)
+        world.broadcast(self.net)
+
+    def compiled(self, step: Any) -> Any:
+        """Return a training step compiled, unless the options say not to."""
+        return tg.jit(step) if self.args.jit else step
+
+    def epochs(self) -> Iterator[Iterator[tuple[Any, Any]]]:
+        """Yield the batches of each epoch that is left: with a progress bar, and saving when it is time."""
+        for epoch in range(self.record.epoch + 1, self.args.epochs + 1):
+            batches, label = self.record.batches, f"epoch {epoch}/{self.args.epochs}"
+            self.bar = tqdm(batches, label, initial=batches.position, unit="batch", disable=self.args.quiet)
+            self.record.begin_epoch()
+            yield self._steps()
+
+    def _steps(self) -> Iterator[tuple[Any, Any]]:
+        for batch in self.bar:
+            yield batch
+            self.record.after_step()
+
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        """Return the net's loss and accuracy, means over a split; each rank judges its rows."""
+        rows = Split(*self.world.shard(split.images, split.labels))
+        loss, accuracy = self.world.mean(self.model.evaluate(self.net, rows))
+        return loss, accuracy
+
+    def finish_epoch(self, train: tuple[float, float], valid: tuple[float, float]) -> None:
+        """Save, and print, what `evaluate` has found of the training and the validation data; raise if it diverged."""
+        (train_loss, train_accuracy), (valid_loss, valid_accuracy) = train, valid
+        if not math.isfinite(train_loss + valid_loss):
+            raise Diverged(f"after it the loss of all {self.model.sample}s is {train_loss + valid_loss}")
+        history = self.record.metrics["history"]
+        # The loss of the training data is known only from the end of the first epoch on.
+        before, after = (history[-1]["train_loss"], train_loss) if history else (self._first_loss, valid_loss)
+        self.record.finish_epoch(
+            train_loss=train_loss,
+            valid_loss=valid_loss,
+            train_accuracy=train_accuracy,
+            valid_accuracy=valid_accuracy,
+        )
+        of_train, of_valid = (f"loss {loss:.4f}, accuracy {accuracy:.4f}" for loss, accuracy in (train, valid))
+        say(f"  train {of_train};  validation {of_valid}", self.args.quiet)
+        advice = advice_on_loss(before, after)
+        if advice and not self._advised:
+            say(f"  epoch {self.record.epoch}: {advice}", self.args.quiet)
+            self._advised = True
+
+    def diverged(self, reason: Diverged) -> Diverged:
+        """Return a reason to stop with where it arose: the epoch, the step, and the parameter."""
+        step = self.record.position or len(self.record.batches)
+        return Diverged(f"epoch {self.record.epoch + 1}, step {step}: {reason}, {first_not_finite(self.net)}")

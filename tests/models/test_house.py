@@ -1,0 +1,120 @@
+"""The models are short, and run as scripts, too; what they share knows none of them, and serves others."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.command import Model, Run, expect_finite, run_command
+from tinygrad_lite import nn
+from tinygrad_lite.data import Digits, Split
+from tinygrad_lite.nn.functional import accuracy, cross_entropy
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "models").rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules of the models that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            found.add("." * node.level + (node.module or ""))
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or "", *(f"{node.module}.{name.name}" for name in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+    return {name for name in found if name.startswith(("models", "."))}
+
+
+def test_what_the_models_share_imports_none_of_them():
+    for path in (ROOT / "models/command").rglob("*.py"):
+        assert all(name.startswith(".") and not name.startswith("..") for name in imported(path)), path
+
+
+def test_a_model_is_a_script_too_and_takes_what_is_beside_it(tmp_path):
+    models = shutil.copytree(ROOT / "models", tmp_path / "models", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, str(models / "mnist.py"), "--help"]
+    done = subprocess.run(command, cwd=tmp_path.parent, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert "--hidden" in done.stdout
+    (models / "command/__init__.py").write_text("raise SystemExit('beside the script')")
+    done = subprocess.run(command, cwd=tmp_path.parent, capture_output=True, text=True)
+    assert "beside the script" in done.stderr
+
+
+class Sides(Model):
+    """A second model: on which side of a line random points lie."""
+
+    def load(self, args):
+        rng = np.random.default_rng(0)
+
+        def split(n):
+            points = rng.normal(size=(n, 2)).astype(np.float32)
+            return Split(points, (points.sum(axis=1) > 0).astype(np.uint8))
+
+        return Digits(split(400), split(100), split(100)), "points"
+
+
+def learn(net, optimizer, run: Run):
+    def step(points, labels):
+        loss = cross_entropy(net(points), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = run.compiled(step)
+    for batches in run.epochs():
+        for points, labels in batches:
+            expect_finite(step(points, labels))
+        run.finish_epoch(run.evaluate(run.data.train), run.evaluate(run.data.valid))
+
+
+def evaluate(net, split):
+    scores = net(split.images)
+    return cross_entropy(scores, split.labels).item(), accuracy(scores, split.labels)
+
+
+SIDES = Sides(
+    "sides",
+    "Which side?",
+    lambda rng: nn.Linear(2, 2, rng=rng),
+    learn,
+    evaluate,
+    epochs=2,
+    batch_size=20,
+    lr={"sgd": 1},
+)
+
+
+def test_a_second_model_has_the_same_command(tmp_path, capsys):
+    assert run_command(SIDES, ["--out", str(tmp_path), "--epochs", "1"]) == 0
+    assert run_command(SIDES, ["--out", str(tmp_path), "--resume", "--quiet"]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["data"] == "points"
+    assert len(metrics["history"]) == 2
+    assert metrics["test_accuracy"] > 0.9
+    assert SIDES.trained_net(tmp_path).weight.shape == (2, 2)
+    assert run_command(SIDES, ["--out", str(tmp_path), "--resume", "--lr", "2"]) == 2
+    assert "python -m models.sides: " in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run_command(SIDES, ["--optimizer", "adam"])
+    assert "expected sgd, found 'adam'" in capsys.readouterr().err
+
+
+def test_its_help_shows_its_defaults(capsys):
+    with pytest.raises(SystemExit):
+        run_command(SIDES, ["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "times every training sample is shown (2)" in shown
+    assert "learning rate (1)" in shown
+    assert "for results (runs/sides)" in shown
+    assert "--data" not in shown

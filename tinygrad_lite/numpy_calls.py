@@ -1,0 +1,138 @@
+"""NumPy's functions called on a Tensor: what its protocols ``__array_ufunc__`` and ``__array_function__`` come to.
+
+A function is answered by a rule, or by a function composed of rules. One that has no derivative, such as a comparison,
+is answered by NumPy itself, on the raw arrays; every other one is refused, since the gradient would be lost.
+
+Examples
+--------
+>>> import numpy as np
+>>> import tinygrad_lite as tg
+>>> x = tg.Tensor([1.0, 4.0], requires_grad=True)
+>>> np.sqrt(x)
+Tensor([1., 2.], dtype=float32, requires_grad=True, from=sqrt)
+>>> np.argmax(x).item()
+1
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .arrays import adapting, in_one_dtype, of_whole_numbers, raw
+from .engine import Node, is_recording
+from .errors import explained
+from .rules import answer_for, elementwise
+from .rules.plain import PLAIN
+from .support.devices import mixing_error
+from .support.formatting import numpy_name
+
+COMPARISONS = frozenset({np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal})
+
+LOOK_FOR = (
+    "`t in list`, list.index(t) and list.remove(t) compare values, too: to look for the Tensor t itself, write "
+    "any(x is t for x in list)"
+)
+
+
+class Comparison(np.ndarray):
+    """What a comparison of Tensors gives: an array of booleans that says what to write where one is needed.
+
+    Python asks for one where it looks for a Tensor in a list. What is computed from a comparison is a plain array.
+    """
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"a comparison of Tensors of shape {self.shape} has no single answer: write (a == b).all() or "
+                f"(a == b).any() for one. {LOOK_FOR}"
+            )
+        return bool(np.asarray(self))
+
+    def __repr__(self) -> str:
+        return repr(np.asarray(self))
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return array[()] if return_scalar else array
+
+    def astype(self, *args: Any, **kwargs: Any) -> Any:
+        """Convert to a plain array of another type."""
+        return np.asarray(self).astype(*args, **kwargs)
+
+
+def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Answer a NumPy function that was called on a Tensor."""
+    out = kwargs.pop("out", None)
+    if out is not None:
+        return _written_out(function, args, kwargs, out)
+    answer = answer_for(function)
+    if answer is not None:
+        if not args:
+            # NumPy's name for its first argument, which a rule may call otherwise.
+            args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
+        try:
+            return answer(*args, **kwargs)
+        except TypeError:
+            _check_arguments(function, answer, args, kwargs)
+            raise
+    if function in PLAIN:
+        try:
+            if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
+                inputs, arrays = in_one_dtype(elementwise.remainder, args)
+                return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
+            result = function(*raw_tree(list(map(adapting, args))), **raw_tree(kwargs))
+            return result.view(Comparison) if function in COMPARISONS and type(result) is np.ndarray else result
+        except (ValueError, TypeError) as error:
+            operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
+            fault: Exception = mixing_error(numpy_name(function), operands) or error
+            if fault is error and function in COMPARISONS:
+                fault = explained(error, numpy_name(function), [np.shape(x) for x in args])
+                fault.add_note(LOOK_FOR)
+            raise fault from None
+    raise no_rule(numpy_name(function))
+
+
+def _written_out(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any) -> Any:
+    """Answer a NumPy function that is to write into an array, as in ``w.data -= lr * w.grad``."""
+    if any(isinstance(x, Node) for x in (out if isinstance(out, tuple) else (out,))):
+        raise TypeError(f"{numpy_name(function)}(…, out=…) does not write into a Tensor: write t[...] = … to do so")
+    for x in args:
+        if isinstance(x, Node) and x._requires_grad and is_recording():
+            raise TypeError(
+                f"{numpy_name(function)} would lose the gradient of a Tensor when it writes into an array, as += and "
+                "out= do: give the result a new name, a = a + x, or use x.detach() if that is meant"
+            )
+    return function(*raw_tree(args), **raw_tree(kwargs), out=out)
+
+
+def raw_tree(x: Any) -> Any:
+    """Return nested tuples, lists and dictionaries with the raw arrays of their Tensors."""
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(raw_tree, x))
+    if isinstance(x, dict):
+        return {key: raw_tree(value) for key, value in x.items()}
+    return raw(x)
+
+
+def no_rule(name: str) -> TypeError:
+    """Return the error about a function of NumPy's that has no derivative here."""
+    if name.startswith("np.save"):
+        return TypeError(f"{name} writes arrays to files, not Tensors: write {name}(path, x.numpy())")
+    return TypeError(
+        f"{name} has no derivative rule, so a Tensor cannot pass through it: compose it from functions that have one "
+        "(tinygrad_lite.rules.all() lists them), add one with tinygrad_lite.rules.define, or apply it to .numpy() "
+        "where no gradient is needed"
+    )
+
+
+def _check_arguments(function: Any, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raise the error about arguments that a function composed of rules does not take, if that is what is wrong."""
+    takes = inspect.signature(answer)
+    try:
+        takes.bind(*args, **kwargs)
+    except TypeError as error:
+        name, names = numpy_name(function), ", ".join(takes.parameters)
+        raise TypeError(f"{name} of a Tensor: {error}; it takes the arguments {names}") from None
