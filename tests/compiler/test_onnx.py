@@ -527,6 +527,12 @@ def test_modes_are_put_back_after_an_error(path):
     assert all("training" not in vars(module) for module in (net, *net.layers))
 
 
+def test_nodes_are_named_after_the_innermost_layer(path):
+    inner = tg.nn.Sequential(tg.nn.Linear(6, 6, rng=0), tg.nn.Tanh(), Function(lambda x: x + 1))
+    export_onnx(tg.nn.Sequential(inner, tg.nn.Softmax()), X, path)
+    assert [node.name for node in onnx.load(path).graph.node] == ["0.0/Gemm", "0.1/Tanh", "0.2/Add", "1/Softmax"]
+
+
 def test_several_inputs_and_heads(path):
     class Heads(tg.nn.Module):
         def __init__(self):

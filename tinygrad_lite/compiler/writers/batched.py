@@ -15,6 +15,7 @@ from ...rules import Rule
 from ...rules import all as all_rules
 from ...support.call_stack import users_line
 from ...support.devices import is_array, moved
+from ...support.observer import MODULE, under_way
 from ...tensor import Tensor
 from .. import operations
 from ..operations import Operation
@@ -45,8 +46,8 @@ class Batched:
         What the model returns, by name.
     shapes : dict of Variable to tuple of int and Length
         The shape of each array.
-    origins : dict of Variable to tuple of two str
-        The user's line that computes each, and the rule it belongs to, if any.
+    origins : dict of Variable to tuple of three str
+        The user's line that computes each; the rule, and the path of the module, that it belongs to, if any.
     """
 
     instructions: tuple[Instruction, ...]
@@ -55,7 +56,7 @@ class Batched:
     names: dict[Variable, str]
     outputs: dict[str, Any]
     shapes: dict[Variable, tuple[Any, ...]]
-    origins: dict[Variable, tuple[str, str]]
+    origins: dict[Variable, tuple[str, str, str]]
     _axes: dict[Any, tuple[Variable, int]] = field(default_factory=dict)
 
     def defined(self, variable: Variable) -> None:
@@ -88,8 +89,8 @@ def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> 
     JitError
         If no program can be made of the model, or one for batches of some lengths alone.
     """
-    recorders: list[_BatchRecorder] = [_BatchRecorder(None)]
-    recorders.append(_BatchRecorder(recorders[0]))
+    recorders: list[_BatchRecorder] = [_BatchRecorder(model, None)]
+    recorders.append(_BatchRecorder(model, recorders[0]))
     recordings = []
     for recorder, n in zip(recorders, BATCHES, strict=True):
         with recording_lock, _units(recorder, units):
@@ -177,12 +178,13 @@ class _BatchRecorder(Recorder):
         As those of `Batched`.
     """
 
-    def __init__(self, first: _BatchRecorder | None) -> None:
+    def __init__(self, model: Module, first: _BatchRecorder | None) -> None:
         super().__init__()
         self.first = first
+        self._paths = {id(module): path for path, module in model.named_modules()}
         self.lengths: dict[Any, Length] = {BATCHES: Length(self, BATCHES)}
         self.shapes: dict[Variable, tuple[Any, ...]] = {}
-        self.origins: dict[Variable, tuple[str, str]] = {}
+        self.origins: dict[Variable, tuple[str, str, str]] = {}
         self._lifted: list[Variable] = []
         self._counterparts: dict[Variable, Variable] = {}
 
@@ -216,7 +218,9 @@ class _BatchRecorder(Recorder):
     def _marked(self, old: Instruction, new: Instruction) -> Instruction:
         if (old.operation.name, len(old.operands)) != (new.operation.name, len(new.operands)):
             self._refuse_other_steps()
-        self.origins[new.result] = users_line() or "in forward", new.result.name
+        modules = (self._paths.get(id(step.of), "") for step in under_way() if step.kind == MODULE)
+        path = next(filter(None, modules), "")
+        self.origins[new.result] = users_line() or "in forward", new.result.name, path
         self._pair(old.result, new.result)
         operands = mapped(self._merged, new.operands, old.operands)
         if new.operation.name == "getitem":

@@ -211,9 +211,7 @@ class _Graph:
             raise Refused("it draws random numbers, others at each call: draw outside, or in training alone")
         if isinstance(entry, Refused):
             raise entry
-        # Nodes are named after the module whose parameters they read.
-        paths = [self.program.names[x] for x in instruction.reads if x in self.program.names]
-        self._path = paths[0].rpartition(".")[0] if paths else ""
+        self._path = self.program.origins[instruction.result][2]
         if dtype is None or dtype.kind == "b" or name in OF_ANOTHER_TYPE:
             kinds = (Variable, np.ndarray, np.generic, int, float)
             dtype = np.result_type(*(self._type(x) for x in operands if isinstance(x, kinds)))
@@ -229,7 +227,7 @@ class _Graph:
 
     def _refuse(self, instruction: Instruction, reason: str) -> NoReturn:
         """Raise the error about what ONNX has no counterpart of, naming the user's line."""
-        name, (line, rule) = instruction.operation.name, self.program.origins[instruction.result]
+        name, (line, rule, _) = instruction.operation.name, self.program.origins[instruction.result]
         error = ExportError(f"{line}: {'np.' * hasattr(np, name)}{name} cannot be written in ONNX: {reason}")
         if rule and not rules.get(rule).is_built_in:
             error.add_note(
