@@ -84,7 +84,7 @@ class _Planner:
         self.targets = self._targets()
         checks = [n for n, i in enumerate(program.instructions) if i.operation.is_statement]
         self.last_check = max(checks, default=-1)
-        self.handed_out = {x for x in program.outputs if isinstance(x, Variable)}
+        self.handed_out = {self.root(x) for x in program.outputs if isinstance(x, Variable)}
         self.free: list[Memory] = []
         # Real arrays, to see which views can be taken of them.
         self.arrays: dict[Variable, Any] = {}
@@ -124,7 +124,8 @@ class _Planner:
             elif result.shape and self._can_be_placed(instruction) and result not in self.handed_out:
                 self._place(n, instruction)
             self._release(n, instruction)
-        self.plan.copied = tuple(map(self._is_shared, self.program.outputs))
+        # Constants are made once; all else is the caller's, and shares its memory as it does without a program.
+        self.plan.copied = tuple(isinstance(x, np.ndarray) and x.ndim > 0 for x in self.program.outputs)
         return self.plan
 
     def _take_view(self, instruction: Instruction) -> None:
@@ -187,12 +188,3 @@ class _Planner:
             memory = self.plan.places.get(variable)
             if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)
-
-    def _is_shared(self, output: Any) -> bool:
-        if not isinstance(output, Variable):
-            return isinstance(output, np.ndarray) and output.ndim > 0  # a constant, which is made once
-        if not output.is_array:
-            return False
-        if sum(x is output for x in self.program.outputs) > 1 or self.root(output) is not output:
-            return True
-        return output in self.program.inputs or output in self.plan.places
