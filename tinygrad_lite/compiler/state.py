@@ -238,7 +238,7 @@ class State:
         self._stand_ins: list[Place] = []
         self._visited: set[int] = set()
         self._held: list[Held] = []
-        self._constructs = self._walks = False
+        self._constructs = self._walks = self._asks_for_names = False
         self._makers: set[type] = set()
         self._classes: set[type] = set()
         self._globals: set[tuple[int, str]] = set()
@@ -260,7 +260,7 @@ class State:
         self._visit_named()
         # Not a method: the arguments of the first call are not to be kept.
         self.names["as_before"] = functools.partial(as_before, frozenset(self.code_names), self.reflects, self._walks)
-        if "name" in self.code_names:
+        if self._asks_for_names:
             for tensor, text in self.tensors.items():
                 self._guard(f"{text}.name == {tensor.name!r}", self.paths[tensor])
         self.program_names = Names(self)
@@ -349,6 +349,7 @@ class State:
     def _note_names(self, code: CodeType) -> None:
         names = _names_in(code)
         self.code_names |= names
+        self._asks_for_names = self._asks_for_names or "name" in names
         self._walks = self._walks or not WALKING.isdisjoint(names)
         self.reflects = self.reflects or not REFLECTING.isdisjoint(names)
         self._constructs = self._constructs or not {"type", "__class__"}.isdisjoint(names)
@@ -528,7 +529,7 @@ class State:
         else:
             self._guard(f"{text} is {self.bind(tensor)}", path)
             text = self.bind(tensor)
-        self._guard(f"{text}.requires_grad is {tensor.requires_grad}", path)
+        self._guard(f"{text}._requires_grad is {tensor._requires_grad}", path)
         if tensor.requires_grad:
             self._guard(f"{text}.operation is {'not ' * (tensor.operation is not None)}None", path)
         self.tensors[tensor] = text
@@ -610,7 +611,7 @@ class State:
             attributes = vars(value)
             bound = f"vars({text})"
             if not text.startswith(GIVEN):
-                self._guard(f"vars({text}) is {self.bind(attributes)}", path)
+                self._guard(f"{text}.__dict__ is {self.bind(attributes)}", path)
                 bound = self.bind(attributes)
             self._hold(attributes, attributes, bound, path, value)
         slots = slots_of(type(value))
@@ -685,12 +686,16 @@ class State:
     def _visit_function(self, function: FunctionType, text: str) -> None:
         """Look at what a function reads besides its arguments."""
         code, outer, path = function.__code__, function.__globals__, function.__name__
+        if (function.__module__ or "").partition(".")[0] == OURS:
+            return
         is_own = not is_library(outer.get("__name__"))
         if is_own:
             self._note_names(code)
             self._guard(f"{text}.__code__ is {self.bind(code)}", path)
             for name in ("__defaults__", "__kwdefaults__"):
-                self._visit(getattr(function, name), Place(function, name, text, repr(name)), path)
+                value = getattr(function, name)
+                if value is not None:  # otherwise each call gives all, whatever is said later
+                    self._visit(value, Place(function, name, text, repr(name)), path)
             if vars(function):
                 self._hold(vars(function), vars(function), self.bind(vars(function)), path, function)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
