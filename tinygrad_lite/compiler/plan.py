@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +85,9 @@ class _Planner:
         self.targets = self._targets()
         checks = [n for n, i in enumerate(program.instructions) if i.operation.is_statement]
         self.last_check = max(checks, default=-1)
-        self.handed_out = {self.root(x) for x in program.outputs if isinstance(x, Variable)}
+        outputs = [x for x in program.outputs if isinstance(x, Variable)]
+        shown = Counter(map(self.root, outputs))
+        self.handed_out = {*outputs, *(root for root in shown if shown[root] > 1)}
         self.free: list[Memory] = []
         # Real arrays, to see which views can be taken of them.
         self.arrays: dict[Variable, Any] = {}
@@ -124,8 +127,7 @@ class _Planner:
             elif result.shape and self._can_be_placed(instruction) and result not in self.handed_out:
                 self._place(n, instruction)
             self._release(n, instruction)
-        # Constants are made once; all else is the caller's, and shares its memory as it does without a program.
-        self.plan.copied = tuple(isinstance(x, np.ndarray) and x.ndim > 0 for x in self.program.outputs)
+        self.plan.copied = tuple(map(self._is_copied, self.program.outputs))
         return self.plan
 
     def _take_view(self, instruction: Instruction) -> None:
@@ -188,3 +190,12 @@ class _Planner:
             memory = self.plan.places.get(variable)
             if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)
+
+    def _is_copied(self, output: Any) -> bool:
+        """Return whether a copy is handed out: of constants, which are made once, and of views of what is used again.
+
+        All else is the caller's, and shares its memory as it does without a program.
+        """
+        if not isinstance(output, Variable):
+            return isinstance(output, np.ndarray) and output.ndim > 0
+        return output.is_array and self.root(output) in self.plan.places

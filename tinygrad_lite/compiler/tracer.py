@@ -689,7 +689,7 @@ class _Type:
 
 
 def _by_name(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
-    """Return what ``getattr`` or ``hasattr`` stands for: names that are computed are noticed."""
+    """Return what ``getattr`` and its kin stand for: names that are computed are noticed."""
 
     def make(recorder: Recorder, state: Any) -> Any:
         def read(x: Any, name: str, *default: Any) -> Any:
@@ -724,7 +724,7 @@ def _refused(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
 
 STAND_INS: dict[str, Callable[[Recorder, Any], Any]] = {
     "type": _Type,
-    **{f.__name__: _by_name(f) for f in (getattr, hasattr)},
+    **{f.__name__: _by_name(f) for f in (getattr, hasattr, setattr, delattr)},
     **{f.__name__: _refused(f) for f in (eval, exec, globals)},
 }
 
