@@ -92,10 +92,10 @@ def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
 
 def operand(x: Any, rule: Rule | None = None) -> Any:
     """Return a constant operand as something the rules work on: a number or an array."""
-    if isinstance(x, (Node, Real)) and not isinstance(x, np.generic):
-        return x
-    if isinstance(x, np.generic):
+    if issubclass(type(x), np.generic):
         return x.item()
+    if isinstance(x, (Node, Real)):
+        return x
     array = x if hasattr(x, "__array_function__") else np.asarray(x)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{rule.name if rule else 'a Tensor'} takes numbers, not {type(x).__name__}: {x!r:.60}")
@@ -115,7 +115,7 @@ def adapting(x: Any) -> Any:
 def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:
     """Return an array with the given content and type, sharing its memory where it is such an array already."""
     data = raw(data)
-    if isinstance(data, (np.ndarray, np.generic)):
+    if issubclass(type(data), (np.ndarray, np.generic)):  # not what passes for one while it is recorded
         array = np.asarray(data)
     elif hasattr(data, "__array_function__"):
         return data if dtype is None else data.astype(dtype, copy=False)
@@ -137,7 +137,7 @@ ALIGNMENT = 64  # bytes: a line of the cache, and the longest vector of the proc
 
 def owned(array: Any) -> Any:
     """Return a copy in memory of its own, which begins where vectors do: some steps go a fifth faster then."""
-    if not isinstance(array, np.ndarray):
+    if not issubclass(type(array), np.ndarray):
         return array.copy()
     memory = np.empty(array.nbytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
@@ -149,7 +149,7 @@ def owned(array: Any) -> Any:
 def is_owned(array: Any) -> bool:
     """Return whether an array is one that `owned` made, or a view of all of it."""
     memory = getattr(array, "base", None)
-    return isinstance(memory, np.ndarray) and memory.dtype == np.uint8 and memory.size == array.nbytes + ALIGNMENT
+    return type(memory) is np.ndarray and memory.dtype == np.uint8 and memory.size == array.nbytes + ALIGNMENT
 
 
 def _dtypes_in(data: Any) -> list[np.dtype[Any]]:

@@ -78,7 +78,7 @@ class Optimizer:
                 hint = ": if it was gone through before, it is used up, so make a list of it first"
             raise ValueError(f"an optimizer needs at least one parameter, but there is none{hint}")
         self.lr = lr
-        # For each name, a value for each parameter, by its number; none before its first gradient.
+        # For each name, a value for each parameter, by its number.
         self.state: dict[str, dict[int, Any]] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -101,6 +101,17 @@ class Optimizer:
             except TypeError:
                 self._check_devices(i, p, g)
                 raise
+
+    def _zeros(self) -> dict[int, Any]:
+        """Return a state to begin with. It is made at once, so that the first step is like all others."""
+        return {i: np.zeros_like(p.data) for i, p in enumerate(self.params)}
+
+    def _kept(self, name: str, i: int, p: Tensor) -> Any:
+        """Return what is kept of a parameter; made anew if it was moved or converted before its first step."""
+        kept, data = self.state[name].get(i), p._data
+        if kept is None or ((type(kept), kept.dtype) != (type(data), data.dtype) and not kept.any()):
+            kept = self.state[name][i] = np.zeros_like(data)
+        return kept
 
     def _check_devices(self, i: int, p: Tensor, g: Tensor) -> None:
         remembered = {name: values[i] for name, values in self.state.items() if i in values and name != "steps"}
@@ -183,15 +194,13 @@ class SGD(Optimizer):
         self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
         if nesterov and not momentum:
             raise ValueError("nesterov looks ahead along the momentum: set momentum above 0")
-        self.state["momentum"] = {}
+        self.state["momentum"] = self._zeros() if momentum else {}
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
         if self.weight_decay:
             g = g + self.weight_decay * p.data
         if self.momentum:
-            if i not in self.state["momentum"]:
-                self.state["momentum"][i] = np.zeros_like(p.data)
-            direction = self.state["momentum"][i]
+            direction = self._kept("momentum", i, p)
             direction *= self.momentum
             direction += g
             g = g + self.momentum * direction if self.nesterov else direction
@@ -225,7 +234,8 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, lr)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
-        self.state |= {"steps": {}, "mean": {}, "square": {}}
+        steps = dict.fromkeys(range(len(self.params)), 0)
+        self.state |= {"steps": steps, "mean": self._zeros(), "square": self._zeros()}
 
     def _update(self, i: int, p: Tensor, g: Any) -> None:
         if self.weight_decay:
@@ -234,11 +244,8 @@ class Adam(Optimizer):
 
     def _adapt(self, i: int, p: Tensor, g: Any) -> None:
         keep_mean, keep_square = self.betas
-        if i not in self.state["steps"]:
-            self.state["steps"][i] = 0
-            self.state["mean"][i], self.state["square"][i] = np.zeros_like(p.data), np.zeros_like(p.data)
-        self.state["steps"][i] += 1
-        steps, mean, square = (self.state[name][i] for name in ("steps", "mean", "square"))
+        steps = self.state["steps"][i] = self.state["steps"].get(i, 0) + 1
+        mean, square = self._kept("mean", i, p), self._kept("square", i, p)
         mean *= keep_mean
         mean += (1 - keep_mean) * g
         square *= keep_square

@@ -346,7 +346,7 @@ def _meetings(comm: Any, timeout: float | None) -> Callable[..., float]:
 
 
 def _on_host(array: Any) -> Any:
-    if not isinstance(array, np.ndarray):
+    if not issubclass(type(array), np.ndarray):
         raise TypeError(
             f"ranks exchange NumPy's arrays, not those of {type(array).__module__}.{type(array).__name__}: train on "
             "the CPU, and outside of a jitted function call nothing of the world but average()"

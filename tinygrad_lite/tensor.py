@@ -119,7 +119,7 @@ class Tensor(Node):
     def data(self) -> Any:
         """The raw array. Assigning, also by ``t.data -= …``, counts as a change in place; writing into it does not."""
         self._note_taken()
-        if isinstance(self._data, np.generic):
+        if issubclass(type(self._data), np.generic):
             self._data = np.asarray(self._data)
         return self._data
 
@@ -241,7 +241,7 @@ class Tensor(Node):
     def detach(self) -> Tensor:
         """Return a Tensor that shares this one's memory and has no history."""
         y = constant(self._data)
-        if not isinstance(self._data, np.generic):  # which never change
+        if not issubclass(type(self._data), np.generic):  # which never change
             y.memory = self.shared_memory()
             y._taken = y.memory.changed
         return y
@@ -466,7 +466,7 @@ class Tensor(Node):
         if not is_tracked:
             value = operand(raw(other))
             # A plain array cannot hold what is being recorded: one that nobody else holds is replaced.
-            is_recorded = isinstance(self._data, np.ndarray) and hasattr(type(value), "__traced__")
+            is_recorded = type(self._data) is np.ndarray and hasattr(type(value), "__traced__")
             is_alone = self.memory is None or not self.memory.is_shared
             written = getattr(operator, name if is_recorded and is_alone else f"i{name}")
 
@@ -1004,7 +1004,7 @@ def _raw_index(index: Any) -> Any:
     index = raw(index)
     if device_of(index) != "cpu":
         return index.copy()
-    if isinstance(index, (list, np.ndarray)):
+    if issubclass(type(index), (list, np.ndarray)):
         index = np.array(raw_tree(index))
         # An empty list is an array of floats; an empty mask stays one.
         return index.astype(int) if index.dtype.kind == "f" and not index.size else index

@@ -312,11 +312,16 @@ def jit(function: Callable[..., Any]) -> Jitted:
 
     A program takes some hundredths of a second to make, for large models a tenth, so it pays where a function is called
     hundreds of times. The code of the function does not run again: what it prints, it prints once; the environment it
-    reads, it reads once. What it leaves in objects it reaches (attributes, lists, dictionaries) is left there at every
-    call; but where that is a number it counts, or a list it lengthens, each call makes another program: count outside,
-    or in an array. A gradient that an update has used up is not kept: after ``zero_grad``, ``backward`` and ``step``,
-    ``grad`` is None, so return a gradient to look at it; one that is computed or changed after the update stays.
-    Results keep no history to differentiate through: jit the function that differentiates.
+    reads, it reads once.
+
+    Names decide what a program depends on: attributes that no code names may change as they like. What is followed is
+    plain data, containers, functions, Tensors, modules, optimizers, random generators, objects of one's own classes,
+    and methods bound to them. What else is named, such as a lock or a logger, is refused: pass what is needed of it as
+    an argument. A function leaves behind Tensors and arrays, gradients, the state of optimizers, and its result. A list
+    that it lengthens, or a number that it counts, is refused: return it, and collect and count outside. A gradient that
+    an update has used up is not kept: after ``zero_grad``, ``backward`` and ``step``, ``grad`` is None, so return a
+    gradient to look at it; one that is computed or changed after the update stays. Results keep no history to
+    differentiate through: jit the function that differentiates.
 
     Examples
     --------

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from copy import copy
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from ..arrays import raw
 from ..engine import Operation
 from ..errors import GraphError, JitError
 from ..rules import Rule, Vjp
-from ..support.devices import is_array
+from ..support.call_stack import is_library
+from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
-from .places import contents, set_contents, store
+from .places import EMPTY, contents, set_contents, slots_of, store
 from .program import Variable
-from .state import State
+from .state import WITHOUT_CONTENTS, State, is_open, is_plain
 from .tracer import Draws, Number, Tracer
 
 
@@ -46,49 +47,87 @@ class Outputs:
         self.variables: list[Variable] = []
         self.made: list[str] = []
         self._given = {id(found.traced): found for found in state.inputs}
-        self._containers = {id(holder): text for holder, text in state.containers}
+        self._new: dict[int, tuple[Any, str]] = {}
 
     def expression(self, x: Any) -> str:
-        """Return the expression of an object like ``x``.
+        """Return the expression of an object like ``x``: of this very one if it was there before, else of a new one.
 
         Raises
         ------
         JitError
-            If it is an iterator, whose values are not there yet.
+            If it is an iterator, whose values are not there yet, or of a type that cannot be made anew.
         """
         if isinstance(x, Tensor) and x in self.state.tensors:
             return self.state.tensors[x]
-        if isinstance(x, (Tracer, Number, Draws)) and id(x) in self._given:
-            return self._given[id(x)].place.text
-        if isinstance(x, (Tracer, Number)):
-            self.variables.append(x.current().variable if isinstance(x, Tracer) else x.variable)
-            text = f"values[{len(self.variables) - 1}]"
-            if isinstance(x, Tracer) and isinstance(x.value, np.ndarray) and not x.shape:
-                self.state.names["asarray"] = np.asarray
-                return f"asarray({text})"  # NumPy computes a scalar
-            return text
+        if type(x) in (Tracer, Number, Draws):
+            return self._of_traced(x)
+        known = self.state.text_of(x) or self._new.get(id(x), (None, ""))[1]
+        if known:
+            return known
+        if is_plain(x):
+            return self.state.bind(x)
+        # What is in two places is one object in both.
+        return self._named(x, self._of_new(x))
+
+    def _named(self, x: Any, text: str) -> str:
+        name = f"new{len(self._new)}"
+        self.made.append(f"{name} = {text}")
+        self._new[id(x)] = x, name
+        return name
+
+    def _of_traced(self, x: Any) -> str:
+        found = self._given.get(id(x))
+        if found is not None:
+            return found.place.text
+        if id(x) in self._new:
+            return self._new[id(x)][1]
+        if type(x) is Number:
+            self.variables.append(x.variable)
+            return f"values[{len(self.variables) - 1}]"
+        x.current()
+        if x.base is not None and x.base.changes and id(x.base) in self._given:
+            path = self._given[id(x.base)].path
+            raise JitError(
+                f"the function returns or keeps a view of {path}, in whose memory it changes something: return a copy, "
+                "with .copy()"
+            )
+        self.variables.append(x.variable)
+        text = f"values[{len(self.variables) - 1}]"
+        if issubclass(type(x.value), np.ndarray) and not x.shape:
+            self.state.names["asarray"] = np.asarray
+            text = f"asarray({text})"  # NumPy computes a scalar
+        return self._named(x, text)
+
+    def _of_new(self, x: Any) -> str:
         if isinstance(x, Tensor):
             return self._of_tensor(x)
         if is_array(x):
-            return f"{self.state.bind(x)}.copy()"
+            if any(is_array(other) and share_memory(other, x) for other, _ in self._new.values()):
+                raise JitError("the function returns two arrays that share their memory: return one of them, or a copy")
+            return f"{self.state.bind(x.copy())}.copy()"
         if isinstance(x, Iterator):
             raise JitError(
                 f"the function returns or keeps a {type(x).__name__}, whose values are computed only later: make a list"
             )
-        if id(x) in self._containers:
-            return self._containers[id(x)]
-        if isinstance(x, (dict, list, tuple, deque)) and not self.state.reaches(x):
+        if isinstance(x, (dict, list, tuple, deque, set, frozenset)):
             return self._of_container(x)
-        if _is_traced(x) and not self.state.reaches(x):
-            empty = copy(x)
-            vars(empty).clear()
-            return self._filled(empty, vars(x))
-        return self.state.bind(x)
+        is_of_library = is_library(getattr(x, "__module__", None))
+        if isinstance(x, (type, *WITHOUT_CONTENTS)) or (isinstance(x, FunctionType) and is_of_library):
+            return self.state.bind(x)
+        if callable(x) or not hasattr(x, "__dict__") or slots_of(type(x)) or not all(map(is_open, type(x).__mro__)):
+            raise JitError(
+                f"the function returns or keeps a {type(x).__name__} that it makes, which a program cannot make anew: "
+                "return Tensors, arrays and numbers, and lists, tuples and dictionaries of them"
+            )
+        empty = copy(x)
+        vars(empty).clear()
+        return self._filled(empty, vars(x))
 
     def keep(self, x: Any) -> str:
         """Return a name for what is made of the values, before anything is left behind that would change it."""
+        text = self.expression(x)
         name = f"kept{len(self.made)}"
-        self.made.append(f"{name} = {self.expression(x)}")
+        self.made.append(f"{name} = {text}")
         return name
 
     def writing(self, holder_text: str, key: str, x: Any) -> str:
@@ -98,15 +137,11 @@ class Outputs:
     def storing(self, holder_text: str, key: Any, x: Any) -> str:
         """Return the statement that leaves something in another place."""
         self.state.names["store"] = store
+        if x is EMPTY:
+            return f"store({holder_text}, {self.state.bind(key)}, EMPTY)"
         if isinstance(x, Tracer) and isinstance(key, str) and key.isidentifier() and not x.variable.is_named:
             x.variable.name, x.variable.is_named = f"new_{key}", True
         return f"store({holder_text}, {self.state.bind(key)}, {self.keep(x)})"
-
-    def replacing(self, holder_text: str, holder: Any) -> str:
-        """Return the statement that leaves everything that a list, a deque or a set holds now."""
-        self.state.names["set_contents"] = set_contents
-        parts = ", ".join(f"{self.state.bind(key)}: {self.keep(x)}" for key, x in contents(holder).items())
-        return f"set_contents({holder_text}, {{{parts}}})"
 
     def _of_tensor(self, x: Tensor) -> str:
         data = self.expression(x._data)
@@ -126,7 +161,7 @@ class Outputs:
         listed = f"[{', '.join(text for _, text in parts)}]"
         if type(x) is list:
             return listed
-        if isinstance(x, tuple):
+        if isinstance(x, (tuple, set, frozenset)):
             return f"{self.state.bind(getattr(type(x), '_make', type(x)))}({listed})"
         empty = copy(x)
         empty.clear()
@@ -144,17 +179,6 @@ def filled(empty: Any, items: dict[Any, Any]) -> Any:
     made = copy(empty)
     set_contents(made if isinstance(made, (dict, list, deque)) else vars(made), items)
     return made
-
-
-def _is_traced(x: Any) -> bool:
-    """Return whether an object has attributes that come from a recording."""
-    return hasattr(x, "__dict__") and not isinstance(x, type) and any(map(_holds_traced, vars(x).values()))
-
-
-def _holds_traced(x: Any) -> bool:
-    if isinstance(x, (list, tuple, dict)):
-        return any(map(_holds_traced, x.values() if isinstance(x, dict) else x))
-    return isinstance(raw(x), (Tracer, Number))
 
 
 def leaf(data: Any, requires_grad: bool, name: str | None) -> Tensor:

@@ -7,6 +7,8 @@ from collections import deque
 from types import CellType
 from typing import Any
 
+import numpy as np
+
 EMPTY = object()  # what stands where nothing does
 
 
@@ -24,15 +26,12 @@ class Place:
         The holder, as an expression.
     key_text : str
         The key, as an expression.
-    is_fixed : bool
-        Whether nothing else can be put there.
     """
 
     holder: Any
     key: Any
     holder_text: str
     key_text: str
-    is_fixed: bool = False
 
     @property
     def text(self) -> str:
@@ -125,7 +124,18 @@ def alike(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):
-        return [*a] == [*b] and all(alike(a[key], b[key]) for key in a)
+        return alike([*a], [*b]) and all(alike(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple, deque)):
         return len(a) == len(b) and all(map(alike, a, b))
-    return bool(a == b) and (bool(a) or isinstance(a, (set, frozenset)) or repr(a) == repr(b))
+    if isinstance(a, (set, frozenset)):
+        return len(a) == len(b) and {*map(_key, a)} == {*map(_key, b)}
+    if isinstance(a, (float, complex, np.inexact)):
+        return repr(a) == repr(b)
+    return bool(a == b)
+
+
+def _key(x: Any) -> Any:
+    """Return what is equal for elements of a set that are alike."""
+    if isinstance(x, (tuple, frozenset)):
+        return type(x), type(x)(map(_key, x)) if type(x) in (tuple, frozenset) else x
+    return type(x), repr(x) if isinstance(x, (float, complex, np.inexact)) else x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +85,9 @@ class _Planner:
         self.targets = self._targets()
         checks = [n for n, i in enumerate(program.instructions) if i.operation.is_statement]
         self.last_check = max(checks, default=-1)
-        self.handed_out = {x for x in program.outputs if isinstance(x, Variable)}
+        outputs = [x for x in program.outputs if isinstance(x, Variable)]
+        shown = Counter(map(self.root, outputs))
+        self.handed_out = {*outputs, *(root for root in shown if shown[root] > 1)}
         self.free: list[Memory] = []
         # Real arrays, to see which views can be taken of them.
         self.arrays: dict[Variable, Any] = {}
@@ -124,7 +127,7 @@ class _Planner:
             elif result.shape and self._can_be_placed(instruction) and result not in self.handed_out:
                 self._place(n, instruction)
             self._release(n, instruction)
-        self.plan.copied = tuple(map(self._is_shared, self.program.outputs))
+        self.plan.copied = tuple(map(self._is_copied, self.program.outputs))
         return self.plan
 
     def _take_view(self, instruction: Instruction) -> None:
@@ -188,11 +191,11 @@ class _Planner:
             if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)
 
-    def _is_shared(self, output: Any) -> bool:
+    def _is_copied(self, output: Any) -> bool:
+        """Return whether a copy is handed out: of constants, which are made once, and of views of what is used again.
+
+        All else is the caller's, and shares its memory as it does without a program.
+        """
         if not isinstance(output, Variable):
-            return isinstance(output, np.ndarray) and output.ndim > 0  # a constant, which is made once
-        if not output.is_array:
-            return False
-        if sum(x is output for x in self.program.outputs) > 1 or self.root(output) is not output:
-            return True
-        return output in self.program.inputs or output in self.plan.places
+            return isinstance(output, np.ndarray) and output.ndim > 0
+        return output.is_array and self.root(output) in self.plan.places

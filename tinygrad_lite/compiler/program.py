@@ -175,7 +175,8 @@ class Program:
         known: dict[Variable, Any] = {}
         instructions: list[Instruction] = []
         for old in self.instructions:
-            new = rewrite(replace(old, operands=substituted(old.operands, known)))
+            is_as_before = not known or known.keys().isdisjoint(old.reads)
+            new = rewrite(old if is_as_before else replace(old, operands=substituted(old.operands, known)))
             if isinstance(new, list):
                 instructions += new
                 if new and new[-1].result is not old.result:

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import JitError
-from ..support.devices import is_array, moved, share_memory
+from ..support.devices import is_array, moved
 from ..support.locks import Lock
 from ..tensor import Tensor
 from .operations import is_literal
 from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
 from .program import GENERATORS, Instruction, Program, Variable
-from .state import Input, State
-from .tracer import Recorder, variable_of
+from .state import GIVEN, Input, State, is_plain
+from .tracer import Number, Recorder, Reflects, Tracer, variable_of
 from .watch import Gradients, Namer, calls_watched, handlers_apart, no_chance
 
 recording_lock = Lock()
@@ -106,20 +106,30 @@ def record(
         If no program can be made of the function.
     """
     with recording_lock:
-        lifted, named = list(args), dict(kwargs)
-        state = State(function, lifted, named)
-        recorder = recorder or Recorder()
-        gradients = Gradients([tensor for tensor in state.tensors if type(tensor) is Tensor])
-        before = Before(state, gradients)
-        with handlers_apart(recorder), _put_back_on_error(before):
-            gc.disable()  # or others' code, which is not the function's, might run meanwhile
-            state.lift(recorder)
-            before.note_tracers()
-            with gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
-                result = function(*lifted, **named)
-            if recorder.refusal is not None:
-                raise recorder.refusal
-            return _finished(function, state, recorder, gradients, before, result)
+        if recorder is not None:  # it cannot begin anew
+            return _record(function, args, kwargs, recorder, reflects=True)
+        try:
+            return _record(function, args, kwargs, Recorder(), reflects=False)
+        except Reflects:
+            return _record(function, args, kwargs, Recorder(), reflects=True)
+
+
+def _record(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], recorder: Recorder, reflects: bool
+) -> Recording:
+    lifted, named = list(args), dict(kwargs)
+    state = State(function, lifted, named, reflects)
+    gradients = Gradients([*state.tensors])
+    before = Before(state, gradients)
+    with handlers_apart(recorder), _put_back_on_error(before):
+        gc.disable()  # or others' code, which is not the function's, might run meanwhile
+        state.lift(recorder)
+        before.note_tracers()
+        with gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
+            result = state.called[0](*lifted, **named)
+        if recorder.refusal is not None:
+            raise recorder.refusal
+        return _finished(function, state, recorder, gradients, before, result)
 
 
 class Before:
@@ -137,8 +147,8 @@ class Before:
         self.state, self.gradients = state, gradients
         self.thread = threading.get_ident()
         self.collects_garbage = gc.isenabled()
-        self.items = [contents(holder) for holder, _ in state.containers]
-        self.bindings = [place.get() for place in state.bindings]
+        self.items = [contents(holder) for holder, *_ in state.containers]
+        self.bindings = [place.get() for place, _ in state.bindings]
         generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
         self.cached = {function: function.cache_info().currsize for function in state.caches}
         self.history = {tensor: (tensor._requires_grad, tensor.operation, tensor.memory) for tensor in state.tensors}
@@ -146,17 +156,17 @@ class Before:
 
     def note_tracers(self) -> None:
         """Note how things stand with the tracers in place."""
-        self.lifted_items = [contents(holder) for holder, _ in self.state.containers]
-        self.lifted_bindings = [place.get() for place in self.state.bindings]
+        self.lifted_items = [contents(holder) for holder, *_ in self.state.containers]
+        self.lifted_bindings = [place.get() for place, _ in self.state.bindings]
 
     def put_back(self) -> None:
         """Put everything back."""
         if self.collects_garbage:
             gc.enable()
         self.gradients.unwatch()
-        for (holder, _), items in zip(self.state.containers, self.items, strict=True):
+        for (holder, *_), items in zip(self.state.containers, self.items, strict=True):
             set_contents(holder, items)
-        for place, value in zip(self.state.bindings, self.bindings, strict=True):
+        for (place, _), value in zip(self.state.bindings, self.bindings, strict=True):
             place.set(value)
         self.state.restore()
         for function, size in self.cached.items():
@@ -201,12 +211,14 @@ def _finished(
     guards = state.guards | dict(_guards_of_gradients(state, gradients))
     guards |= dict(_guards_of_inputs(state, recorder, gradients))
     guards |= dict(_guards_of_memory(state, updates, recorder))
+    guards |= dict(_guards_of_identity(state, gradients))
 
     device = recorder.computes_on[0] if recorder.computes_on else "cpu"
     instructions, captured = _with_captured(recorder.instructions, device)
     _name_derivatives(instructions)
     given = [found for found in state.inputs if found.is_given]
     reached = [found for found in state.inputs if not found.is_given]
+    reached.sort(key=lambda found: not isinstance(found.place.holder, Tensor))
     sources = {found.started: found for found in (*given, *reached)} | captured
     program = Program(
         name=_identifier(function),
@@ -236,16 +248,37 @@ def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator
             )
         if tensor.requires_grad is not requires_grad:
             yield outputs.writing(text, "requires_grad", tensor.requires_grad)
-    for place, bound in zip(state.bindings, before.lifted_bindings, strict=True):
+    for (place, path), bound in zip(state.bindings, before.lifted_bindings, strict=True):
         if place.get() is not bound:
-            yield outputs.storing(place.holder_text, place.key, place.get())
-    for (holder, text), old in zip(state.containers, before.lifted_items, strict=True):
+            yield _left(outputs, place.holder_text, path, place.key, bound, place.get())
+    of_optimizers = [f"{path}." for path in state.optimizers]
+    for (holder, text, path), old in zip(state.containers, before.lifted_items, strict=True):
         now = contents(holder)
-        changed = [key for key in {**now, **old} if now.get(key, EMPTY) is not old.get(key, EMPTY)]
-        if changed and isinstance(holder, (list, deque, set)):
-            yield outputs.replacing(text, holder)
-        else:
-            yield from (outputs.storing(text, key, now.get(key, EMPTY)) for key in changed)
+        is_filled = isinstance(holder, (list, deque)) and len(now) != len(old)
+        if is_filled or (isinstance(holder, set) and now.keys() != old.keys()):
+            raise _refusal_to_leave(path)
+        for key in {**now, **old}:
+            if now.get(key, EMPTY) is not old.get(key, EMPTY):
+                is_state = any(f"{path}.".startswith(of) for of in of_optimizers)
+                yield _left(outputs, text, f"{path}.{key}", key, old.get(key, EMPTY), now.get(key, EMPTY), is_state)
+
+
+def _left(
+    outputs: Outputs, holder_text: str, path: str, key: Any, old: Any, new: Any, of_optimizer: bool = False
+) -> str:
+    """Return the statement that leaves something behind; refuse what would count or collect."""
+    x = old if new is EMPTY else new
+    is_flag = is_plain(x) and (of_optimizer or type(x) not in (int, float, complex))
+    if not (is_flag or isinstance(x, Tensor) or is_array(x) or type(x) in (Tracer, Number)):
+        raise _refusal_to_leave(path)
+    return outputs.storing(holder_text, key, new)
+
+
+def _refusal_to_leave(path: str) -> JitError:
+    return JitError(
+        f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, gradients, "
+        "and the state of optimizers: return it, and count and collect outside; or count in an array"
+    )
 
 
 def _kept_gradients(
@@ -287,25 +320,54 @@ def _guards_of_inputs(state: State, recorder: Recorder, gradients: Gradients) ->
 
 
 def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) -> Iterator[tuple[str, str]]:
-    """Yield the conditions that no argument shares the memory of what is changed in place: it would change too.
+    """Yield the condition that nothing else shares the memory of what is changed in place: it would change too.
 
     Raises
     ------
     JitError
-        If one does.
+        If something does.
     """
     read = {variable for instruction in recorder.instructions for variable in instruction.reads}
-    for changed in updates:
-        for other in state.inputs:
-            if is_array(other.value) and other is not changed and other.started in read:
-                if share_memory(changed.value, other.value):
+    for device in dict.fromkeys(found.started.device for found in updates):
+        arrays = [found for found in state.inputs if is_array(found.value) and found.started.device == device]
+        changed = [found for found in updates if found.started.device == device]
+        others = [found for found in arrays if found.started in read and found not in changed]
+        for found in changed:
+            for other in (*changed, *others):
+                if other is not found and overlap([found.value], [other.value]):
                     raise JitError(
-                        f"{other.path} shares its memory with {changed.path}, which is changed in place: give a copy"
+                        f"{other.path} shares its memory with {found.path}, which is changed in place: give a copy"
                     )
-                may_be_same = other.started.device == changed.started.device
-                if may_be_same and (other.is_given or changed.is_given or not isinstance(other.place.holder, Tensor)):
-                    state.names["may_share_memory"] = np.may_share_memory
-                    yield f"not may_share_memory({changed.place.text}, {other.place.text})", other.path
+        if len(changed) + len(others) > 1:
+            state.names["overlap"] = overlap
+            texts = (", ".join(f.place.text for f in group) for group in (changed, others))
+            yield "not overlap([{}], [{}])".format(*texts), "arrays that share their memory"
+
+
+def overlap(changed: list[Any], others: list[Any]) -> bool:
+    """Return whether arrays, of which some are changed, may share memory."""
+    owners = set()
+    for x in (*changed, *others):
+        owner = x if x.base is None else x.base
+        if type(owner) is not np.ndarray or owner.base is not None:
+            break  # the memory may be another object's
+        owners.add(id(owner))
+    if len(owners) == len(changed) + len(others):
+        return False
+    return any(np.may_share_memory(x, y) for i, x in enumerate(changed) for y in (*changed[:i], *others))
+
+
+def _guards_of_identity(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:
+    """Yield the conditions that what were different objects are not one."""
+    read = [found for found in state.inputs if found.owner is None or found.owner in gradients.were_read]
+    texts = [*state.apart, *(found.place.text for found in read if is_array(found.value))]
+    about = "an object that is given twice"
+    if len(texts) > 1:
+        yield f"len({{*map(id, [{', '.join(texts)}])}}) == {len(texts)}", about
+    given = [text for text in state.apart if text.startswith(GIVEN)]
+    if given:
+        state.names["reached"] = frozenset(id(x) for x in state.names.values() if not is_plain(x))
+        yield f"reached.isdisjoint(map(id, [{', '.join(given)}]))", about
 
 
 def _name_derivatives(instructions: list[Instruction]) -> None:

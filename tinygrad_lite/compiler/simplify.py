@@ -63,10 +63,41 @@ def compute_constants(program: Program) -> Program:
     """Compute now what depends on constants alone, and leave out factors of one."""
     uses = program.uses()
     written = {x for x in uses if any(use is not None and use.operation.overwrites_first for use in uses[x])}
-    return program.rewritten(lambda instruction: _computed(instruction, written))
+    shown = _Shown(program)
+    return program.rewritten(lambda instruction: _computed(instruction, written, shown))
 
 
-def _computed(instruction: Instruction, written: set[Variable]) -> Any:
+class _Shown:
+    """The arrays that the caller gets to see, themselves or a view of them: no two of them may become one.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._views = {i.result: i.operands[0] for i in program.instructions if i.operation.is_view}
+        self._fixed = {*program.inputs}
+        self._roots = {self._root(x) for x in variables_in(program.outputs)}
+
+    def _root(self, x: Any) -> Any:
+        while isinstance(x, Variable) and x in self._views:
+            x = self._views[x]
+        return x
+
+    def may_become(self, x: Variable, other: Variable) -> bool:
+        """Return whether one array may stand for another, and let it do so from now on."""
+        if not x.shape or x not in self._roots:
+            return True
+        root = self._root(other)
+        if not isinstance(root, Variable) or root in self._roots or root in self._fixed or other is not root:
+            return False
+        self._roots.add(root)
+        return True
+
+
+def _computed(instruction: Instruction, written: set[Variable], shown: _Shown) -> Any:
     operation, result, operands = instruction.operation, instruction.result, instruction.operands
     if operation.has_effect or (operation is operations.full and (result.size > 1 or result in written)):
         return [instruction]
@@ -76,8 +107,12 @@ def _computed(instruction: Instruction, written: set[Variable]) -> Any:
     if operation is multiply and _is_one(operands[0]):
         operands = operands[::-1]
     if operation in (multiply, divide, power) and _is_one(operands[1]) and _has_type(operands[0], result):
-        return operands[0]
+        return operands[0] if shown.may_become(result, operands[0]) else _copied(instruction, operands[0])
     return [instruction]
+
+
+def _copied(instruction: Instruction, x: Variable) -> list[Instruction]:
+    return [replace(instruction, operation=operations.copy, operands=(x,), params={})]
 
 
 def _is_one(x: Any) -> bool:
@@ -91,13 +126,16 @@ def _has_type(x: Any, result: Variable) -> bool:
 def merge_equal(program: Program) -> Program:
     """Compute once what is computed several times."""
     known: dict[Any, Variable] = {}
+    shown = _Shown(program)
 
     def merged(instruction: Instruction) -> Any:
         if instruction.operation.has_effect:
             return [instruction]
         params = tuple(sorted((name, _key(value)) for name, value in instruction.params.items()))
         first = known.setdefault((instruction.operation, _key(instruction.operands), params), instruction.result)
-        return [instruction] if first is instruction.result else first
+        if first is instruction.result:
+            return [instruction]
+        return first if shown.may_become(instruction.result, first) else _copied(instruction, first)
 
     return program.rewritten(merged)
 
@@ -114,10 +152,13 @@ def _key(x: Any) -> Any:
 def drop_moves(program: Program) -> Program:
     """Leave out what moves elements for nothing: copies, reshapes to the same shape, transposes of transposes."""
     made: dict[Variable, Instruction] = {}
-    uses = program.uses()
+    uses, shown = program.uses(), _Shown(program)
     narrowed: set[Variable] = set()
 
     def moved(instruction: Instruction) -> Any:
+        is_copy = instruction.operation is operations.copy
+        if is_copy and not shown.may_become(instruction.result, instruction.operands[0]):
+            return [instruction]
         new = _moved(instruction, made, uses, narrowed)
         if isinstance(new, list):
             made[new[-1].result] = new[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 from collections.abc import Iterator, Mapping
-from itertools import count, groupby
+from itertools import groupby
 from textwrap import wrap
 from typing import Any
 
@@ -45,7 +45,7 @@ class _Writer:
     def __init__(self, program: Program, plan: Plan) -> None:
         self.program, self.plan = program, plan
         self.constants: dict[str, str] = {}
-        self.taken = {"np", program.name, *keyword.kwlist, *dir(builtins)}
+        self.taken = dict.fromkeys(["np", program.name, *keyword.kwlist, *dir(builtins)], 2)
         self.names = _names(program, plan, self.taken)
 
     def text(self) -> str:
@@ -226,7 +226,7 @@ def _along(links: Mapping[Variable, Variable], variable: Variable) -> Iterator[V
         yield variable
 
 
-def _names(program: Program, plan: Plan, taken: set[str]) -> dict[Variable, str]:
+def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable, str]:
     """Return a name for each variable, and add it to those that are taken. The best names are given first."""
     names: dict[Variable, str] = {}
     heirs = {old: new for new, old in plan.overwrites.items()}
@@ -261,11 +261,11 @@ def _names(program: Program, plan: Plan, taken: set[str]) -> dict[Variable, str]
     return names
 
 
-def unused(wanted: str, taken: set[str]) -> str:
-    """Return a name that nothing has yet, numbered if need be, and add it to those that are taken."""
+def unused(wanted: str, taken: dict[str, int]) -> str:
+    """Return a name that nothing has yet, numbered if need be; note that it is taken, and the number that is next."""
     name = wanted
-    numbers = count(2)
     while name in taken:
-        name = f"{wanted}_{next(numbers)}"
-    taken.add(name)
+        name = f"{wanted}_{taken[wanted]}"
+        taken[wanted] += 1
+    taken[name] = 2
     return name

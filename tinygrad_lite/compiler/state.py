@@ -1,32 +1,47 @@
-"""What a function reaches: its arguments, and all it can read through closures, globals and attributes.
+"""What a function reaches: its arguments, and what its code names in closures, globals, and attributes of objects.
 
 Arrays, Tensors, learning rates and random generators become inputs of the program, read anew at each call. All else
 (flags, sizes, other numbers, which function a name stands for) is guarded: where it is no longer as it was, another
-program is needed.
+program is needed. Two rules keep that both sound and small:
+
+- *Names decide.* An attribute that no code names cannot be read, so that it is not looked at: a `Trainer` may count
+  and collect what it likes. Where code reads attributes by names that it computes, all of them count.
+- *A closed world.* Only what is of a type on a list is followed. Anything else may hold what no one sees change, and
+  is refused by name.
 """
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
-import dis
 import functools
 import inspect
+import re
 import sys
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from copy import copy
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
+from random import Random
 from types import (
     BuiltinFunctionType,
     CodeType,
+    EllipsisType,
     FunctionType,
-    GetSetDescriptorType,
-    MemberDescriptorType,
+    GenericAlias,
     MethodType,
+    MethodWrapperType,
     ModuleType,
+    NoneType,
+    UnionType,
 )
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -43,12 +58,41 @@ from ..tensor import Tensor
 from .naming import Names
 from .places import EMPTY, Place, alike, slots_of
 from .program import GENERATORS, Variable
-from .tracer import Recorder
+from .tracer import STAND_INS, Recorder
 
-PLAIN = (int, float, complex, str, bytes, range, np.generic, np.dtype)
+# What never changes, and is compared by what it says; also what else NumPy keeps in one value.
+PLAIN = (
+    NoneType,
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    range,
+    slice,
+    EllipsisType,
+    Decimal,
+    Fraction,
+    UUID,
+)
+PLAIN_OF_NUMPY = (np.generic, np.dtype, np.finfo, np.iinfo, re.Pattern, PurePath, date, time, timedelta, tzinfo)
 CONTAINERS = (tuple, list, dict, set, frozenset, deque)
-GIVEN = ("args", "kwargs")
-OF_DATA = ("argparse", "collections", "types")  # modules of classes that hold what others put there
+WITHOUT_CONTENTS = (BuiltinFunctionType, np.ufunc, type(np.sum), GenericAlias, UnionType, property)
+# The modules of classes that one's own may derive from: they keep nothing where it is not seen.
+OPEN = ("abc", "argparse", "collections.abc", "contextlib", "dataclasses", "enum", "numbers", "types", "typing", OURS)
+GIVEN = ("args", "kwargs", "vars(args", "vars(kwargs")
+CONSTRUCTORS = {"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__", "__del__"}
+# Names by which code reads attributes that it does not name; and those of methods that go through all of a module.
+REFLECTING = {"vars", "__dict__", "asdict", "astuple", "deepcopy", "attrgetter", "methodcaller", "getmembers"}
+WALKING = {name for name in dir(Module) if not name.startswith("_")} - {"forward", "describe", "training"}
+STOOD_FOR = [getattr(builtins, name) for name in STAND_INS]
+# What globals and attributes may be called only because a method is.
+LIKE_METHODS = {*dir(Tensor), *dir(np.ndarray), *dir(Module), *dir(Optimizer), *dir(np.random.Generator)}
+HEAP = 1 << 9  # the flag of classes that Python code defines
+DRAW_OUTSIDE = (
+    "Draw from an np.random.Generator made outside of the jitted function, and give it other values as arguments"
+)
 MOST = 20_000  # values that a function may reach
 
 
@@ -68,6 +112,8 @@ class Input:
         The Tensor whose gradient it is.
     has_history : bool
         Whether it is a Tensor that was computed from others.
+    is_constant : bool
+        Whether it is a number that the program holds for alone, once it is used.
     started : Variable
         What it is in the program.
     traced : Tracer, Number or Draws
@@ -79,6 +125,7 @@ class Input:
     value: Any
     owner: Tensor | None = None
     has_history: bool = False
+    is_constant: bool = False
     started: Variable = dataclasses.field(init=False)
     traced: Any = dataclasses.field(init=False, default=None)
 
@@ -93,6 +140,34 @@ class Input:
         return self.place.holder_text.startswith(GIVEN)
 
 
+@dataclasses.dataclass(eq=False)
+class Held:
+    """Attributes, of which those count that code names.
+
+    Attributes
+    ----------
+    holder : object
+        What they are set in: a dictionary, or a class.
+    values : mapping
+        The attributes.
+    text : str
+        These, as an expression.
+    path : str
+        How the user knows them.
+    of : object
+        Whose they are.
+    seen : set of str
+        Those that have been looked at.
+    """
+
+    holder: Any
+    values: Mapping[str, Any]
+    text: str
+    path: str
+    of: Any
+    seen: set[str] = dataclasses.field(default_factory=set)
+
+
 class State:
     """All that a function and its arguments reach.
 
@@ -102,9 +177,13 @@ class State:
         What is to be recorded.
     args, kwargs : list and dict
         What it is called with.
+    reflects : bool
+        Whether the function has been seen to read attributes by names that it computes.
 
     Attributes
     ----------
+    called : list
+        The function, as it is to be called.
     names : dict
         What the guards' names stand for.
     guards : dict of str to str
@@ -121,29 +200,20 @@ class State:
         Every optimizer, by how the user knows it.
     program_names : Names
         What all this is called in the program.
-    containers : list of (holder, str)
-        Every list, dictionary and the like, class and object, and how it is reached.
-    bindings : list of Place
+    containers : list of (holder, str, str)
+        Every list, dictionary and the like, class and object: how it is reached, and how the user knows it.
+    bindings : list of (Place, str)
         Where the names of closures and modules stand for something.
     caches : list of callable
         Functions that keep what they have computed.
+    apart : list of str
+        Expressions of objects that are not one: a call may give one twice.
     """
 
-    def __init__(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
-        # Of a library's objects only those attributes matter that the code names, so the names are collected first.
-        self._code_names: set[str] = set()
-        for _ in range(2):
-            self._begin()
-            self._visit_callable(function, getattr(function, "__name__", "function"))
-            names = _argument_names(function, args)
-            for i, value in enumerate(args):
-                self._visit(value, Place(args, i, "args", str(i)), names[i])
-            for name, value in kwargs.items():
-                self._visit(value, Place(kwargs, name, "kwargs", repr(name)), name)
-        self._guard(f"len(args) == {len(args)} and [*kwargs] == {self.bind([*kwargs])}", "the number of arguments")
-        self.program_names = Names(self)
-
-    def _begin(self) -> None:
+    def __init__(
+        self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], reflects: bool = False
+    ) -> None:
+        self.called = [function]
         self.names: dict[str, Any] = {
             "is_recording": is_recording,
             "get_default_dtype": get_default_dtype,
@@ -151,32 +221,65 @@ class State:
             "array_equal": np.array_equal,
             "EMPTY": EMPTY,
         }
-        self._seen: dict[int, str] = {}
         self.guards: dict[str, str] = {}
-        self._guard(f"is_recording() is {is_recording()}", "no_grad()")
-        self._guard(f"get_default_dtype() == {self.bind(get_default_dtype())}", "the default dtype")
         self.inputs: list[Input] = []
         self.tensors: dict[Tensor, str] = {}
         self.paths: dict[Tensor, str] = {}
-        self.containers: list[tuple[Any, str]] = []
-        self.bindings: list[Place] = []
+        self.containers: list[tuple[Any, str, str]] = []
+        self.bindings: list[tuple[Place, str]] = []
         self.caches: list[Any] = []
         self.modules: dict[Module, str] = {}
         self.optimizers: dict[str, Optimizer] = {}
+        self.apart: list[str] = []
+        self.reflects = reflects
+        self.code_names: set[str] = set()
+        self._texts: dict[int, str] = {}
         self._arrays: dict[int, Input] = {}
-        self._tuples: list[tuple[Any, Place]] = []
+        self._wholes: list[tuple[Any, Place, Callable[[dict[Any, Any]], Any]]] = []
+        self._stand_ins: list[Place] = []
         self._visited: set[int] = set()
+        self._held: list[Held] = []
+        self._constructs = self._walks = self._asks_for_names = False
+        self._makers: set[type] = set()
+        self._classes: set[type] = set()
         self._globals: set[tuple[int, str]] = set()
         self._lifts_numbers = False
         self._count = 0
         self._random_modules = random_modules()
 
+        self._guard(f"is_recording() is {is_recording()}", "no_grad()")
+        self._guard(f"get_default_dtype() == {self.bind(get_default_dtype())}", "the default dtype")
+        self._guard(f"len(args) == {len(args)} and [*kwargs] == {self.bind([*kwargs])}", "the number of arguments")
+        name = getattr(function, "__name__", "function")
+        self.bind(function)
+        self._visit_object(function, Place(self.called, 0, "", ""), name if name.isidentifier() else "function")
+        names = _argument_names(function, args)
+        for i, value in enumerate(args):
+            self._visit(value, Place(args, i, "args", str(i)), names[i])
+        for name, value in kwargs.items():
+            self._visit(value, Place(kwargs, name, "kwargs", repr(name)), name)
+        self._visit_named()
+        # Not a method: the arguments of the first call are not to be kept.
+        self.names["as_before"] = functools.partial(as_before, frozenset(self.code_names), self.reflects, self._walks)
+        if self._asks_for_names:
+            for tensor, text in self.tensors.items():
+                self._guard(f"{text}.name == {tensor.name!r}", self.paths[tensor])
+        self.program_names = Names(self)
+
     def lift(self, recorder: Recorder) -> None:
         """Put tracers in the place of all inputs."""
         recorder.names = self.program_names.tensors
-        in_tuples: dict[tuple[int, Any], Any] = {}
+        in_wholes: dict[int, dict[Any, Any]] = {}
+        wholes = {id(whole) for whole, _, _ in self._wholes}
+
+        def put(place: Place, value: Any) -> None:
+            if id(place.holder) in wholes:
+                in_wholes.setdefault(id(place.holder), {})[place.key] = value
+            else:
+                place.set(value)
+
         for found in self.inputs:
-            found.traced = recorder.lift(found.value, self.program_names.of(found), found.is_given)
+            found.traced = recorder.lift(found.value, self.program_names.of(found), found.is_given, found.is_constant)
             found.started = found.traced.variable
             if found.has_history:
                 found.traced.refusal = (
@@ -184,30 +287,31 @@ class State:
                     "into its history"
                 )
             for place in found.places:
-                if isinstance(place.holder, tuple):
-                    in_tuples[id(place.holder), place.key] = found.traced
-                else:
-                    place.set(found.traced)
-        for whole, place in reversed(self._tuples):  # the innermost first
-            changed = [in_tuples.get((id(whole), i), x) for i, x in enumerate(whole)]
-            if any(a is not b for a, b in zip(changed, whole, strict=True)):
-                again = type(whole)._make(changed) if hasattr(whole, "_make") else type(whole)(changed)
-                in_tuples[id(place.holder), place.key] = again
-                if not isinstance(place.holder, tuple):
-                    place.set(again)
+                put(place, found.traced)
+        for whole, place, make in reversed(self._wholes):  # the innermost first
+            if id(whole) in in_wholes:
+                put(place, make(in_wholes[id(whole)]))
+        for place in self._stand_ins:
+            value = place.get()
+            place.set(STAND_INS[place.key if value is EMPTY else value.__name__](recorder, self))
 
     def traced(self, tensor: Tensor) -> Any:
         """Return what stood for the data of a Tensor when the recording began."""
-        return next(f.traced for f in self.inputs if any(place.holder is tensor for place in f.places))
+        return self._arrays_of[tensor].traced
+
+    @functools.cached_property
+    def _arrays_of(self) -> dict[Any, Input]:
+        return {place.holder: f for f in self.inputs for place in f.places if isinstance(place.holder, Tensor)}
 
     def restore(self) -> None:
         """Put everything back that `lift` replaced and the recording has left in its place."""
-        for whole, place in self._tuples:
-            if not (place.is_fixed or isinstance(place.holder, tuple)):
+        wholes = {id(whole) for whole, _, _ in self._wholes}
+        for whole, place, _ in self._wholes:
+            if id(place.holder) not in wholes:
                 place.set(whole)
         for found in self.inputs:
             for place in found.places:
-                if not (place.is_fixed or isinstance(place.holder, tuple)):
+                if id(place.holder) not in wholes:
                     place.set(found.value)
 
     def guards_of(self, found: Input) -> list[str]:
@@ -229,17 +333,50 @@ class State:
 
     def bind(self, value: Any) -> str:
         """Return a name for an object."""
-        name = self._seen.get(id(value))
+        name = self._texts.get(id(value))
         if name is None:
-            name = self._seen[id(value)] = f"o{len(self._seen)}"
+            name = self._texts[id(value)] = f"o{len(self._texts)}"
             self.names[name] = value
         return name
 
-    def reaches(self, value: Any) -> bool:
-        """Return whether an object was there before."""
-        return id(value) in self._seen
+    def text_of(self, value: Any) -> str | None:
+        """Return how an object that was there before is reached; None for a new one."""
+        return self._texts.get(id(value))
 
-    def _visit(self, value: Any, place: Place, path: str) -> None:
+    def is_named(self, name: str) -> bool:
+        """Return whether code may read an attribute of this name."""
+        return self.reflects or name in self.code_names
+
+    def _note_names(self, code: CodeType) -> None:
+        names = _names_in(code)
+        self.code_names |= names
+        self._asks_for_names = self._asks_for_names or "name" in names
+        self._walks = self._walks or not WALKING.isdisjoint(names)
+        self.reflects = self.reflects or not REFLECTING.isdisjoint(names)
+        self._constructs = self._constructs or not {"type", "__class__"}.isdisjoint(names)
+
+    def _visit_named(self) -> None:
+        """Look at what has been named, until no code that is found thereby names more."""
+        while True:
+            before = self._known()
+            for held in [*self._held]:
+                self._visit_held(held)
+            if before == self._known():
+                break
+        for held in self._held:
+            if not is_of_library(held.of):
+                self._guard_names(held)
+
+    def _known(self) -> tuple[Any, ...]:
+        return len(self.code_names), self.reflects, self._constructs, self._walks, len(self._makers), len(self._held)
+
+    def _guard_names(self, held: Held) -> None:
+        of_module = isinstance(held.of, Module)
+        counted = self.bind(frozenset(held.seen))
+        known = self.bind([*held.values])
+        self._guard(f"([*{held.text}] == {known} or as_before({held.text}, {counted}, {of_module}))", held.path)
+
+    def _visit(self, value: Any, place: Place, path: str, is_named: bool = False) -> None:
         """Look at a value and what is behind it."""
         self._count += 1
         if self._count > MOST:
@@ -248,49 +385,58 @@ class State:
                 "what it needs as arguments"
             )
         text, given = place.text, place.holder_text.startswith(GIVEN)
-        number = type(value) is float or (type(value) is int and not given)
+        kind = type(value)
+        is_number = kind is float or (kind is int and not given)
+        is_constant = is_named and is_number and not self._lifts_numbers and place.key in LIKE_METHODS
         if is_array(value) or (isinstance(value, np.inexact) and given):
             self._visit_array(value, place, path)
-        elif isinstance(value, GENERATORS) and place.is_fixed:
-            raise JitError(
-                f"the random generator {path} stands where jit cannot follow its draws: let the function reach it by a "
-                "name, an attribute or an argument of its own"
-            )
         elif isinstance(value, GENERATORS):
-            self._guard(f"type({text}) is {self.bind(type(value))}" if given else f"{text} is {self.bind(value)}", path)
+            self._visit_generator(value, place, path)
+        elif is_constant:
+            self._add_input(value, place, path).is_constant = True
+        elif is_number and (given or self._lifts_numbers):
+            self._guard(f"type({text}) is {kind.__name__}", path)
             self._add_input(value, place, path)
-        elif number and (given or self._lifts_numbers) and not place.is_fixed:
-            self._guard(f"type({text}) is {type(value).__name__}", path)
-            self._add_input(value, place, path)
-        elif isinstance(value, (bool, type(None), *PLAIN)):
+        elif kind in PLAIN or isinstance(value, PLAIN_OF_NUMPY):
             self._guard_equal(text, value, path)
         elif isinstance(value, CONTAINERS):
             self._visit_container(value, place, path)
         elif isinstance(value, Tensor):
-            self._visit_tensor(value, text, path, given)
-        elif isinstance(value, ModuleType):
-            self._guard(f"{text} is {self.bind(value)}", path)
-            self._visit_module(value, path)
+            self._visit_tensor(value, place, path)
         elif isinstance(value, Iterator):
             raise JitError(
                 f"{path} is an iterator, which gives something else each time: take the next value outside of the "
                 "jitted function, and give it as an argument"
             )
-        elif type(value).__module__.startswith(self._random_modules):
+        elif kind.__module__.startswith(self._random_modules):
             raise JitError(
                 f"{path} is a random generator of a device, whose draws cannot be recorded: draw from an "
                 "np.random.Generator, and move what it draws"
             )
-        elif _is_array_of_others(value):
+        elif isinstance(value, (memoryview, array)) or hasattr(kind, "__array__"):
             raise _not_seen_into(value, path)
         elif isinstance(value, bytearray):
             self._guard(f"alike({text}, {self.bind(value[:])})", path)
-        elif given and not callable(value) and not isinstance(value, Optimizer) and hasattr(value, "__dict__"):
-            self._guard(f"type({text}) is {self.bind(type(value))}", path)
-            self._visit_attributes(value, text, path)
+        elif given and not callable(value) and not isinstance(value, (Optimizer, ModuleType)):
+            if not self._is_met(value, text, path):
+                self._visit_object(value, place, path)
+        elif isinstance(value, (MethodType, BuiltinFunctionType, MethodWrapperType)):
+            kept = self.bind(value)
+            self._guard(f"({text} is {kept} or type({text}) is type({kept}) and {text} == {kept})", path)
+            self._visit_object(value, place, path)
         else:
             self._guard(f"{text} is {self.bind(value)}", path)
-            self._visit_object(value, path)
+            self._visit_object(value, place, path)
+
+    def _is_met(self, value: Any, text: str, path: str) -> bool:
+        """Return whether an object that is given is known already; if not, it is from now on."""
+        known = self._texts.get(id(value))
+        if known is not None:
+            self._guard(f"{text} is {known}", path)
+            return True
+        self._texts[id(value)] = text
+        self.apart.append(text)
+        return False
 
     def _add_input(self, value: Any, place: Place, path: str) -> Input:
         found = Input([place], path, value)
@@ -304,7 +450,7 @@ class State:
         kept = self.bind(value)
         if value is None or isinstance(value, bool):
             self._guard(f"{text} is {value}", path)
-        elif isinstance(value, (str, int)):
+        elif type(value) in (str, int):
             self._guard(f"({text} is {kept} or type({text}) is type({kept}) and {text} == {kept})", path)
         else:
             self._guard(f"({text} is {kept} or alike({text}, {kept}))", path)
@@ -313,100 +459,146 @@ class State:
         if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap, Comparison):
             raise _not_seen_into(value, path)
         known = self._arrays.get(id(value))
-        if known is not None:
+        if known is None:
+            self._arrays[id(value)] = self._add_input(value, place, path)
+        else:
             self._guard(f"{place.text} is {known.place.text}", path)
             known.places.append(place)
-        elif place.is_fixed:
-            self._guard(f"array_equal({place.text}, {self.bind(value.copy())})", path)
+
+    def _visit_generator(self, value: Any, place: Place, path: str) -> None:
+        known = self._arrays.get(id(value))
+        if known is not None:
+            known.places.append(place)
         else:
-            self._arrays[id(value)] = self._add_input(value, place, path)
+            known = self._arrays[id(value)] = self._add_input(value, place, path)
+        if place.holder_text.startswith(GIVEN):
+            self._guard(f"type({place.text}) is {self.bind(type(value))}", path)
+            if not self._is_met(value, place.text, path):
+                return
+        else:
+            self._guard(f"{place.text} is {self.bind(value)}", path)
 
     def _visit_container(self, value: Any, place: Place, path: str) -> None:
         text = place.text
         given = place.holder_text.startswith(GIVEN)
         if given:
             self._guard(f"type({text}) is {self.bind(type(value))}", path)
+            if not isinstance(value, (tuple, frozenset)) and self._is_met(value, text, path):
+                return
         else:
-            known = id(value) in self._seen
+            known = id(value) in self._texts
             self._guard(f"{text} is {self.bind(value)}", path)
             if known:
+                if isinstance(value, tuple):
+                    self._wholes.append((value, place, functools.partial(_tuple_with, value)))
                 return
             text = self.bind(value)
         if type(value) not in CONTAINERS:
             self._visit_attributes(value, text, path)
         parts = value.values() if isinstance(value, dict) else value
         if not isinstance(value, tuple):
-            self.containers.append((value, text))
-        if isinstance(value, (set, frozenset)) or (
-            not self._lifts_numbers and not given and all(map(_is_plain, parts))
-        ):
+            self.containers.append((value, text, path))
+        is_set = isinstance(value, (set, frozenset))
+        if is_set or (not self._lifts_numbers and not given and all(map(is_plain, parts))):
+            if is_set and not all(map(is_plain, value)):
+                for x in value:
+                    self._visit(x, Place([x], 0, self.bind([x]), "0"), path)
             kept = value if isinstance(value, (tuple, frozenset)) else copy(value)
             self._guard(f"alike({text}, {self.bind(kept)})", path)
             return
         if isinstance(value, dict):
-            self._guard(f"[*{text}] == {self.bind([*value])}", path)
+            is_simple = all(type(key) is str for key in value)
+            listed = self.bind([*value])
+            self._guard(f"[*{text}] == {listed}" if is_simple else f"alike([*{text}], {listed})", path)
         else:
             self._guard(f"len({text}) == {len(value)}", path)
+        if isinstance(value, tuple):
+            self._wholes.append((value, place, functools.partial(_tuple_with, value)))
         for key, x in [*value.items()] if isinstance(value, dict) else enumerate(value):
-            key_text = repr(key) if isinstance(key, (str, int)) else self.bind(key)
-            is_fixed = place.is_fixed and isinstance(value, tuple)
-            self._visit(x, Place(value, key, text, key_text, is_fixed), f"{path}.{key}")
-        if isinstance(value, tuple) and not place.is_fixed:
-            self._tuples.append((value, place))
+            key_text = repr(key) if type(key) in (str, int) else self.bind(key)
+            self._visit(x, Place(value, key, text, key_text), f"{path}.{key}")
 
-    def _visit_tensor(self, tensor: Tensor, text: str, path: str, given: bool) -> None:
+    def _visit_tensor(self, tensor: Tensor, place: Place, path: str) -> None:
+        text, given = place.text, place.holder_text.startswith(GIVEN)
         known = self.tensors.get(tensor)
         if known is not None:
             self._guard(f"{text} is {known}", path)
             return
-        if given:
+        # A parameter is this very one; another may be put in the place of what was computed.
+        if given or not tensor.requires_grad or tensor.operation is not None:
             self._guard(f"type({text}) is {self.bind(type(tensor))}", path)
         else:
             self._guard(f"{text} is {self.bind(tensor)}", path)
             text = self.bind(tensor)
-        self._guard(f"{text}.requires_grad is {tensor.requires_grad}", path)
-        if given and tensor.requires_grad:
-            self._guard(f"{text}.operation is None", path)
+        self._guard(f"{text}._requires_grad is {tensor._requires_grad}", path)
+        if tensor.requires_grad:
+            self._guard(f"{text}.operation is {'not ' * (tensor.operation is not None)}None", path)
         self.tensors[tensor] = text
         self.paths[tensor] = path
-        place = Place(tensor, "_data", text, "'_data'")
-        if id(tensor._data) in self._arrays:
-            self._visit_array(tensor._data, place, path)
-            found = self._arrays[id(tensor._data)]
-        else:
-            found = self._arrays[id(tensor._data)] = self._add_input(tensor._data, place, path)
-        found.has_history = tensor.operation is not None and tensor.requires_grad
+        self._texts.setdefault(id(tensor), text)
+        is_shared = id(tensor._data) in self._arrays
+        self._visit_array(tensor._data, Place(tensor, "_data", text, "'_data'"), path)
+        self._arrays[id(tensor._data)].has_history |= tensor.operation is not None and tensor.requires_grad
+        if given or is_shared:
+            self.apart.append(text)
         grad = tensor._grad
         if grad is not None:
             data = Place(grad, "_data", f"{text}.grad", "'_data'")
-            self._add_input(grad._data, data, f"{path}.grad").owner = tensor
+            if id(grad._data) in self._arrays:
+                other = self._arrays[id(grad._data)].path
+                raise JitError(f"{path}.grad and {other} are one array in memory: give each its own, with .copy()")
+            found = self._arrays[id(grad._data)] = self._add_input(grad._data, data, f"{path}.grad")
+            found.owner = tensor
 
-    def _visit_object(self, value: Any, path: str) -> None:
-        """Look behind an object whose identity is guarded already."""
-        if id(value) in self._visited or isinstance(value, Block):  # one of no_grad(): which it is says all
-            return
+    def _visit_object(self, value: Any, place: Place, path: str) -> None:
+        """Look behind an object whose identity is guarded already, or that is given."""
+        text = self.text_of(value) or self.bind(value)
+        is_new = id(value) not in self._visited
         self._visited.add(id(value))
-        self.bind(value)  # so that it lives as long as its identity counts
-        if callable(getattr(value, "__wrapped__", None)):
-            self._visit_object(value.__wrapped__, path)
+        if isinstance(value, functools.partial):
+            self._wholes.append((value, place, functools.partial(_partial_with, value)))
+            for name in ("func", "args", "keywords") if is_new else ():
+                self._visit(getattr(value, name), Place(value, name, text, name), path)
+        elif isinstance(value, (BuiltinFunctionType, MethodWrapperType, MethodType)):
+            if value in STOOD_FOR:
+                self._stand_ins.append(place)
+            elif not isinstance(value.__self__, (NoneType, ModuleType)):
+                self._wholes.append((value, place, functools.partial(_method_with, value)))
+                if is_new:
+                    self._visit(value.__self__, Place(value, "__self__", text, "__self__"), _self_of(path))
+            if isinstance(value, MethodType) and isinstance(value.__func__, FunctionType):
+                self._visit_object(value.__func__, place, path)
+        elif not is_new or isinstance(value, Block):  # one of no_grad(): which it is says all
+            return
+        elif callable(getattr(value, "__wrapped__", None)):
+            self._visit_object(value.__wrapped__, Place(value, "__wrapped__", text, "__wrapped__"), path)
             if hasattr(value, "cache_clear"):
                 self.caches.append(value)
-        if isinstance(value, FunctionType):
-            if not is_library(value.__module__):
-                self._visit_function(value)
-        elif isinstance(value, MethodType):
-            self._visit_object(value.__self__, path.rpartition(".")[0] or "self")
-            self._visit_object(value.__func__, path)
-        elif isinstance(value, functools.partial):
-            text = self.bind(value)
-            for name in ("func", "args", "keywords"):
-                self._visit(getattr(value, name), Place(value, name, text, name, is_fixed=True), path)
+            if isinstance(value, FunctionType):
+                self._visit_function(value, text)
+        elif isinstance(value, FunctionType):
+            self._visit_function(value, text)
         elif isinstance(value, ContextVar):
-            self._guard(f"{self.bind(value)}.get(EMPTY) is {self.bind(value.get(EMPTY))}", path)
+            kept = value.get(EMPTY)
+            if kept is not EMPTY and not is_plain(kept) and not callable(kept):
+                raise _refusal(kept, f"{path}.get()")
+            self._guard(f"{text}.get(EMPTY) is {self.bind(kept)}", path)
+        elif isinstance(value, ModuleType):
+            if value.__name__.partition(".")[0] not in (*MODULES.values(), "builtins", OURS):
+                self._hold(vars(value), vars(value), self.bind(vars(value)), path, value)
         elif isinstance(value, type):
+            self._makers.update(value.__mro__)
             self._visit_class(value)
-        elif not isinstance(value, (BuiltinFunctionType, ModuleType)) and not hasattr(value, "__wrapped__"):
-            self._visit_attributes(value, self.bind(value), path)
+        elif not isinstance(value, WITHOUT_CONTENTS) and type(value).__module__ != "typing":
+            hidden = next((base for base in type(value).__mro__ if not is_open(base)), None)
+            if hidden is not None:
+                raise _refusal(value, path)
+            self._visit_attributes(value, text, path)
+
+    def _hold(self, holder: Any, values: Mapping[str, Any], text: str, path: str, of: Any) -> None:
+        self._held.append(Held(holder, values, text, path, of))
+        if not isinstance(of, ModuleType):
+            self.containers.append((holder, self.bind(holder) if isinstance(holder, type) else text, path))
 
     def _visit_attributes(self, value: Any, text: str, path: str) -> None:
         """Look at the attributes of an object, and at its class."""
@@ -414,93 +606,187 @@ class State:
             self.modules.setdefault(value, path)
         if isinstance(value, Optimizer):
             self.optimizers[path] = value
+        self._guard(f"type({text}) is {self.bind(type(value))}", path)
         self._visit_class(type(value))
-        module = type(value).__module__.partition(".")[0]
-        named_alone = is_library(module) and module not in (*OF_DATA, OURS) and not text.startswith(GIVEN)
-        before, self._lifts_numbers = self._lifts_numbers, isinstance(value, Optimizer)
         if hasattr(value, "__dict__"):
             attributes = vars(value)
-            bound = f"vars({text})" if text.startswith(GIVEN) else self.bind(attributes)
-            if not named_alone:
-                self._guard(f"len({bound}) == {len(attributes)}", path)
-            self.containers.append((attributes, bound))
-            for name, x in [*attributes.items()]:
-                if not named_alone or name in self._code_names:
-                    self._visit(x, Place(attributes, name, bound, repr(name)), f"{path}.{name}")
+            bound = f"vars({text})"
+            if not text.startswith(GIVEN):
+                self._guard(f"{text}.__dict__ is {self.bind(attributes)}", path)
+                bound = self.bind(attributes)
+            self._hold(attributes, attributes, bound, path, value)
         slots = slots_of(type(value))
-        if slots and not named_alone:
-            self.containers.append((value, text))
+        if slots:
+            self.containers.append((value, text, path))
             for name in slots:
                 if hasattr(value, name):
                     self._visit(getattr(value, name), Place(value, name, text, repr(name)), f"{path}.{name}")
                 else:
                     self._guard(f"not hasattr({text}, {name!r})", path)
-        self._lifts_numbers = before
 
     def _visit_class(self, cls: type) -> None:
         for base in cls.__mro__:
-            if id(base) in self._visited and base is not cls:
-                continue
-            if is_library(base.__module__) or id(vars(base).get("__dict__", base)) in self._visited:
-                continue
-            self._visited.add(id(vars(base).get("__dict__", base)))
-            text = self.bind(base)
-            self._guard(f"len(vars({text})) == {len(vars(base))}", base.__name__)
-            self.containers.append((base, text))
-            for name, x in [*vars(base).items()]:
-                inner = getattr(x, "__func__", getattr(x, "fget", x))
-                place, path = Place(base, name, text, repr(name)), f"{base.__name__}.{name}"
-                if isinstance(inner, FunctionType):
-                    self._guard(f"{place.text} is {self.bind(x)}", path)
-                    self._visit_object(inner, path)
-                elif not name.startswith("__") and not isinstance(x, (MemberDescriptorType, GetSetDescriptorType)):
-                    self._visit(x, place, path)
+            # Dataclasses and the like with slots are made of a class of the same contents.
+            if base is not object and base not in self._classes:
+                self._classes.add(base)
+                if of_library(base):
+                    self._held.append(Held(base, vars(base), "", base.__name__, base))
+                else:
+                    text = self.bind(base)
+                    self._hold(base, vars(base), f"vars({text})", base.__name__, base)
+        if type(cls) is not type and not of_library(type(cls)):
+            self._visit_class(type(cls))
 
-    def _visit_callable(self, function: Any, path: str) -> None:
-        self.bind(function)
-        self._visit_object(function, path if path.isidentifier() else "function")
+    def _visit_held(self, held: Held) -> None:
+        """Look at those attributes that are named by now."""
+        of, is_class = held.of, isinstance(held.of, type)
+        follows_all = isinstance(of, Optimizer) or (self.reflects and not is_class and not isinstance(of, ModuleType))
+        names = self.code_names & held.values.keys() if isinstance(of, ModuleType) else held.values.keys()
+        for name in [*names - held.seen]:
+            x = held.values[name]
+            if is_class and name.startswith("__") and name.endswith("__"):
+                makes = self._constructs or of in self._makers
+                counts = isinstance(x, FunctionType) and (makes or name not in CONSTRUCTORS)
+            else:
+                is_walked = isinstance(of, Module) and self._walks and _is_walked(x)
+                counts = follows_all or is_walked or self.is_named(name)
+            if counts:
+                held.seen.add(name)
+                (self._visit_member if is_class else self._visit_attribute)(held, name, x)
 
-    def _visit_function(self, function: FunctionType) -> None:
-        """Look at what a function reads besides its arguments."""
-        code, text, outer = function.__code__, self.bind(function), function.__globals__
-        names, attributes, modules = _names_in(code)
-        self._code_names |= attributes
-        self._guard(f"{text}.__code__ is {self.bind(code)}", function.__name__)
-        for name in ("__defaults__", "__kwdefaults__"):
-            self._visit(getattr(function, name), Place(function, name, text, repr(name)), function.__name__)
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            self._visit_binding(Place(cell, "cell_contents", self.bind(cell), "'cell_contents'"), name)
-        for name in sorted(names):
-            if (id(outer), name) not in self._globals:
-                self._globals.add((id(outer), name))
-                self._visit_binding(Place(outer, name, self.bind(outer), repr(name)), name)
-        for name in sorted(modules & sys.modules.keys()):
-            self._visit_module(sys.modules[name], name)
-
-    def _visit_module(self, module: ModuleType, path: str) -> None:
-        """Look at those attributes of a module that code names somewhere."""
-        if module.__name__.partition(".")[0] in (*MODULES.values(), "builtins", __name__.partition(".")[0]):
+    def _visit_attribute(self, held: Held, name: str, x: Any) -> None:
+        of, path = held.of, f"{held.path}.{name}"
+        place = Place(held.holder, name, held.text, repr(name))
+        if is_of_library(of) and not (type(x) in PLAIN or isinstance(x, (*CONTAINERS, Mapping))):
             return
-        attributes = vars(module)
-        for name in sorted(self._code_names & attributes.keys()):
-            if (id(attributes), name) not in self._globals:
-                self._globals.add((id(attributes), name))
-                place = Place(attributes, name, self.bind(attributes), repr(name))
-                self._visit_binding(place, f"{path}.{name}")
+        if isinstance(of, ModuleType):
+            self.bindings.append((place, path))
+        if not isinstance(of, ModuleType) and of_library(type(of)) and not _is_followed(x):
+            self._guard(f"{place.text} is {self.bind(x)}", path)  # its own affair
+            return
+        before, self._lifts_numbers = self._lifts_numbers, isinstance(of, Optimizer)
+        self._visit(x, place, path, is_named=not isinstance(of, ModuleType))
+        self._lifts_numbers = before
+
+    def _visit_member(self, held: Held, name: str, x: Any) -> None:
+        """Look at what a class has: methods, properties, values."""
+        functions = [getattr(x, of, None) for of in ("__func__", "fget", "fset", "func")]
+        inner = [f for f in (x, *functions) if isinstance(f, FunctionType)]
+        if of_library(held.of):
+            for function in inner:
+                self.code_names |= _names_in(function.__code__)
+            return
+        place, path = Place(held.of, name, self.bind(held.of), repr(name)), f"{held.path}.{name}"
+        if inner:
+            self._guard(f"{place.text} is {self.bind(x)}", path)
+            for function in inner:
+                self._visit_object(function, place, path)
+        elif not inspect.isdatadescriptor(x) or not of_library(type(x)):
+            self._visit(x, place, path, is_named=True)
+
+    def _visit_function(self, function: FunctionType, text: str) -> None:
+        """Look at what a function reads besides its arguments."""
+        code, outer, path = function.__code__, function.__globals__, function.__name__
+        if (function.__module__ or "").partition(".")[0] == OURS:
+            return
+        is_own = not is_library(outer.get("__name__"))
+        if is_own:
+            self._note_names(code)
+            self._guard(f"{text}.__code__ is {self.bind(code)}", path)
+            for name in ("__defaults__", "__kwdefaults__"):
+                value = getattr(function, name)
+                if value is not None:  # otherwise each call gives all, whatever is said later
+                    self._visit(value, Place(function, name, text, repr(name)), path)
+            if vars(function):
+                self._hold(vars(function), vars(function), self.bind(vars(function)), path, function)
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            place = Place(cell, "cell_contents", self.bind(cell), "'cell_contents'")
+            if name == "__class__":  # of super()
+                self._visit_class(cell.cell_contents)
+            elif is_own or _is_followed(place.get()):
+                self._visit_binding(place, name)
+        for name in sorted(_names_in(code)) if is_own else ():
+            if (id(outer), name) in self._globals:
+                continue
+            self._globals.add((id(outer), name))
+            place = Place(outer, name, self.bind(outer), repr(name))
+            if name in STAND_INS and name not in outer:
+                self._stand_ins.append(place)
+            if name in outer or hasattr(builtins, name):
+                self._visit_binding(place, name)
+            else:
+                self.bindings.append((place, name))  # it may be an attribute's alone, or about to be bound
+                if name in sys.modules and not is_library(name):
+                    self._visit_object(sys.modules[name], place, name)
 
     def _visit_binding(self, place: Place, path: str) -> None:
         """Look at what a name of a closure or a module stands for."""
-        self.bindings.append(place)
+        self.bindings.append((place, path))
         value = place.get()
         if value is not EMPTY:
-            self._visit(value, place, path)
+            self._visit(value, place, path, is_named=isinstance(place.holder, dict))
         elif isinstance(place.holder, dict):
             self._guard(f"{place.key_text} not in {place.holder_text}", path)
 
 
-def _is_array_of_others(value: Any) -> bool:
-    """Return whether something is an array in disguise, whose contents are not looked at."""
-    return isinstance(value, (memoryview, array)) or hasattr(type(value), "__array__")
+def is_of_library(of: Any) -> bool:
+    """Return whether something is a class or a module that is no one's own."""
+    return of_library(of) if isinstance(of, type) else isinstance(of, ModuleType) and is_library(of.__name__)
+
+
+def as_before(
+    names: frozenset[str],
+    reflects: bool,
+    walks: bool,
+    values: Mapping[str, Any],
+    before: frozenset[str],
+    of_module: bool,
+) -> bool:
+    """Return whether of some attributes those that code names are the same as before."""
+    of_python = {k for k in values if k.startswith("__") and k not in before}  # such as what `copy` notes in a class
+    named = values.keys() if reflects else {k for k in values if k in names}
+    walked = {k for k, x in values.items() if _is_walked(x)} if of_module and walks else set()
+    return before == (named | walked) - of_python
+
+
+def _is_walked(value: Any) -> bool:
+    """Return whether a module's own methods look at what one of its attributes is."""
+    return isinstance(value, (Tensor, Module, NoneType, *CONTAINERS))
+
+
+def of_library(cls: type) -> bool:
+    """Return whether a class is no one's own."""
+    module = cls.__module__
+    # One that is defined in no module counts as a built-in.
+    return not isinstance(module, str) or (is_library(module) and not (module == "builtins" and cls.__flags__ & HEAP))
+
+
+def is_open(base: type) -> bool:
+    """Return whether a class keeps nothing but attributes, and contents that are looked at."""
+    if not of_library(base) or base in CONTAINERS:
+        return True
+    if base.__module__ == "builtins":
+        return base in (object, *PLAIN, *CONTAINERS, type) or issubclass(base, BaseException)
+    return f"{base.__module__}.".startswith(tuple(f"{name}." for name in OPEN))
+
+
+def _is_followed(value: Any) -> bool:
+    """Return whether something is of a type that is looked into."""
+    if isinstance(value, (Iterator, ModuleType)):
+        return False
+    followed = (*GENERATORS, *PLAIN_OF_NUMPY, FunctionType, MethodType, functools.partial)
+    return is_array(value) or isinstance(value, followed) or all(map(is_open, type(value).__mro__))
+
+
+def _refusal(value: Any, path: str) -> JitError:
+    cls = type(value)
+    if isinstance(value, Random):
+        return JitError(f"{path} is a random.Random, which draws differently at each call. {DRAW_OUTSIDE}")
+    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return JitError(
+        f"{path} is a {name}, which may change without jit seeing it: pass what the function needs of it as an "
+        "argument, or compute that outside of the jitted function"
+    )
 
 
 def _not_seen_into(value: Any, path: str) -> JitError:
@@ -509,29 +795,42 @@ def _not_seen_into(value: Any, path: str) -> JitError:
     )
 
 
-def _is_plain(x: Any) -> bool:
+def is_plain(x: Any) -> bool:
     """Return whether a value can never change, and is compared with another by what it says."""
     if type(x) in (tuple, frozenset):
-        return all(map(_is_plain, x))
-    return x is None or isinstance(x, (bool, *PLAIN))
+        return all(map(is_plain, x))
+    return type(x) in PLAIN or issubclass(type(x), PLAIN_OF_NUMPY)  # not what passes for one
+
+
+def _self_of(path: str) -> str:
+    """Return how the user knows the object of a bound method."""
+    return path.rpartition(".")[0] or "self"
+
+
+def _tuple_with(whole: Any, parts: dict[Any, Any]) -> Any:
+    """Return a tuple with some of its parts replaced."""
+    replaced = [parts.get(i, x) for i, x in enumerate(whole)]
+    return type(whole)._make(replaced) if hasattr(whole, "_make") else type(whole)(replaced)
+
+
+def _partial_with(whole: Any, parts: dict[Any, Any]) -> Any:
+    return functools.partial(parts.get("func", whole.func), *parts.get("args", whole.args), **whole.keywords)
+
+
+def _method_with(whole: Any, parts: dict[Any, Any]) -> Any:
+    return getattr(parts["__self__"], whole.__name__)
 
 
 @functools.cache
-def _names_in(code: CodeType) -> tuple[set[str], set[str], set[str]]:
-    """Return the names in code, and in the functions it defines: globals, attributes, modules it imports."""
-    found, attributes, modules = set[str](), set(code.co_names), set[str]()
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"):
-            found.add(instruction.argval)
-        elif instruction.opname == "IMPORT_NAME":
-            modules.add(instruction.argval)
+def _names_in(code: CodeType) -> frozenset[str]:
+    """Return the names in code, and in the functions it defines, and the strings that `getattr` may be given."""
+    found = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            for mine, inner in zip((found, attributes, modules), _names_in(constant), strict=True):
-                mine |= inner
-        elif isinstance(constant, str):
-            attributes.add(constant)  # of getattr
-    return found, attributes, modules
+            found |= _names_in(constant)
+        elif isinstance(constant, str) and constant.isidentifier():
+            found.add(constant)
+    return frozenset(found)
 
 
 def _argument_names(function: Callable[..., Any], args: list[Any]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from inspect import signature
 from numbers import Real
+from types import ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..engine import Node
 from ..errors import JitError, ShapeError
 from ..rules import Rule, answer_for, composed
-from ..support.call_stack import users_line
+from ..support.call_stack import is_library, users_line
 from ..support.devices import beside, device_of, is_array, moved, share_memory
 from ..support.formatting import numpy_name
 from . import operations
@@ -61,7 +62,7 @@ class Recorder:
         self.interruptions = 0
         self.is_open = True
 
-    def lift(self, value: Any, name: str, is_given: bool = True) -> Any:
+    def lift(self, value: Any, name: str, is_given: bool = True, is_constant: bool = False) -> Any:
         """Return a tracer for an input: an array, a number or a random generator; an argument if it is given."""
         variable = Variable.like(value, name)
         variable.is_named = True
@@ -71,7 +72,9 @@ class Recorder:
             tracer = self.traced(variable, value)
             tracer.is_given = is_given
             return tracer
-        return Number(self, variable, value, frozenset({variable}))
+        number = Number(self, variable, value, frozenset({variable}))
+        number.is_constant = is_constant
+        return number
 
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
         """Return the tracer of an array."""
@@ -82,6 +85,7 @@ class Recorder:
         self.check()
         if np.geterr() != self._errors:
             self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
+        operands = tuple(map(_settled, operands))
         value = operation.compute(*map(_value, operands), **params)
         shown = operands[0] if is_array(value) and not operation.is_view and operands else None
         if isinstance(shown, Tracer) and share_memory(value, shown.value):
@@ -240,6 +244,10 @@ class Tracer(NDArrayOperatorsMixin):
         self.is_given = True
         self.refusal: str | None = None
         self._changes_of_base = 0 if self.base is None else self.base.changes
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self.value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -401,7 +409,9 @@ class Tracer(NDArrayOperatorsMixin):
         return self[...]
 
     def __pow__(self, exponent: Any) -> Any:
-        # As NumPy's own operator does.
+        # As NumPy's own operator does, for which it matters what the number is.
+        if _is_number(exponent) and exponent.roots is not None and exponent._value in (2, 0.5, -1):
+            exponent = exponent.known()
         of_floats = self.dtype.kind in "fc"
         special: dict[Any, Any] = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if of_floats else {2: np.square}
         if type(exponent) in ((int, float) if of_floats else (int,)) and exponent in special:
@@ -518,13 +528,16 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
     """Return an operator of numbers, and its reflection."""
 
     def operate(a: Any, b: Any) -> Any:
+        a, b = _settled(a), _settled(b)
+        if not (_is_number(a) or _is_number(b)):
+            return getattr(operator, name)(a, b)
         if _is_array_or_scalar(a) or _is_array_or_scalar(b):
             return _UFUNCS[name](a, b)
-        if isinstance(a, (Number, int, float)) and isinstance(b, (Number, int, float)):
-            recorder = a.recorder if isinstance(a, Number) else b.recorder  # type: ignore[union-attr]
+        if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+            number: Any = a if _is_number(a) else b
             if name == "pow":
-                _keep_type_of_power(recorder, a, b)
-            return recorder.record(of_numbers(name), a, b)
+                _keep_type_of_power(number.recorder, a, b)
+            return number.recorder.record(of_numbers(name), a, b)
         return NotImplemented
 
     return operate, lambda self, other: operate(other, self)
@@ -592,6 +605,7 @@ class Number:
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any, roots: frozenset[Variable] | None) -> None:
         self.recorder, self.variable, self._value, self.roots = recorder, variable, value, roots
+        self.is_constant = False
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -609,6 +623,8 @@ class Number:
         return self._value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(_is_number(x) and x.is_constant for x in inputs):
+            return getattr(ufunc, method)(*map(_settled, inputs), **kwargs)
         if any(hasattr(x, "shape") for x in inputs):
             return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
         if method != "__call__" or kwargs:
@@ -682,17 +698,88 @@ class Number:
     __pow__, __rpow__ = _operator("pow")
 
     def __neg__(self) -> Any:
-        return self.recorder.record(of_numbers("neg"), self)
+        return -self.known() if self.is_constant else self.recorder.record(of_numbers("neg"), self)
 
     def __abs__(self) -> Any:
         return abs(self.known())
 
 
+def _is_number(x: Any) -> bool:
+    return type(x) is Number
+
+
 def _known(x: Any) -> Any:
-    return x.known() if isinstance(x, Number) else x
+    return x.known() if _is_number(x) else x
+
+
+def _settled(x: Any) -> Any:
+    """Return an operand, a constant as what it is."""
+    return x.known() if _is_number(x) and x.is_constant else x
 
 
 Real.register(Number)
+
+
+class Reflects(BaseException):
+    """The function reads an attribute by a name that it computes: it is recorded anew, with all of them in view."""
+
+
+class _Type:
+    """What ``type`` stands for during a recording: tracers have the types of what they stand for."""
+
+    def __init__(self, recorder: Recorder, state: Any) -> None:
+        pass
+
+    def __call__(self, x: Any, *others: Any, **options: Any) -> Any:
+        is_traced = type(x) in (Tracer, Number, Draws) and not others
+        return x.__class__ if is_traced else type(x, *others, **options)
+
+    def __instancecheck__(self, x: Any) -> bool:
+        return isinstance(x, type)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(type, name)
+
+
+def _by_name(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
+    """Return what ``getattr`` and its kin stand for: names that are computed are noticed."""
+
+    def make(recorder: Recorder, state: Any) -> Any:
+        def read(x: Any, name: str, *default: Any) -> Any:
+            if not isinstance(x, ModuleType) and not state.is_named(name) and state.text_of(x) is not None:
+                raise Reflects
+            if isinstance(x, ModuleType) and name not in state.code_names and not is_library(x.__name__):
+                recorder.refuse(
+                    f"{function.__name__}() reads {name} of the module {x.__name__} by a name that is computed",
+                    f"write {x.__name__}.{name}, or keep it in a dictionary",
+                )
+            return function(x, name, *default)
+
+        return read
+
+    return make
+
+
+def _refused(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
+    """Return what a function stands for that may read whatever there is."""
+
+    def make(recorder: Recorder, state: Any) -> Any:
+        def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+            recorder.refuse(
+                f"{function.__name__}() may read anything, and jit does not see what",
+                "Name what is read, or do that outside of the jitted function",
+            )
+
+        return refuse
+
+    return make
+
+
+STAND_INS: dict[str, Callable[[Recorder, Any], Any]] = {
+    "type": _Type,
+    **{f.__name__: _by_name(f) for f in (getattr, hasattr, setattr, delattr)},
+    **{f.__name__: _refused(f) for f in (eval, exec, globals)},
+}
 
 
 _NO_DRAWS = ("shuffle", "spawn", "bytes", "seed", "set_state")  # what changes something, or gives no array
@@ -737,7 +824,7 @@ def variable_of(x: Any) -> Variable | None:
 
 def _is_array_or_scalar(x: Any) -> bool:
     """Return whether a value is an array, or what NumPy computes in place of one without axes."""
-    return isinstance(x, np.generic) or is_array(x)
+    return issubclass(type(x), np.generic) or is_array(x)
 
 
 def _holds_tracers(x: Any) -> bool:
@@ -778,9 +865,9 @@ def _static_index(index: Any, for_reading: bool = True) -> Any:
         return tuple(_static_index(part, for_reading) for part in index)
     if isinstance(index, slice):
         return slice(*(None if end is None else operator.index(end) for end in (index.start, index.stop, index.step)))
-    if isinstance(index, (Number, np.integer)):
+    if _is_number(index) or issubclass(type(index), np.integer):
         return operator.index(index)
-    if isinstance(index, np.ndarray) and not index.shape and index.dtype.kind in "iu":
+    if type(index) is np.ndarray and not index.shape and index.dtype.kind in "iu":
         return int(index)  # as which it will be written
     if isinstance(index, list):
         return np.array(index, dtype=None if index else int)

@@ -16,68 +16,58 @@ import numpy as np
 
 from ..errors import JitError
 from ..optim import Optimizer
-from ..support.call_stack import frames, is_users
+from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
 from ..tensor import Tensor
-from .state import State
+from .state import DRAW_OUTSIDE, State
 from .tracer import Recorder, variable_of
 
 LEAST_LETTERS = 2  # of a local variable whose name is told: x is often many values, one after the other
 
 
-class _Watched(Tensor):
-    """A Tensor of which it matters whether its old gradient was read."""
-
-    __slots__ = ()
-
-    @property
-    def grad(self) -> Any:
-        Gradients.current.read(self)
-        return super().grad
-
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        Gradients.current.written.add(self)
-        vars(Tensor)["grad"].__set__(self, value)
+GRAD = vars(Tensor)["grad"]
 
 
 class Gradients:
     """Which Tensors' gradients a function reads, and which it writes."""
 
-    current: Gradients
-
     def __init__(self, tensors: list[Tensor]) -> None:
         self.before = {tensor: tensor._grad for tensor in tensors}
         self.written: set[Tensor] = set()
         self.were_read: set[Tensor] = set()
+        self.thread = threading.get_ident()
 
-    def read(self, tensor: Tensor) -> None:
+    def _concern(self, tensor: Tensor) -> bool:
+        return threading.get_ident() == self.thread and tensor in self.before
+
+    def _read(self, tensor: Tensor) -> Any:
         """Note that a gradient was read; the one of the last call, if it was not written before."""
-        if tensor not in self.written:
+        if self._concern(tensor) and tensor not in self.written:
             self.were_read.add(tensor)
+        return GRAD.__get__(tensor)
+
+    def _write(self, tensor: Tensor, value: Any) -> None:
+        if self._concern(tensor):
+            self.written.add(tensor)
+        GRAD.__set__(tensor, value)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Watch within a ``with`` block."""
-        Gradients.current = self
-        for tensor in self.before:
-            tensor.__class__ = _Watched
+        Tensor.grad = property(self._read, self._write)  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:
             self.unwatch()
-            del Gradients.current
 
     def unwatch(self) -> None:
         """Watch no longer."""
-        for tensor in self.before:
-            tensor.__class__ = Tensor
+        Tensor.grad = GRAD  # type: ignore[method-assign]
 
 
-ASK_OUTSIDE = (
-    "Draw from an np.random.Generator made outside of the jitted function, and give it other values as arguments"
-)
+READS_FOR_ITSELF = ("importlib", "linecache", "tokenize", "traceback", "warnings")
+SETTINGS = {f.__code__: f"np.{f.__name__}" for f in (np.geterr, np.geterrcall, np.get_printoptions)}
 
 
 def _differs_each_time(function: Any) -> bool:
@@ -101,9 +91,14 @@ def _is_for_a_device(frame: FrameType) -> bool:
 
 
 def _reads_for_the_user(frame: FrameType) -> bool:
-    """Return whether a file is opened by the user, or by NumPy, which does so for the user alone."""
-    module = frame.f_globals.get("__name__", "")
-    return not is_of_a_device(module) and (is_users(frame) or "numpy" in module)
+    """Return whether a file is opened by the user, or by a library for the user alone."""
+    for caller in frames(frame):
+        module = caller.f_globals.get("__name__", "")
+        if is_of_a_device(module) or module.partition(".")[0] in (OURS, *READS_FOR_ITSELF):
+            return False
+        if is_users(caller):
+            return True
+    return False
 
 
 @contextmanager
@@ -121,7 +116,7 @@ def no_chance() -> Iterator[None]:
         is_unchanged = is_unchanged and random.getstate() == before_of_python
         random.setstate(before_of_python)
     if not is_unchanged:
-        raise JitError(f"the function draws from a global random generator, which cannot be recorded. {ASK_OUTSIDE}")
+        raise JitError(f"the function draws from a global random generator, which cannot be recorded. {DRAW_OUTSIDE}")
 
 
 @contextmanager
@@ -170,10 +165,13 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
             namer.look_at(frame)
         elif event == "c_call" and called is open and _reads_for_the_user(frame):
             recorder.refuse("a file is read or written", "Do that outside of the jitted function")
+        elif event == "call" and frame.f_code in SETTINGS and frame.f_back and is_users(frame.f_back):
+            name = SETTINGS[frame.f_code]
+            recorder.refuse(f"{name}() is read once, when it is recorded", "Read it outside of the jitted function")
         elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
-            recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", ASK_OUTSIDE)
+            recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", DRAW_OUTSIDE)
         elif event == "c_call" and _differs_each_time(called) and not _is_for_a_device(frame):
-            recorder.refuse(f"{called.__name__}() answers differently at each call", ASK_OUTSIDE)
+            recorder.refuse(f"{called.__name__}() answers differently at each call", DRAW_OUTSIDE)
 
     profiler: Any = sys.getprofile()
     sys.setprofile(watch)
@@ -194,7 +192,7 @@ class _NoDraws(Observer):
         self.recorder = recorder
 
     def drew(self) -> None:
-        self.recorder.refuse("what is made here without an rng draws from the library's generator", ASK_OUTSIDE)
+        self.recorder.refuse("what is made here without an rng draws from the library's generator", DRAW_OUTSIDE)
 
 
 class Namer(Observer):

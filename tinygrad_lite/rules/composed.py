@@ -31,8 +31,9 @@ def power(a: Any, b: Any) -> Any:
 
     At 0 a power below the first, such as a root, has the derivative 0 by its base, since it has no finite one.
     """
-    b = b.item() if isinstance(b, np.generic) else b
-    return elementwise.power(a, b) if isinstance(b, Real) else elementwise.power_of(a, b)
+    b = b.item() if issubclass(type(b), np.generic) else b
+    is_number = isinstance(b, Real) and not hasattr(b, "shape")
+    return elementwise.power(a, b) if is_number else elementwise.power_of(a, b)
 
 
 @answers(np.log2)
