@@ -714,7 +714,7 @@ def test_a_model_that_is_not_the_same_twice_is_found_out(path):
         kept.append(x.shape[1])
         return x + len(kept)
 
-    is_refused(Function(remembers), path, "an earlier call")
+    is_refused(Function(remembers), path, "changes kept", "return it")
 
 
 def test_what_forward_leaves_to_be_looked_at_does_no_harm(path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from copy import copy
+from numbers import Real
 from types import FunctionType
 from typing import Any
 
@@ -59,12 +60,12 @@ class Outputs:
         """
         if isinstance(x, Tensor) and x in self.state.tensors:
             return self.state.tensors[x]
-        if type(x) in (Tracer, Number, Draws):
+        if issubclass(type(x), (Tracer, Number, Draws)):
             return self._of_traced(x)
         known = self.state.text_of(x) or self._new.get(id(x), (None, ""))[1]
         if known:
             return known
-        if is_plain(x):
+        if is_plain(x) or isinstance(x, Real):  # numbers do not change
             return self.state.bind(x)
         # What is in two places is one object in both.
         return self._named(x, self._of_new(x))

@@ -269,7 +269,7 @@ def _left(
     """Return the statement that leaves something behind; refuse what would count or collect."""
     x = old if new is EMPTY else new
     is_flag = is_plain(x) and (of_optimizer or type(x) not in (int, float, complex))
-    if not (is_flag or isinstance(x, Tensor) or is_array(x) or type(x) in (Tracer, Number)):
+    if not (is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, Number))):
         raise _refusal_to_leave(path)
     return outputs.storing(holder_text, key, new)
 

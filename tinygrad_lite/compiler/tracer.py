@@ -731,7 +731,7 @@ class _Type:
         pass
 
     def __call__(self, x: Any, *others: Any, **options: Any) -> Any:
-        is_traced = type(x) in (Tracer, Number, Draws) and not others
+        is_traced = issubclass(type(x), (Tracer, Number, Draws)) and not others
         return x.__class__ if is_traced else type(x, *others, **options)
 
     def __instancecheck__(self, x: Any) -> bool:

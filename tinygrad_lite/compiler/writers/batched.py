@@ -192,9 +192,9 @@ class _BatchRecorder(Recorder):
         """Return the tracer of an array, which knows which of its lengths follow from the batch."""
         return _BatchTracer(self, variable, value, base)
 
-    def lift(self, value: Any, name: str, is_given: bool = True) -> Any:
+    def lift(self, value: Any, name: str, is_given: bool = True, is_constant: bool = False) -> Any:
         """Return a tracer for an input."""
-        tracer = super().lift(value, name, is_given)
+        tracer = super().lift(value, name, is_given, is_constant)
         tracer.variable.is_moderate = None  # so that no factor moves: the file computes as the model does
         self._lifted.append(tracer.variable)
         if self.first is not None:
