@@ -239,7 +239,8 @@ class State:
         self._stand_ins: list[Place] = []
         self._visited: set[int] = set()
         self._held: list[Held] = []
-        self._constructs = self._walks = self._asks_for_names = False
+        self._own_names: set[str] = set()
+        self._constructs = self._walks = False
         self._makers: set[type] = set()
         self._classes: set[type] = set()
         self._globals: set[tuple[int, str]] = set()
@@ -261,7 +262,7 @@ class State:
         self._visit_named()
         # Not a method: the arguments of the first call are not to be kept.
         self.names["as_before"] = functools.partial(as_before, frozenset(self.code_names), self.reflects, self._walks)
-        if self._asks_for_names:
+        if "name" in self._own_names:
             for tensor, text in self.tensors.items():
                 self._guard(f"{text}.name == {tensor.name!r}", self.paths[tensor])
         self.program_names = Names(self)
@@ -350,7 +351,7 @@ class State:
     def _note_names(self, code: CodeType) -> None:
         names = _names_in(code)
         self.code_names |= names
-        self._asks_for_names = self._asks_for_names or "name" in names
+        self._own_names |= names
         self._walks = self._walks or not WALKING.isdisjoint(names)
         self.reflects = self.reflects or not REFLECTING.isdisjoint(names)
         self._constructs = self._constructs or not {"type", "__class__"}.isdisjoint(names)
@@ -661,8 +662,9 @@ class State:
             return
         if isinstance(of, ModuleType):
             self.bindings.append((place, path))
-        if not isinstance(of, ModuleType) and of_library(type(of)) and not _is_followed(x):
-            self._guard(f"{place.text} is {self.bind(x)}", path)  # its own affair
+        is_librarys = of_library(type(of)) or not (self.reflects or name in self._own_names)
+        if is_librarys and not isinstance(of, ModuleType) and not _is_followed(x):
+            self._guard(f"{place.text} is {self.bind(x)}", path)  # the library's own affair
             return
         before, self._lifts_numbers = self._lifts_numbers, isinstance(of, Optimizer)
         self._visit(x, place, path, is_named=not isinstance(of, ModuleType))
