@@ -129,7 +129,7 @@ BUDGETS = {
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler, its export to ONNX aside": (
         lambda: code(path for path in (PACKAGE / "compiler").glob("*.py") if not path.name.startswith("onnx")),
-        *(2910, 2000),
+        *(3300, 2000),
     ),
     "lines of README.md": (lambda: lines(ROOT / "README.md"), 200, 200),
     "lines of models/mnist.py": (lambda: lines(MODELS / "mnist.py"), 95, 95),
