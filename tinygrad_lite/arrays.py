@@ -107,7 +107,7 @@ def adapting(x: Any) -> Any:
 
     In a recording it is one for which NumPy computes a scalar: it has to adapt there too.
     """
-    if isinstance(x, np.generic):
+    if issubclass(type(x), np.generic):  # not what passes for one while it is recorded
         return x.item()
     return x.as_number() if isinstance(getattr(x, "value", None), np.generic) else x
 

@@ -64,7 +64,7 @@ def _taken_inside(a, k):
 def _accumulated(a, b):
     y = a * 1.5
     before = np.tanh(y)
-    if isinstance(b, tg.Tensor):
+    if isinstance(a, tg.Tensor) or isinstance(b, tg.Tensor):
         return (y + fitted(a, b)) * before
     y += fitted(a, b)
     y *= before
