@@ -77,8 +77,7 @@ def train(model: Model, args: Namespace, world: World) -> int:
         say(f"interrupted. {kept}")
         return INTERRUPTED
     say(f"test accuracy: {record.metrics['test_accuracy']:.4f}  (results are in {args.out})", args.quiet)
-    caution = model.caution(record.metrics["data"])
-    if caution:
+    if caution := model.caution(record.metrics["data"]):
         say(caution, args.quiet)
     return 0
 

@@ -72,7 +72,11 @@ class Model:
         return self.net(**{name: options[name] for name in self.options}, rng=rng)
 
     def trained_net(self, folder: Path) -> Any:
-        """Return the net of the run in a folder.
+        """Return the net of the run in a folder, as `trained` does."""
+        return self.trained(folder)[0]
+
+    def trained(self, folder: Path) -> tuple[Any, str]:
+        """Return the net of the run in a folder, and what it has learned from, such as ``"mnist"``.
 
         Raises
         ------
@@ -84,9 +88,9 @@ class Model:
         try:
             net = self.new_net(facts["config"]).astype(facts["config"]["dtype"])
             net.load_state_dict(states["net"])
+            return net, facts["data"]
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} holds no run of this program ({error}): train a net first") from None
-        return net
 
     def add_source(self, parser: Parser) -> None:
         """Add the options that say where the data come from."""
@@ -96,7 +100,7 @@ class Model:
         raise NotImplementedError
 
     def caution(self, kind: str) -> str:
-        """Return what the last line of a run should say of the data it learned from, if anything."""
+        """Return what one should know of a net that has learned from such data, as a last line; empty if nothing."""
         return ""
 
     def figures(self, run: Any) -> dict[str, Any]:

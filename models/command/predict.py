@@ -51,7 +51,7 @@ def predict(model: Model, arguments: list[str]) -> int:
     parser = parser_of(model)
     args = parser.parse_args(arguments)
     try:
-        net = model.trained_net(args.out)
+        net, kind = model.trained(args.out)
     except (DataError, MissingExtra, OSError) as error:
         return failed(parser.prog, error)
     read, errors = [], []
@@ -67,6 +67,8 @@ def predict(model: Model, arguments: list[str]) -> int:
         rows = [("image", "digit", *map(str, classes))]
         rows += [(name, str(p.argmax()), *(f"{share:.3f}" for share in p)) for name, p in read]
         say(table(rows, right=range(1, 2 + len(classes))))
+        if caution := model.caution(kind):
+            say(caution)
     for unread in errors:
         failed(parser.prog, unread)
     return 2 if errors else 0

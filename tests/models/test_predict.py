@@ -47,6 +47,16 @@ def test_each_image_of_an_idx_file_is_a_row_with_ten_probabilities(trained, caps
     assert (probabilities.argmax(axis=1) == [0, 7, 9]).all()
 
 
+def test_a_net_of_synthetic_digits_says_what_it_is_worth(trained, capsys):
+    path = trained / "checkpoint.npz"
+    states, facts = tg.checkpoint.load(path)
+    write_idx(trained / "digits", np.zeros((1, 28, 28), np.uint8))
+    for kind, is_told in (("mnist", False), ("synthetic", True)):
+        tg.checkpoint.save(path, states, {**facts, "data": kind})
+        assert mnist.main(["predict", str(trained / "digits"), "--out", str(trained)]) == 0
+        assert ("about 62 % of real ones" in capsys.readouterr().out) is is_told
+
+
 def test_a_picture_is_centred_before_it_is_read(trained, capsys):
     picture = np.full((120, 200), 0.9)
     picture[20:24, 30:70] = 0.1  # a dash in a corner: after centring its rows are those of the digit 5

@@ -200,8 +200,8 @@ def _all_cached(folder: Path, limits: Limits | None) -> list[Path]:
         answers = _download(missing, folder, limits) if limits else ["not asked, since download=False"]
         if lacking := _missing(folder):
             raise DataUnavailable(
-                f"MNIST is not to be had: {FOLDER_VARIABLE} is not set, the cache folder {folder} lacks "
-                f"{_names(lacking)}, and the mirrors gave: {'; '.join(answers)}. Connect to the network "
+                f"MNIST was not found: {FOLDER_VARIABLE} is not set, and the cache folder {folder} lacks "
+                f"{_names(lacking)}. It could not be downloaded: {'; '.join(answers)}. Connect to the network "
                 f"and try again, or put the four files into that folder, or name one that has them: "
                 f"by {FOLDER_VARIABLE}, as load_mnist(folder), or to a command by --data."
             )
