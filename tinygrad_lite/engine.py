@@ -3,9 +3,9 @@
 It stands apart from `Tensor`, since it needs rules and nodes only. The same sweep lets arrays flow through the rules,
 for gradients, or nodes, for gradients that can be differentiated again.
 
-An operation is born after its inputs, so the order of birth is a topological order of the graph: nothing is sorted
-before a sweep. It always passes the youngest operation that has a cotangent. Whatever used the result of that
-operation is younger, and has been passed already, so the cotangent is complete.
+An operation is born after its inputs, so the order of birth is a topological order of the graph, which the sweep
+follows backwards: it always passes the youngest operation that has a cotangent. All operations that used the result of
+that one are younger, and have been passed already, so the cotangent is complete.
 
 Examples
 --------

@@ -8,9 +8,10 @@ be nested. The derivative by it is a container of the same structure. A list of 
 
 Examples
 --------
-Derivatives may be nested. The inner one here differentiates x·y by y alone, at y = x: it is x, and f(x) is x². To count
-that x as y too would make it 2x, and the result 12: this mistake is called perturbation confusion. It cannot happen,
-since each evaluation gives its arguments new nodes: the inner sweep ends at the node of y, and x's is a constant to it.
+Derivatives may be nested. The inner one here differentiates x·y by y alone, at y = x: it is x, so f(x) is x². If the
+inner one took the x in x·y for y as well, it would be 2x, and the outer one 12. That error is called perturbation
+confusion. It cannot happen, since each evaluation gives its arguments new nodes: the inner sweep ends at the node of y,
+and the node of x, which is another one, is a constant to it.
 
 >>> import tinygrad_lite as tg
 >>> def f(x):
