@@ -45,7 +45,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _Clock:
     """The clock of all threads: it ticks at the birth of each operation and at each change in place.
 
-    A value that was changed after an operation used it is thus known by its later time.
+    If a value was changed after an operation used it, the time of the change is later than that of the operation.
     """
 
     def __init__(self) -> None:
@@ -421,7 +421,7 @@ class _Changed(NDArrayOperatorsMixin):
 
 
 def depends_on_others(outputs: Sequence[Node], sources: Sequence[Node]) -> bool:
-    """Return whether outputs depend on nodes older than all sources that require gradients, such as parameters."""
+    """Return whether outputs depend on a node that requires a gradient and is older than all sources."""
     oldest = _oldest(sources)
     return any(_time(node) < oldest for node in _ancestors(outputs, oldest) - set(sources))
 

@@ -1,6 +1,7 @@
 """The errors a user meets: each says what is wrong, where, and what to do.
 
-NumPy's own messages name neither the operation nor the layer. `explained` adds what is missing.
+NumPy's own messages often lack the operation and the axis, and always the layer: `explained` adds the former, and a
+module that raises a `ShapeError` adds itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """NumPy's functions called on a Tensor: `call` answers its protocols ``__array_ufunc__`` and ``__array_function__``.
 
-So users write NumPy, and derivatives come with it. A rule answers a function, or a function composed of rules. NumPy
-itself answers those without a derivative, such as comparisons, on the raw arrays. All others raise, since the gradient
-would be lost.
+Users thus write NumPy, and get derivatives. A rule, or a composition of rules, computes the function. NumPy itself
+computes functions without a derivative, such as comparisons, from the raw arrays. All other functions raise, since the
+gradient would be lost.
 
 Examples
 --------

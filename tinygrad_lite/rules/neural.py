@@ -23,7 +23,7 @@ def samples_in(x: Any) -> int:
 
 
 def _below_largest(z: Any, axis: int) -> Any:
-    """Return z - max(z), computed in floating numbers, since unsigned whole numbers would wrap around."""
+    """Return z - max(z), computed in floating numbers, since whole numbers may wrap around."""
     z = z if z.dtype.kind == "f" else z.astype(float)
     return z - z.max(axis=axis, keepdims=True)
 

@@ -49,7 +49,7 @@ def _einsum_back(g: Any, k: int, xs: tuple[Any, ...], subscripts: str) -> Any:
 
     Two kinds of labels need an extra operand. A label in operand ``k`` alone (or elsewhere only with a length of one)
     was summed over, so the cotangent is constant along its axis: the extra operand is a vector of ones. A label that
-    operand ``k`` has twice took a diagonal, so the cotangent lies on the diagonal: it is an identity matrix.
+    operand ``k`` has twice took a diagonal, so the cotangent lies on the diagonal: the extra one is an identity matrix.
     """
     x = xs[k]
     terms, output = split_subscripts(subscripts)

@@ -1,4 +1,4 @@
-"""The arrays on which rules are checked against differences.
+"""The arrays on which rules are checked against finite differences.
 
 They are the same at every call, so that a failure can be repeated. They keep away from kinks, such as that of the
 absolute value at 0, where differences do not approximate a derivative.
