@@ -1,7 +1,15 @@
-"""Which type numbers have when they meet: float32 never becomes float64 unnoticed.
+"""The types of operands and results: float32 never becomes float64 unnoticed.
 
-Python's numbers adapt to whatever they meet, as in NumPy. Arrays and whole numbers adapt to the floating Tensors they
-meet. Two Tensors of different floating types give the larger one, with a warning.
+NumPy alone would turn a net of float32 into float64 as soon as one array of float64 enters it. Here Python's
+numbers adapt to any operand, as in NumPy. Arrays and whole numbers adapt to floating Tensors. Two Tensors of different
+floating types give the larger type, with a warning.
+
+Examples
+--------
+>>> import numpy as np
+>>> import tinygrad_lite as tg
+>>> (tg.Tensor([1.0, 2.0]) * np.array([0.5, 0.5])).dtype  # the array is of float64
+dtype('float32')
 """
 
 from __future__ import annotations
@@ -23,11 +31,11 @@ _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
 class PrecisionWarning(UserWarning):
-    """A larger floating type than one may have meant: two Tensors met, or a parameter was given data of it."""
+    """A result or a parameter takes on a larger floating type, perhaps by mistake."""
 
 
 def set_default_dtype(dtype: DTypeLike) -> None:
-    """Set the type that Python's floats take on in a Tensor (float32 to begin with).
+    """Set the type of a Tensor made of Python's floats; at first it is float32.
 
     Parameters
     ----------
@@ -37,7 +45,7 @@ def set_default_dtype(dtype: DTypeLike) -> None:
     Raises
     ------
     TypeError
-        If it is not one.
+        If the type is not a floating one.
     """
     global _default_dtype
     chosen = np.dtype(dtype)
@@ -47,20 +55,20 @@ def set_default_dtype(dtype: DTypeLike) -> None:
 
 
 def get_default_dtype() -> np.dtype[Any]:
-    """Return the type that Python's floats take on in a Tensor."""
+    """Return the type of a Tensor made of Python's floats."""
     return _default_dtype
 
 
 def raw(x: Any) -> Any:
-    """Return the array of a Tensor, and anything else as it is."""
+    """Return the array of a Tensor; anything else is returned as it is."""
     return x._data if isinstance(x, Node) else x
 
 
 def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any]]:
-    """Bring inputs to one floating type, so that float32 never meets float64 unnoticed.
+    """Return inputs converted to one floating type, and their raw values.
 
-    The Tensors decide; where two of them differ the larger type wins, with a warning. Constants and whole numbers
-    follow, as Python's numbers do in NumPy. Where all Tensors are of whole numbers the arrays decide.
+    The floating Tensors decide; if their types differ, the larger one is taken, with a warning. Constants and whole
+    numbers are converted to it. Without floating Tensors, the arrays decide.
     """
     inputs = tuple(x if isinstance(x, Node) else operand(x, rule) for x in inputs)
     floating = {x._data.dtype for x in inputs if isinstance(x, Node) and x._data.dtype.kind == "f"}
@@ -82,7 +90,7 @@ def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
 
 
 def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
-    """Return a Tensor or array in a floating type; a Python number, which adapts by itself, as it is."""
+    """Return a Tensor or array in a floating type; a Python number adapts by itself, and stays."""
     if not hasattr(x, "dtype") or x.dtype.kind not in "biuf":
         return x
     if x.dtype.kind != "f":
@@ -91,7 +99,7 @@ def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def operand(x: Any, rule: Rule | None = None) -> Any:
-    """Return a constant operand as something the rules work on: a number or an array."""
+    """Return an operand as the rules take it: a list as an array, a scalar of NumPy's as a Python number."""
     if issubclass(type(x), np.generic):
         return x.item()
     if isinstance(x, (Node, Real)):
@@ -103,9 +111,9 @@ def operand(x: Any, rule: Rule | None = None) -> Any:
 
 
 def adapting(x: Any) -> Any:
-    """Return a scalar of NumPy's as Python's number, which adapts to what it meets, and anything else as it is.
+    """Return a scalar of NumPy's as a Python number, whose type adapts; anything else is returned as it is.
 
-    In a recording it is one for which NumPy computes a scalar: it has to adapt there too.
+    A traced value that stands for such a scalar must adapt too.
     """
     if issubclass(type(x), np.generic):  # not what passes for one while it is recorded
         return x.item()
@@ -113,9 +121,9 @@ def adapting(x: Any) -> Any:
 
 
 def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:
-    """Return an array with the given content and type, sharing its memory where it is such an array already."""
+    """Return data as an array of the given type; an array that has the type already is shared, not copied."""
     data = raw(data)
-    if issubclass(type(data), (np.ndarray, np.generic)):  # not what passes for one while it is recorded
+    if issubclass(type(data), (np.ndarray, np.generic)):  # isinstance would accept a traced value too
         array = np.asarray(data)
     elif hasattr(data, "__array_function__"):
         return data if dtype is None else data.astype(dtype, copy=False)
@@ -125,18 +133,18 @@ def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:
         except ValueError as error:
             raise ShapeError(f"a Tensor needs rows of equal length: {error}") from None
         if array.dtype == np.float64 and dtype is None:
-            # Python's floats adapt to the arrays among them, or to the default.
+            # Python's floats adapt to arrays in the same list, or to the default.
             array = array.astype(np.result_type(*(_dtypes_in(data) or [_default_dtype]), 0.0))
     if array.dtype.kind not in "biufc":
         raise TypeError(f"a Tensor holds numbers, not {type(data).__name__}: {data!r:.60}")
     return array if dtype is None else array.astype(dtype, copy=False)
 
 
-ALIGNMENT = 64  # bytes: a line of the cache, and the longest vector of the processor
+ALIGNMENT = 64  # bytes: the length of a cache line, and of the processor's longest vectors
 
 
 def owned(array: Any) -> Any:
-    """Return a copy in memory of its own, which begins where vectors do: some steps go a fifth faster then."""
+    """Return a copy in new memory, aligned for the processor's vectors, which makes some steps a fifth faster."""
     if not issubclass(type(array), np.ndarray):
         return array.copy()
     memory = np.empty(array.nbytes + ALIGNMENT, np.uint8)
@@ -147,7 +155,7 @@ def owned(array: Any) -> Any:
 
 
 def is_owned(array: Any) -> bool:
-    """Return whether an array is one that `owned` made, or a view of all of it."""
+    """Return whether an array lies in memory that `owned` made, and fills it."""
     memory = getattr(array, "base", None)
     return type(memory) is np.ndarray and memory.dtype == np.uint8 and memory.size == array.nbytes + ALIGNMENT
 
@@ -160,11 +168,11 @@ def _dtypes_in(data: Any) -> list[np.dtype[Any]]:
 
 
 def of_whole_numbers(data: Any, inputs: tuple[Any, ...], compute: Callable[[list[Any]], Any]) -> Any:
-    """Return a floating result in the default type if all operands were whole numbers, or single ones of no Tensor.
+    """Return a floating result in the default type if no operand has a floating type.
 
-    It is computed again, by ``compute``, from operands in the default type, or in float64 if that is too coarse for
-    them: of uint8 NumPy computes in float16, where the exponential of 12 is infinite, and a difference on the way
-    (x - max(x), in softmax) wraps around in a type of whole numbers.
+    ``compute`` repeats the computation with operands in the default type, or in float64 if they need it. NumPy alone
+    may be too coarse: it computes exp of uint8 in float16, where exp(12) is infinite, and a difference of whole
+    numbers, such as x - max(x) in softmax, may wrap around.
     """
     if data.dtype.kind != "f" or any(map(_is_floating, inputs)):
         return data
@@ -174,5 +182,5 @@ def of_whole_numbers(data: Any, inputs: tuple[Any, ...], compute: Callable[[list
 
 
 def _is_floating(x: Any) -> bool:
-    """Return whether a floating type follows from an operand: not from Python's numbers, which adapt."""
+    """Return whether an operand has a floating type; Python's numbers, which adapt, have none."""
     return getattr(raw(x), "dtype", np.dtype(bool)).kind == "f"

@@ -1,6 +1,27 @@
-"""The engine: a graph of recorded operations, and the sweep that carries cotangents back through it.
+"""The engine records operations in a graph, and a sweep carries cotangents back through it: reverse mode.
 
-It knows rules and nodes; what flows through the rules is arrays or nodes, as the caller asks.
+It stands apart from `Tensor`, since it needs rules and nodes only. The same sweep lets arrays flow through the rules,
+for gradients, or nodes, for gradients that can be differentiated again.
+
+An operation is born after its inputs, so the order of birth is a topological order of the graph, which the sweep
+follows backwards: it always passes the youngest operation that has a cotangent. All operations that used the result of
+that one are younger, and have been passed already, so the cotangent is complete.
+
+Examples
+--------
+``a`` is used twice, and its cotangent is a sum of two terms. The sweep passes ``loss``, ``b``, ``a``; with ``a`` before
+``b``, the term from ``b`` would come too late:
+
+>>> import tinygrad_lite as tg
+>>> x = tg.Tensor(3.0, requires_grad=True)
+>>> a = x * x
+>>> b = a * x
+>>> loss = a + b
+>>> a.operation.time < b.operation.time < loss.operation.time
+True
+>>> loss.backward()
+>>> x.grad  # 2x + 3x²
+Tensor(33., dtype=float32)
 """
 
 from __future__ import annotations
@@ -22,27 +43,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Clock:
-    """One clock for all threads.
+    """The clock of all threads: it ticks at the birth of each operation and at each change in place.
 
-    An operation is younger than its inputs, so the order of birth is a topological order of every graph; and what
-    was changed after an operation used it has a later time than the operation.
+    If a value was changed after an operation used it, the time of the change is later than that of the operation.
     """
 
     def __init__(self) -> None:
         self.tick = itertools.count(1).__next__
-        self.last_change = 0
+        self.last_change = 0  # of any value: the inputs of operations born since then need no check
 
 
 clock = _Clock()
 
-REMEMBERED_CHANGES = 16  # of shared memory
+REMEMBERED_CHANGES = 16  # the latest ones, of each shared memory
 
 _recording = Flag("recording", default=True)
 is_recording = _recording.get
 
 
 def recording(on: bool) -> Block:
-    """Record operations, or do not, within a ``with`` block: in the current thread and asynchronous task only."""
+    """Turn recording on or off within a ``with`` block, for the current thread and asynchronous task only."""
     return Block(_recording, on)
 
 
@@ -69,16 +89,16 @@ def no_grad(function: Any = None) -> Any:
 
 
 class Evaluation:
-    """A function being evaluated in order to be differentiated.
+    """The evaluation of a function that is to be differentiated: it knows why a gradient may be missing.
 
     Attributes
     ----------
     current : ContextVar of Evaluation or None
-        The innermost one, in the current thread and task.
+        The innermost evaluation in the current thread and task.
     was_taken : bool
-        Whether a value was taken out of its graph on purpose, as by ``.item()``.
+        Whether a value was taken out of its graph, as by ``.item()``.
     outer : Evaluation or None
-        The one around it: a value that is taken out of its graph is lost to that, too.
+        The evaluation around this one: a value taken out of its graph is lost to both.
     """
 
     current: ContextVar[Evaluation | None] = ContextVar("evaluation", default=None)
@@ -96,7 +116,7 @@ class Evaluation:
 
     @classmethod
     def note_taken(cls) -> None:
-        """Note that a value left its graph, so that it is known why a function has no gradient."""
+        """Note in all evaluations under way that a value left its graph: an error can then give the reason."""
         evaluation = cls.current.get()
         while evaluation is not None:
             evaluation.was_taken = True
@@ -104,22 +124,22 @@ class Evaluation:
 
 
 class Operation:
-    """How a node came about: the rule, what it was applied to, and when.
+    """One application of a rule: all that the derivative of its result is computed from.
 
     Attributes
     ----------
     rule : Rule
         The rule that was applied.
     inputs : sequence or None
-        What it was applied to: nodes and constants. None once the graph has been freed.
+        The operands: nodes and constants. None once the graph has been freed.
     arrays : sequence or None
-        The raw values of the inputs, as the rule saw them.
+        The raw values of the operands, as the rule saw them. None once the graph has been freed.
     params : tuple
-        The rule's parameters.
+        The rule's parameters, such as an axis.
     time : int
         The tick of its birth.
     line : str or None
-        The user's line that made it, where an observer has noted it; not set elsewhere.
+        The user's line of code, if an observer has noted it; not set otherwise.
     """
 
     __slots__ = ("arrays", "inputs", "line", "params", "rule", "time")
@@ -134,25 +154,25 @@ class Operation:
         self.time = clock.tick()
 
     def free(self) -> None:
-        """Let go of the inputs, so that the memory they hold can be used again."""
+        """Drop the inputs, so that their memory can be used again."""
         self.inputs = self.arrays = None
 
 
 class Memory:
-    """What several nodes may share, such as a Tensor and its transpose.
+    """A record of the changes in place of one piece of memory, which nodes may share: a Tensor and its transpose.
 
     Attributes
     ----------
     changed : int
-        The tick of its last change in place.
+        The tick of the last change in place.
     is_shared : bool
-        Whether another node has been given it, too.
+        Whether a second node was given this memory.
     since : int
-        The tick at which it became its node's, in the place of other memory.
+        The tick at which this memory replaced the node's earlier one; 0 if there was none.
     before : Memory or None
-        That other memory, which operations older than ``since`` may still read. One is kept, no chain of them.
+        The earlier memory, which operations older than ``since`` may still read. Only the last one is kept.
     written : list of (int, array or None)
-        The latest changes of a shared one: when, and which part of it; None for all of it.
+        Of shared memory, the latest changes: the tick, and the part that was changed; None stands for all of it.
     """
 
     __slots__ = ("before", "changed", "is_shared", "since", "written")
@@ -165,17 +185,17 @@ class Memory:
 
 
 class Node:
-    """A value in a graph.
+    """A value in a graph; `Tensor` is the one kind of it.
 
     Attributes
     ----------
     operation : Operation or None
-        What it came from; None for a leaf.
+        The operation that computed the value; None for a leaf.
     memory : Memory or None
-        Where changes in place are noted; None while it shares its memory with no other node and has not changed.
+        The record of changes in place; None while the value has not changed and no other node shares its memory.
     """
 
-    # What every operation reads is a slot: a property would take as long as a tenth of a small operation.
+    # Every operation reads these, so they are slots: a property would take a tenth of the time of a small operation.
     __slots__ = ("_data", "_requires_grad", "memory", "operation")
 
     _data: Any
@@ -185,11 +205,11 @@ class Node:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a sweep carries cotangents to it."""
+        """Whether a sweep carries cotangents to this node."""
         return self._requires_grad
 
     def shared_memory(self) -> Memory:
-        """Return the memory, for another node to share."""
+        """Return the record of changes for another node to share, and mark it as shared."""
         if self.memory is None:
             self.memory = Memory()
         self.memory.is_shared = True
@@ -204,14 +224,14 @@ class Node:
             self.memory.written = [*self.memory.written[1 - REMEMBERED_CHANGES :], (self.memory.changed, part)]
 
     def mark_replaced(self) -> None:
-        """Note that the value lies in other memory now; what it was before has not changed thereby."""
+        """Note that the value lies in new memory now; its old memory, which operations may read, is unchanged."""
         before = self.memory or Memory()
         before.before = None
         self.memory = Memory()
         self.memory.before = before
         self.memory.since = clock.last_change = clock.tick()
 
-    # By identity: a node's `==` compares elements.
+    # Nodes are hashed by identity, since `==` of Tensors compares elements.
     __hash__ = object.__hash__
 
 
@@ -224,14 +244,14 @@ def sum_to_shape(g: Any, shape: tuple[int, ...]) -> Any:
     Parameters
     ----------
     g : array or Tensor
-        A cotangent whose shape ``shape`` broadcasts to.
+        A cotangent, of a shape that ``shape`` broadcasts to.
     shape : tuple of int
         The shape of the input.
 
     Raises
     ------
     ShapeError
-        If the input could not have been broadcast to the shape of the cotangent.
+        If ``shape`` does not broadcast to the shape of the cotangent.
     """
     new = len(g.shape) - len(shape)
     if g.shape[new:] == shape:
@@ -256,20 +276,20 @@ def sweep(
     Parameters
     ----------
     outputs : sequence of Node
-        Where the sweep starts.
+        The nodes where the sweep starts.
     seeds : sequence
         The cotangent of each output: arrays, or nodes if ``as_nodes``.
     sources : sequence of Node, optional
-        Where it ends; only what lies between is computed. By default every leaf that requires a gradient.
+        The nodes where it ends; only the paths between are computed. By default every leaf that requires a gradient.
     as_nodes : bool
-        Whether nodes flow through the rules, so that the result can be differentiated again, or raw arrays.
+        If true, nodes flow through the rules, and the result can be differentiated again; if false, raw arrays do.
     free : bool
-        Whether each operation lets go of its inputs once it has been passed.
+        Whether each operation drops its inputs once the sweep has passed it.
 
     Returns
     -------
     dict
-        The cotangent of each source that was reached.
+        The cotangent of each source that the sweep reached.
 
     Raises
     ------
@@ -302,7 +322,7 @@ def _carry_back(
     as_nodes: bool,
     free: bool,
 ) -> None:
-    """Replace each cotangent in the queue, youngest operation first, by those of the operation's inputs."""
+    """Take each node from the queue, the youngest first, and replace its cotangent by those of its inputs."""
     told = () if step is None else observers.get()
     while queue:
         y = heappop(queue)[1]
@@ -344,7 +364,7 @@ def _carry_back(
                     error.add_note(f"in the derivative of {operation.rule!r} by input {k}, of shape {array.shape}")
                     raise
                 if x in cotangents:
-                    # Never in place: a rule may have handed on the array it was given.
+                    # Never in place: a rule may return the very array it was given, which others hold too.
                     cotangents[x] = cotangents[x] + dx
                 else:
                     cotangents[x] = dx
@@ -357,7 +377,7 @@ def _carry_back(
 
 
 def _refuse_younger(inputs: Sequence[Any], operation: Operation) -> None:
-    """Refuse an input that has become another value since: it carries the history of that one now."""
+    """Raise if an input has become the result of a younger operation, as by ``+=``: its old history is gone."""
     for x in inputs:
         if isinstance(x, Node) and _time(x) > operation.time:
             raise GraphError(
@@ -367,9 +387,10 @@ def _refuse_younger(inputs: Sequence[Any], operation: Operation) -> None:
 
 
 def _unless_changed(value: Any, node: Any, operation: Operation, is_kept: bool) -> Any:
-    """Return a value that a rule may read, or what stands for it if it has changed since the operation used it.
+    """Return a value for a rule to read, or a `_Changed` if the value was changed after the operation used it.
 
-    The operation has kept the arrays of its inputs, so these are right also if their nodes have other arrays now.
+    A value that ``is_kept`` is an array that the operation has kept. It is right even if its node was given a new array
+    since then, as long as nobody wrote into the old one.
     """
     memory = node.memory if isinstance(node, Node) else None
     if memory is None:
@@ -381,7 +402,7 @@ def _unless_changed(value: Any, node: Any, operation: Operation, is_kept: bool) 
 
 
 class _Changed(NDArrayOperatorsMixin):
-    """Stands for a value that was changed in place: has its shape and type, and raises where it is computed with."""
+    """A stand-in for a value that was changed in place: a rule may read its shape and type, but nothing else."""
 
     def __init__(self, value: Any, rule: str) -> None:
         self.shape, self.ndim, self.size, self.dtype = value.shape, value.ndim, value.size, value.dtype
@@ -400,18 +421,18 @@ class _Changed(NDArrayOperatorsMixin):
 
 
 def depends_on_others(outputs: Sequence[Node], sources: Sequence[Node]) -> bool:
-    """Return whether outputs depend on anything that requires a gradient and was there before the sources."""
+    """Return whether outputs depend on a node that requires a gradient and is older than all sources."""
     oldest = _oldest(sources)
     return any(_time(node) < oldest for node in _ancestors(outputs, oldest) - set(sources))
 
 
 def is_leaf_of(node: Node, output: Node) -> bool:
-    """Return whether a node is a leaf that an output depends on."""
+    """Return whether a node is a leaf that requires a gradient, and the output depends on it."""
     return node._requires_grad and node.operation is None and node in _ancestors([output], 0)
 
 
 def _between(outputs: Sequence[Node], sources: Set[Node]) -> set[Node]:
-    """Return the nodes on the paths from outputs back to sources, both included."""
+    """Return the nodes on the paths from outputs back to sources, with the nodes at both ends."""
     found = _ancestors(outputs, _oldest(sources))
     on_path = found & sources
     for node in sorted(found - sources, key=_time):
@@ -427,7 +448,7 @@ def _between(outputs: Sequence[Node], sources: Set[Node]) -> set[Node]:
 
 
 def _ancestors(outputs: Sequence[Node], since: int) -> set[Node]:
-    """Return outputs and the nodes they depend on that require gradients, none behind those born at ``since``."""
+    """Return those of outputs and their ancestors that require gradients; stop at nodes born before ``since``."""
     found = {y for y in outputs if y._requires_grad}
     stack = list(found)
     while stack:

@@ -1,4 +1,8 @@
-"""The errors a user meets: each says what is wrong, where, and what to do."""
+"""The errors a user meets: each says what is wrong, where, and what to do.
+
+NumPy's own messages often lack the operation and the axis, and always the layer: `explained` adds the former, and a
+module that raises a `ShapeError` adds itself.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,14 @@ Shape = tuple[int, ...]
 
 
 class ShapeError(ValueError):
-    """Operands whose shapes do not fit one another, or the operation they were given to.
+    """Shapes of operands do not fit one another, or do not fit the operation.
 
     Attributes
     ----------
     origin : object or None
-        The module it arose in, if any.
+        The module in which the error arose, if any.
     layer : str or None
-        That module, as one would look for it: its path and description.
+        That module's path in the net, and its description.
     """
 
     origin: object | None = None
@@ -27,23 +31,23 @@ class ShapeError(ValueError):
 
 
 class GraphError(RuntimeError):
-    """A graph that cannot be differentiated: freed already, changed in place, or with no one number to start from."""
+    """A graph cannot be differentiated: it was freed, a value was changed in place, or the result is not one number."""
 
 
 class JitError(RuntimeError):
-    """A function that no program can be made of, or a value of a recording where only a real one will do."""
+    """`jit` cannot make a program of a function, or a traced value is used where a real one is needed."""
 
 
 class DeviceError(RuntimeError):
-    """A device that there is not, or operands that are not on the same one."""
+    """A device does not exist or cannot be used, or operands are on different devices."""
 
 
 class MissingExtra(ImportError):
-    """An optional package that is needed, and not installed."""
+    """An optional package is needed, but not installed."""
 
 
 class DataError(ValueError):
-    """A data file or folder that is missing, damaged or not what its name promises."""
+    """A data file or folder is missing, damaged or of another kind than its name says."""
 
 
 def expect(holds: Any, error: type[Exception], message: str, explain: Callable[[], str] | None = None) -> None:
@@ -52,13 +56,13 @@ def expect(holds: Any, error: type[Exception], message: str, explain: Callable[[
     Parameters
     ----------
     holds : bool or value of a recording
-        The condition. One that is being recorded becomes part of the program, and is checked at each of its calls.
+        The condition. A traced one becomes part of the program, which checks it at each call.
     error : type
         The kind of error.
     message : str
-        What is wrong.
+        The message, without reference to values.
     explain : callable, optional
-        Returns a better message, which says where; it may look at values.
+        Returns a better message, which may look at values to say where the fault is.
     """
     record = getattr(type(holds), "__expect__", None)
     if record is not None:
@@ -68,12 +72,12 @@ def expect(holds: Any, error: type[Exception], message: str, explain: Callable[[
 
 
 def explained(error: Exception, operation: str, shapes: Sequence[Shape]) -> Exception:
-    """Turn NumPy's complaint about operands into one that names the operation, the shapes and the axis.
+    """Return an error like NumPy's about operands, but one that names the operation, the shapes and the axis.
 
     Parameters
     ----------
     error : Exception
-        What NumPy raised: a ValueError, or a TypeError, which stays one.
+        NumPy's error: a ValueError, or a TypeError, which stays one.
     operation : str
         The name of the rule.
     shapes : sequence of tuple of int
@@ -84,7 +88,7 @@ def explained(error: Exception, operation: str, shapes: Sequence[Shape]) -> Exce
     Exception
         The error to raise instead.
     """
-    if "negative integer powers" in str(error):  # of numbers, not of shapes
+    if "negative integer powers" in str(error):  # about values, not about shapes
         return ValueError(f"{operation}: {error} Write floats, such as 2.0 for 2")
     reason = None
     listed = " and ".join(map(str, shapes))

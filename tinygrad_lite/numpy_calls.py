@@ -1,7 +1,8 @@
-"""NumPy's functions called on a Tensor: what its protocols ``__array_ufunc__`` and ``__array_function__`` come to.
+"""NumPy's functions called on a Tensor: `call` answers its protocols ``__array_ufunc__`` and ``__array_function__``.
 
-A function is answered by a rule, or by a function composed of rules. One that has no derivative, such as a comparison,
-is answered by NumPy itself, on the raw arrays; every other one is refused, since the gradient would be lost.
+Users thus write NumPy, and get derivatives. A rule, or a composition of rules, computes the function. NumPy itself
+computes functions without a derivative, such as comparisons, from the raw arrays. All other functions raise, since the
+gradient would be lost.
 
 Examples
 --------
@@ -39,9 +40,9 @@ LOOK_FOR = (
 
 
 class Comparison(np.ndarray):
-    """What a comparison of Tensors gives: an array of booleans that says what to write where one is needed.
+    """The result of comparing Tensors: an array of booleans, with a helpful error if one boolean is needed.
 
-    Python asks for one where it looks for a Tensor in a list. What is computed from a comparison is a plain array.
+    Python needs one when it looks for a Tensor in a list. Results computed from a comparison are plain arrays.
     """
 
     def __bool__(self) -> bool:
@@ -71,7 +72,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     answer = answer_for(function)
     if answer is not None:
         if not args:
-            # NumPy's name for its first argument, which a rule may call otherwise.
+            # The first argument was given by NumPy's name for it; the rule's name may differ.
             args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
         try:
             return answer(*args, **kwargs)
@@ -80,7 +81,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
             raise
     if function in PLAIN:
         try:
-            if function is np.floor_divide and not kwargs:  # the only one whose result is of its operands' type
+            if function is np.floor_divide and not kwargs:  # only here the result has the operands' type
                 inputs, arrays = in_one_dtype(elementwise.remainder, args)
                 return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
             result = function(*raw_tree(list(map(adapting, args))), **raw_tree(kwargs))
@@ -96,7 +97,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 
 
 def _written_out(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any) -> Any:
-    """Answer a NumPy function that is to write into an array, as in ``w.data -= lr * w.grad``."""
+    """Answer a NumPy function that writes into an array, as in ``w.data -= lr * w.grad``."""
     if any(isinstance(x, Node) for x in (out if isinstance(out, tuple) else (out,))):
         raise TypeError(f"{numpy_name(function)}(…, out=…) does not write into a Tensor: write t[...] = … to do so")
     for x in args:
@@ -118,7 +119,7 @@ def raw_tree(x: Any) -> Any:
 
 
 def no_rule(name: str) -> TypeError:
-    """Return the error about a function of NumPy's that has no derivative here."""
+    """Return the error for a NumPy function that has no rule."""
     if name.startswith("np.save"):
         return TypeError(f"{name} writes arrays to files, not Tensors: write {name}(path, x.numpy())")
     return TypeError(
@@ -129,7 +130,7 @@ def no_rule(name: str) -> TypeError:
 
 
 def _check_arguments(function: Any, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raise the error about arguments that a function composed of rules does not take, if that is what is wrong."""
+    """Raise a TypeError that lists the arguments, if the call does not fit the function that answers."""
     takes = inspect.signature(answer)
     try:
         takes.bind(*args, **kwargs)

@@ -1,4 +1,16 @@
-"""Tensor: an array that remembers how it was made."""
+"""A Tensor is an array that remembers how it was computed, so that it can be differentiated.
+
+Its operators and methods only name rules: `apply` computes and records them all. The rest of the module keeps gradients
+right where Python would lose them: changes in place, views, numbers taken out of the graph, copies.
+
+Examples
+--------
+>>> import tinygrad_lite as tg
+>>> x = tg.Tensor(2.0, requires_grad=True)
+>>> y = x * 3.0
+>>> y.operation.rule, y.operation.inputs[0] is x
+(<rule multiply(a, b)>, True)
+"""
 
 from __future__ import annotations
 
@@ -23,33 +35,34 @@ from .support.locks import changing
 from .support.names import Absent, answer_for_absent
 from .support.observer import DERIVATIVE, RULE, Step, observers
 
-PARAMETER, BUFFER = "parameter", "buffer"  # what a module keeps a Tensor as
+PARAMETER, BUFFER = "parameter", "buffer"  # the roles of a Tensor in a module
 
 
 class GradientWarning(UserWarning):
-    """A number was taken out of a graph, and no gradient flows through it."""
+    """A gradient is lost: a number was taken out of a graph, or the ``grad`` of a result was read."""
 
 
 class Tensor(Node):
-    """An array that remembers how it was made, so that it can be differentiated.
+    """An array that remembers how it was computed, so that it can be differentiated.
 
     Parameters
     ----------
     data : array-like
-        Python floats (and lists of them) become `get_default_dtype`; arrays keep their type. An array is shared,
+        Python floats (and lists of them) get the type of `get_default_dtype`; arrays keep theirs. An array is shared,
         not copied, unless ``requires_grad``: a parameter owns its memory, since optimizers change it in place.
     requires_grad : bool
-        Whether gradients are wanted by this Tensor.
+        Whether gradients by this Tensor are wanted.
     dtype : dtype-like, optional
-        Convert to this type.
+        The type to convert to.
     name : str, optional
-        Shown in its repr and in error messages.
+        The name shown in its repr and in error messages.
 
     Attributes
     ----------
     grad : Tensor or None
-        What `backward` has accumulated: of the same shape and type. Only leaves have one: after ``w = w - lr * w.grad``
-        the name ``w`` stands for a result, so change parameters in place, ``w.data -= lr * w.grad``.
+        The gradient that `backward` accumulates, of the same shape and type. Only leaves have one: after
+        ``w = w - lr * w.grad`` the name ``w`` stands for a result. So change parameters in place,
+        ``w.data -= lr * w.grad``.
 
     Raises
     ------
@@ -71,8 +84,8 @@ class Tensor(Node):
 
     _grad: Tensor | None
     name: str | None
-    _role: str  # what a Module keeps it as, once one does: "parameter" or "buffer"
-    _taken: int  # of a view: when the memory it shows had last changed as it was taken
+    _role: str  # PARAMETER or BUFFER; not set before a Module holds the Tensor
+    _taken: int  # of a view: the tick of the last change of its memory when the view was taken
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
@@ -97,7 +110,7 @@ class Tensor(Node):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient; an array or a list that is assigned becomes a Tensor of this one's type."""
+        """The gradient. One may assign an array or a list, which becomes a Tensor of this Tensor's type."""
         if self._grad is None and self.operation is not None:
             warnings.warn(
                 f"this Tensor was computed by {self.operation.rule.name}, and only leaves have a gradient: in a loop, "
@@ -145,7 +158,7 @@ class Tensor(Node):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients are wanted by this Tensor: of a leaf it may be set, and then it owns its memory."""
+        """Whether gradients by this Tensor are wanted. It may be set for a leaf, which then owns its memory."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -165,7 +178,7 @@ class Tensor(Node):
         self._requires_grad = bool(value)
 
     def _could_lose_gradient(self) -> bool:
-        """Return whether a gradient may still be wanted of this Tensor: not after `backward` has freed its graph."""
+        """Return whether a gradient may still flow through this Tensor: not after `backward` has freed its graph."""
         is_freed = self.operation is not None and self.operation.inputs is None
         return self._requires_grad and is_recording() and not is_freed
 
@@ -195,11 +208,11 @@ class Tensor(Node):
 
     @property
     def device(self) -> str:
-        """Where the elements live: "cpu", or "cuda" for a GPU."""
+        """The device whose memory holds the elements: "cpu", or "cuda" for a GPU."""
         return device_of(self._data)
 
     def to(self, device: str) -> Tensor:
-        """Return this Tensor on a device; differentiable: its gradient comes back to where it was.
+        """Return this Tensor on a device. The move is differentiable: the gradient moves back.
 
         Parameters
         ----------
@@ -209,18 +222,18 @@ class Tensor(Node):
         Returns
         -------
         Tensor
-            This one if it is there already. A parameter is moved by `Module.to`, since what is returned here is a
-            result that was computed from it.
+            This Tensor if it is there already, else a result computed from it. Move parameters by `Module.to`: a
+            result is no leaf.
 
         Raises
         ------
         DeviceError
-            If there is no such device, or it cannot be used: says what is missing.
+            If there is no such device, or it cannot be used; the message says what is missing.
         """
         return self if device == self.device else apply(elementwise.to, (self,), (device, self.device))
 
     def numpy(self) -> Any:
-        """Return a read-only view of the array, of a GPU's a copy; no gradient flows through it."""
+        """Return a read-only view of the array, or a copy if it is on a GPU; no gradient flows through it."""
         self._note_taken()
         view = moved(self.data, "cpu").view()
         view.flags.writeable = False
@@ -239,9 +252,9 @@ class Tensor(Node):
         return self._data.tolist()
 
     def detach(self) -> Tensor:
-        """Return a Tensor that shares this one's memory and has no history."""
+        """Return a Tensor that shares the memory of this one and has no history."""
         y = constant(self._data)
-        if not issubclass(type(self._data), np.generic):  # which never change
+        if not issubclass(type(self._data), np.generic):  # NumPy's scalars never change
             y.memory = self.shared_memory()
             y._taken = y.memory.changed
         return y
@@ -252,10 +265,10 @@ class Tensor(Node):
         Parameters
         ----------
         gradient : array-like, optional
-            The cotangent of this Tensor, of its shape; 1 if it has one element.
+            The cotangent of this Tensor, of its shape; by default 1, for a Tensor of one element.
         create_graph : bool
-            Record the backward pass too, so that the gradients can be differentiated again. Otherwise the graph is
-            freed as it is passed.
+            Record the backward pass too, so that the gradients can be differentiated again. Otherwise each part of the
+            graph is freed once the pass is through with it.
 
         Raises
         ------
@@ -276,7 +289,7 @@ class Tensor(Node):
                     f"backward() starts from one number, but this Tensor has shape {self.shape}: reduce it, for "
                     "example by .sum() or .mean(), or pass gradient= of the same shape"
                 )
-            # A scalar where it can be: arithmetic with one is several times faster than with a 0-d array.
+            # A scalar if possible: NumPy computes with it several times faster than with a 0-d array.
             is_number = not self.shape and self.device == "cpu"
             one = self.dtype.type(1) if is_number else np.ones_like(self._data)
             seed = constant(one) if create_graph else one
@@ -318,7 +331,7 @@ class Tensor(Node):
             raise DeviceError(f"this Tensor is on {self.device!r}, and is not copied unasked: use .numpy()")
         return np.array(self._data, dtype=dtype, copy=copy)
 
-    # As numbers of Python's, which remember nothing: math.exp(x), a[i] = x and round(x) ask for one.
+    # Conversions to Python's numbers, which have no history: math.exp(x), a[i] = x and round(x) ask for them.
 
     def __float__(self) -> float:
         return float(_number(self))
@@ -432,15 +445,16 @@ class Tensor(Node):
         return self._in_place("matmul", other)
 
     def _in_place(self, name: str, other: Any) -> Self:
-        """Take on another value, for all who hold this Tensor, as ``+=`` asks for.
+        """Change the value of this Tensor for all who hold it, as ``+=`` does.
 
-        Without a gradient in play the memory is written into, as NumPy does; a graph that needs the old value notices.
-        With one, as in ``total += loss``, the Tensor becomes the result, and what it was stays behind in the graph.
+        If no gradient is recorded, the result is written into the memory, as by NumPy; a graph that needs the old value
+        raises later. If one is, as in ``total += loss``, the Tensor becomes the result of a new operation; the operand
+        is a new node that holds the old value.
 
         Raises
         ------
         GraphError
-            If a gradient would be lost or wrong: says what to write.
+            If a gradient would be lost or wrong; the message says what to write.
         """
         is_tracked = is_recording() and (self._requires_grad or (isinstance(other, Tensor) and other._requires_grad))
         if self.operation is not None and not is_tracked:
@@ -465,7 +479,7 @@ class Tensor(Node):
             )
         if not is_tracked:
             value = operand(raw(other))
-            # A plain array cannot hold what is being recorded: one that nobody else holds is replaced.
+            # A plain array cannot hold a value that jit is recording: it is replaced, if no other node shares it.
             is_recorded = type(self._data) is np.ndarray and hasattr(type(value), "__traced__")
             is_alone = self.memory is None or not self.memory.is_shared
             written = getattr(operator, name if is_recorded and is_alone else f"i{name}")
@@ -474,12 +488,12 @@ class Tensor(Node):
                 try:
                     self._data = self._held(written(self.data, value))
                 except (ValueError, TypeError):
-                    self._held(getattr(operator, name)(self.data, value))  # says it in words, if that is the reason
+                    self._held(getattr(operator, name)(self.data, value))  # its message is clearer, if it raises
                     raise
 
             self._change(write, other)
             if self.memory is not None:
-                self._taken = self.memory.changed  # t[i] += … writes the view back, which has seen its own change
+                self._taken = self.memory.changed  # t[i] += … assigns the view to t[i], after the view's own change
             return self
         before = constant(self._data)
         before._requires_grad, before.operation, before.name = self._requires_grad, self.operation, self.name
@@ -493,7 +507,7 @@ class Tensor(Node):
         return self
 
     def _held(self, result: Any) -> Any:
-        """Return a result, a Tensor or array, in the type of this Tensor, which becomes it."""
+        """Return a result in the type of this Tensor, which is to become that result."""
         if result.shape != self.shape:
             raise ShapeError(
                 f"a Tensor of shape {self.shape} cannot become a result of shape {result.shape}: write x = x + … for "
@@ -506,14 +520,14 @@ class Tensor(Node):
         return result.astype(self.dtype, copy=False)
 
     def _change(self, write: Callable[[], Any], value: Any, part: Callable[[], Any] = lambda: None) -> None:
-        """Write into the memory, and note the change, for all graphs and views that hold it."""
+        """Write into the memory, and note the change for the graphs and views that read it."""
         try:
             write()
         except (ValueError, TypeError) as error:
             raise mixing_error("assignment", {"the Tensor": self, "the value": value}) or error from None
         self.mark_changed(part() if self.memory is not None and self.memory.is_shared else None)
 
-    # Comparison: boolean arrays, which have no derivative.
+    # Comparisons return arrays of booleans, which have no derivative.
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None or isinstance(other, str) else np.equal(self, operand(other))
@@ -544,7 +558,7 @@ class Tensor(Node):
         return apply(elementwise.log, (self,))
 
     def sqrt(self) -> Tensor:
-        """Return the square root; its derivative at 0, where it has no finite one, is taken to be 0."""
+        """Return the square root. Its derivative at 0, which is not finite, is taken to be 0."""
         return apply(elementwise.sqrt, (self,))
 
     def square(self) -> Tensor:
@@ -576,11 +590,11 @@ class Tensor(Node):
         return apply(elementwise.minimum, (self, other))
 
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limit the values to an interval; outside it the derivative is 0. A bound may require a gradient, too."""
+        """Limit the values to an interval; the derivative outside is 0. A bound may require a gradient, too."""
         return composed.clip(self, min, max)
 
     def astype(self, dtype: DTypeLike, copy: bool = True) -> Tensor:
-        """Convert to another type: differentiably to a floating one, else as a constant."""
+        """Convert to another type. Between floating types this is differentiable; else the result is a constant."""
         dtype = np.dtype(dtype)
         if dtype == self.dtype and not copy:
             return self
@@ -607,11 +621,11 @@ class Tensor(Node):
         return apply(neural.softmax, (self,), (axis,))
 
     def log_softmax(self, axis: int = -1) -> Tensor:
-        """Return the logarithm of `softmax`, without underflow."""
+        """Return the logarithm of `softmax`, computed without underflow."""
         return apply(neural.log_softmax, (self,), (axis,))
 
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return log Σ exp(x), without overflow; equal elements share the derivative, infinite ones too."""
+        """Return log Σ exp(x), computed without overflow; equal elements, even infinite ones, share the derivative."""
         return apply(neural.logsumexp, (self,), (axis, keepdims))
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -635,11 +649,11 @@ class Tensor(Node):
         return apply(reductions.min, (self,), (axis, keepdims))
 
     def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """Return the variance over axes, the sum of squares divided by n - ddof."""
+        """Return the variance over axes: the sum of squared deviations from the mean, divided by n - ddof."""
         return composed.var(self, axis, ddof=ddof, keepdims=keepdims)
 
     def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
-        """Return the standard deviation over axes; where it is 0, its derivative is taken to be 0."""
+        """Return the standard deviation over axes. Where it is 0, its derivative is taken to be 0."""
         return composed.std(self, axis, ddof=ddof, keepdims=keepdims)
 
     def norm(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -651,15 +665,15 @@ class Tensor(Node):
         return composed.cumsum(self, axis)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Return where the maximum stands: a plain array."""
+        """Return the index of the maximum, as a plain array."""
         return np.argmax(self, axis=axis, keepdims=keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """Return where the minimum stands: a plain array."""
+        """Return the index of the minimum, as a plain array."""
         return np.argmin(self, axis=axis, keepdims=keepdims)
 
     def argsort(self, axis: int = -1) -> Any:
-        """Return the order that sorts: a plain array."""
+        """Return the indices that would sort the elements, as a plain array."""
         return np.argsort(self, axis=axis)
 
     def reshape(self, *shape: Any) -> Tensor:
@@ -671,14 +685,14 @@ class Tensor(Node):
     def ravel(self) -> Tensor:
         """Lay the elements out along one axis.
 
-        It shows the memory of this Tensor where it can: of ``x[::2]`` too, which NumPy's copies.
+        The result shares the memory of this Tensor if possible, even for ``x[::2]``, which NumPy copies.
         """
         return composed.ravel(self)
 
     def flatten(self, start: int = 0) -> Tensor:
         """Lay the elements out along one axis, from axis ``start`` on: ``flatten(1)`` keeps the samples.
 
-        As in PyTorch, and unlike NumPy's, it shows the memory of this Tensor where it can.
+        As in PyTorch, and unlike in NumPy, the result shares the memory of this Tensor if possible.
         """
         if not 0 <= start <= self.ndim:
             raise ShapeError(f"flatten from axis {start} on: this Tensor has {self.ndim} axes")
@@ -718,7 +732,7 @@ class Tensor(Node):
     unsqueeze = expand_dims
 
     def broadcast_to(self, shape: Sequence[int]) -> Tensor:
-        """Repeat along axes of length 1, and along new ones, up to a shape."""
+        """Repeat the elements along axes of length 1, and along new axes, to fill a shape."""
         return apply(shapes.broadcast_to, (self,), (tuple(shape),))
 
     def __dir__(self) -> list[str]:
@@ -750,16 +764,16 @@ class Tensor(Node):
         self._change(lambda: self.data.__setitem__(index, raw(value)), value, lambda: self._part(index))
 
     def _part(self, index: Any) -> Any:
-        """Return the view of the memory that an index names; None where it takes copies."""
+        """Return the view of the memory that an index names; None for an index that copies."""
         part = self.data[index]
         return part if is_array(part) and part.base is not None else None
 
     def _overwrote(self, view: Tensor) -> bool:
-        """Return whether elements that a view shows were written to after it was taken."""
+        """Return whether elements of a view may have been written to after it was taken."""
         memory = self.memory
         if memory is None or view.memory is not memory or not is_array(view._data):
             return False
-        taken = getattr(view, "_taken", memory.changed)  # the whole was never taken from anything
+        taken = getattr(view, "_taken", memory.changed)  # the whole array is no view, and has no such time
         since = [part for when, part in memory.written if when > taken]
         if len(since) == REMEMBERED_CHANGES or any(part is None for part in since):
             return True
@@ -808,13 +822,13 @@ class Tensor(Node):
 
 
 def _add_gradients(found: dict[Node, Any], seed: Any, step: Step | None, keep_history: bool) -> None:
-    """Add what a sweep from a seed has found to the gradients of the leaves."""
+    """Add the cotangents that a sweep has found to the gradients of the leaves."""
     handed_out = {id(raw(seed))}
     for leaf, g in found.items():
         assert isinstance(leaf, Tensor)
         if step is not None:
             step.of = leaf
-        # A rule may hand on the array it was given, or a view of it; a leaf's gradient owns its memory.
+        # A rule may return the array it was given, or a view of it, but the gradient of a leaf must own its memory.
         array = raw(g)
         if array.base is not None or id(array) in handed_out:
             g = g.copy()
@@ -826,7 +840,7 @@ def _add_gradients(found: dict[Node, Any], seed: Any, step: Step | None, keep_hi
 
 
 def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | None, role: str | None) -> Tensor:
-    """Return a Tensor of its own, as a copy or out of a pickle."""
+    """Return the Tensor that `copy` or `pickle` makes of these parts; it owns its memory."""
     y = constant(owned(data) if requires_grad else data.copy())
     y._requires_grad, y._grad, y.name = requires_grad, None if grad is None else grad.copy(), name
     if role is not None:
@@ -838,28 +852,28 @@ answer_for_absent(Tensor, lambda function: answer_for(function) is not None)
 
 
 def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Tensor:
-    """Apply a rule to Tensors and constants, and record it if a gradient will be wanted.
+    """Apply a rule to Tensors and constants, and record the operation if an input requires a gradient.
 
-    This is the one way in which a Tensor comes from others.
+    Every differentiable operation on Tensors comes through here.
 
     Parameters
     ----------
     rule : Rule
-        What to apply.
+        The rule to apply.
     inputs : tuple
-        Its differentiable inputs: Tensors, arrays, numbers. Arrays and numbers take on the Tensors' floating type.
-        Arrays are kept, not copied: they must stay as they are until the backward pass.
+        The differentiable inputs: Tensors, arrays, numbers. Arrays and numbers take on the Tensors' floating type.
+        Arrays are kept, not copied: they must not change before the backward pass.
     params : tuple
-        Its other arguments, in the rule's order.
+        The other arguments, in the rule's order.
 
     Raises
     ------
     ShapeError
-        If the shapes do not fit: names the operation, the shapes and the axis that disagrees.
+        If the shapes do not fit; the message names the operation, the shapes and the axis that disagrees.
     DeviceError
-        If not all are on one device: says which is where.
+        If not all operands are on one device; the message says which is where.
     TypeError
-        If a gradient is wanted of a complex result: the rules are those of real numbers.
+        If a gradient of a complex result is wanted: the rules hold for real numbers only.
     """
     arrays, requires_grad, is_plain = _raw_values(inputs)
     if not is_plain:
@@ -873,7 +887,7 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     y = constant(data)
     if requires_grad and is_recording():
         y._requires_grad = True
-        # A tuple: unlike a list of arrays it costs Python's garbage collector nothing.
+        # A tuple of arrays, unlike a list, costs Python's garbage collector nothing.
         y.operation = Operation(rule, inputs, tuple(arrays), params)
     is_fresh = is_plain and type(data) in HOST_TYPES and data.base is None and rule is not elementwise.identity
     if not is_fresh or (params and data.dtype.kind == "c"):
@@ -884,9 +898,9 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
 
 
 def _raw_values(inputs: tuple[Any, ...]) -> tuple[list[Any], bool, bool]:
-    """Return the raw values of inputs, whether any requires a gradient, and whether all are of one floating type.
+    """Return the raw values of inputs, whether any requires a gradient, and whether all have one floating type.
 
-    Python's numbers are of any type.
+    Python's numbers fit any type.
     """
     arrays = []
     requires_grad, is_plain = False, True
@@ -920,19 +934,19 @@ def _computed(rule: Rule, arrays: Sequence[Any], params: tuple[Any, ...]) -> Any
 def _in_words(
     error: Exception, rule: Rule, inputs: tuple[Any, ...], arrays: Sequence[Any], params: tuple[Any, ...]
 ) -> Exception:
-    """Return the error to raise for one of NumPy's: it names the rule, and what does not fit."""
+    """Return the error to raise instead of NumPy's: it names the rule and the operands that do not fit."""
     return _mixing_error(rule, inputs, params) or explained(error, rule.name, [np.shape(a) for a in arrays])
 
 
 def _finish(y: Tensor, rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...], is_plain: bool) -> None:
-    """Make of a result what it has to be where it is no array of its own, made of arrays of one floating type."""
+    """Complete a result that needs more than its array: it is a view, complex, on a device, or of mixed types."""
     if type(y._data) not in HOST_TYPES:
         y._data = _not_of_numpy(y._data, rule, inputs)
     data = y._data
     if data.base is not None or rule is elementwise.identity:
         _share_memory(y, data.base, inputs)
     if y.operation is not None:
-        # Complex numbers come from complex operands, whose type is another than the Tensors', or parameters.
+        # Complex numbers come from complex operands, whose type differs from the Tensors', or from parameters.
         if data.dtype.kind == "c":
             raise _complex(rule.name)
     elif not is_plain:
@@ -940,7 +954,7 @@ def _finish(y: Tensor, rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, .
 
 
 def _tell(rule: Rule, inputs: Sequence[Any], arrays: Sequence[Any], y: Tensor) -> None:
-    with Step(RULE, rule):  # what observers compute belongs to the rule, too
+    with Step(RULE, rule):  # the work of observers is part of the rule's step, too
         for observer in observers.get():
             observer.applied(rule, inputs, arrays, y)
 
@@ -953,10 +967,10 @@ def _complex(what: str) -> TypeError:
 
 
 def _not_of_numpy(data: Any, rule: Rule, inputs: tuple[Any, ...]) -> Any:
-    """Return a Python number as an array, and a device's array as it is if all operands were there."""
+    """Return a Python number as an array; a device's array as it is, provided all operands were on that device."""
     if not hasattr(data, "base"):
         return np.asarray(data)
-    # CuPy takes some operands of the host unasked, such as scalars: their gradient would stay on the device.
+    # CuPy accepts some operands of the host, such as scalars, but their gradient would stay on the device.
     error = _mixing_error(rule, inputs)
     if error is not None:
         raise error
@@ -964,14 +978,14 @@ def _not_of_numpy(data: Any, rule: Rule, inputs: tuple[Any, ...]) -> Any:
 
 
 def _mixing_error(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> DeviceError | None:
-    """Return the error about operands of a rule that are not on one device. An index may be anywhere."""
+    """Return the error for operands of a rule on different devices, or None. An index may be on any device."""
     operands = {f"input {i}" + (f", {x.name!r}" if getattr(x, "name", None) else ""): x for i, x in enumerate(inputs)}
     others = {name: p for name, p in zip(rule.params, params, strict=True) if name != "index"} if params else {}
     return mixing_error(rule.name, operands | others)
 
 
 def _share_memory(y: Tensor, base: Any, inputs: tuple[Any, ...]) -> None:
-    """Let a view, such as a transpose, know of changes in place to what it is a view of."""
+    """Let a view, such as a transpose, and the Tensor it shows share one record of changes in place."""
     for x in inputs:
         if isinstance(x, Tensor) and (x._data is y._data or x._data is base or x._data.base is base):
             y.memory = x.shared_memory()
@@ -988,7 +1002,7 @@ def _parameter(rule: Rule, i: int, value: Tensor) -> Any:
 
 
 def constant(data: Any) -> Tensor:
-    """Return a Tensor without history around a raw array, unchecked."""
+    """Return a Tensor without history that holds a raw array; nothing is checked."""
     y = Tensor.__new__(Tensor)
     y._data = data
     y._requires_grad = False
@@ -998,7 +1012,7 @@ def constant(data: Any) -> Tensor:
 
 
 def _raw_index(index: Any) -> Any:
-    """Return an index as the rules take it: its lists as arrays, and these its own, so that they never change."""
+    """Return an index with its Tensors and lists as arrays, copied: the user may change theirs before a sweep."""
     if isinstance(index, tuple):
         return tuple(_raw_index(list(part) if isinstance(part, tuple) else part) for part in index)
     index = raw(index)
@@ -1006,13 +1020,13 @@ def _raw_index(index: Any) -> Any:
         return index.copy()
     if issubclass(type(index), (list, np.ndarray)):
         index = np.array(raw_tree(index))
-        # An empty list is an array of floats; an empty mask stays one.
+        # NumPy makes floats of an empty list, but an index needs integers; an empty mask stays a mask.
         return index.astype(int) if index.dtype.kind == "f" and not index.size else index
     return index
 
 
 def cotangent(gradient: Any, y: Tensor, keep_history: bool, name: str = "gradient") -> Any:
-    """Return the cotangent (or tangent) given for ``y``, checked: a Tensor if its history matters, else an array."""
+    """Check a given cotangent (or tangent) of ``y``, and return it: a Tensor if its history is kept, else an array."""
     if not isinstance(gradient, Tensor):
         gradient = constant(as_array(gradient, None if hasattr(gradient, "dtype") else y.dtype))
     g = gradient
@@ -1035,17 +1049,17 @@ def _expect_floating(dtype: np.dtype[Any]) -> None:
 
 
 def _number(x: Tensor) -> Any:
-    """Return the only element of a Tensor as a number of Python's, unless its gradient is wanted.
+    """Return the only element of a Tensor as a Python number; tell the user if a gradient is lost thereby.
 
     Raises
     ------
     TypeError
-        Inside a function that is being differentiated, if the number depends on what it is differentiated by.
+        If a gradient could still flow through the Tensor, inside a function that is being differentiated.
 
     Warns
     -----
     GradientWarning
-        Elsewhere, if a gradient could still be wanted.
+        If a gradient could still flow through the Tensor, elsewhere.
     """
     number = x.item()
     if not x._could_lose_gradient():

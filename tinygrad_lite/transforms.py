@@ -1,10 +1,24 @@
 """Functions of functions: gradients, products with the Jacobian, the Jacobian itself, the Hessian.
 
-Each takes a function of Tensors that returns a Tensor, and each can be applied to what another returned. All rest
-on the same sweep: a derivative is differentiated again by letting Tensors, not arrays, flow through the rules.
+Each takes a function of Tensors that returns a Tensor, and may be applied again to the function that another one
+returns. All use the same sweep: to differentiate a derivative, Tensors instead of arrays flow through the rules.
 
-An argument may be a container of arrays, such as the list of a net's parameters: a list, tuple or dictionary, also of
-such. What is returned for it is a container of the same structure. A list of nothing but numbers is an array.
+An argument may be a container of arrays, such as the list of a net's parameters: a list, tuple or dictionary, which may
+be nested. The derivative by it is a container of the same structure. A list of nothing but numbers is an array.
+
+Examples
+--------
+Derivatives may be nested. The inner one here differentiates x·y by y alone, at y = x: it is x, so f(x) is x². If the
+inner one took the x in x·y for y as well, it would be 2x, and the outer one 12. That error is called perturbation
+confusion. It cannot happen, since each evaluation gives its arguments new nodes: the inner sweep ends at the node of y,
+and the node of x, which is another one, is a constant to it.
+
+>>> import tinygrad_lite as tg
+>>> def f(x):
+...     slope = tg.grad(lambda y: x * y)(x)
+...     return x * slope
+>>> tg.grad(f)(3.0)
+Tensor(6., dtype=float32)
 """
 
 from __future__ import annotations
@@ -34,23 +48,23 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     Parameters
     ----------
     f : callable
-        Takes Tensors (arrays and floats are made into Tensors), returns a Tensor of one element.
+        Takes Tensors (arrays and floats become Tensors), returns a Tensor of one element.
     argnums : int or tuple of int
-        By which arguments to differentiate: arrays, or lists, tuples and dictionaries of arrays.
+        The arguments to differentiate by: arrays, or lists, tuples and dictionaries of arrays.
 
     Returns
     -------
     callable
         Takes the arguments of ``f``; returns a Tensor of the argument's shape, for a container one of the same
-        structure, and for several ``argnums`` a tuple. Where the result does not depend on it, the gradient is 0.
+        structure, and for several ``argnums`` a tuple. The gradient by an argument that ``f`` does not use is 0.
 
     Raises
     ------
     GraphError
-        When called, if ``f`` returns several numbers (`jacobian` differentiates those).
+        When called, if ``f`` returns several numbers (use `jacobian` for those).
     TypeError
-        When called, if ``f`` returns no number, or one taken out of the graph, or an argument is not of a floating
-        type.
+        When called, if ``f`` returns no number, or one that was taken out of the graph, or if an argument has no
+        floating type.
 
     Examples
     --------
@@ -94,7 +108,7 @@ def vjp(f: Function, *primals: Any) -> Any:
     f : callable
         Takes Tensors, returns a Tensor.
     *primals : array-like
-        Where to differentiate. Without any, ``vjp(f)`` is the function that takes them.
+        The point where to differentiate. Without any, ``vjp(f)`` is the function that takes them.
 
     Returns
     -------
@@ -102,7 +116,7 @@ def vjp(f: Function, *primals: Any) -> Any:
         ``f(*primals)``.
     pull_back : callable
         Takes a cotangent of the shape of ``y``; returns one cotangent for each of ``primals`` (a tuple if there are
-        several). Can be called any number of times.
+        several). It can be called any number of times.
     """
     if not primals:
         return lambda *args: vjp(f, *args)
@@ -121,8 +135,8 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     f : callable
         Takes Tensors, returns a Tensor.
     primals, tangents : array-like or tuple of array-like
-        Where to differentiate, and in which direction: of the same shapes; containers of the same structure. Without
-        them, ``jvp(f)`` is the function that takes them.
+        The point where to differentiate, and the direction: of the same shapes; containers of the same structure.
+        Without them, ``jvp(f)`` is the function that takes them.
 
     Returns
     -------
@@ -157,7 +171,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     f : callable
         Takes Tensors, returns a Tensor.
     argnums : int or tuple of int
-        By which arguments to differentiate.
+        The arguments to differentiate by.
 
     Returns
     -------
@@ -185,13 +199,13 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
     f : callable
         Takes Tensors, returns a Tensor of one element.
     argnums : int or tuple of int
-        By which arguments to differentiate.
+        The arguments to differentiate by.
 
     Returns
     -------
     callable
-        Takes the arguments of ``f``; returns a Tensor of shape ``x.shape + x.shape``, or for a tuple of arguments a
-        tuple of tuples, ``[i][j]`` being the derivative by argument ``i``, then ``j``. Containers go the same way:
+        Takes the arguments of ``f``; returns a Tensor of shape ``x.shape + x.shape``. For a tuple of arguments it
+        returns a tuple of tuples: ``[i][j]`` is the derivative by argument ``i``, then ``j``. For a container likewise:
         ``["w"]["b"]`` is the derivative by ``w``, then ``b``.
     """
     gradient = grad(f, argnums)
@@ -236,21 +250,21 @@ def _numbers(argnums: Argnums) -> tuple[int, ...]:
 
 
 def _unpacked(results: list[Any], chosen: list[Any], argnums: Argnums) -> Any:
-    """Return one result for one argument number, a tuple for a tuple; in containers where the arguments were."""
+    """Return the result for one argument number, or a tuple for a tuple, in containers like the arguments'."""
     remaining = iter(results)
     unpacked = tuple(_mapped(lambda x: next(remaining), x) for x in chosen)
     return unpacked if isinstance(argnums, (tuple, list)) else unpacked[0]
 
 
 def _is_container(x: Any) -> bool:
-    """Return whether an argument is not an array, but holds some: a list of nothing but numbers is an array."""
+    """Return whether an argument is a container of arrays; a list of nothing but numbers is an array itself."""
     if isinstance(x, (list, tuple)) and not hasattr(x, "_fields"):
         return not x or any(_is_container(part) or (hasattr(part, "shape") and not np.isscalar(part)) for part in x)
     return isinstance(x, (dict, tuple))
 
 
 def _mapped(f: Callable[[Any], Any], x: Any) -> Any:
-    """Return a container like ``x`` with a function applied to its arrays; None, as of a bias, stays."""
+    """Return a container like ``x`` with a function applied to its arrays; a None, such as for no bias, stays."""
     if x is None or not _is_container(x):
         return x if x is None else f(x)
     if isinstance(x, dict):
@@ -262,14 +276,14 @@ def _mapped(f: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _leaves(x: Any) -> Iterator[Any]:
-    """Yield the arrays in a container, or the array itself, in the order of `_mapped`."""
+    """Return an iterator over the arrays of a container (or the one array), in the order of `_mapped`."""
     leaves: list[Any] = []
     _mapped(leaves.append, x)
     return iter(leaves)
 
 
 def _beside(x: Any, other: Any) -> Iterator[Any]:
-    """Yield what stands in one container where the arrays of another stand.
+    """Yield the parts of ``other`` at the places of the arrays in ``x``.
 
     Raises
     ------
@@ -291,7 +305,7 @@ def _keys(container: Any) -> list[Any]:
 
 
 class _Trace:
-    """One evaluation of a function, with the chosen arguments as sources to differentiate by."""
+    """One evaluation of a function; the chosen arguments are sources, nodes of their own where a sweep ends."""
 
     def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums) -> None:
         self.argnums = argnums
@@ -315,11 +329,11 @@ class _Trace:
         self.keep_history = keep_history and depends_on_others([self.y], self.sources)
 
     def value(self) -> Tensor:
-        """Return the value of the function, with its history if anyone outside can ask for it."""
+        """Return the value of the function, with its history if that leads to anything outside the function."""
         return self.y if self.keep_history else self.y.detach()
 
     def pull_back(self, gradient: Any) -> list[Tensor]:
-        """Return the cotangent of each source, given that of the value."""
+        """Return the cotangent of each source, given the cotangent of the value."""
         as_nodes = self.keep_history or (isinstance(gradient, Tensor) and gradient.requires_grad)
         seed = cotangent(gradient, self.y, keep_history=as_nodes)
         found = sweep([self.y], [seed], self.sources, as_nodes=as_nodes) if self.y.requires_grad else {}
@@ -333,12 +347,12 @@ class _Trace:
         return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
 
     def unpack(self, results: list[Tensor]) -> Any:
-        """Return results, one for each source, as the arguments were given."""
+        """Return results, one for each source, in the structure of the arguments."""
         return _unpacked(results, self.chosen, self.argnums)
 
 
 def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
-    """Return what a function returned as a Tensor: also a number that does not depend on its arguments."""
+    """Return a function's result as a Tensor; a plain number, which depends on no argument, becomes a constant."""
     is_cut_off = evaluation.was_taken and not getattr(y, "requires_grad", False)
     if isinstance(y, Tensor) and not is_cut_off:
         return y
@@ -352,7 +366,7 @@ def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
 
 
 def _source(x: Any, keep_history: bool = True) -> Tensor:
-    """Return a Tensor that stands for an argument: the end of a sweep, and linked to what the argument came from."""
+    """Return a new node for an argument: a sweep ends there, but an outer one goes on to the argument itself."""
     argument = x if isinstance(x, Tensor) else Tensor(x)
     if argument.dtype.kind != "f":
         raise TypeError(

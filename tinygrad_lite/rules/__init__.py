@@ -1,35 +1,35 @@
 """The derivative rules, each written once.
 
-`all` enumerates them, `define` adds one, `tinygrad_lite.prove` checks one. The tables, to be
-read first, are in `elementwise`, `products`, `reductions`, `shapes` and `neural`; `composed` holds what is made of
-them, `plain` what has no derivative, `rule` how a rule is put together.
+`all` enumerates them, `define` adds one, `tinygrad_lite.prove` checks one. Read the tables first: `elementwise`,
+`products`, `reductions`, `shapes` and `neural`. `composed` holds functions composed of rules, `plain` names functions
+without a derivative, and `rule` defines what a rule is.
 
 A reading is a kind of value that flows through rules: arrays give the gradient, Tensors a gradient that can be
-differentiated again, symbols the formula, tracers a program. To be one, a class needs no base and is entered in no
-list. It answers NumPy's two protocols, since rules are written with operators and NumPy's functions:
+differentiated again, symbols the formula, tracers a program. The class of a reading needs no base class, and is
+registered nowhere. It implements NumPy's two protocols, since rules are written with operators and NumPy's functions:
 
 ``__array_ufunc__``
-    What ``x + y`` and ``np.exp(x)`` give; `numpy.lib.mixins.NDArrayOperatorsMixin` makes operators of it.
+    Computes ``x + y`` and ``np.exp(x)``; `numpy.lib.mixins.NDArrayOperatorsMixin` derives the operators from it.
 ``__array_function__``, and the attributes ``shape``, ``ndim``, ``size`` and ``dtype``
-    What ``np.where`` and its like give; methods such as ``sum`` and ``reshape`` are the class's own.
+    Computes ``np.where`` and the like; methods such as ``sum`` and ``reshape`` are the class's own.
 
-Where that does not say enough, it may answer one of ours, each looked for on its type:
+If these do not suffice, the class may implement protocols of this library, which are looked up on the type:
 
 ``__apply_rule__(rule, inputs, params)``, static
-    Takes the application of a whole rule, which otherwise runs its forward expression. `Tensor` records it so, and a
-    symbol writes the rule's name.
+    Takes the application of a whole rule, whose forward expression runs otherwise. So `Tensor` records the rule, and a
+    symbol writes its name.
 ``__traced__``, an attribute
-    The array it stands for. Having it says that its value decides nothing, and differs at the next call.
+    The array that a tracer stands for. A value that has it differs at the next call, so no branch may depend on it.
 ``__moved__(device)``
-    Itself on another device.
+    Returns the value on another device.
 ``__expect__(holds, error, message)``, static
-    Takes a check of values, such as that labels are classes: a program makes it at each call.
+    Takes a check of values, such as that labels are classes; a program repeats it at each call.
 ``__all_reduce__(function)``
-    Its sum over all ranks; the function adds up an array in place.
+    Returns the sum over all ranks; the function adds up an array in place.
 
 Examples
 --------
-A reading that counts, for a rule and for its derivative, the steps that NumPy takes:
+This reading counts the steps that NumPy takes, for a rule and for its derivative:
 
 >>> import numpy as np
 >>> import tinygrad_lite as tg

@@ -1,7 +1,16 @@
-"""Rules of functions that act on each element: arithmetic, powers, exponentials, comparisons that choose.
+"""Rules of functions that act on each element: arithmetic, powers, exponentials, choices such as the maximum.
 
-``g`` is the cotangent of the output (dL/dy), ``y`` the output; what an expression returns is dL/d(input).
-Where operands broadcast, the engine sums the result back to the shape of the input.
+``g`` is the cotangent of the output (dL/dy), ``y`` the output; an expression returns dL/d(input). Where operands
+broadcast, the engine sums that to the shape of the input.
+
+Examples
+--------
+Each rule can be called by itself, and so can its derivative, here of a·b by a:
+
+>>> from tinygrad_lite.rules import elementwise
+>>> g, y, a, b = 1.0, 6.0, 2.0, 3.0
+>>> elementwise.multiply.vjps[0].pull_back(g, y, 0, (a, b), ())
+3.0
 """
 
 from __future__ import annotations
@@ -16,7 +25,7 @@ from .samples import distinct, each, normal, pairs, positive, with_zeros
 
 
 def _difference(a: Any, b: Any) -> Any:
-    # np.where would make float64 of Python's numbers.
+    # np.where would turn Python's numbers into float64.
     a, b = (x if hasattr(x, "dtype") else np.zeros_like(other) + x for x, other in ((a, b), (b, a)))
     return np.where(a == b, 0, a) - np.where(a == b, 0, b)
 
@@ -34,7 +43,7 @@ subtract = define("subtract", lambda a, b: a - b, numpy=np.subtract, samples=pai
     a=lambda g: g,
     b=lambda g: -g)
 
-# a - b where infinities are compared: of two equal numbers it is 0, be they infinite.
+# a - b, but 0 for two equal infinities.
 difference = define("difference", _difference, samples=pairs(),
     a=lambda g: g,
     b=lambda g: -g)
@@ -47,7 +56,7 @@ divide = define("divide", lambda a, b: a / b, numpy=np.divide, samples=pairs(nor
     a=lambda g, b: g / b,
     b=lambda g, y, b: -g * y / b)
 
-# a - b·⌊a / b⌋, with the sign of b; the floor is a step, and flat between its jumps.
+# a - b·⌊a / b⌋, with the sign of b. The floor is constant between its jumps, so it is differentiated as a constant.
 remainder = define("remainder", lambda a, b: np.remainder(a, b), numpy=np.remainder,
     a=lambda g: g,
     b=lambda g, a, b: -g * np.floor_divide(a, b),
@@ -56,16 +65,16 @@ remainder = define("remainder", lambda a, b: np.remainder(a, b), numpy=np.remain
 negative = define("negative", lambda x: -x, numpy=np.negative, samples=each(),
     x=lambda g: -g)
 
-# An exponent that is a plain number. x⁰ is 1, and flat, everywhere, also at 0 and where x is no number. A root rises
-# from 0 with no finite slope, and has the derivative 0 there: it is ∞^(n - 1).
+# The exponent n is a plain number. x⁰ is 1 for every x, even 0 and nan, so its derivative is 0. A root has no finite
+# slope at 0, and its derivative there is taken to be 0, computed as ∞^(n - 1).
 power = define("power", lambda x, n: x**n,
     x=lambda g, x, n: g * (n * (np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1)),
     samples=lambda: [sample(normal(3, 4), n) for n in (2, 3, 1, 0, -1)]
     + [sample(positive(2, 3), n) for n in (0.5, -1.5)] + [sample(normal(), 3), sample(normal(0, 2), 2)]
     + [sample(with_zeros(3, 4), n) for n in (2, 3, 1, 0)])
 
-# So it is of exponents that are arrays; a ≠ a is no number. By b: y = 0 is flat (a = 0 < b, or a = ∞ and b < 0), and
-# 0⁰ counts as flat.
+# The same for exponents that are arrays; a ≠ a holds for nan. The derivative by b is 0 where y stays 0 as b changes (at
+# a = 0 < b, or a = ∞ and b < 0), and is taken to be 0 at 0⁰.
 power_of = define("power_of", lambda a, b: a**b, samples=pairs(positive, normal),
     a=lambda g, a, b: g * b * np.where((a == 0) & (b >= 0) & (b < 1) | (a != a) & (b == 0), np.inf, a) ** (b - 1),
     b=lambda g, y, a, b: g * y * np.log(np.where((y == 0) | ((a == 0) & (b == 0)), 1, a)))
@@ -73,8 +82,8 @@ power_of = define("power_of", lambda a, b: a**b, samples=pairs(positive, normal)
 square = define("square", lambda x: np.square(x), numpy=np.square, samples=each(),
     x=lambda g, x: g * (2 * x))
 
-# At 0, where it rises with no finite slope, the derivative is taken to be 0, so that a norm, √(Σ x²), and a deviation
-# have their subgradient there, and not 0·∞.
+# The slope at 0 is not finite, and is taken to be 0. So a norm, √(Σ x²), and a standard deviation have a subgradient
+# there: 0, not 0·∞.
 sqrt = define("sqrt", lambda x: np.sqrt(x), numpy=np.sqrt, samples=each(positive),
     x=lambda g, y: g / (2 * np.where(y == 0, np.inf, y)))
 
@@ -96,7 +105,8 @@ log = define("log", lambda x: np.log(x), numpy=np.log, samples=each(positive),
 log1p = define("log1p", lambda x: np.log1p(x), numpy=np.log1p, samples=each(positive),
     x=lambda g, x: g / (1 + x))
 
-# eᵃ / (eᵃ + eᵇ) = 1 / (1 + e^(b - a)). Not e^(a - y): of large equal numbers y is one of them, and each would get all.
+# eᵃ / (eᵃ + eᵇ) = 1 / (1 + e^(b - a)). It is not written e^(a - y): for large a = b, y is rounded to a, which gives 1,
+# not 1/2.
 logaddexp = define("logaddexp", lambda a, b: np.logaddexp(a, b), numpy=np.logaddexp, samples=pairs(),
     a=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(b, a))),
     b=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(a, b))))
@@ -122,7 +132,7 @@ cosh = define("cosh", lambda x: np.cosh(x), numpy=np.cosh, samples=each(),
 tanh = define("tanh", lambda x: np.tanh(x), numpy=np.tanh, samples=each(),
     x=lambda g, y: g * (1 - y * y))
 
-# Where the two are equal, each gets half: any split that adds up to one is a subgradient.
+# Two equal operands get half the cotangent each: any split whose parts add up to one is a subgradient.
 maximum = define("maximum", lambda a, b: np.maximum(a, b), numpy=np.maximum, samples=pairs(distinct, normal),
     a=lambda g, a, b: np.where(a > b, g, np.where(a == b, g / 2, 0)),
     b=lambda g, a, b: np.where(b > a, g, np.where(a == b, g / 2, 0)))

@@ -1,4 +1,8 @@
-"""Rules of neural networks: activations and losses, each as one step so that its formula stays the textbook's."""
+"""Rules of neural networks: activations and losses.
+
+Each could be composed of other rules. As one rule its derivative is the textbook's formula, it does not overflow where
+its parts would, and a sweep passes one operation instead of several.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,12 @@ from .samples import distinct, each, normal, positive
 
 
 def samples_in(x: Any) -> int:
-    """Return how many samples a batch holds: every axis but the last, which is a sample's own."""
+    """Return how many samples a batch holds: the product of all lengths but the last, which is a sample's own."""
     return math.prod(x.shape[:-1])
 
 
 def _below_largest(z: Any, axis: int) -> Any:
-    """Return how far each number is below the largest: of whole numbers in floating ones, which do not wrap around."""
+    """Return z - max(z), computed in floating numbers, since whole numbers may wrap around."""
     z = z if z.dtype.kind == "f" else z.astype(float)
     return z - z.max(axis=axis, keepdims=True)
 
@@ -27,7 +31,7 @@ def _below_largest(z: Any, axis: int) -> Any:
 def _softmax(z: Any, axis: int = -1) -> Any:
     if count(z, axis) == 0:
         return z
-    # Without the shift by the maximum, which leaves the quotient as it is, exp overflows at 89 in float32.
+    # The quotient does not depend on the shift by the maximum. Without the shift, exp of 89 overflows in float32.
     e = np.exp(_below_largest(z, axis))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -41,7 +45,7 @@ def _log_softmax(z: Any, axis: int = -1) -> Any:
 
 def _logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     if count(x, axis) == 0:
-        return x.sum(axis=axis, keepdims=keepdims) - np.inf  # not full_like: whole numbers have no infinity
+        return x.sum(axis=axis, keepdims=keepdims) - np.inf  # full_like fails for whole numbers, which have no infinity
     largest = x.max(axis=axis, keepdims=True)
     total = np.exp(difference(x, largest)).sum(axis=axis, keepdims=keepdims)
     return np.log(total) + largest.reshape(total.shape)
@@ -63,11 +67,11 @@ def _rows() -> list[Sample]:
 
 # fmt: off
 
-# At 0 the derivative is taken to be 0.
+# The derivative at 0 is taken to be 0.
 relu = define("relu", lambda x: np.maximum(x, 0), samples=each(),
     x=lambda g, y: g * (y > 0))
 
-# 1 / (1 + exp(-x)), written so that nothing overflows, nor is lost where it is close to 0.
+# 1 / (1 + exp(-x)), written so that nothing overflows, and results close to 0 keep their precision.
 sigmoid = define("sigmoid", lambda x: np.exp(-np.logaddexp(0, -x)), samples=each(),
     x=lambda g, y: g * y * (1 - y))
 
@@ -77,21 +81,22 @@ softmax = define("softmax", _softmax, samples=_rows,
 log_softmax = define("log_softmax", _log_softmax, samples=_rows,
     z=lambda g, y, axis: g - np.exp(y) * g.sum(axis=axis, keepdims=True))
 
-# eˣ / Σ eˣ, as softmax; divided by the sum, since of large equal numbers y is one of them, and e^(x - y) is 1 for each.
+# eˣ / Σ eˣ, as softmax. `share` divides by the sum: for large equal numbers y is rounded to x, and e^(x - y) is 1 for
+# each of them.
 logsumexp = define("logsumexp", _logsumexp,
     x=lambda g, y, x, axis: kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), x, axis),
     samples=lambda: [sample(normal(3, 4)), sample(normal(3, 4), axis=1), sample(normal(2, 3, 4), axis=(0, -1)),
                      sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1),
                      sample(normal(3, 1), axis=1)])
 
-# L = 1/n Σ (p - t)²: summed over a sample, averaged over the batch.
+# L = 1/n Σ (p - t)²: the sum over each sample's elements, averaged over the batch.
 squared_loss = define("squared_loss", lambda p, t: np.square(p - t).sum() / samples_in(p),
     p=lambda g, p, t: 2 / samples_in(p) * g * (p - t),
     t=lambda g, p, t: 2 / samples_in(p) * g * (t - p),
     samples=lambda: [sample(normal(5, 3), normal(5, 3, seed=1)), sample(normal(3), normal(3, seed=1)),
                      sample(normal(1, 3), normal(1, 3, seed=1)), sample(normal(2, 3, 4), normal(2, 3, 4, seed=1))])
 
-# L = -1/n Σ t·log softmax(z), t a distribution over the classes (its rows add up to one). 0·log 0 counts as 0.
+# L = -1/n Σ t·log softmax(z), with each row of t a distribution over the classes (its sum is one). 0·log 0 counts as 0.
 cross_entropy = define("cross_entropy",
     lambda z, t: -(t * np.where(t == 0, 0, log_softmax(z))).sum() / samples_in(z),
     z=lambda g, z, t: g / samples_in(z) * (softmax(z) * t.sum(axis=-1, keepdims=True) - t),

@@ -1,7 +1,7 @@
-"""NumPy functions that answer with plain arrays: what they return has no derivative, or one that is zero.
+"""NumPy functions that return plain arrays, since their results have no derivative, or one that is zero.
 
-That holds for every argument: `numpy.full_like`, whose result has a derivative by the value it is filled with, is
-composed of rules instead.
+The list tells them from functions whose gradient would be lost, which raise. It must hold for every argument:
+`numpy.full_like` is not in it, since its result has a derivative by the value that fills it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import numpy as np
 
 PLAIN = frozenset(
     {
-        # where an element stands
+        # positions of elements
         *(np.argmax, np.argmin, np.argsort, np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted),
-        # what holds of it
+        # truth values, counts and bits
         *(np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal),
         *(np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.any, np.all),
         *(np.isnan, np.isinf, np.isfinite, np.isclose, np.allclose, np.array_equal, np.count_nonzero),
         *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert),
-        # steps, flat wherever they have a derivative
+        # step functions, whose derivative is 0 wherever there is one
         *(np.sign, np.floor, np.ceil, np.rint, np.round, np.trunc, np.floor_divide),
-        # what it looks like from outside
+        # shape, type and text
         *(
             np.shape,
             np.ndim,

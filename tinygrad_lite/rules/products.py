@@ -1,4 +1,7 @@
-"""Rules of products: matrices, batches of matrices, and everything `einsum` can say."""
+"""Rules of products: matrices, batches of matrices, and all products that `einsum` can express.
+
+For C = AB the derivatives are dL/dA = G Bᵀ and dL/dB = Aᵀ G, where G = dL/dC.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from ..support.devices import beside
 from .rule import define, sample
 from .samples import normal
 
-# Both operands have two axes or more: a vector is given its second axis by `matmul` in `composed`.
+# Both operands have two axes or more: `matmul` in `composed` gives a vector its second axis.
 # fmt: off
 factors = {
     "a": lambda g, b: g @ b.mT,
@@ -29,7 +32,7 @@ product = define("matmul", lambda a, b: a @ b, **factors,
         sample(normal(2, 0), normal(0, 3)),
     ])
 
-# A layer of a net in one step: half as many operations to record and to sweep.
+# A layer of a net as one operation: half as many to record and to sweep.
 linear = define("linear", lambda a, b, c: a @ b + c, **factors,
     c=lambda g: g,
     samples=lambda: [
@@ -44,9 +47,9 @@ linear = define("linear", lambda a, b, c: a @ b + c, **factors,
 def _einsum_back(g: Any, k: int, xs: tuple[Any, ...], subscripts: str) -> Any:
     """Return the cotangent of operand ``k``: the einsum with that operand and the output exchanged.
 
-    Two kinds of labels need a partner to take their place: one that stands in operand ``k`` alone (or elsewhere only
-    with a length of one) was summed over, so its cotangent is the same all along the axis (a vector of ones); one
-    that stands twice took a diagonal, so its cotangent lies on the diagonal (an identity matrix).
+    Two kinds of labels need an extra operand. A label in operand ``k`` alone (or elsewhere only with a length of one)
+    was summed over, so the cotangent is constant along its axis: the extra operand is a vector of ones. A label that
+    operand ``k`` has twice took a diagonal, so the cotangent lies on the diagonal: the extra one is an identity matrix.
     """
     x = xs[k]
     terms, output = split_subscripts(subscripts)
@@ -81,19 +84,19 @@ def split_subscripts(subscripts: str) -> tuple[list[str], str]:
 
 
 def explicit_subscripts(subscripts: str, ranks: list[int]) -> str:
-    """Write subscripts out in full: every label named, the output given, no ellipsis.
+    """Return subscripts in full: with a label for each axis, with the output, without an ellipsis.
 
     Parameters
     ----------
     subscripts : str
-        As `numpy.einsum` takes them: ``"ij,jk"``, ``"...ij,...jk->...ik"``.
+        Subscripts of `numpy.einsum`: ``"ij,jk"``, ``"...ij,...jk->...ik"``.
     ranks : list of int
         The number of axes of each operand.
 
     Raises
     ------
     ValueError
-        If the number of operands, or of an operand's axes, is not what the subscripts say.
+        If the subscripts name another number of operands, or of axes of an operand.
     """
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")

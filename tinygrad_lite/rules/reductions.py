@@ -1,4 +1,8 @@
-"""Rules of functions that reduce axes: sum, mean, product, extremes; and the running sum."""
+"""Rules of functions that reduce axes: sum, mean, product, maximum, minimum; and of the running sum.
+
+Each expression first gives ``g`` its reduced axes back (`kept`), and then spreads it over the elements: a sum gives the
+same to each, a maximum gives all to the largest.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,23 @@ Axis = int | tuple[int, ...] | None
 
 
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """Return ``axis`` as a tuple of non-negative axes, all for None; an AxisError if there is no such axis."""
+    """Return ``axis`` as a tuple of non-negative axes, None as all; raise an AxisError if there is no such axis."""
     return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
 
 
 def reduced(x: Any, axis: Axis) -> tuple[int, ...]:
-    """Return the axes that a reduction of ``x`` goes over. A number has none, though NumPy lets it name 0 or -1."""
+    """Return the axes that a reduction of ``x`` removes: of a 0-d array none, though NumPy accepts axis 0 or -1."""
     return axes_of(axis, len(x.shape)) if x.shape else ()
 
 
 def kept(g: Any, x: Any, axis: Axis) -> Any:
-    """Give a reduction of ``x`` its reduced axes back, of length 1, so that it broadcasts against ``x``."""
+    """Return a reduction of ``x`` with its reduced axes, of length 1 each, so that it broadcasts against ``x``."""
     axes = reduced(x, axis)
     return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
 
 
 def count(x: Any, axis: Axis) -> int:
-    """Return how many elements of ``x`` go into one element of its reduction."""
+    """Return how many elements of ``x`` are reduced to one."""
     size = 1
     for a in reduced(x, axis):
         size *= x.shape[a]
@@ -39,7 +43,7 @@ def count(x: Any, axis: Axis) -> int:
 
 
 def reductions() -> list[Sample]:
-    """Return the usual samples of a reduction: all axes, one, several, kept, 0-d, strided, ones."""
+    """Return the usual samples of a reduction: of all axes, one, several; kept; of 0-d and strided arrays."""
     x = distinct(2, 3, 4)
     return [
         sample(x),
@@ -55,14 +59,14 @@ def reductions() -> list[Sample]:
 
 
 def folds() -> list[Sample]:
-    """Return the samples of a reduction that NumPy lets go over axis 0 of a number, which has no axes."""
+    """Return the samples of a reduction for which NumPy accepts axis 0 of a 0-d array."""
     return [*reductions(), sample(distinct(), axis=0), sample(distinct(), axis=-1, keepdims=True)]
 
 
 def _others(x: Any, axis: Axis) -> Any:
-    """Return, for each element of ``x``, the product of the other elements it is multiplied with.
+    """Return for each element of ``x`` the product of the other elements that are reduced with it.
 
-    The product over the elements divided by each would be shorter, but not defined where one is zero.
+    To divide the whole product by each element would be shorter, but fails where an element is zero.
     """
     axes = reduced(x, axis)
     rest = tuple(i for i in range(len(x.shape)) if i not in axes)
@@ -74,7 +78,7 @@ def _others(x: Any, axis: Axis) -> Any:
 
 
 def share(weights: Any, x: Any, axis: Axis) -> Any:
-    """Return weights in the type of ``x``, divided so that those of one reduction add up to one."""
+    """Return weights in the type of ``x``, scaled so that those of each reduction add up to one."""
     weights = weights.astype(x.dtype)
     return weights / weights.sum(axis=axis, keepdims=True)
 
@@ -93,7 +97,7 @@ prod = define("prod", lambda x, axis=None, keepdims=False: x.prod(axis=axis, kee
     x=lambda g, x, axis: kept(g, x, axis) * _others(x, axis),
     numpy=np.prod, samples=lambda: [*folds(), sample(distinct(3, 3) * (1 - np.eye(3)), axis=1)])
 
-# Where several elements are the extreme, they share the cotangent: any split that adds up to one is a subgradient.
+# Equal extremes share the cotangent: any split whose parts add up to one is a subgradient.
 _extreme = {"x": lambda g, y, x, axis: kept(g, x, axis) * share(x == kept(y, x, axis), x, axis)}
 
 max = define("max", lambda x, axis=None, keepdims=False: x.max(axis=axis, keepdims=keepdims), **_extreme,

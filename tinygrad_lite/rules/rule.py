@@ -1,7 +1,8 @@
-"""A derivative rule: what an operation computes, and one expression for each input it can be differentiated by.
+"""A derivative rule: an operation, and one expression for its derivative by each differentiable input.
 
-The expressions use operators, array methods and NumPy functions only, so whatever answers NumPy's protocols can
-flow through them: arrays give the gradient, Tensors give a gradient that can be differentiated again.
+All that the library knows of calculus is written as such rules. The expressions use operators, array methods and NumPy
+functions only. So any value that answers NumPy's protocols may flow through them: arrays give the gradient, Tensors a
+gradient that can be differentiated again.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ class Vjp:
     ----------
     expression : callable
         Takes the cotangent ``g`` of the output, then the values it names; returns the cotangent of the input, still
-        of the broadcast shape: whoever calls it sums it back.
+        of the broadcast shape, which the caller sums to that of the input.
     pull_back : callable
-        ``pull_back(g, y, k, inputs, params)`` calls the expression with what it names. The values may be of any one
-        kind (arrays, Tensors, …), and so is what is returned; ``k`` is the number of the input.
+        ``pull_back(g, y, k, inputs, params)`` calls the expression with the values it names. The values may be of any
+        one kind (arrays, Tensors, …), and the result is of that kind; ``k`` is the number of the input.
     """
 
     expression: Callable[..., Any]
@@ -37,39 +38,39 @@ class Vjp:
 
 @dataclass(frozen=True)
 class Sample:
-    """Arguments on which a rule is proven: what `define` takes as ``samples``, built by `sample`."""
+    """The arguments of one call, on which a rule is checked; `sample` makes one, and `define` takes a list of them."""
 
     args: tuple[Any, ...]
     params: dict[str, Any]
 
 
 def sample(*args: Any, **params: Any) -> Sample:
-    """Return the arguments of one call of a rule, as it would be written: ``sample(x, axis=0)``."""
+    """Return the arguments of one call of a rule, written as in that call: ``sample(x, axis=0)``."""
     return Sample(args, params)
 
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """An operation and its derivatives; made by `define`, called like a function.
+    """An operation and its derivatives. `define` makes it, and it is called like a function.
 
     Attributes
     ----------
     name : str
-        The name it is known by in the table, in error messages and in a Tensor's repr.
+        Its name in the table of rules, in error messages and in a Tensor's repr.
     forward : callable
         The operation on raw arrays: ``forward(*inputs, *params)``.
     inputs : tuple of str
         The differentiable inputs, in the order of ``forward``. A variadic rule (``lambda *xs, axis``) has one name.
     params : tuple of str
-        The remaining arguments of ``forward``: axes, shapes, indices; nothing is differentiated by them.
+        The other arguments of ``forward``, such as axes, shapes and indices: there is no derivative by them.
     defaults : dict
         The default values of ``params``.
     variadic : bool
-        Whether the inputs are ``*xs``; its one expression then also receives ``k``, the input it is for.
+        Whether the inputs are ``*xs``. The one expression may then read ``k``, the number of the input.
     vjps : sequence of Vjp
         The derivative by input number ``k`` is ``vjps[k]``; for a variadic rule it is the same for all.
     make_samples : callable
-        Makes the sample inputs.
+        Returns the samples on which the rule is checked.
     """
 
     name: str
@@ -83,7 +84,7 @@ class Rule:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it is one of the library's own tables."""
+        """Whether the rule is the library's own."""
         return self.forward.__module__.startswith(_own_package)
 
     def __repr__(self) -> str:
@@ -91,7 +92,7 @@ class Rule:
 
     @property
     def samples(self) -> list[Sample]:
-        """The sample inputs the rule is proven on, made afresh."""
+        """The samples on which the rule is checked, made anew."""
         samples = list(self.make_samples())
         for i, made in enumerate(samples):
             if not isinstance(made, Sample):
@@ -137,7 +138,7 @@ class Rule:
         return inputs, tuple(given[name] for name in self.params)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Apply the rule to values of any kind: the first that knows how to be read takes the call."""
+        """Apply the rule to values of any kind: the first whose type has ``__apply_rule__`` takes the call."""
         if self.defaults or self.variadic or kwargs or len(args) != len(self.inputs) + len(self.params):
             inputs, params = self.bind(args, kwargs)
         else:
@@ -150,7 +151,7 @@ class Rule:
 
 
 class _Same(tuple[Vjp]):
-    """One derivative that stands for all inputs of a variadic rule."""
+    """The one derivative of a variadic rule, at every index: it serves all inputs."""
 
     __slots__ = ()
 
@@ -175,22 +176,22 @@ def define(
     Parameters
     ----------
     name : str
-        The rule's name. A rule of your own may be defined again (a notebook cell run twice), a built-in may not.
+        The rule's name. You may define your own rule again (as a notebook cell run twice does), but no built-in one.
     forward : callable
         The operation on arrays. Its arguments are the differentiable inputs first, then the parameters.
     samples : callable
-        Returns a list of what `sample` makes, to prove the rule on: shapes that broadcast, 0-d, empty; no kinks.
+        Returns a list of samples (see `sample`) to check the rule on: shapes that broadcast, 0-d, empty; no kinks.
     numpy : callable, optional
-        The NumPy function that the rule answers for: ``np.exp(tensor)`` looks here.
+        The NumPy function that is answered by this rule when it is called on a Tensor, such as `numpy.exp`.
     **vjps : callable
-        For each differentiable input, by its name in ``forward``, the vector-Jacobian product. It takes the
-        cotangent ``g`` of the output first, then those of ``y`` (the output), inputs and parameters it needs, by
+        For each differentiable input, under its name in ``forward``, the vector-Jacobian product. Its first argument is
+        the cotangent ``g`` of the output. The others are any of ``y`` (the output), the inputs and the parameters, by
         name; for ``lambda *xs`` also ``k``, the number of the input.
 
     Returns
     -------
     Rule
-        The rule, which is called like a function: on arrays it computes, on Tensors it also records.
+        The rule, which is called like a function: with arrays it computes, with Tensors it also records.
 
     Raises
     ------
@@ -280,10 +281,10 @@ def _vjp(
 
 
 def _pull_back(expression: Callable[..., Any], places: list[int], first_input: int) -> Callable[..., Any]:
-    """Return what calls an expression with the values at these places.
+    """Return a function that calls an expression with the values at these places of (g, y, k, inputs, …).
 
-    It is called for every operation of every backward pass, where to look for each value by its name would double the
-    cost of a small operation. So the most frequent kinds of expressions have a call of their own.
+    Every operation of every backward pass calls it. To look values up by name would double the cost of a small
+    operation, so the most frequent kinds of expressions have a function of their own.
     """
     if not places:
         return lambda g, y, k, inputs, params: expression(g)
@@ -305,14 +306,14 @@ def all() -> tuple[Rule, ...]:
 
 
 def get(name: str) -> Rule:
-    """Return the rule of that name; KeyError lists the known ones."""
+    """Return the rule of that name; otherwise a KeyError lists the known names."""
     if name not in _rules:
         raise KeyError(f"no rule {name!r}; there are {', '.join(sorted(_rules))}")
     return _rules[name]
 
 
 def answers(*functions: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Let a rule, or a function composed of rules, answer for NumPy functions called on a Tensor."""
+    """Return a decorator: the rule, or function composed of rules, answers for NumPy functions called on a Tensor."""
 
     def register(implementation: Any) -> Any:
         _answers.update(dict.fromkeys(functions, implementation))
@@ -322,5 +323,5 @@ def answers(*functions: Callable[..., Any]) -> Callable[[Any], Any]:
 
 
 def answer_for(function: Callable[..., Any]) -> Rule | Callable[..., Any] | None:
-    """Return what answers for a NumPy function: a rule, a function composed of rules, or None."""
+    """Return the rule, or the function composed of rules, that answers for a NumPy function; None without one."""
     return _answers.get(function)

@@ -1,4 +1,7 @@
-"""Rules of functions that move elements: their cotangents are moved back."""
+"""Rules of functions that move elements.
+
+They change no element, so their derivatives only move each cotangent back to where its element came from.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def opposite(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
 
 
 def inner(widths: tuple[tuple[int, int], ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """Return the index of what was padded by ``widths`` within the padded ``shape``."""
+    """Return the index of the original array within the ``shape`` that it has after padding by ``widths``."""
     return tuple(slice(before, n - after) for (before, after), n in zip(widths, shape, strict=True))
 
 
@@ -33,10 +36,10 @@ def block(k: int, xs: tuple[Any, ...], axis: int) -> tuple[slice, ...]:
 
 
 def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    # CuPy takes an empty shape for none.
+    # CuPy takes an empty shape for no shape at all.
     y = np.zeros_like(x, shape=shape) if shape else np.zeros_like(x.sum())
     parts = index if isinstance(index, tuple) else (index,)
-    # Only an array of positions can name an element twice; for the rest assignment does, and is much faster.
+    # Only an array of positions can name an element twice. For all other indices assignment is right, and much faster.
     if any(isinstance(part, (list, tuple)) or getattr(part, "dtype", None) not in (None, np.bool_) for part in parts):
         scatter_add(y, index, x)
     else:
@@ -90,7 +93,8 @@ roll = define("roll", lambda x, shift, axis=None: np.roll(x, shift, axis), numpy
     samples=lambda: [sample(normal(2, 3), 1), sample(normal(2, 3), -2, axis=1),
                      sample(normal(2, 3), (1, 2), axis=(0, 1)), sample(normal(0, 3), 1, axis=0)])
 
-# Taking elements out and putting them back are each other's derivative; an element taken twice receives two sums.
+# `getitem` takes elements out, `place` puts them into zeros: each is the derivative of the other. An element that was
+# taken twice receives the sum of two cotangents.
 getitem = define("getitem", lambda x, index: x[index],
     x=lambda g, x, index: place(g, index, x.shape),
     samples=lambda: [
