@@ -1,7 +1,7 @@
 """Data-parallel training with MPI: each rank has some rows of a batch, and one all-reduce averages the gradients.
 
-``mpiexec -n 4 python train.py`` starts four processes, called ranks, of one program. Without mpiexec the same
-program is a world of one rank: it exchanges nothing, and does not import MPI.
+``mpiexec -n 4 python train.py`` starts four processes, called ranks, of one program. Without mpiexec the same program
+is a world of one rank: it exchanges nothing, and does not import MPI.
 
 The result equals that of one process up to rounding, and all ranks have bitwise equal weights. Each rank must take the
 same number of steps, and shuffle with the same seed. A rank that fails, leaves, or does something else than the others
