@@ -93,7 +93,7 @@ class Run:
         return loss, accuracy
 
     def finish_epoch(self, train: tuple[float, float], valid: tuple[float, float]) -> None:
-        """Save and print loss and accuracy of training and validation data; raise `Diverged` if a loss is not finite."""
+        """Save and print loss and accuracy of training and validation data; raise `Diverged` if one is not finite."""
         (train_loss, train_accuracy), (valid_loss, valid_accuracy) = train, valid
         if not math.isfinite(train_loss + valid_loss):
             raise Diverged(f"after it the loss of all {self.model.sample}s is {train_loss + valid_loss}")

@@ -46,7 +46,7 @@ def glorot_normal(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None)
 
 
 def he_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Draw uniformly from ±√(6 / in): activations keep their variance, of which ReLU removes half in each layer.
+    """Draw uniformly from ±√(6 / in): activations keep their mean square from layer to layer, though ReLU halves it.
 
     Source: K. He and others, "Delving deep into rectifiers", 2015, equation 10.
     """

@@ -130,7 +130,7 @@ class Module:
             super().__setattr__("_kept", frozenset(paths))
 
     def _expect_kept(self, names: Iterable[str]) -> None:
-        """Check that no list or dictionary in these attributes has lost state: no one is told when those change."""
+        """Check that no list or dictionary in these attributes has lost state: a module cannot see them change."""
         held = {name: vars(self)[name] for name in names if name in vars(self) and name not in self._given}
         self._keep({path for name, value in held.items() for path in self._kept_in(name, value, self._kept)})
 
@@ -322,7 +322,7 @@ class Module:
         return {name: _plain(_state_of(generator)) for name, generator in by_path(self._named_generators()).items()}
 
     def load_random_state(self, state: Mapping[str, Any]) -> None:
-        """Set every random generator, in place, to a state that `random_state` returned; it then draws the same again.
+        """Set every random generator, in place, to a state that `random_state` returned; each then repeats its draws.
 
         Parameters
         ----------
