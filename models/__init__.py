@@ -1,5 +1,5 @@
-"""Models and their training loops, as a user of the library writes them.
+"""Example models with their training loops, written as a user of the library would.
 
-They are run with ``python -m models.NAME`` in the checkout, or ``python models/NAME.py`` from any folder. Both need the
-library (``pip install .``) and the checkout; after ``pip install -e .`` the first works from any folder, too.
+Run one with ``python -m models.NAME`` in the checkout, or with ``python models/NAME.py`` from any folder. Both need the
+library (``pip install .``) and the checkout. After ``pip install -e .`` the first command works from any folder, too.
 """

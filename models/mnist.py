@@ -22,7 +22,7 @@ CLASSES = 10
 
 
 class Net(nn.Module):
-    """Images (n, 784) to probabilities (n, 10)."""
+    """A net that maps images (n, 784) to probabilities of the digits (n, 10)."""
 
     def __init__(self, hidden: int = 90, rng: np.random.Generator | int | None = None) -> None:
         rng = np.random.default_rng(rng)
@@ -37,13 +37,13 @@ class Net(nn.Module):
 
 
 def training_step(net: Net, optimizer: optim.Optimizer, world: World = ALONE) -> Callable[[Any, Any], tg.Tensor]:
-    """Return the function that goes down the gradient of one batch, and returns the loss before."""
+    """Return a function that makes one gradient step on a batch, and returns the loss before the step."""
 
     def step(images: Any, targets: Any) -> tg.Tensor:
         loss = squared_loss(net(images), targets)
         optimizer.zero_grad()
         loss.backward()
-        loss = world.average(loss, optimizer.params)  # where several processes train, each on its rows
+        loss = world.average(loss, optimizer.params)  # if several processes train, each on its own rows
         optimizer.step()
         return loss
 
@@ -51,7 +51,7 @@ def training_step(net: Net, optimizer: optim.Optimizer, world: World = ALONE) ->
 
 
 def train(step: Callable[[Any, Any], tg.Tensor], batches: Iterable[tuple[Any, Any]]) -> None:
-    """Show the net every image once, a batch at a time."""
+    """Train for one epoch: make a step on every batch."""
     for images, targets in batches:
         loss = step(images, targets)
         expect_finite(loss)
@@ -59,9 +59,9 @@ def train(step: Callable[[Any, Any], tg.Tensor], batches: Iterable[tuple[Any, An
 
 @tg.no_grad()
 def evaluate(net: Net, split: Split) -> tuple[float, float]:
-    """Return the loss, as a mean over the images, and the share of them that is read right."""
+    """Return the mean loss over the images, and the accuracy: the fraction that the net reads correctly."""
     loss = right = 0.0
-    # In parts that fit the processor's cache.
+    # In batches small enough for the processor's cache.
     for images, labels in Batches(split.images, split.labels, 2_000, device=net.output.weight.device):
         p = net(images)
         loss += squared_loss(p, one_hot(labels, CLASSES)).item() * len(images)
@@ -70,7 +70,7 @@ def evaluate(net: Net, split: Split) -> tuple[float, float]:
 
 
 def learn(net: Net, optimizer: optim.Optimizer, run: Run) -> None:
-    """Train for the epochs that are left; after each, judge the net and save it."""
+    """Train for the remaining epochs; evaluate and save the net after each."""
     step = run.compiled(training_step(net, optimizer, run.world))
     for batches in run.epochs():
         train(step, batches)

@@ -1,5 +1,5 @@
-"""Lets ``python models/mnist.py`` run from any folder: there Python looks for ``models.command`` beside the script."""
+"""Make ``python models/mnist.py`` work from any folder: Python looks for ``models`` beside it, and finds this file."""
 
 from pathlib import Path
 
-__path__ = [str(Path(__file__).parent)]  # so that `models` is a package here too
+__path__ = [str(Path(__file__).parent)]  # makes this module a package that contains `command`

@@ -16,7 +16,7 @@ from tinygrad_lite.nn.functional import accuracy, cross_entropy, softmax
 
 
 class Net(nn.Module):
-    """Points (n, 2) to scores of the two classes (n, 2)."""
+    """A net that maps points (n, 2) to scores, or logits, of the two classes (n, 2)."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.hidden = nn.Linear(2, 32, rng=rng)
@@ -27,7 +27,7 @@ class Net(nn.Module):
 
 
 def moons(n: int, noise: float, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Return points (n, 2) on two interleaved half-circles, and which of the two each lies on (n,)."""
+    """Return noisy points (n, 2) on two interleaved half-circles, and their labels (n,): the half-circle of each."""
     labels = rng.integers(0, 2, n)
     angle = rng.uniform(0, np.pi, n)
     upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -37,7 +37,7 @@ def moons(n: int, noise: float, rng: np.random.Generator) -> tuple[Any, Any]:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train on some points, judge by others, draw the boundary."""
+    """Train on some points, test on others, and draw the decision boundary."""
     rng = np.random.default_rng(args.seed)
     points, labels = moons(args.points, args.noise, rng)
     test_points, test_labels = moons(args.points, args.noise, rng)
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     args = parser.parse_args(arguments)
     try:
-        # What overflows shows in the loss, which is checked at every step.
+        # NumPy need not warn of an overflow: it shows in the loss, which every step checks.
         with reserved(args.out), np.errstate(all="ignore"):
             run(args)
     except Diverged as error:

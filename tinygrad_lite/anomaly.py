@@ -1,4 +1,7 @@
-"""Anomalies: where the first number that is not finite came from."""
+"""Anomaly detection: find the operation that made the first NaN or infinity.
+
+A NaN spreads through all later results, so that the place where it is noticed says little about its cause.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ from .support.observer import Observer, observers, observing
 
 
 def detect_anomaly() -> Block:
-    """Stop at the first NaN or infinity, forward or backward: a context manager, and as a decorator with brackets.
+    """Stop at the first NaN or infinity, forward or backward: a context manager, or a decorator ``@detect_anomaly()``.
 
-    Every result and every cotangent is looked at, in the current thread and asynchronous task, which takes time: use it
-    to find out what is wrong. A jitted function that is called in the block runs as it is written, not as a program; a
-    block inside a jitted function becomes part of the program. Where an infinity is meant, as in a mask of -inf, leave
-    the block. What an optimizer does to a parameter shows where the parameter is used next.
+    It checks every result and every cotangent in the current thread and asynchronous task. That takes time, so use it
+    to search for a fault. A jitted function called in the block runs uncompiled; a block inside a jitted function
+    becomes part of the compiled program. Code that needs an infinity, as in a mask of -inf, must be outside the block.
+    A bad update by an optimizer shows at the next use of the parameter.
 
     Raises
     ------
     FloatingPointError
-        As soon as a number is not finite: names the operation, whether forward or backward, where in the array it
-        stands, and the line of the user's code that made the operation.
+        At the first number that is not finite. The message names the operation, forward or backward, the index in the
+        array, and the user's line that made the operation.
 
     Examples
     --------
@@ -42,20 +45,20 @@ def detect_anomaly() -> Block:
 
 
 def is_detecting() -> bool:
-    """Return whether the current thread and task are inside of `detect_anomaly`."""
+    """Return True inside a block of `detect_anomaly`, for the current thread and task."""
     return _detector in observers.get()
 
 
 class _Detector(Observer):
-    """Refuses results and cotangents that are not finite."""
+    """The observer that raises an error for a result or cotangent that is not finite."""
 
     def applied(self, rule: Rule, inputs: Any, arrays: Any, y: Any) -> None:
-        """Check a result, and note the user's line for the derivative, which has none of its own.
+        """Check a result, and store the user's line for the derivative: the backward pass has no such line.
 
         Raises
         ------
         FloatingPointError
-            Names the operation, the first element that is not finite, what it was computed from, and the line.
+            If it is not finite. The message names the operation, the first such element, its operands, and the line.
         """
         line, data = users_line(), y._data
         at = f" ({line})" if line else ""
@@ -79,7 +82,7 @@ class _Detector(Observer):
         Raises
         ------
         FloatingPointError
-            Names the operation, the first element that is not finite, and the line.
+            If it is not finite. The message names the operation, the first such element, and the line.
         """
         line, g = getattr(operation, "line", None), raw(g)
         of = f"backward, in the derivative of {operation.rule.name} by input {k}"
@@ -92,19 +95,19 @@ _detector = _Detector()
 
 
 def _where(x: Any) -> tuple[int, ...]:
-    """Return where the first element stands that is not finite."""
+    """Return the index of the first element that is not finite."""
     return tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
 
 
 def _first(x: Any) -> str:
-    """Return the first element that is not finite, and where it stands."""
+    """Return the first element that is not finite, and its index, as text."""
     index = _where(x)
     place = f" at index {', '.join(map(str, index))} of shape {np.shape(x)}" if index else ""
     return f"{x[index] if index else x}{place}"
 
 
 def _causes(y: Any, rule: Rule, arrays: Any) -> str:
-    """Return what an element-by-element rule has computed the first wrong element from."""
+    """Return the operands of the first element that is not finite, as text; only elementwise rules have them."""
     if rule.forward.__module__ != elementwise.__name__:
         return ""
     index = _where(y)

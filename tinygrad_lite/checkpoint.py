@@ -1,12 +1,12 @@
-"""Checkpoints: arrays and facts in one file, from which a run continues.
+"""Checkpoints: arrays and facts in one file, from which an interrupted run continues.
 
-The file is an ``.npz`` archive, which NumPy opens as any other, or a ``.safetensors`` file. Beside the arrays it holds
-a text, in JSON: the version of this layout, the facts, the names of the arrays in their order, and a SHA-256 digest of
-all of it. Loading it executes nothing.
+The file is an ``.npz`` archive, which ``numpy.load`` can open, or a ``.safetensors`` file. Besides the arrays it holds
+a JSON text: the version of this layout, the facts, the names of the arrays in order, and a SHA-256 digest of all this,
+which reveals damage. Loading a checkpoint executes no code from it.
 
 Examples
 --------
-A run that may be stopped at any step, and goes on with the same bits when it is started again:
+A run that can be stopped at any step. Started again, it continues with bitwise the same results:
 
 >>> import os, tempfile
 >>> import numpy as np
@@ -22,7 +22,7 @@ A run that may be stopped at any step, and goes on with the same bits when it is
 ...         net.load_state_dict(states["net"])
 ...         optimizer.load_state_dict(states["optimizer"])
 ...         batches.load_state_dict(facts["batches"])
-...         net.load_random_state(facts["random"])  # of Dropout
+...         net.load_random_state(facts["random"])  # the generator of Dropout
 ...     for _ in range(batches.epoch, epochs):
 ...         for some_x, some_y in batches:
 ...             loss = tg.nn.functional.squared_loss(net(some_x), some_y)
@@ -59,7 +59,7 @@ from .support.extras import extra
 from .support.files import as_path, file_error, read_file, write_atomically
 
 VERSION = 1
-HEADER = "checkpoint"  # what the text is called in the file
+HEADER = "checkpoint"  # the name of the JSON text in the file
 MAX_BYTES = 1 << 34
 
 Arrays = dict[str, NDArray[Any]]
@@ -68,7 +68,7 @@ Facts = dict[str, Any]
 
 
 class _WrittenByNewer(DataError):
-    """It is whole, for all one can say."""
+    """A checkpoint of a newer version: it need not be damaged, so `load` does not suggest the previous one."""
 
 
 def save(
@@ -76,32 +76,32 @@ def save(
     states: Mapping[str, Mapping[str, Any]],
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write a checkpoint. The one that was there is kept, as `previous` names it.
+    """Write a checkpoint, and keep the old one under the name that `previous` returns.
 
-    At every moment, also if the process is killed, both names stand for whole files. What cannot be loaded never
-    takes the place of a whole previous one.
+    Both names stand for whole files at every moment, even if the process is killed. A damaged old file does not replace
+    a whole previous one.
 
     Parameters
     ----------
     path : path-like
-        The file: ``.npz``, or ``.safetensors``, which other programs read too. Its folder must exist.
+        The file, with the suffix ``.npz``, or ``.safetensors``, which other programs read too. Its folder must exist.
     states : mapping of str to mapping of str to array-like
-        By part and name, such as ``{"net": net.state_dict(), "optimizer": optimizer.state_dict()}``. The values are
-        numbers; their type and shape are kept, but the bytes are little-endian, and in C order.
+        The arrays by part and name, such as ``{"net": net.state_dict(), "optimizer": optimizer.state_dict()}``. They
+        hold numbers and keep type and shape; the file has them in little-endian bytes and C order.
     facts : mapping, optional
-        Whatever JSON can hold.
+        Other values that belong to the run: anything that JSON can hold.
 
     Raises
     ------
     ValueError
-        If the suffix is another one, a value is not of numbers or of a type that the format lacks, a name is unfit,
-        or the facts hold a number that is not finite.
+        If the suffix is another one, an array holds no numbers or has a type that the format lacks, a name does not
+        suit the format, or the facts hold a number that is not finite.
     TypeError
-        If the states are not arrays by part and name, a name is not text, or JSON cannot hold the facts.
+        If the states are not arrays by part and name, a name is not a str, or JSON cannot hold the facts.
     MissingExtra
         If the format is ``.safetensors`` and the package safetensors is not installed.
     OSError
-        If the file cannot be written; the one before is left alone.
+        If the file cannot be written; the old one stays.
     """
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"the path comes first, as in save(path, states), but it is a {type(path).__name__}")
@@ -109,7 +109,7 @@ def save(
     encode, _ = _format_of(path)
     _check_states(states)
     arrays = {part: {name: _stored(part, name, x) for name, x in state.items()} for part, state in states.items()}
-    # What JSON makes of them, so that the digest is of what will be loaded.
+    # To JSON and back, so that the digest is of the facts as `load` will read them.
     plain: Facts = json.loads(json.dumps(dict(facts), allow_nan=False, default=_python_number))
     header = {
         "version": VERSION,
@@ -127,26 +127,27 @@ def save(
 
 
 def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> tuple[States, Facts]:
-    """Read a checkpoint; nothing in it is executed, and what it takes in memory is some times its size on the disk.
+    """Read a checkpoint. Nothing in it is executed. The memory needed is a few times the size of the file.
 
     Parameters
     ----------
     path : path-like
         The file.
     max_bytes : int, optional
-        The largest size that is read.
+        The size limit of the file.
 
     Returns
     -------
     states : dict of str to dict of str to ndarray
-        As they were saved.
+        The arrays by part and name, as they were saved.
     facts : dict
+        The facts, as JSON returns them: tuples are lists.
 
     Raises
     ------
     DataError
-        If there is no such file, or it is no checkpoint, too large, damaged, or of a newer version. If the previous one
-        is whole, the message says how to continue from it.
+        If the file does not exist, or is no checkpoint, too large, damaged, or of a newer version. If the previous
+        checkpoint is whole, the message says how to continue from that.
     ValueError
         If the suffix is neither ``.npz`` nor ``.safetensors``.
     MissingExtra
@@ -166,27 +167,27 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> tuple[S
 
 
 def previous(path: str | os.PathLike[str]) -> Path:
-    """Return where `save` keeps the checkpoint before: ``run.previous.npz`` beside ``run.npz``."""
+    """Return the path at which `save` keeps the old checkpoint: ``run.previous.npz`` for ``run.npz``."""
     path = as_path(path)
     return path.with_suffix(f".previous{path.suffix}")
 
 
 def check_format(path: str | os.PathLike[str]) -> None:
-    """See that a checkpoint can be written under a name, before there is anything to lose.
+    """Check, before a run starts, that `save` supports the format of a path.
 
     Raises
     ------
     ValueError
-        If its suffix is of no format.
+        If the suffix is neither ``.npz`` nor ``.safetensors``.
     MissingExtra
-        If the package for it is not installed.
+        If the package for the format is not installed.
     """
     encode, _ = _format_of(as_path(path))
     encode({}, "")
 
 
 def _python_number(x: Any) -> Any:
-    """Return a number of NumPy's, which JSON does not know, as one of Python's."""
+    """Return a NumPy number as a Python number, because JSON does not know NumPy's."""
     if isinstance(x, np.generic):
         return x.item()
     raise TypeError(f"the facts of a checkpoint are what JSON holds, not {type(x).__name__}: {x!r:.60}")
@@ -225,7 +226,7 @@ def _read(path: Path, max_bytes: int) -> tuple[States, Facts]:
         raise file_error(path, "a checkpoint that fits into memory", "a larger one", "Free some memory") from None
     except DataError as error:
         raise type(error)(f"{path}: {error}") from None
-    except Exception as error:  # what reading a damaged file raises is anyone's guess
+    except Exception as error:  # a damaged file may raise any type of error
         raise DataError(f"{path}: the checkpoint is damaged ({type(error).__name__} while it was read)") from None
     if not is_whole:
         raise DataError(
@@ -247,11 +248,11 @@ def _key(part: str, name: str) -> str:
 
 
 def _stored(part: str, name: str, value: Any) -> NDArray[Any]:
-    """Return a value as both formats hold it."""
+    """Return a value as an array that the formats can hold."""
     if not (isinstance(part, str) and isinstance(name, str)):
         raise TypeError(f"a checkpoint names its parts and arrays by text, not by {part!r} and {name!r}")
     array = np.asarray(value)
-    # A long double differs from machine to machine, and has bytes without meaning.
+    # The layout of a long double depends on the machine, and has padding bytes, which would change the digest.
     if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
         kind = f"type {array.dtype}" + f", a {type(value).__name__}" * (array.dtype.kind == "O")
         raise ValueError(f"a checkpoint holds portable numbers, but {_key(part, name)} is of {kind}")
@@ -259,7 +260,7 @@ def _stored(part: str, name: str, value: Any) -> NDArray[Any]:
 
 
 def _digest(version: int, states: Mapping[str, Arrays], facts: Facts) -> str:
-    """Return the SHA-256 of all that a checkpoint says, whatever its format."""
+    """Return the SHA-256 of the content of a checkpoint, which does not depend on its format."""
     described = {part: [(name, x.dtype.str, x.shape) for name, x in state.items()] for part, state in states.items()}
     sha = hashlib.sha256(json.dumps([version, facts, described]).encode())
     for state in states.values():
@@ -271,7 +272,7 @@ def _digest(version: int, states: Mapping[str, Arrays], facts: Facts) -> str:
 def _to_npz(arrays: Arrays, text: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        # Not by np.savez: this way the text is one, and equal states make equal files, whatever the time.
+        # Unlike np.savez, this stores the header as text; and without a time of writing equal states give equal files.
         archive.writestr(zipfile.ZipInfo(f"{HEADER}.json"), text)
         for name, x in arrays.items():
             member, info = io.BytesIO(), zipfile.ZipInfo(f"{name}.npy")
@@ -293,10 +294,10 @@ def _from_npz(content: bytes) -> tuple[str, Arrays]:
         infos = archive.infolist()
         if f"{HEADER}.json" not in (info.filename for info in infos):
             raise DataError("this is no checkpoint, but some other archive, as numpy.savez writes: numpy.load reads it")
-        # As `save` writes it nothing is compressed, and nothing is there twice: there is no more in it than its size.
+        # `save` writes no compressed or overlapping members: a small file that claims more could fill the memory.
         if any(info.compress_type for info in infos) or sum(info.file_size for info in infos) > len(content):
             raise DataError("the checkpoint is damaged (it holds what is not as large as it says)")
-        # Each read verifies the member's checksum.
+        # `read` verifies the checksum of each member.
         members = {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
     text = members.pop(f"{HEADER}.json").decode()
     return text, {name: _array(member) for name, member in members.items()}
@@ -304,12 +305,12 @@ def _from_npz(content: bytes) -> tuple[str, Arrays]:
 
 def _array(member: bytes) -> NDArray[Any]:
     """Return the array in an .npy file."""
-    # Not by NumPy's own reader, which reserves what the header claims before it looks at what there is.
+    # NumPy's own reader would allocate the size that the header claims before it checks the data.
     file = io.BytesIO(member)
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("a version that `save` does not write")
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    numbers = np.frombuffer(member, dtype, math.prod(shape), file.tell())  # refuses objects, which would be pickles
+    numbers = np.frombuffer(member, dtype, math.prod(shape), file.tell())  # refuses objects, stored as pickles
     return numbers.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
@@ -323,7 +324,7 @@ def _to_safetensors(arrays: Arrays, text: str) -> bytes:
 
 def _from_safetensors(content: bytes) -> tuple[str, Arrays]:
     library = _safetensors()
-    # The length of a text in JSON, that text, and the bytes it tells of.
+    # The format: eight bytes with the length of a JSON text, the text, and the bytes that it describes.
     start, length = 8, int.from_bytes(content[:8], "little")
     text = content[start : start + length]
     if not text.startswith(b"{"):

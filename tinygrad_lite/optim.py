@@ -1,6 +1,15 @@
-"""Optimizers: how parameters follow their gradients.
+"""Optimizers: each updates parameters from their gradients, in place.
 
-The formulas are those of PyTorch's documentation of the optimizers of the same names.
+The formulas are those in PyTorch's documentation of the optimizers with the same names.
+
+Examples
+--------
+>>> p = Tensor(2.0, requires_grad=True)
+>>> optimizer = SGD([p], lr=0.25)
+>>> (p * p).backward()
+>>> optimizer.step()
+>>> p.item()
+1.0
 """
 
 from __future__ import annotations
@@ -20,17 +29,17 @@ from .support.names import answer_for_missing
 from .support.observer import UPDATE, Step, observers
 from .tensor import Tensor
 
-# The defaults of Adam and what derives from it, as its authors propose.
+# The defaults of Adam and AdamW, as Adam's authors propose.
 LR, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
 
 
 class Optimizer:
-    """What the optimizers share: their parameters, the learning rate, and a state that can be saved.
+    """The base class of optimizers: parameters, a learning rate, and a state that can be saved.
 
     Parameters
     ----------
     params : iterable of Tensor
-        What to change, such as ``model.parameters()``.
+        The parameters to update, such as ``model.parameters()``.
     lr : float
         The learning rate.
 
@@ -39,14 +48,15 @@ class Optimizer:
     lr : float
         The learning rate. This and the other options may be assigned between steps.
     state : dict
-        What the next step depends on besides parameters, gradients and options.
+        Values that the next step needs besides parameters, gradients and options, such as running means.
 
     Raises
     ------
     TypeError
         If ``params`` are not Tensors that require gradients.
     ValueError
-        If there are none, or the learning rate is not a number of at least 0; also when it is assigned or loaded.
+        If there are no parameters, or the learning rate is not a number of at least 0. The same check holds when the
+        rate is assigned or loaded.
     """
 
     lr: float
@@ -78,19 +88,19 @@ class Optimizer:
                 hint = ": if it was gone through before, it is used up, so make a list of it first"
             raise ValueError(f"an optimizer needs at least one parameter, but there is none{hint}")
         self.lr = lr
-        # For each name, a value for each parameter, by its number.
+        # The values by name, and then by the number of the parameter.
         self.state: dict[str, dict[int, Any]] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _checked(name, value))
 
     def zero_grad(self) -> None:
-        """Forget the gradients, so that the next `backward` starts anew."""
+        """Reset all gradients, because `backward` adds to those that are there."""
         for p in self.params:
             p.grad = None
 
     def step(self) -> None:
-        """Change every parameter that has a gradient, in place; warn if none has one."""
+        """Update every parameter that has a gradient, in place; warn if none has one."""
         gradients = [(i, p, g) for i, p in enumerate(self.params) if (g := p.grad) is not None]
         if not gradients:
             warnings.warn("no parameter has a gradient, so step() changes none: call loss.backward()", stacklevel=2)
@@ -103,11 +113,11 @@ class Optimizer:
                 raise
 
     def _zeros(self) -> dict[int, Any]:
-        """Return a state to begin with. It is made at once, so that the first step is like all others."""
+        """Return zeros for every parameter: made before the first step, they make it the same as all others."""
         return {i: np.zeros_like(p.data) for i, p in enumerate(self.params)}
 
     def _kept(self, name: str, i: int, p: Tensor) -> Any:
-        """Return what is kept of a parameter; made anew if it was moved or converted before its first step."""
+        """Return a parameter's state; make new zeros if it moved or changed its type before its first step."""
         kept, data = self.state[name].get(i), p._data
         if kept is None or ((type(kept), kept.dtype) != (type(data), data.dtype) and not kept.any()):
             kept = self.state[name][i] = np.zeros_like(data)
@@ -130,23 +140,23 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} must define _update(i, p, g), which changes p.data in place")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of what may change from step to step.
+        """Return a copy, on the CPU, of all that may change from step to step.
 
-        It is the learning rate, ``lr``, and what is kept of each parameter, by its number: ``momentum.0``.
+        It has the learning rate, ``lr``, and the state of each parameter under its number, such as ``momentum.0``.
         """
         state = {f"{name}.{i}": moved(x, "cpu") for name, values in self.state.items() for i, x in values.items()}
         return {name: np.array(x) for name, x in {"lr": self.lr, **state}.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the state to what `state_dict` returned; without ``lr`` in it, the learning rate stays.
+        """Load a state that `state_dict` returned. If it lacks ``lr``, the learning rate stays.
 
         Raises
         ------
         ValueError
-            If something is missing, unexpected, or not of its parameter's shape, or is no real number: all is listed,
-            and nothing is changed then.
+            If a value is missing, unexpected, not of its parameter's shape, or no real number. The message lists all
+            problems, and the optimizer stays unchanged.
         """
-        # A parameter has all of its values or none yet.
+        # A parameter has either all of its values or, before its first step, none.
         numbers = [i for i in range(len(self.params)) if any(f"{name}.{i}" in state for name in self.state)]
         places = {
             f"{name}.{i}": np.zeros((), int) if name == "steps" else self.params[i].data
@@ -163,18 +173,18 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: ``p -= lr * g``, with momentum and weight decay if asked for.
+    """Stochastic gradient descent: ``p -= lr * g``, with optional momentum and weight decay.
 
     Parameters
     ----------
     params, lr
         As for `Optimizer`.
     momentum : float
-        The share of the last direction that is kept.
+        The factor of the last step's direction in the next one.
     weight_decay : float
         The factor of an L2 penalty.
     nesterov : bool
-        Look ahead along the momentum.
+        True for Nesterov's variant, which looks ahead along the momentum.
 
     Raises
     ------
@@ -208,7 +218,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps of about ``lr`` in each coordinate, whatever the scale of its gradient.
+    """Adam: steps of about ``lr`` in each coordinate, whatever the scale of the gradient.
 
     Source: D. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1.
 
@@ -217,9 +227,9 @@ class Adam(Optimizer):
     params, lr
         As for `Optimizer`.
     betas : (float, float)
-        How much of the running means of the gradient and of its square is kept at each step.
+        The decay rates of the running means of the gradient and of its square.
     eps : float
-        Added to the denominator.
+        A small number in the denominator, against a division by zero.
     weight_decay : float
         The factor of an L2 penalty.
     """
@@ -250,14 +260,14 @@ class Adam(Optimizer):
         mean += (1 - keep_mean) * g
         square *= keep_square
         square += (1 - keep_square) * g * g
-        # Both means start at 0, which the division makes up for.
+        # Both means start at 0 and are too small at first: the division corrects this bias.
         unbiased_mean = mean / (1 - keep_mean**steps)
         unbiased_square = square / (1 - keep_square**steps)
         p.data -= self.lr * unbiased_mean / (np.sqrt(unbiased_square) + self.eps)
 
 
 class AdamW(Adam):
-    """Adam whose weight decay acts on the parameters themselves, not by way of the gradient.
+    """Adam with decoupled weight decay, which shrinks the parameters directly instead of adding to the gradient.
 
     Source: I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
     Parameters as for `Adam`, with a weight decay of 0.01 by default.
@@ -278,24 +288,24 @@ class AdamW(Adam):
         self._adapt(i, p, g)
 
 
-# The options that are numbers of at least 0, and what a message calls them.
+# The options that are numbers of at least 0, and their names in messages.
 NUMBERS = {"lr": "the learning rate", "momentum": "momentum", "weight_decay": "weight_decay", "eps": "eps"}
 
 
 def _checked(name: str, value: Any) -> Any:
-    """Return the value of an attribute, checked if it is an option.
+    """Return the value of an attribute; check it if the attribute is an option.
 
-    Numbers become Python's own, which adapt to float32; NumPy's would make float64 of it.
+    Options become Python numbers, which keep a float32 parameter float32: a NumPy float64 would widen it.
     """
     if name == "betas":
         if np.shape(value) != (2,) or not all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in value):
             raise ValueError(f"betas must be at least 0 and below 1, not {value}: two numbers such as (0.9, 0.999)")
         return float(value[0]), float(value[1])
-    # What stands for a number in a recording of jit, and says it is one, is not asked for its value.
+    # A tracer that stands for a number while jit records has no value yet, and claims another `__class__`.
     if name not in NUMBERS or type(value) is not value.__class__:
         return value
     if isinstance(value, np.ndarray) and not value.shape:
-        value = value.item()  # as in a state
+        value = value.item()  # a state holds numbers as arrays without axes
     try:
         number = float(value) if isinstance(value, Real) else math.nan
     except OverflowError:

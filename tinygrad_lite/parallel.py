@@ -1,11 +1,11 @@
-"""Data-parallel training on MPI: each rank takes its rows of a batch, and one all-reduce brings the gradients together.
+"""Data-parallel training with MPI: each rank has some rows of a batch, and one all-reduce averages the gradients.
 
-``mpiexec -n 4 python train.py`` starts four ranks of one program. Started by itself, the program is a world of one, in
-which everything is handed through and nothing is imported.
+``mpiexec -n 4 python train.py`` starts four processes, called ranks, of one program. Without mpiexec the same program
+is a world of one rank: it exchanges nothing, and does not import MPI.
 
-The result is that of one process but for rounding, and every rank's weights are the same bits. Each rank takes the same
-number of steps, and shuffles by the same seed. A rank that fails, leaves, or does something else than the others ends
-the job, and its error is shown.
+The result equals that of one process up to rounding, and all ranks have bitwise equal weights. Each rank must take the
+same number of steps, and shuffle with the same seed. A rank that fails, leaves, or does something else than the others
+ends the whole job, and its error is shown.
 
 Examples
 --------
@@ -15,7 +15,7 @@ Examples
 >>> optimizer = tg.optim.SGD(net.parameters(), lr=0.1)
 >>> x, y = np.random.default_rng(0).random((100, 3)), np.ones((100, 1))
 >>> with tg.parallel.world() as world:
-...     world.broadcast(net)  # what the first rank starts from
+...     world.broadcast(net)  # all ranks start from the weights of the first one
 ...     for some_x, some_y in tg.data.Batches(x, y, batch_size=10, shuffle=True, seed=0, shard=world.shard):
 ...         loss = tg.nn.functional.squared_loss(net(some_x), some_y)
 ...         optimizer.zero_grad()
@@ -49,38 +49,38 @@ from .tensor import Tensor, constant
 
 T = TypeVar("T")
 
-SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # where launchers say how many ranks they started
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # where launchers put the number of ranks
 THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-PATIENCE = 1.0  # seconds in which the first rank can show an error that all ranks have met
-PASSING_ON = 0.5  # seconds in which mpiexec can pass on what a rank has printed, before it ends the rank
-TIMEOUT = 600.0  # seconds that a rank waits for another: a download or an evaluation that only one does takes less
-NOTICE = 0.1  # the part of it after which a rank that waits tells the others that it is there
-AWAKE, NAP = 2_000, 50e-6  # looks in quick succession at whether all are there, then seconds between two
-TAG = 32_767  # of what they tell one another then: the largest that every MPI has
-WHOLE = 2**40  # what the shares add up to, as whole numbers
-SLACK = 1e-6  # by which the shares may miss 1
-INTERRUPTED = 130  # the exit status after Ctrl-C, by the shells' custom
+PATIENCE = 1.0  # seconds by which the others let the first rank show an error that all ranks have
+PASSING_ON = 0.5  # seconds for mpiexec to forward the output of a rank before the rank ends
+TIMEOUT = 600.0  # seconds that a rank waits for another: longer than a download or an evaluation by one rank alone
+NOTICE = 0.1  # the fraction of the timeout after which a waiting rank tells the others that it is there
+AWAKE, NAP = 2_000, 50e-6  # the number of checks without a pause whether all ranks have come, then the pause in seconds
+TAG = 32_767  # of these messages: the largest that every MPI has
+WHOLE = 2**40  # the sum of all shares, which are exchanged as whole numbers
+SLACK = 1e-6  # the tolerance for a sum of shares other than 1
+INTERRUPTED = 130  # the exit status after Ctrl-C, as in a shell
 
-# What the Tensors that ranks have in common are called, by id. No part of the world, which jitted functions look into.
+# The names of broadcast Tensors, by id. They are not in the `World`, whose attributes a jitted function depends on.
 _names: dict[int, str] = {}
 
 
 class World:
-    """The ranks that work on one training run, seen from one of them.
+    """The ranks of one training run, as one of them sees it.
 
     Attributes
     ----------
     rank, size : int
-        The number of this rank, from 0, and how many there are.
+        The number of this rank, from 0, and the number of ranks.
     share : float or None
-        This rank's part of the rows that `shard` has split last; None before. It may be assigned, where batches are
-        split by other means; the shares of all ranks add up to 1.
+        This rank's fraction of the rows that `shard` split last; None before the first split. Assign it where other
+        code splits the batches; the shares of all ranks must add up to 1.
 
     Notes
     -----
-    Before the ranks exchange anything they tell each other, in a few bytes, what they are about to: where one does
-    something else, or has left, every rank raises a RuntimeError, and none waits for what will never come. So it does
-    where a rank has not come for longer than `world` allows.
+    Before each exchange of data, the ranks exchange a few bytes that say what each is about to do. If one of them is
+    about to do something else, or has left, every rank raises a RuntimeError, and none waits for ever. The same happens
+    if a rank does not come within the timeout of `world`.
     """
 
     def __init__(self, comm: Any = None, timeout: float | None = TIMEOUT) -> None:
@@ -92,13 +92,13 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the rank that prints and writes."""
+        """True for rank 0, which prints and writes files."""
         return self.rank == 0
 
     def of_first(self, make: Callable[[], T]) -> T:
-        """Return what the first rank makes: only there ``make`` is called, and the others get a copy.
+        """Call ``make`` on the first rank only; return its result there, and a copy of it on the others.
 
-        If it exits there, all do.
+        If ``make`` raises SystemExit, every rank does.
         """
         if self._comm is None:
             return make()
@@ -116,7 +116,7 @@ class World:
         return cast(T, made)
 
     def first_before_others(self, make: Callable[[], T]) -> T:
-        """Return what each rank makes for itself, the others when the first has done so: a download is in its cache."""
+        """Call ``make`` on the first rank, then on the others: they find in the cache what the first has downloaded."""
         if self._comm is None:
             return make()
         self._meet("makes what the first rank makes before")
@@ -128,7 +128,7 @@ class World:
         return make()
 
     def broadcast(self, model: Module | Iterable[Tensor]) -> None:
-        """Give every Tensor of a model, whether trained or not, the values it has in the first rank.
+        """Set every parameter and buffer of a model to the values of the first rank.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class World:
         Raises
         ------
         ValueError
-            If they are not of the same names, shapes and types there.
+            If names, shapes or types differ from those on the first rank.
         """
         if self._comm is None:
             return
@@ -157,15 +157,15 @@ class World:
                 x.data = values
 
     def shard(self, *arrays: Any) -> tuple[Any, ...]:
-        """Return this rank's rows of the arrays of a batch: contiguous, and as many as any other's, or one more.
+        """Return this rank's contiguous rows of a batch; the ranks' numbers of rows differ by at most one.
 
-        If there are fewer rows than ranks, a rank without any gets the first one, and its `share` is 0.
-        ``Batches(…, shard=world.shard)`` (see `tinygrad_lite.data`) yields batches that are split already.
+        If there are fewer rows than ranks, a rank without rows gets the first row, and its `share` is 0.
+        ``Batches(…, shard=world.shard)`` (see `tinygrad_lite.data`) yields batches that are already split.
 
         Raises
         ------
         ValueError
-            If the arrays are not of the same length, or there are no rows.
+            If the arrays differ in length, or have no rows.
         """
         if self._comm is None:
             return arrays
@@ -177,17 +177,17 @@ class World:
         return tuple(x[start:stop] if stop > start else x[:1] for x in arrays)
 
     def average(self, loss: Tensor, params: Iterable[Tensor]) -> Tensor:
-        """Turn the loss and the gradients of this rank's rows into those of the whole batch, by one all-reduce.
+        """Replace the loss and the gradients of this rank's rows by those of the whole batch, with one all-reduce.
 
-        A loss that is the mean over its rows is, over the whole batch, the sum of ``share * loss`` over the ranks; so
-        are its gradients. Each rank must give the same parameters, in the same order.
+        If the loss is a mean over rows, the loss of the whole batch is the sum of ``share * loss`` over the ranks. The
+        same holds for the gradients. Each rank must pass the same parameters, in the same order.
 
         Parameters
         ----------
         loss : Tensor
-            The mean over the rows that `shard` returned last, after ``loss.backward()``.
+            The mean loss over the rows that `shard` returned last. Call ``loss.backward()`` before.
         params : iterable of Tensor
-            The parameters; their ``grad`` is replaced.
+            The parameters, whose ``grad`` is replaced.
 
         Returns
         -------
@@ -197,10 +197,10 @@ class World:
         Raises
         ------
         GraphError
-            If a parameter has no gradient. The ranks could not tell whether it has one elsewhere.
+            If a parameter has no gradient: no rank knows whether it has one on the others.
         RuntimeError
-            If no batch has been split, the ranks do not all come here with the same parameters in the same order, as
-            far as names and shapes tell, or their shares do not add up to 1.
+            If no batch has been split, the shares do not add up to 1, or the ranks pass different parameters or another
+            order, as far as names and shapes show.
         """
         params = list(params)
         gradients = [p.grad for p in params]
@@ -214,7 +214,7 @@ class World:
             return loss
         parts = [raw(x) for x in (loss, *gradients)]
         flat = np.concatenate([x.reshape(-1) for x in parts])
-        # MPI's standard has no numbers of half precision, and their sums would be coarse.
+        # The MPI standard has no half precision, whose sums would also be inaccurate.
         flat = flat.astype(np.result_type(flat.dtype, np.float32), copy=False)
         order = ", ".join(f"{_names.get(id(p), p.name) or 'a parameter'} {p.shape}" for p in params)
         flat = self._weighted_sum(flat, f", of a loss and of {order}")
@@ -227,26 +227,26 @@ class World:
         return averaged[0]
 
     def mean(self, values: Sequence[float]) -> list[float]:
-        """Return the means over all rows that `shard` has split last, given those over this rank's rows."""
+        """Return means over all rows of the batch that `shard` split last, given the means over this rank's rows."""
         if self._comm is None:
             return [*values]
         return self._weighted_sum(np.array(values, dtype=np.float64)).tolist()
 
     def all_reduce(self, values: Any, of: str = "", share: float | None = None) -> None:
-        """Replace an array by its sum over the ranks, in place; every rank gets the same bits.
+        """Replace an array by its sum over the ranks, in place; the sums are bitwise equal on all ranks.
 
         Parameters
         ----------
         values : ndarray
         of : str
-            What the numbers are of: the same text on every rank.
+            A description of the numbers, which must be the same text on every rank.
         share : float, optional
-            This rank's part of a whole, where the sum is a mean that the ranks' shares weigh.
+            This rank's weight, if the sum is a weighted mean: the weights of all ranks must add up to 1.
 
         Raises
         ------
         RuntimeError
-            If the ranks do not all come here with as many numbers of the same, or their shares do not add up to 1.
+            If the ranks differ in the number, type or description of the values, or the shares do not add up to 1.
         """
         if self._comm is None:
             return
@@ -262,7 +262,7 @@ class World:
         self._comm.Allreduce(MPI.IN_PLACE, values)
 
     def _weighted_sum(self, values: Any, of: str = "") -> Any:
-        """Return the sum of ``share * values`` over the ranks; what a share of 0 is of does not matter, be it NaN."""
+        """Return the sum of ``share * values`` over the ranks; values with a share of 0 have no effect, even NaN."""
         if self.share is None:
             raise RuntimeError(
                 "no batch has been split over the ranks yet: call shard() on it first, or set the world's share to "
@@ -284,27 +284,27 @@ class World:
 
 
 def _meetings(comm: Any, timeout: float | None) -> Callable[..., float]:
-    """Return the function by which ranks wait for one another, and see that all are there for the same purpose.
+    """Return the function with which the ranks wait for each other and check that all have the same purpose.
 
-    ``meet(purpose, share=0.0)`` returns the sum of the ranks' shares. How often they have met is its own: a jitted
-    function must not look into it.
+    ``meet(purpose, share=0.0)`` returns the sum of the shares of all ranks. The number of meetings is a variable of
+    this function, not an attribute of `World`, on whose attributes a jitted function depends.
     """
     number = 0
-    told: list[Any] = []  # kept, as MPI may still be sending it
+    told: list[Any] = []  # a reference until the end, because MPI may still be sending the message
 
     def meet(purpose: str, share: float = 0.0) -> float:
         nonlocal number
         from mpi4py import MPI
 
         number += 1
-        # By Cauchy and Schwarz, n Σ c² is more than (Σ c)² unless all are the same; 24 bits, so that no sum overflows.
+        # By the Cauchy-Schwarz inequality n Σ c² > (Σ c)², unless all c are equal. 24 bits: the sums cannot overflow.
         code = zlib.crc32(purpose.encode()) >> 8
         sums = np.array([code, code * code, round(share * WHOLE)])
         request = comm.Iallreduce(MPI.IN_PLACE, sums)
         try:
             if not any(request.Test() for _ in range(AWAKE)):
                 wait(request, purpose)
-        except SystemExit as error:  # in a signal's handler
+        except SystemExit as error:  # raised by a signal handler
             raise SystemExit(error.code or f"it has left while it waited for the others, as it {purpose}") from None
         codes, squares, shares = sums.tolist()
         if comm.size * squares != codes**2:
@@ -332,7 +332,7 @@ def _meetings(comm: Any, timeout: float | None) -> Callable[..., float]:
             time.sleep(NAP)
 
     def missing() -> list[int]:
-        """Return the ranks that have not told of waiting at this meeting."""
+        """Return the ranks that have not sent a message that they wait at this meeting."""
         from mpi4py import MPI
 
         there, status, absent = np.array([0]), MPI.Status(), {*range(comm.size)} - {comm.rank}
@@ -354,36 +354,37 @@ def _on_host(array: Any) -> Any:
     return array
 
 
-ALONE = World()  # this process, without others
+ALONE = World()  # the world of this process alone
 
 
 @contextmanager
 def world(mistakes: tuple[type[Exception], ...] = (), timeout: float | None = TIMEOUT) -> Iterator[World]:
-    """Enter the world of the ranks that ``mpiexec`` started, or of this process alone: a context manager.
+    """Enter the world of all ranks that ``mpiexec`` started, or of this process alone: a context manager.
 
-    An error on a rank ends the job: it is shown, with the number of the rank, and every rank is stopped. So does
-    ``sys.exit`` with a status other than 0, Ctrl-C, and a rank that leaves, by whatever status, or does not come where
-    the others wait. In a world of one they pass as ever.
+    An error on one rank ends the job: the error is shown with the number of the rank, and every rank stops. The same
+    holds for Ctrl-C, for ``sys.exit`` with a status other than 0, and for a rank that leaves early, with any status, or
+    does not come where the others wait. In a world of one rank, exceptions propagate as usual.
 
-    The ranks of one machine share its cores: each limits the threads of its BLAS to its part of them, unless
-    ``OPENBLAS_NUM_THREADS`` or its like is set.
+    The ranks on one machine share its cores: each limits its BLAS threads to its part of the cores, unless
+    ``OPENBLAS_NUM_THREADS`` or a similar variable is set.
 
     Parameters
     ----------
     mistakes : tuple of type
-        The errors that are the user's, such as a missing file: shown in one line, with exit status 2.
+        The types of error that are a user's mistake, such as a missing file. They are shown in one line, without a
+        traceback, and the exit status is 2.
     timeout : float, optional
-        The seconds that a rank waits for another, as for one that downloads what all need, before it ends the job; for
-        ever if None.
+        The seconds that a rank waits for another, for example during a download by one of them, before it ends the
+        job. None waits for ever.
 
     Raises
     ------
     ValueError
-        If the timeout is no positive number.
+        If the timeout is not positive.
     MissingExtra
         If several ranks were started, and mpi4py or threadpoolctl is not installed.
     RuntimeError
-        If they were started by the ``mpiexec`` of another MPI, so that they do not know of each other.
+        If the ``mpiexec`` belongs to another MPI than mpi4py, so that the ranks cannot find each other.
 
     Examples
     --------
@@ -402,7 +403,7 @@ def world(mistakes: tuple[type[Exception], ...] = (), timeout: float | None = TI
     comm, limit_threads = _joined()
     leaving = None
     try:
-        # In here too the others may be waiting.
+        # From here on the other ranks may be waiting, so that every error must end the job.
         with limit_threads(_threads(comm)), _no_secret_exit(comm):
             joined = World(comm, timeout)
             try:
@@ -420,12 +421,12 @@ def world(mistakes: tuple[type[Exception], ...] = (), timeout: float | None = TI
 
 @contextmanager
 def _no_secret_exit(comm: Any) -> Iterator[None]:
-    """Let ``os._exit`` end the job as any other exit does: mpiexec may take the others with it, and report success."""
+    """Make ``os._exit`` end the job with an error: mpiexec might otherwise stop all ranks and report success."""
     leave, process = os._exit, os.getpid()
 
     def end_job(status: int) -> NoReturn:
         os._exit = leave
-        if os.getpid() == process:  # and no child of it
+        if os.getpid() == process:  # not in a forked child
             _end_job(comm, SystemExit(status or "it has left by os._exit(0), without the others"), ())
         leave(status)
 
@@ -437,13 +438,13 @@ def _no_secret_exit(comm: Any) -> Iterator[None]:
 
 
 def _is_one_of_several() -> bool:
-    """Return whether a launcher of MPI has started this process, and others with it."""
+    """Return True if an MPI launcher started this process together with others."""
     sizes = [os.environ[name] for name in SIZES if name in os.environ]
     return sizes[0] != "1" if sizes else "PMIX_RANK" in os.environ
 
 
 def _joined() -> tuple[Any, Any]:
-    """Return what joins the ranks, and what limits the threads of a process."""
+    """Return the communicator of all ranks, and the context manager that limits the threads of a process."""
     user = "a program of which mpiexec has started several ranks"
     MPI, limits = extra("mpi4py.MPI", "mpi", user), extra("threadpoolctl", "mpi", user)
     comm = MPI.COMM_WORLD
@@ -453,16 +454,16 @@ def _joined() -> tuple[Any, Any]:
             f"mpiexec has started {started} ranks, but mpi4py's MPI knows of {comm.size}: use the mpiexec that belongs "
             f"to {MPI.Get_library_version().splitlines()[0]}, such as the one beside {sys.executable}"
         )
-    return comm.Dup(), limits.threadpool_limits  # so that nobody else's messages get between
+    return comm.Dup(), limits.threadpool_limits  # a duplicate, so that messages of other code cannot get mixed in
 
 
 def _threads(comm: Any) -> int | None:
-    """Return how many threads are this rank's part of the cores of its machine; None if the user has set a number."""
+    """Return this rank's number of threads, its part of the machine's cores; None if the user has set a number."""
     from mpi4py import MPI
 
     neighbours = comm.Split_type(MPI.COMM_TYPE_SHARED)
     cores = _cores()
-    # A launcher may have given each rank cores of its own.
+    # A launcher may have bound each rank to cores of its own: count only the ranks that share cores with this one.
     sharing = sum(not cores.isdisjoint(others) for others in neighbours.allgather(cores))
     neighbours.Free()
     return None if any(name in os.environ for name in THREADS) else max(1, len(cores) // sharing)
@@ -475,7 +476,7 @@ def _cores() -> set[int]:
 
 
 def _end_job(comm: Any, error: BaseException, mistakes: tuple[type[Exception], ...]) -> NoReturn:
-    """Show an error, once if all ranks have met it, and stop every rank."""
+    """Show an error, only once if all ranks have it, and stop every rank."""
     if comm.rank:
         time.sleep(PATIENCE)
     status, text = 1, "".join(traceback.format_exception(error))
@@ -485,13 +486,13 @@ def _end_job(comm: Any, error: BaseException, mistakes: tuple[type[Exception], .
         status, text = INTERRUPTED, "interrupted"
     elif isinstance(error, mistakes):
         status, text = 2, str(error)
-    status = status % 256 or 1  # what a system keeps of it
+    status = status % 256 or 1  # the operating system keeps eight bits
     try:
         if text:
             print(f"rank {comm.rank} of {comm.size}: {text}", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
         time.sleep(PASSING_ON)
-    finally:  # also where there is no stderr to write to
+    finally:  # even if stderr is closed
         comm.Abort(status)
-        os._exit(status)  # where MPI only asks for the end
+        os._exit(status)  # if MPI's Abort returns

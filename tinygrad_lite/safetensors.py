@@ -1,8 +1,8 @@
-"""Weights in files that PyTorch reads and writes: the safetensors format, with PyTorch's names and layout.
+"""Exchange of weights with PyTorch: safetensors files with PyTorch's names and layout.
 
-The names agree already: those of `Module.state_dict` are made as PyTorch makes its own. The layout does in all but one
-thing: a `Linear` multiplies by its weight from the right, so that it has shape (in, out), PyTorch's from the left by a
-transposed one, of shape (out, in). It is transposed on the way out and on the way in; all else goes as it stands.
+`Module.state_dict` makes names as PyTorch does, so the names agree. The layout differs in one point only: the weight of
+a `Linear` has shape (in, out) here, for ``x @ weight``, and (out, in) in PyTorch, for ``x @ weight.T``. Saving and
+loading transpose it; all other arrays stay as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 ZIP_MAGIC = b"PK"
 BFLOAT16 = "BF16"
-# What the format calls the types that NumPy has; the numbers are little-endian.
+# The format's names for NumPy's types. The numbers are little-endian.
 DTYPES = {
     "BOOL": np.dtype(np.bool_),
     "U8": np.dtype(np.uint8),
@@ -43,29 +43,29 @@ DTYPES = {
 
 
 def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
-    """Write a model's weights as a safetensors file, with PyTorch's names and layout.
+    """Write a model's weights to a safetensors file, with PyTorch's names and layout.
 
-    The weight of a `Linear` is transposed to (out, in). In PyTorch a model with the same layers under the same names
-    reads the file so::
+    The weight of a `Linear` is transposed to (out, in). A PyTorch model with the same layers under the same names loads
+    the file like this::
 
         state = safetensors.torch.load_file("net.safetensors")
         model.load_state_dict(state)
 
-    A layer that stands in several places is written under each of its names, as PyTorch's ``state_dict`` has it.
+    A layer used in several places is written under each of its names, as in PyTorch's ``state_dict``.
 
     Parameters
     ----------
     model : Module
-        Any of its Tensors is written, whether it requires a gradient or not.
+        The model, whose parameters and buffers are written.
     path : path-like
-        The file; it appears whole or not at all.
+        The file. It is written whole or not at all.
 
     Raises
     ------
     TypeError
-        If the format has no name for a Tensor's type, or the model is none.
+        If the format lacks the type of a Tensor, or ``model`` is not a Module.
     OSError
-        If the file cannot be written; the one before is left alone.
+        If the file cannot be written; an old one stays.
     MissingExtra
         If the package safetensors is not installed.
     """
@@ -79,31 +79,31 @@ def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
 
 
 def load_safetensors(model: Module, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
-    """Set a model's weights from a safetensors file that has PyTorch's names and layout.
+    """Load a model's weights from a safetensors file with PyTorch's names and layout.
 
     The weight of a `Linear` is transposed to (in, out). In PyTorch either of these lines writes such a file::
 
         safetensors.torch.save_model(model, "net.safetensors")
         safetensors.torch.save_file(model.state_dict(), "net.safetensors")
 
-    The first writes a layer that stands in several places once; one of its names is enough.
+    The first line writes a layer used in several places only once, under one of its names, which is enough here.
 
     Parameters
     ----------
     model : Module
-        It has the same layers under the same names. Its Tensors keep their types, to which the numbers are converted;
-        those in bfloat16 and float16 are exact as float32.
+        A model with the same layers under the same names. Its Tensors keep their types, and the numbers are converted;
+        float32 holds bfloat16 and float16 exactly.
     path : path-like
         The file.
     max_bytes : int, optional
-        The largest size that is read.
+        The size limit of the file.
 
     Raises
     ------
     DataError
-        If there is no such file, or it is none of this format, or too large, or damaged, or holds a type or a shape
-        that NumPy lacks; or if names are missing or unknown, or shapes differ: all are listed, with shapes as the file
-        has them. Nothing is changed then.
+        If the file does not exist, is of another format, too large or damaged, or holds a type or shape that NumPy
+        lacks. Also if names are missing or unknown, or shapes differ: the message lists all, with the shapes in
+        PyTorch's layout. The model stays unchanged.
     MissingExtra
         If the package safetensors is not installed.
     """
@@ -132,7 +132,7 @@ def _check_model(model: Any, instead: str) -> None:
 
 
 class _PyTorchLayout(Module):
-    """A model's arrays under their names and in PyTorch's shapes: what a file is checked against."""
+    """A model's arrays in PyTorch's layout, with their names: its `load_state_dict` checks a file."""
 
     def __init__(self, state: Mapping[str, Any]) -> None:
         self.tensors = {name: Buffer(array) for name, array in state.items()}
@@ -142,20 +142,20 @@ class _PyTorchLayout(Module):
 
 
 def _linear_weights(model: Module) -> set[str]:
-    """Return the names of the weights that PyTorch has transposed."""
+    """Return the names of the weights that PyTorch stores transposed."""
     modules = [("", model), *((f"{path}.", module) for path, module in model.named_modules())]
     return {f"{prefix}weight" for prefix, module in modules if isinstance(module, Linear)}
 
 
 def _other_layout(model: Module, state: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
-    """Return arrays of this layout in PyTorch's, or of PyTorch's in this one: transposing undoes itself."""
+    """Convert arrays from this layout to PyTorch's, or back: a second transposition undoes the first."""
     transposed = _linear_weights(model)
-    # In the order of their shapes in memory too: the format has no strides.
+    # Contiguous, because the format has no strides.
     return {name: np.ascontiguousarray(x.T) if name in transposed else x for name, x in state.items()}
 
 
 def _shared(model: Module) -> list[list[str]]:
-    """Return for each Tensor the names it has, apart where the layouts differ."""
+    """Return lists of the names of one Tensor; names of a transposed and of another layout are in separate lists."""
     transposed = _linear_weights(model)
     names: dict[tuple[int, bool], list[str]] = {}
     for name, tensor in model._named_tensors():
@@ -164,7 +164,7 @@ def _shared(model: Module) -> list[list[str]]:
 
 
 def _read(path: str, max_bytes: int) -> Arrays:
-    """Return the arrays in a safetensors file by name, as it has them."""
+    """Return the arrays in a safetensors file by name, in the layout of the file."""
     library = extra("safetensors", "interop", "a safetensors file")
     content = read_file(path, max_bytes)
     if content.startswith(ZIP_MAGIC):
@@ -199,7 +199,7 @@ def _array(path: str, name: str, entry: Mapping[str, Any]) -> np.ndarray[Any, An
         )
     try:
         if kind == BFLOAT16:
-            # The upper half of a float32.
+            # A bfloat16 is the upper half of a float32.
             halves = np.frombuffer(data, "<u2").astype(np.uint32)
             return (halves << 16).view(np.float32).reshape(shape)
         return np.frombuffer(data, DTYPES[kind]).reshape(shape)

@@ -1,16 +1,16 @@
-"""What the commands of all models share: options, data, ranks, devices, checkpoints, Ctrl-C, pictures.
+"""The command line that all models share: options, data, ranks, devices, checkpoints, Ctrl-C, pictures.
 
-A model gives its net, a loop and a judgement of its own (see `models.mnist`), and runs them:
+A model file thus holds only its net, its training loop and its evaluation (see `models.mnist`), and runs them:
 
     MODEL = DigitReader("mnist", __doc__, Net, learn, evaluate, epochs=6, batch_size=100, lr={"sgd": 0.1})
     run_command(MODEL)
 
 The files, in the order to read them:
 
-- `model`: what a model tells its command; `digits`: the same for models that read digits, with `predict`
-- `main`: a run from its options to its exit status; `run`: what the loop sees of it
-- `record`: what is saved; `resume`: the way back; `checkpoints`, `folder`, `lock`: the files of a run
-- `options`, `parsing`, `messages`: what a command understands, and what it says
+- `model`: the description of a model; `digits`: that of models that read digits, with `predict`
+- `main`: a run from its options to its exit status; `run`: the part that a training loop uses
+- `record`: saving; `resume`: loading; `checkpoints`, `folder`, `lock`: the files of a run
+- `options`, `parsing`, `messages`: the input and output of a command
 """
 
 from .digits import DigitReader

@@ -1,4 +1,4 @@
-"""Which file in the folder of a run is its checkpoint."""
+"""Find the checkpoint of a run in its folder, which may hold files of several formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .folder import CHECKPOINTS, METRICS
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, of whatever format."""
+    """Return the checkpoints in a folder, of all formats."""
     return [path for name in CHECKPOINTS if (path := folder / name).is_file()]
 
 
@@ -21,7 +21,7 @@ def checkpoint_of(folder: Path) -> Path:
     Raises
     ------
     DataError
-        If there is none, or the metrics do not say which.
+        If there is no checkpoint, or there are several and the metrics do not name one.
     """
     saved = checkpoints_in(folder)
     if not saved:

@@ -1,4 +1,4 @@
-"""What models have in common that read digits: their data, their pictures, and ``predict``."""
+"""Models that read digits: they share their data, their pictures, and the subcommand ``predict``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .run import Run
 
 
 class DigitReader(Model):
-    """A model that reads MNIST's digits, or such as are rendered here."""
+    """A model that reads digits: MNIST's, or synthetic ones that the library renders."""
 
     sample = "digit"
     epilog = "{prog} predict IMAGE… reads photographs of digits with the net that was trained."
@@ -35,7 +35,7 @@ class DigitReader(Model):
         )
 
     def load(self, args: Namespace) -> tuple[Digits, str]:
-        """Return the digits that ``--data`` names, and what they are: ``"mnist"`` or ``"synthetic"``."""
+        """Return the digits that ``--data`` names, and their kind: ``"mnist"`` or ``"synthetic"``."""
         source = args.data
         if source == "synthetic":
             return load_synthetic(), source
@@ -55,13 +55,13 @@ class DigitReader(Model):
             return load_synthetic(), "synthetic"
 
     def caution(self, kind: str) -> str:
-        """Say what synthetic digits are worth: so much was read of MNIST's test set after the reference run on them."""
+        """Return a caution on synthetic digits; its number is MNIST's test accuracy after the reference run on them."""
         if kind == "mnist":
             return ""
         return "These digits are synthetic: a net that has learned from them reads only about 62 % of real ones."
 
     def figures(self, run: Run) -> dict[str, Any]:
-        """Draw the curves, the test digits that were misread, which was taken for which, and the first layer."""
+        """Draw the training curves, the misread test digits, the confusion matrix, and the first layer's weights."""
         metrics, test = run.record.metrics, run.data.test
         digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
         predictions = probabilities(run.net, test.images).argmax(axis=1)

@@ -1,4 +1,4 @@
-"""The files of a run in its folder; those that a new run replaces are kept in a folder beside it."""
+"""The files of a run in its folder. A new run does not delete old ones: it moves them to a folder beside it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LEAVING = ".replaced"
 
 
 def results_in(folder: Path) -> list[Path]:
-    """Return the files that a run has left in a folder."""
+    """Return the files of a run in a folder."""
     return [path for name in RESULTS if (path := folder / name).is_file()]
 
 
 def place_beside(folder: Path) -> Path:
-    """Return where the results go that a new run replaces: ``runs/mnist.1``, or the next number that is free.
+    """Return the folder for results that a new run replaces: ``runs/mnist.1``, or the next free number.
 
     Raises
     ------
     OSError
-        If they could not go there.
+        If a trial shows that the results could not be moved there.
     """
     named = folder.resolve() if folder.name in ("", "..") else folder
     numbered = (named.with_name(f"{named.name}.{number}") for number in count(1))
@@ -50,7 +50,7 @@ def place_beside(folder: Path) -> Path:
 
 
 def set_aside(folder: Path) -> None:
-    """Move what a run has left to a place beside its folder: all of it, or, if the process is killed, nothing."""
+    """Move the files of a run to a folder beside its own. `put_back` undoes it if the process is killed."""
     results = results_in(folder)
     if not results:
         return
@@ -62,7 +62,7 @@ def set_aside(folder: Path) -> None:
 
 
 def put_back(folder: Path) -> None:
-    """Undo what `set_aside` had begun when it was killed."""
+    """Move files back that a killed `set_aside` had begun to move."""
     leaving = folder / LEAVING
     if leaving.is_dir():
         for path in leaving.iterdir():

@@ -1,4 +1,4 @@
-"""One run at a time in a folder: a lock that ends with its process."""
+"""A lock on the folder of a run: two runs in one folder would overwrite each other's files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def reserved(folder: Path) -> Iterator[None]:
-    """Keep all other runs out of a folder, which is made if need be, and undo what a killed run has left half done.
+    """Lock a folder against other runs; create it if necessary; clean up after a killed run.
 
-    The lock is the operating system's, so it ends with the process, however that ends.
+    The operating system holds the lock, and releases it when the process ends, in whatever way.
 
     Raises
     ------
     OSError
-        If the folder can't be made or written to, or another run is at work there; it says who.
+        If the folder cannot be created or written to, or another run has locked it. The message names that run.
     """
     is_new = not os.path.lexists(folder)
     try:
@@ -45,12 +45,12 @@ def reserved(folder: Path) -> Iterator[None]:
     finally:
         _unlock(folder / LOCK, lock)
         if is_new:
-            with contextlib.suppress(OSError):  # where there are results
+            with contextlib.suppress(OSError):  # a folder with results stays
                 folder.rmdir()
 
 
 def _locked(path: Path) -> int:
-    """Return the descriptor of a file that no one else has locked."""
+    """Lock a file, and return its descriptor."""
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -58,15 +58,15 @@ def _locked(path: Path) -> int:
         except OSError as error:
             os.close(lock)
             if not isinstance(error, (BlockingIOError, PermissionError)):
-                raise  # not every file system has locks
+                raise  # for example on a file system without locks
             holder = "another process"
-            with contextlib.suppress(OSError):  # where it has come to its end in between
+            with contextlib.suppress(OSError):  # the run may have ended and removed the file since
                 holder = path.read_text(errors="replace") or holder
             raise BlockingIOError(
                 f"{path.parent} belongs to a run that is still going on, {holder}: wait for its end, or give another "
                 "--out"
             ) from None
-        # Who had it before may have removed the file in between.
+        # The run before may have removed the file after it was opened here: then lock the new file.
         if path.exists() and os.path.samestat(path.stat(), os.fstat(lock)):
             break
         os.close(lock)
@@ -79,7 +79,7 @@ def _lock(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # past the text, which others read
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which other processes must be able to read
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)
     else:
@@ -89,7 +89,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _unlock(path: Path, descriptor: int) -> None:
-    # First the name, so that no one locks a file that is about to go; Windows does not remove an open file.
+    # Unlink before closing, so that no run locks a file that is about to vanish. Windows cannot unlink an open file.
     with contextlib.suppress(OSError):
         path.unlink()
     os.close(descriptor)

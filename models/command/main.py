@@ -1,4 +1,4 @@
-"""The command of a model: it trains as the options say, whatever happens, and returns an exit status."""
+"""The command of a model: it trains as the options say, turns errors into one line, and returns an exit status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .options import read_options
 from .resume import resume
 from .run import Run
 
-MISTAKES = (DataError, DeviceError, Diverged, MissingExtra, OSError)  # of the user: no traceback
+MISTAKES = (DataError, DeviceError, Diverged, MissingExtra, OSError)  # of the user, shown without a traceback
 
 
 def run_command(model: Model, arguments: Sequence[str] | None = None) -> int:
@@ -50,21 +50,21 @@ def train(model: Model, args: Namespace, world: World) -> int:
     run.start()
     stopped: BaseException | None = None
     try:
-        # What overflows shows in the loss, which is checked at every step and after the last.
+        # NumPy need not warn of an overflow: it shows in the loss, which is checked at every step and after the last.
         with np.errstate(all="ignore"):
             model.learn(run.net, run.optimizer, run)
     except Diverged as reason:
         stopped = run.diverged(reason)
     except KeyboardInterrupt as reason:
         if world.size > 1:
-            raise  # the ranks are at different steps, and cannot finish together
+            raise  # the ranks may be at different steps, and cannot finish together
         stopped = reason
     finally:
         run.bar.close()
     kept = "Nothing was written"
     if record.is_saved:
         if stopped is not None:
-            resume(record)  # what was interrupted has moved the weights: the results are those of the checkpoint
+            resume(record)  # the weights have changed since the checkpoint, whose results are reported
         kept = f"The results of {record.place} are kept in {args.out}"
         try:
             report(run)
@@ -83,7 +83,7 @@ def train(model: Model, args: Namespace, world: World) -> int:
 
 
 def prepared(model: Model, args: Namespace, world: World) -> Run:
-    """Return a run as the options say, which has not begun; what can't be had is refused before anything is loaded."""
+    """Return a new run for the options; impossible ones raise an error before any data are loaded."""
     tg.set_default_dtype(args.dtype)
     plot.prepare()
     if world.size > 1 and args.device != "cpu":
@@ -95,7 +95,7 @@ def prepared(model: Model, args: Namespace, world: World) -> Run:
 
 
 def report(run: Run) -> None:
-    """Judge the net by the test data; write the metrics and the pictures."""
+    """Evaluate the net on the test data; write the metrics and the pictures."""
     record, world = run.record, run.world
     record.metrics["test_accuracy"] = run.evaluate(run.data.test)[1]
     record.write_metrics()

@@ -1,4 +1,4 @@
-"""What a command says, and the one mistake that training itself can make: a loss that is no longer a number."""
+"""The messages of a command, and the check for divergence: a loss that is no longer finite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinygrad_lite import nn
 
 
 class Diverged(Exception):
-    """The loss is no longer a number."""
+    """The error about a loss that is no longer a finite number."""
 
 
 def expect_finite(loss: tg.Tensor) -> None:
@@ -23,7 +23,7 @@ def expect_finite(loss: tg.Tensor) -> None:
 
 
 def first_not_finite(net: nn.Module) -> str:
-    """Return which parameter is infinite or NaN, as the end of a sentence about a loss that is."""
+    """Return the name of the first parameter that is infinite or NaN, as the end of a sentence about the loss."""
     for name, parameter in net.named_parameters():
         if not np.isfinite(parameter.numpy()).all():
             return f"and the first parameter that is not finite is {name}"
@@ -31,7 +31,7 @@ def first_not_finite(net: nn.Module) -> str:
 
 
 def advice_on_loss(before: float, after: float) -> str:
-    """Return what to try if a loss did not fall from before to after some training; nothing if it fell."""
+    """Return advice if the loss did not fall during some training; an empty text if it fell."""
     if after < before or after == 0:
         return ""
     other = ", or a much higher one" if after == before else ""
@@ -39,13 +39,13 @@ def advice_on_loss(before: float, after: float) -> str:
 
 
 def say(text: str, quiet: bool = False) -> None:
-    """Print a line at once, past any buffer, so that it stands in order with the progress bars on stderr."""
+    """Print a line and flush it, so that it appears in order with the progress bars on stderr."""
     if not quiet:
         sys.stderr.flush()
         print(text, flush=True)
 
 
 def failed(prog: str, error: object) -> int:
-    """Print a user's mistake as one line on stderr; return the exit status for it."""
+    """Print a user's mistake as one line on stderr; return its exit status, 2."""
     print(f"{prog}: {error}", file=sys.stderr)
     return 2

@@ -1,4 +1,4 @@
-"""What a model tells its command: its net, how that is trained and judged, its data, its own options."""
+"""The description of a model for its command: net, training, evaluation, data and options."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from .parsing import Parser
 
 @dataclass
 class Model:
-    """A model that a command trains. Its data are described by a subclass, such as `models.command.DigitReader`.
+    """A model that a command trains. A subclass, such as `models.command.DigitReader`, describes its data.
 
     Parameters
     ----------
     name : str
-        That of its module: ``"mnist"`` for ``python -m models.mnist``.
+        The name of its module: ``"mnist"`` for ``python -m models.mnist``.
     description : str or None
         The module's docstring, for ``--help``.
     net : callable
         ``net(rng=seed, **options)`` returns a new net.
     learn : callable
-        ``learn(net, optimizer, run)`` trains it: it goes through ``run.epochs()``.
+        ``learn(net, optimizer, run)`` trains the net in a loop over ``run.epochs()``.
     evaluate : callable
         ``evaluate(net, split)`` returns the loss and the accuracy, as means over the samples of a `Split`.
     epochs, batch_size : int
-        What is used if no option says otherwise.
+        The defaults of the options with these names.
     lr : dict of float
-        The learning rates, by optimizer: of ``"sgd"``, ``"adam"`` or both. The first one is the default.
+        The default learning rate of each optimizer: ``"sgd"``, ``"adam"`` or both. The first is the default optimizer.
     options : dict of dict
-        The model's own options: for each argument of ``net`` what `argparse` is told about it.
+        The model's own options: the arguments of ``net``, each with the arguments of `argparse` for it.
     targets : callable
-        Turns all training labels into what a step is given.
+        Converts all training labels to the targets of a training step.
     """
 
     name: str
@@ -52,23 +52,23 @@ class Model:
     options: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     targets: Callable[[Any], Any] = lambda labels: labels
 
-    sample: ClassVar[str] = "sample"  # what one is called
-    # What may stand in place of options, with the function that gets the arguments behind it; and a line of help.
+    sample: ClassVar[str] = "sample"  # the word for one sample in messages
+    # Subcommands, each with the function that gets the arguments after it; and the last line of --help.
     commands: ClassVar[Mapping[str, Callable[[Any, list[str]], int]]] = {}
     epilog: ClassVar[str] = ""
 
     @property
     def prog(self) -> str:
-        """The command, as it is typed."""
+        """The command, as a user types it."""
         return f"python -m models.{self.name}"
 
     @property
     def out(self) -> str:
-        """The folder of its results, if no option says otherwise."""
+        """The default folder for results."""
         return f"runs/{self.name}"
 
     def new_net(self, options: Mapping[str, Any], rng: int | None = None) -> Any:
-        """Return a net made with the values of the model's own options, among others."""
+        """Return a new net, given the values of all options, of which it takes the model's own."""
         return self.net(**{name: options[name] for name in self.options}, rng=rng)
 
     def trained_net(self, folder: Path) -> Any:
@@ -81,7 +81,7 @@ class Model:
         Raises
         ------
         DataError
-            If there is none, it is of no run of this program, or it is not clear which one is meant.
+            If there is no checkpoint, it does not fit this model, or it is not clear which of several is meant.
         """
         path = checkpoint_of(folder)
         states, facts = checkpoint.load(path)
@@ -93,16 +93,16 @@ class Model:
             raise DataError(f"{path} holds no run of this program ({error}): train a net first") from None
 
     def add_source(self, parser: Parser) -> None:
-        """Add the options that say where the data come from."""
+        """Add the options that name the source of the data."""
 
     def load(self, args: Namespace) -> tuple[Digits, str]:
-        """Return the three parts of the data, and what they are, such as ``"mnist"`` or ``"synthetic"``."""
+        """Return the data in three parts, and their kind, such as ``"mnist"`` or ``"synthetic"``."""
         raise NotImplementedError
 
     def caution(self, kind: str) -> str:
-        """Return what one should know of a net that has learned from such data, as a last line; empty if nothing."""
+        """Return a caution about the kind of data for the last line of a run or of predictions, or an empty text."""
         return ""
 
     def figures(self, run: Any) -> dict[str, Any]:
-        """Return the pictures of a run that has ended, by the name of their file."""
+        """Return the pictures of a finished run by the names of their files."""
         return {}

@@ -1,4 +1,4 @@
-"""The options that every command has, and the optimizer that they name."""
+"""The options of every command, and the optimizer that they select."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tinygrad_lite.support.devices import MODULES
 from .model import Model
 from .parsing import Parser, fraction, one_of, path_to, positive, whole
 
-# What a run is of: it can be resumed with the same values only. The options of the model alone are added.
+# The options on which the result depends. To resume a run, they must be equal (except epochs), as must the model's own.
 CONFIG = ("epochs", "batch_size", "optimizer", "lr", "momentum", "seed", "shuffle", "dtype")
 
 
 def parser_of(model: Model) -> Parser:
-    """Return the parser of a model's command; without any option the run is the model's reference run."""
+    """Return the parser of a model's command. Its defaults give the model's reference run."""
     parser = Parser(
         commands=tuple(model.commands),
         prog=model.prog,
@@ -33,7 +33,7 @@ def parser_of(model: Model) -> Parser:
 
 
 def read_options(model: Model, arguments: list[str]) -> argparse.Namespace:
-    """Return the options of a model's command; the learning rate is that of the optimizer if none is given."""
+    """Return the options of a model's command; the default learning rate depends on the optimizer."""
     parser = parser_of(model)
     args: argparse.Namespace = parser.parse_args(arguments)
     if args.momentum and args.optimizer != "sgd":
@@ -44,14 +44,14 @@ def read_options(model: Model, arguments: list[str]) -> argparse.Namespace:
 
 
 def make_optimizer(net: nn.Module, args: argparse.Namespace) -> optim.Optimizer:
-    """Return the optimizer that the options name."""
+    """Return the optimizer that the options select."""
     if args.optimizer == "adam":
         return optim.Adam(net.parameters(), args.lr)
     return optim.SGD(net.parameters(), args.lr, args.momentum)
 
 
 def _add_training(parser: Parser, model: Model) -> None:
-    """Add what the result of a run depends on."""
+    """Add the options on which the result of a run depends."""
     first, *others = model.lr
     rates = "; ".join((_rate(model.lr[first]), *(f"of {name} {_rate(model.lr[name])}" for name in others)))
     add = parser.add_argument
@@ -71,7 +71,7 @@ def _add_training(parser: Parser, model: Model) -> None:
 
 
 def _add_running(parser: Parser, model: Model) -> None:
-    """Add where and how a run computes and saves."""
+    """Add the options for where and how a run computes and saves."""
     formats = [suffix.removeprefix(".") for suffix in checkpoint.FORMATS]
     compiled = "compile the training step: it is faster, and computes the same but for rounding (--jit)"
     add = parser.add_argument
@@ -85,5 +85,5 @@ def _add_running(parser: Parser, model: Model) -> None:
 
 
 def _rate(lr: float) -> str:
-    """Return a learning rate as text: as a decimal if that is exact, else as a power of ten."""
+    """Return a learning rate as text: a decimal if six digits are exact, else a power of ten."""
     return f"{lr:g}" if float(f"{lr:g}") == lr else f"10^{math.log10(lr):g}"

@@ -1,4 +1,4 @@
-"""A parser whose errors say in one line what to write instead, and the types of its options."""
+"""An argument parser whose errors say in one line what to write instead, and the types of its options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return the question to add to a complaint about a word: `": did you mean …?"`, or nothing if none is like it."""
+    """Return `": did you mean …?"` with the known word most similar to a wrong one; an empty text if none is."""
     close = difflib.get_close_matches(word.lower(), known, 1)
     return f": did you mean {close[0]}?" if close else ""
 
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
     Parameters
     ----------
     commands : sequence of str
-        Words that may stand in place of the options; who mistypes one is told.
+        The subcommands, which an error suggests for a mistyped one.
     **kwargs
         As for `argparse.ArgumentParser`.
     """
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         self.commands = commands
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Return what the options say; one that there is not is answered with the one that is most like it."""
+        """Return the parsed options; the error about an unknown one suggests the most similar one."""
         namespace, unknown = self.parse_known_args(args, namespace)
         if unknown:
             word = unknown[0].partition("=")[0]
@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def one_of(*choices: str) -> dict[str, Any]:
-    """Return the type and the metavar of an option that is one of some words."""
+    """Return the `argparse` arguments of an option whose value is one of some words."""
 
     def parse(text: str) -> str:
         if text not in choices:
@@ -56,7 +56,7 @@ def one_of(*choices: str) -> dict[str, Any]:
 
 
 def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
-    """Return a type for options that are whole numbers of at least ``least``, and at most ``most``."""
+    """Return an option type: whole numbers from ``least`` to ``most``."""
 
     def parse(text: str) -> int:
         try:
@@ -72,7 +72,7 @@ def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
 
 
 def positive(text: str) -> float:
-    """Read an option that is a positive number."""
+    """Convert an option to a positive number."""
     try:
         number = float(text)
     except ValueError:
@@ -83,7 +83,7 @@ def positive(text: str) -> float:
 
 
 def fraction(text: str) -> float:
-    """Read an option that is a number of at least 0 and below 1."""
+    """Convert an option to a number of at least 0 and below 1."""
     try:
         number = float(text)
     except ValueError:
@@ -94,7 +94,7 @@ def fraction(text: str) -> float:
 
 
 def path_to(what: str) -> Callable[[str], Path]:
-    """Return a type for options that are paths."""
+    """Return an option type: paths to ``what``, a word for the error."""
 
     def parse(text: str) -> Path:
         if not text or "\0" in text:

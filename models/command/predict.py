@@ -1,4 +1,4 @@
-"""Reading photographs of digits with a net that was trained before."""
+"""The subcommand ``predict``: it reads photographs of digits with a trained net."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .parsing import Parser, path_to
 
 @tg.no_grad()
 def probabilities(net: Any, images: Any) -> Any:
-    """Return what the net thinks of images (n, 784): the probabilities of the classes (n, classes)."""
+    """Return the net's probabilities of the classes (n, classes) for images (n, 784)."""
     device = next(iter(net.parameters())).device
     return np.concatenate([net(part).numpy() for part, _ in Batches(images, images, 2_000, device=device)])
 
 
 def parser_of(model: Model) -> Parser:
-    """Return the parser of the options of ``predict``."""
+    """Return the argument parser of ``predict``."""
     parser = Parser(
         prog=f"{model.prog} predict",
         description="Read digits with a net that was trained before: print each with the probabilities of all ten.",
@@ -47,7 +47,7 @@ def parser_of(model: Model) -> Parser:
 
 
 def predict(model: Model, arguments: list[str]) -> int:
-    """Print what the digits in pictures are; return the exit status: 0, or 2 after an error."""
+    """Print the digit in each picture; return the exit status: 0, or 2 after an error."""
     parser = parser_of(model)
     args = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""What a run leaves, and can be resumed from: its metrics, and its checkpoint."""
+"""The checkpoint of a run, from which it can resume, and its metrics."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from .folder import METRICS, set_aside
 
 
 class Record:
-    """How far a run has come: what its checkpoint and its metrics hold.
+    """The progress of a run: the content of its checkpoint and of its metrics.
 
     Parameters
     ----------
     checkpoint : Path
-        Its file, in the folder of the results; the suffix says in which format.
+        The file of the checkpoint, in the folder of the results. Its suffix selects the format.
     data : str
-        What the run learns, such as ``"mnist"`` or ``"synthetic"``.
+        The kind of the data, such as ``"mnist"`` or ``"synthetic"``.
     config : dict
-        The options that a run must share to be resumed, and ``epochs``; the checkpoint's format is added.
+        The options that must be equal to resume the run, and ``epochs``. The format of the checkpoint is added.
     net, optimizer, batches
-        What changes from step to step.
+        The objects whose states change from step to step.
     every : int, optional
-        Steps from one checkpoint to the next within an epoch; in any case there is one at its end.
+        The number of steps between checkpoints within an epoch. Each epoch also ends with a checkpoint.
     world : World
-        The ranks that train; the first one writes.
+        The ranks that train together. The first one writes the files.
 
     Attributes
     ----------
     metrics : dict
-        What ``metrics.json`` will hold: the options, and the history of the epochs that are finished.
+        The content of ``metrics.json``, such as the options, and the history of the finished epochs.
     is_saved : bool
-        Whether the checkpoint is of this run.
+        True once the checkpoint is of this run, not of an earlier one.
     spent : float
-        The seconds of the epoch under way, before the run was interrupted.
+        The seconds that the current epoch took before the run was interrupted.
     """
 
     def __init__(
@@ -71,25 +71,25 @@ class Record:
 
     @property
     def epoch(self) -> int:
-        """How many epochs are finished."""
+        """The number of finished epochs."""
         return len(self.metrics["history"])
 
     @property
     def position(self) -> int:
-        """How many steps of the next epoch are done: 0 where none is under way."""
+        """The number of finished steps in the current epoch; 0 between epochs."""
         return self.batches.state_dict()["position"]
 
     @property
     def place(self) -> str:
-        """How far it has come, in words."""
+        """The progress, in words."""
         return f"step {self.position} of epoch {self.epoch + 1}" if self.position else f"epoch {self.epoch}"
 
     def begin_epoch(self) -> None:
-        """Start the clock."""
+        """Start the clock of an epoch, with the time that it took before an interruption."""
         self._started, self.spent = time.perf_counter() - self.spent, 0.0
 
     def after_step(self) -> None:
-        """Save if it is time for it; after the last step of an epoch `finish_epoch` does, with the results."""
+        """Save after every ``every`` steps, except after the last one of an epoch: `finish_epoch` saves then."""
         if self.every and self.position and self.position % self.every == 0:
             self.save()
 
@@ -103,7 +103,7 @@ class Record:
         self.write_metrics()
 
     def save(self) -> None:
-        """Write the checkpoint; before the first one, what an earlier run has left here goes aside."""
+        """Write the checkpoint. The first time, move the files of an earlier run aside."""
         if self.world.is_first:
             if not self.is_saved:
                 set_aside(self.folder)

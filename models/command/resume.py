@@ -1,4 +1,4 @@
-"""Where a run goes on: at its checkpoint, if its options are the same."""
+"""Resuming a run from its checkpoint, after the check that its options are the same."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from tinygrad_lite import DataError, checkpoint
 from .checkpoints import checkpoints_in
 from .record import Record
 
-UNLIKE = ("epochs", "checkpoint_format")  # the options that may differ
+UNLIKE = ("epochs", "checkpoint_format")  # the options that may differ between the two runs
 
 
 def resume(record: Record) -> bool:
-    """Bring a run to where its checkpoint left it, which the first rank reads for all.
+    """Restore a run from its checkpoint, which the first rank reads for all ranks.
 
     Returns
     -------
     bool
-        Whether there is a checkpoint: there is none if the run was stopped before it first saved.
+        False if there is no checkpoint, because the run stopped before it first saved.
 
     Raises
     ------
     DataError
-        If it belongs to a run with other options, to one of more epochs, or to no run of this program, or there is
-        one of the other format instead.
+        If the checkpoint belongs to a run with other options, to one that is past ``--epochs``, or to no run of this
+        program, or if only a checkpoint of another format is there.
     """
     path = record.checkpoint
     found = record.world.of_first(lambda: _read(path))
@@ -57,7 +57,7 @@ def resume(record: Record) -> bool:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return the states and the facts that a checkpoint holds; None if nothing has been saved yet."""
+    """Return the states and the facts in a checkpoint; None if there is no checkpoint yet."""
     others = [other for other in checkpoints_in(path.parent) if other != path]
     if others and not path.exists():
         raise DataError(

@@ -1,4 +1,4 @@
-"""A run under way, as `learn` sees it: epochs to go through, and what becomes of their results."""
+"""A run in progress, for the training loop `learn`: it yields the epochs, and saves and prints their results."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Run:
     args : Namespace
         The options.
     data : Digits
-        What to learn from, to choose settings by, and to judge the result by.
+        The training, validation and test data.
     kind : str
-        What the data are, such as ``"mnist"``.
+        The kind of the data, such as ``"mnist"``.
     world : World
         The ranks that train together.
     """
@@ -51,7 +51,7 @@ class Run:
         self._advised = False
 
     def start(self) -> None:
-        """Resume at the checkpoint, or start anew: say which, judge the net, and give it to all ranks."""
+        """Resume from the checkpoint or start anew; print which; evaluate the net; broadcast it to all ranks."""
         args, record, world = self.args, self.record, self.world
         resumed = args.resume and resume(record)
         replaced = world.of_first(lambda: place_beside(args.out) if not resumed and results_in(args.out) else None)
@@ -70,11 +70,11 @@ class Run:
         world.broadcast(self.net)
 
     def compiled(self, step: Any) -> Any:
-        """Return a training step compiled, unless the options say not to."""
+        """Return a training step, compiled by `jit` unless the options disable it."""
         return tg.jit(step) if self.args.jit else step
 
     def epochs(self) -> Iterator[Iterator[tuple[Any, Any]]]:
-        """Yield the batches of each epoch that is left: with a progress bar, and saving when it is time."""
+        """Yield the batches of each remaining epoch, with a progress bar, and with a save after steps that are due."""
         for epoch in range(self.record.epoch + 1, self.args.epochs + 1):
             batches, label = self.record.batches, f"epoch {epoch}/{self.args.epochs}"
             self.bar = tqdm(batches, label, initial=batches.position, unit="batch", disable=self.args.quiet)
@@ -87,18 +87,18 @@ class Run:
             self.record.after_step()
 
     def evaluate(self, split: Split) -> tuple[float, float]:
-        """Return the net's loss and accuracy, means over a split; each rank judges its rows."""
+        """Return the net's mean loss and accuracy over a split, of which each rank evaluates its rows."""
         rows = Split(*self.world.shard(split.images, split.labels))
         loss, accuracy = self.world.mean(self.model.evaluate(self.net, rows))
         return loss, accuracy
 
     def finish_epoch(self, train: tuple[float, float], valid: tuple[float, float]) -> None:
-        """Save, and print, what `evaluate` has found of the training and the validation data; raise if it diverged."""
+        """Save and print loss and accuracy of training and validation data; raise `Diverged` if one is not finite."""
         (train_loss, train_accuracy), (valid_loss, valid_accuracy) = train, valid
         if not math.isfinite(train_loss + valid_loss):
             raise Diverged(f"after it the loss of all {self.model.sample}s is {train_loss + valid_loss}")
         history = self.record.metrics["history"]
-        # The loss of the training data is known only from the end of the first epoch on.
+        # The training loss is first known after the first epoch: until then compare validation losses.
         before, after = (history[-1]["train_loss"], train_loss) if history else (self._first_loss, valid_loss)
         self.record.finish_epoch(
             train_loss=train_loss,
@@ -114,6 +114,6 @@ class Run:
             self._advised = True
 
     def diverged(self, reason: Diverged) -> Diverged:
-        """Return a reason to stop with where it arose: the epoch, the step, and the parameter."""
+        """Return a `Diverged` that adds to the reason where it arose: the epoch, the step, and the parameter."""
         step = self.record.position or len(self.record.batches)
         return Diverged(f"epoch {self.record.epoch + 1}, step {step}: {reason}, {first_not_finite(self.net)}")

@@ -1,4 +1,4 @@
-"""What models are made of: modules, layers, activations and losses, initialisers."""
+"""The building blocks of models: modules, layers, activations, losses and initialisers."""
 
 from ..support.names import answer_for_missing
 from . import functional, init

@@ -1,4 +1,8 @@
-"""Activations, losses and what goes with them, as functions of Tensors or arrays."""
+"""Activations, losses, labels and accuracy, as functions of Tensors or arrays.
+
+A layer object such as `tinygrad_lite.nn.ReLU` has a place in a `Sequential`; these functions serve in a `forward`.
+The losses check the shapes first: broadcasting predictions against targets would give a wrong loss without an error.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +35,13 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     if bias is None:
         return x @ weight
     rows, columns, added = _shape(x), _shape(weight), _shape(bias)
-    # The rule's product has the shape of its result: no vector is lifted in it, and the bias does not make it larger.
+    # The rule is for products of matrices whose shape the bias does not change; the operators do all other cases.
     is_layer = len(rows) >= 2 <= len(columns) and len(added) <= 1 and (columns[-1] != 1 or added in ((), (1,)))
     return products.linear(x, weight, bias) if is_layer else x @ weight + bias
 
 
 def relu(x: Any) -> Any:
-    """Return max(x, 0); its derivative at 0 is taken to be 0."""
+    """Return max(x, 0), with the derivative 0 at x = 0."""
     return neural.relu(x)
 
 
@@ -67,14 +71,14 @@ def squared_loss(p: Any, y: Any) -> Any:
     Parameters
     ----------
     p : Tensor or array of shape (n, k)
-        Predictions; of more axes, if the last one is a sample's own; of shape (k,), one sample.
+        Predictions. The last axis holds one sample, and all axes before it are the batch; shape (k,) is one sample.
     y : Tensor or array of the same shape
-        Targets: for classes, `one_hot` of the labels.
+        Targets. For a classification, `one_hot` of the labels.
 
     Raises
     ------
     ShapeError
-        If the shapes differ; nothing is broadcast.
+        If the shapes differ: the loss does not broadcast.
     ValueError
         If the batch is empty.
     """
@@ -90,14 +94,14 @@ def cross_entropy(logits: Any, y: Any) -> Any:
     logits : Tensor or array of shape (n, k)
         Scores, before any softmax.
     y : array of int of shape (n,), or Tensor or array of shape (n, k)
-        Labels, or a distribution over the classes for each sample.
+        The label of each sample, or its distribution over the classes.
 
     Raises
     ------
     ShapeError
         If the shapes do not fit.
     ValueError
-        If the batch is empty or a label is none of the classes.
+        If the batch is empty or a label is outside ``range(k)``.
     TypeError
         If labels are not whole numbers.
     """
@@ -110,14 +114,14 @@ def cross_entropy(logits: Any, y: Any) -> Any:
 
 
 def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
-    """Return labels as rows of zeros with a one in the label's column.
+    """Return the one-hot encoding of labels: each row is zero, except for a one in the label's column.
 
     Parameters
     ----------
     labels : array of int of shape (n,)
         Each in ``range(classes)``.
     classes : int
-        How many classes there are.
+        The number of classes.
 
     Returns
     -------
@@ -128,14 +132,14 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
     TypeError
         If labels are not whole numbers.
     ValueError
-        If a label is none of the classes: says which, and where.
+        If a label is outside ``range(classes)``; the message says which one, and at which index.
     """
     column = _checked_labels(labels, classes)[..., None]
     return (column == beside(column, np.arange(classes))).astype(get_default_dtype())
 
 
 def accuracy(p: Any, labels: ArrayLike) -> float:
-    """Return the share of samples whose largest prediction stands at their label.
+    """Return the fraction of samples whose largest prediction is at the label.
 
     Parameters
     ----------
@@ -147,11 +151,11 @@ def accuracy(p: Any, labels: ArrayLike) -> float:
     Raises
     ------
     ShapeError
-        If there are not as many labels as samples.
+        If the number of labels is not the number of samples.
     TypeError
         If labels are not whole numbers.
     ValueError
-        If there are none, or one is none of the classes.
+        If the batch is empty, or a label is outside ``range(k)``.
     DeviceError
         If predictions and labels are on different devices.
     """
@@ -169,7 +173,7 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 
 def _checked_labels(labels: Any, classes: int) -> Any:
-    """Return labels as an array of whole numbers, each one of the classes."""
+    """Return labels as an array, after the check that they are whole numbers in ``range(classes)``."""
     labels = composed.array_like(raw(labels))
     if labels.dtype.kind not in "iu":
         raise TypeError(f"labels must be whole numbers, not {labels.dtype}: convert with .astype(int)")

@@ -1,11 +1,18 @@
-"""Initialisers: how weights start.
+"""Initialisers: the values that weights have before training.
 
-Each takes the shape of the weights and returns an array; what it draws comes from ``rng``, a NumPy generator or a seed
-for one, and without it from the library's generator, which `tinygrad_lite.manual_seed` sets.
+A bad start makes activations vanish or explode from layer to layer. Each initialiser takes the shape of the weights and
+returns an array. It draws from ``rng``: a NumPy generator, or a seed for one. Without ``rng`` it draws from the
+library's generator, which `tinygrad_lite.manual_seed` seeds.
 
-How far it spreads depends on how many numbers a unit adds up, `in`, and how many units a number goes to, `out`: of
-weights of shape (in, out), as those of a `Linear`, the lengths of the two axes; of more axes, as the weights of a
-convolution, (out, in, height, width), the product of all axes but the first, and of all but the second.
+The spread depends on the fan-in, `in` (the number of inputs of a unit), and on the fan-out, `out` (the number of units
+that an input feeds). Weights of shape (in, out), as in a `Linear`, have the lengths of the two axes. For weights with
+more axes, as in a convolution, (out, in, height, width), the fan-in is the product of all axes but the first, and the
+fan-out that of all axes but the second.
+
+Examples
+--------
+>>> glorot_uniform((784, 90), rng=0).shape
+(784, 90)
 """
 
 from __future__ import annotations
@@ -25,7 +32,7 @@ Shape = tuple[int, ...]
 
 
 def glorot_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Draw uniformly from ±√(6 / (in + out)), so that neither activations nor gradients grow from layer to layer.
+    """Draw uniformly from ±√(6 / (in + out)): activations and gradients keep their scale from layer to layer.
 
     Source: X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
     2010, equation 16.
@@ -34,12 +41,12 @@ def glorot_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None
 
 
 def glorot_normal(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Draw normally with the variance of `glorot_uniform`, 2 / (in + out)."""
+    """Draw from a normal distribution with the variance of `glorot_uniform`, 2 / (in + out)."""
     return _normal(shape, math.sqrt(2 / sum(_fans(shape))), rng, dtype)
 
 
 def he_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Draw uniformly from ±√(6 / in), which keeps the variance through layers that ReLU halves.
+    """Draw uniformly from ±√(6 / in): activations keep their mean square from layer to layer, though ReLU halves it.
 
     Source: K. He and others, "Delving deep into rectifiers", 2015, equation 10.
     """
@@ -47,17 +54,17 @@ def he_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) ->
 
 
 def he_normal(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Draw normally with the variance of `he_uniform`, 2 / in."""
+    """Draw from a normal distribution with the variance of `he_uniform`, 2 / in."""
     return _normal(shape, math.sqrt(2 / _fans(shape)[0]), rng, dtype)
 
 
 def zeros(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Return zeros; nothing is drawn."""
+    """Return zeros, without a random draw: ``rng`` has no effect."""
     return np.zeros(shape, dtype or get_default_dtype())
 
 
 def _fans(shape: Shape) -> tuple[int, int]:
-    """Return how many inputs a unit has, and how many units an input goes to."""
+    """Return the fan-in and the fan-out of weights of a shape."""
     if len(shape) < 2:
         raise ShapeError(
             f"weights need two axes, (in_features, out_features), or those of a convolution, (out, in, …), but the "

@@ -1,4 +1,11 @@
-"""Layers: the modules that models are made of."""
+"""Layers: ready-made modules, from which a model is composed.
+
+Examples
+--------
+>>> net = Sequential(Linear(4, 8, rng=0), ReLU(), Linear(8, 3, rng=1))
+>>> net(np.ones((5, 4))).shape
+(5, 3)
+"""
 
 from __future__ import annotations
 
@@ -19,12 +26,14 @@ from .module import Module
 
 
 class Sequential(Module):
-    """Modules one after the other, named ``0``, ``1``, …; indexed, sliced and counted like a list.
+    """A chain of modules, each applied to the output of the one before.
+
+    The modules are named ``0``, ``1``, …. Indexing, slicing and ``len`` work as for a list.
 
     Parameters
     ----------
     *layers : Module
-        What the input passes through, in this order.
+        The modules, in the order in which they are applied.
     """
 
     def __init__(self, *layers: Module) -> None:
@@ -56,19 +65,19 @@ class Sequential(Module):
 
 
 class Linear(Module):
-    """``x @ weight + bias``.
+    """A fully connected layer: ``x @ weight + bias``.
 
     Parameters
     ----------
     in_features, out_features : int
-        The length of a sample before and after.
+        The number of features of a sample in the input and in the output.
     bias : bool
-        Whether to add a bias, which starts at zero.
+        True for a bias, which starts at zero.
     rng : numpy.random.Generator or int, optional
-        Where the weights are drawn from; a number is a seed. Without it from the library's generator, which
-        `tinygrad_lite.manual_seed` sets; ``np.random.seed`` does not.
+        The generator that draws the weights, or a seed for one. The default is the library's generator:
+        `tinygrad_lite.manual_seed` seeds it, and ``np.random.seed`` has no effect on it.
     initialiser : callable
-        One of `tinygrad_lite.nn.init`.
+        A function such as those of `tinygrad_lite.nn.init`: it takes a shape and ``rng``, and returns the weights.
 
     Attributes
     ----------
@@ -112,7 +121,7 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """The input as it is: the activation of an input layer."""
+    """The unchanged input: the activation of an input layer."""
 
     def forward(self, x: Any) -> Any:
         return x
@@ -160,24 +169,26 @@ class LogSoftmax(Module):
 
 
 class Flatten(Module):
-    """Each sample laid out along one axis: ``(n, …)`` becomes ``(n, features)``."""
+    """Each sample flattened to one axis: shape ``(n, …)`` becomes ``(n, features)``."""
 
     def forward(self, x: Any) -> Any:
         return x.reshape((x.shape[0], math.prod(x.shape[1:])))
 
 
 class Dropout(Module):
-    """In training each element is 0 with probability ``p``, and the others grow by ``1 / (1 - p)`` in its stead.
+    """In training, set each element to 0 with probability ``p``, and multiply the others by ``1 / (1 - p)``.
+
+    That factor keeps the expected value. In evaluation mode the input passes unchanged.
 
     Source: N. Srivastava and others, "Dropout: a simple way to prevent neural networks from overfitting", 2014.
 
     Parameters
     ----------
     p : float
-        The probability, in [0, 1).
+        The probability that an element is set to 0, in [0, 1).
     rng : numpy.random.Generator or int, optional
-        Where the choice is drawn from; a number is a seed. Without it from the library's generator, which
-        `tinygrad_lite.manual_seed` sets.
+        The generator that draws the elements to drop, or a seed for one. The default is the library's generator,
+        which `tinygrad_lite.manual_seed` seeds.
     """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
@@ -189,7 +200,7 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or self.p == 0:
             return x
-        # Drawn on the CPU, and moved at once: a program of another device can do the rest there.
+        # NumPy draws on the CPU. An immediate move lets a compiled program do everything else on the other device.
         kept = beside(x, self.rng.random(x.shape)) >= self.p
         dtype = x.dtype if x.dtype.kind == "f" else get_default_dtype()
         return x * (kept / (1 - self.p)).astype(dtype)

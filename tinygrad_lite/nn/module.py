@@ -1,4 +1,9 @@
-"""Module: a part of a model that finds its own parameters."""
+"""Module: the base class of models and layers, which finds its own parameters.
+
+An optimizer, a checkpoint and a move to a GPU all need the list of a model's parameters. A module finds them in its
+attributes, so that a user writes no list. Most of the code here protects that state: an assignment or a changed list
+must not silently replace a parameter by an array that is neither trained nor saved.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +24,21 @@ from ..support.observer import MODULE, Step, observers
 from ..tensor import BUFFER, PARAMETER, Tensor
 from .state_dict import by_path, expect_no_problems, fitted, misnamed
 
-# The arguments of the innermost `forward` that is running.
+# The arguments of the innermost `forward` call in progress.
 _arguments: ContextVar[tuple[Any, ...]] = ContextVar("_arguments", default=())
 
 
 def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:
     """Return a Tensor that a `Module` keeps as state without training it, such as a running mean.
 
-    It is saved by `Module.state_dict`, moved by `Module.to` and converted by `Module.astype`. What is assigned to its
-    attribute later is copied into it, so it stays what it is: ``self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)``.
-    It keeps values and no history, so what requires a gradient is detached first: ``x.detach().mean(axis=0)``.
+    `Module.state_dict` saves it, `Module.to` moves it and `Module.astype` converts it. A later assignment to its
+    attribute copies the values, so it stays a buffer: ``self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0)``.
+    A buffer holds values without a graph, so detach what requires a gradient: ``x.detach().mean(axis=0)``.
 
     Parameters
     ----------
     data, dtype, name
-        As for `Tensor`; the data are copied.
+        As for `Tensor`. The buffer holds a copy of the data.
     """
     buffer = Tensor(data, dtype=dtype, name=name)
     buffer._data = owned(buffer._data)
@@ -42,20 +47,23 @@ def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -
 
 
 class Module:
-    """A part of a model: its Tensors and modules are its attributes, what it computes is `forward`.
+    """A model or a part of one: its attributes hold Tensors and other modules, and `forward` computes its output.
 
-    Modules and Tensors are found in attributes, and in lists, tuples and dictionaries there, and named by the path
-    to them: ``hidden.weight``, ``layers.0.bias``. Of the Tensors two kinds are its state, which is saved and moved:
+    A module finds modules and Tensors in its attributes, and in lists, tuples and dictionaries there. Each has the path
+    to it as its name: ``hidden.weight``, ``layers.0.bias``. Two kinds of Tensors are its state, which is saved and
+    moved:
 
-    - parameters, the leaves that require gradients. A module marks them when it first sees them, so that one that is
-      frozen later, and then is like any batch in an attribute, stays part of the state;
-    - what is declared a `Buffer`.
+    - parameters: the leaves that require gradients. A module marks a parameter when it first sees it, so a parameter
+      that is frozen later stays part of the state;
+    - buffers, made by `Buffer`.
 
-    All else, such as an activation or a batch, is the module's own affair; so is what `forward` is given and keeps,
-    though it be a leaf that requires a gradient, as in ``self.x = x``. An array, a list or a Tensor that requires
-    no gradient is copied into the parameter or buffer to whose attribute it is assigned, so that an optimizer keeps
-    what it changes; another parameter takes its place, as in ``self.output.weight = self.embedding.weight``. In a list
-    or dictionary it is refused there, once the module is called or asked for its state.
+    Other Tensors in attributes, such as an activation or a batch, are no state. Neither is an argument that `forward`
+    stores, as in ``self.x = x``, even if it is a leaf that requires a gradient.
+
+    An array, a list or a Tensor that requires no gradient, assigned to the attribute of a parameter or buffer, is
+    copied into that Tensor, so that an optimizer keeps the Tensor it updates. Another parameter replaces the old one,
+    as in ``self.output.weight = self.embedding.weight``. In a list or dictionary, values in place of a parameter or
+    buffer are an error, which the next call of the module or the next look at its state raises.
 
     Examples
     --------
@@ -77,15 +85,15 @@ class Module:
     """
 
     training = True
-    # The names of what was given to `forward`; replaced and never changed, as a recording of jit can follow that.
+    # The attributes that hold an argument of `forward`. The set is replaced, not changed in place: jit can follow that.
     _given: frozenset[str] = frozenset()
-    # The paths in lists and dictionaries of its state, and of what is None since, which nothing else should take.
+    # The paths of its state inside lists and dictionaries, also of state that is None now. No plain value may go there.
     _kept: frozenset[str] = frozenset()
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = vars(self).get(name) if name not in self._given else None
         before = {path for path in self._kept if _is_at_or_below(path, name)}
-        missed = set(before) if name in vars(self) else set()  # what was deleted is not missed
+        missed = set(before) if name in vars(self) else set()  # after `del` anything may go there
         if isinstance(held, Tensor) and _is_state(held):
             if _is_to_be_copied(value):
                 held.data = self._fitted(name, held, value)
@@ -98,12 +106,12 @@ class Module:
         self._keep(kept)
 
     def _kept_in(self, name: str, value: Any, before: Set[str]) -> set[str]:
-        """Return the paths in an attribute that hold its state, or None where they did before; mark the parameters.
+        """Return the paths in an attribute that hold state now, or held it before and are None now; mark parameters.
 
         Raises
         ------
         GraphError
-            If values are where there was state before: they would be neither trained nor saved.
+            If plain values replaced state: they would be neither trained nor saved.
         """
         above = {path[:i] for path in before for i, letter in enumerate(path) if letter == "."}
         kept = set()
@@ -114,7 +122,7 @@ class Module:
                 kept |= {missing for missing in before if _is_at_or_below(missing, path)}
             elif path in before or (path in above and not isinstance(item, _CONTAINERS)):
                 self._expect_no_values(path, item)
-        # An attribute that is a Tensor is checked as it is assigned.
+        # `__setattr__` itself checks an attribute that is a Tensor.
         return kept - {name} if isinstance(value, Tensor) else kept
 
     def _keep(self, paths: Set[str]) -> None:
@@ -122,12 +130,12 @@ class Module:
             super().__setattr__("_kept", frozenset(paths))
 
     def _expect_kept(self, names: Iterable[str]) -> None:
-        """Look into attributes, after their lists and dictionaries may have been changed, for state that is lost."""
+        """Check that no list or dictionary in these attributes has lost state: a module cannot see them change."""
         held = {name: vars(self)[name] for name in names if name in vars(self) and name not in self._given}
         self._keep({path for name, value in held.items() for path in self._kept_in(name, value, self._kept)})
 
     def _expect_no_values(self, path: str, item: Any) -> None:
-        """Raise if what is where a parameter or buffer was is neither another one nor a module."""
+        """Raise an error if a plain value stands where a parameter or buffer was; another one, or a module, may."""
         if not _is_to_be_copied(item):
             return
         name, *keys = path.split(".")
@@ -140,7 +148,7 @@ class Module:
         )
 
     def _fitted(self, name: str, held: Tensor, value: Any) -> Any:
-        """Return the array that is assigned to a parameter or buffer, of its shape, type and device."""
+        """Return values assigned to a parameter or buffer as an array of its type, on its device; check the shape."""
         if getattr(value, "requires_grad", False):
             raise GraphError(
                 f"{name} is a {held._role}, which holds values, but it was assigned a result that requires a gradient: "
@@ -164,7 +172,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, …), which computes its output")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `forward`; an error about shapes is told which layer it arose in."""
+        """Run `forward`; an error about shapes gets the name of the layer where it arose."""
         if self._kept:
             self._expect_kept({path.partition(".")[0] for path in self._kept})
         outer = _arguments.set((args, kwargs))
@@ -181,7 +189,7 @@ class Module:
                     error.layer = f"layer {path!r}, {module.describe()}"
             raise
         except AttributeError as error:
-            # On a plain array, of NumPy or of a recording, or on its memory, which is what its `data` is.
+            # Was a Tensor's attribute asked of a list, a plain or recorded array, or the memoryview in `array.data`?
             is_plain = isinstance(error.obj, (list, memoryview)) or hasattr(error.obj, "__array_function__")
             if not is_plain or isinstance(error.obj, Tensor) or not hasattr(Tensor, error.name or ""):
                 raise
@@ -207,7 +215,7 @@ class Module:
     def _below(self, prefix: str = "", above: tuple[Module, ...] = ()) -> Iterator[tuple[str, Module | Tensor]]:
         """Yield each module and Tensor below this one with its path, outer ones first.
 
-        A module that holds one it is part of, as its parent, does not lead back into that.
+        A module may hold a module that contains it, such as its parent: the search does not enter that one again.
         """
         above = (*above, self)
         for name, child in self._children():
@@ -235,7 +243,7 @@ class Module:
                         yield prefix + path, generator
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield each parameter that is not frozen with its path; one that is shared once, by its first path."""
+        """Yield each parameter that is not frozen, with its path; a shared one only once, with its first path."""
         seen: set[Tensor] = set()
         for name, tensor in self._named_tensors():
             if tensor._role == PARAMETER and tensor.requires_grad and tensor not in seen:
@@ -243,18 +251,18 @@ class Module:
                 yield name, tensor
 
     def parameters(self) -> list[Tensor]:
-        """Return the parameters that are not frozen: what an optimizer changes."""
+        """Return the parameters that are not frozen, for an optimizer."""
         return [tensor for _, tensor in self.named_parameters()]
 
     def freeze(self, mode: bool = True) -> Self:
-        """Stop the training of every parameter, forgetting its gradient, or go on with it; return the module.
+        """Freeze every parameter, or unfreeze it; reset its gradient; return the module.
 
-        What is frozen requires no gradient, is none of `parameters`, and stays in the state.
+        A frozen parameter requires no gradient and is not in `parameters`. It stays in the state.
 
         Parameters
         ----------
         mode : bool
-            False to train them again.
+            True to freeze the parameters, False to train them again.
         """
         for _, tensor in self._named_tensors():
             if tensor._role == PARAMETER:
@@ -263,7 +271,7 @@ class Module:
         return self
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return a copy of the array of every parameter and buffer, by path."""
+        """Return a copy, on the CPU, of the array of every parameter and buffer, by path."""
         return {name: np.array(moved(tensor.data, "cpu")) for name, tensor in by_path(self._named_tensors()).items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
@@ -272,18 +280,18 @@ class Module:
         Parameters
         ----------
         state : mapping of str to array-like
-            One array a path, of the Tensor's shape; converted to its type.
+            For each path an array of the Tensor's shape, which is converted to its type.
         strict : bool
-            Whether a path that is missing or unknown is an error; otherwise the paths that both have are loaded.
+            True if a missing or unknown path is an error. False loads the paths that the state and the module share.
 
         Raises
         ------
         ValueError
-            If paths are missing or unknown, shapes differ, or values are no numbers or of a type that does not
-            convert, such as complex ones to real ones, or two paths of one Tensor have different ones: all are
-            listed, and nothing is changed.
+            If paths are missing or unknown, shapes differ, values are no numbers or of a type that does not convert,
+            such as complex to real, or two paths of one Tensor have different values. The message lists all problems,
+            and the module stays unchanged.
         TypeError
-            If the state is no mapping.
+            If the state is not a mapping.
         """
         if not isinstance(state, Mapping):
             raise TypeError(
@@ -307,25 +315,25 @@ class Module:
             tensor.data = arrays[name]
 
     def random_state(self) -> dict[str, dict[str, Any]]:
-        """Return the state of every random generator of NumPy's, by path: numbers and lists, as JSON holds them.
+        """Return the state of every NumPy random generator by path, as numbers and lists that JSON can hold.
 
-        Generators are found where Tensors are. One that is shared has one state, by its first path.
+        A module finds generators where it finds Tensors. A shared one appears once, under its first path.
         """
         return {name: _plain(_state_of(generator)) for name, generator in by_path(self._named_generators()).items()}
 
     def load_random_state(self, state: Mapping[str, Any]) -> None:
-        """Set every random generator, in place, to draw what it would have drawn when `random_state` returned this.
+        """Set every random generator, in place, to a state that `random_state` returned; each then repeats its draws.
 
         Parameters
         ----------
         state : mapping of str to mapping
-            One state a path, of a generator of the same kind.
+            For each path the state of a generator of the same kind.
 
         Raises
         ------
         ValueError
-            If paths are missing or unknown, or a state is none of its generator: all are listed, and nothing is
-            changed.
+            If paths are missing or unknown, or a state does not fit its generator. The message lists all problems, and
+            the generators stay unchanged.
         """
         generators = by_path(self._named_generators())
         problems = misnamed(state, generators)
@@ -333,39 +341,39 @@ class Module:
             if name in state:
                 try:
                     _set_state(_copied(generator), state[name])
-                except Exception as error:  # of any type, as NumPy raises what comes of using it
+                except Exception as error:  # NumPy documents no type of error for a bad state
                     problems.append(f"{name} takes another state ({error})")
         expect_no_problems(problems, self)
         for name, generator in generators.items():
             _set_state(generator, state[name])
 
     def train(self, mode: bool = True) -> Self:
-        """Switch this module and all below it to training, where layers such as `Dropout` act."""
+        """Switch this module and all below it to training mode, in which layers such as `Dropout` act."""
         modules: list[Module] = [self, *(module for _, module in self.named_modules())]
         for module in modules:
-            # As it was before, where that is how its class has it.
+            # Without an attribute of its own, a module has the mode of its class.
             vars(module).pop("training", None)
             if module.training is not mode:
                 module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Switch this module and all below it to evaluation."""
+        """Switch this module and all below it to evaluation mode."""
         return self.train(False)
 
     def astype(self, dtype: Any) -> Self:
-        """Convert parameters and buffers of floating types, in place, forgetting gradients; return the module."""
+        """Convert parameters and buffers of floating types, in place; reset their gradients; return the module."""
         for _, tensor in self._named_tensors():
             if tensor.dtype.kind == "f":
-                tensor._data = owned(tensor.data.astype(dtype))  # not by `data`, which would warn of a larger type
+                tensor._data = owned(tensor.data.astype(dtype))  # assigning `data` would warn of a larger type
                 tensor.mark_replaced()
                 tensor.grad = None
         return self
 
     def to(self, device: str) -> Self:
-        """Move parameters and buffers to a device, in place, forgetting the gradients of what is moved.
+        """Move parameters and buffers to a device, in place; reset the gradients of those that move.
 
-        An optimizer that has made steps already remembers them on the old device: make it after the move.
+        Create the optimizer after the move: the state of one that has made steps stays on the old device.
 
         Parameters
         ----------
@@ -417,7 +425,7 @@ answer_for_absent_of_modules(Module)
 
 
 def _is_state(tensor: Tensor) -> bool:
-    """Return whether a Tensor that is kept in a module is its state; a parameter is marked, and stays one."""
+    """Return True for a parameter or buffer; mark a leaf that requires a gradient, and is no argument, a parameter."""
     if not hasattr(tensor, "_role"):
         if not tensor.requires_grad or tensor.operation is not None or _is_given(tensor):
             return False
@@ -426,12 +434,12 @@ def _is_state(tensor: Tensor) -> bool:
 
 
 def _is_given(tensor: Tensor) -> bool:
-    """Return whether a Tensor is no state so far, and an argument of the `forward` that is running."""
+    """Return True for an argument of the `forward` call in progress that is neither a parameter nor a buffer."""
     return not hasattr(tensor, "_role") and any(x is tensor for _, x in _found_in("", _arguments.get(), (Tensor,)))
 
 
 def _is_to_be_copied(value: Any) -> bool:
-    """Return whether what is assigned to a parameter or buffer are values for it, and not another one, or none."""
+    """Return True for plain values to copy into a parameter or buffer, not for None, a module or such a Tensor."""
     found = _found_in("", value, (Module, Tensor))
     return value is not None and not any(isinstance(x, Module) or _is_state(x) for _, x in found)
 
@@ -453,14 +461,14 @@ def _set_state(generator: Any, state: Any) -> None:
 
 
 def _copied(generator: Any) -> Any:
-    """Return another generator of the same kind; a copy of the library's would be itself."""
+    """Return a copy of a generator, also of the library's, of which `copy.deepcopy` returns the original."""
     if isinstance(generator, np.random.Generator):
         return np.random.Generator(copy.deepcopy(generator.bit_generator))
     return copy.deepcopy(generator)
 
 
 def _plain(state: Any) -> Any:
-    """Return the state of a generator as JSON holds it."""
+    """Return the state of a generator in types that JSON can hold."""
     if isinstance(state, dict):
         return {name: _plain(value) for name, value in state.items()}
     return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
@@ -470,7 +478,7 @@ _CONTAINERS = (list, tuple, dict)
 
 
 def _places(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what is at a name and, if that is a container, in it, each with its path, outer ones first."""
+    """Yield a value and, if it is a container, everything in it, each with its path, outer ones first."""
     yield name, value
     if isinstance(value, _CONTAINERS):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):

@@ -1,4 +1,8 @@
-"""States that were saved: whatever does not fit is listed at once, and nothing is changed then."""
+"""Checks on a saved state before it is loaded into a module or an optimizer.
+
+A state that does not fit gives one error that lists every problem, and the module or optimizer stays unchanged: half a
+loaded state would be worse than none.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +18,19 @@ T = TypeVar("T")
 
 
 def misnamed(state: Iterable[str], expected: Iterable[str]) -> list[str]:
-    """Return what is wrong with the names in a state."""
+    """Return a message for each name that is missing from a state, or unexpected in it."""
     state, expected = list(state), list(expected)
     missing = [f"missing {name}" for name in expected if name not in state]
     return missing + [f"unexpected {name}" for name in state if name not in expected]
 
 
 def by_path(found: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """Return what was found by its path.
+    """Return pairs of path and object as a dictionary.
 
     Raises
     ------
     ValueError
-        If a path leads to two things, so that only one of them could be saved.
+        If two objects have the same path: only one of them could be saved.
     """
     paths: dict[str, T] = {}
     for path, x in found:
@@ -37,7 +41,7 @@ def by_path(found: Iterable[tuple[str, T]]) -> dict[str, T]:
 
 
 def expect_no_problems(problems: list[str], owner: object) -> None:
-    """Raise an error that lists what is wrong with a state, if anything is.
+    """Raise one error that lists all problems with a state, if there are any.
 
     Raises
     ------
@@ -49,23 +53,23 @@ def expect_no_problems(problems: list[str], owner: object) -> None:
 
 
 def fitted(state: Mapping[str, Any], places: Mapping[str, Any], owner: object) -> dict[str, Any]:
-    """Return copies of a state's values as they are wanted.
+    """Return copies of a state's values, converted to the arrays that they will replace.
 
     Parameters
     ----------
     state : mapping of str to array-like
         The values by name.
     places : mapping of str to array
-        For each name an array whose shape the value must have, and whose type, memory order and kind (CuPy's or
-        NumPy's) the copy gets.
+        The array to replace, by name. The value must have its shape; the copy gets its type, memory order and library
+        (NumPy or CuPy).
     owner : object
-        Whose state it is, for the error.
+        The module or optimizer that loads the state: the error names its class.
 
     Raises
     ------
     ValueError
-        If names are missing or unexpected, shapes differ, or values are no numbers or of a type that does not convert
-        to the wanted one, such as complex ones to real ones: all are listed.
+        If names are missing or unexpected, shapes differ, or values are no numbers or of a type that does not convert,
+        such as complex to real. The message lists all problems.
     """
     problems, values = misnamed(state, places), {}
     for name in (name for name in places if name in state):

@@ -1,1 +1,1 @@
-"""What every part of the library may use, and what knows nothing of Tensors: devices, files, flags, locks, text."""
+"""Helpers for every part of the library, independent of Tensors: devices, files, flags, locks, text, random numbers."""

@@ -1,4 +1,7 @@
-"""Whose code is running: the calls under way, and the user's line among them."""
+"""The call stack: the calls in progress, and the user's line among them.
+
+An error or warning about a formula helps most when it names the user's line, not the library's line that found it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ OURS = __name__.partition(".")[0]
 
 
 def frames(frame: FrameType | None = None) -> Iterator[FrameType]:
-    """Yield the frames of the calls under way, innermost first; from one of them on, if that is given."""
+    """Yield the frames of the calls in progress, innermost first, from the given frame or the caller's."""
     frame = frame or sys._getframe(1)
     while frame is not None:
         yield frame
@@ -20,7 +23,7 @@ def frames(frame: FrameType | None = None) -> Iterator[FrameType]:
 
 
 def is_library(module: str | None) -> bool:
-    """Return whether a module is no one's own code: of the standard library, an installed package, or this one."""
+    """Return True for a module of the standard library, of an installed package, or of this library."""
     root = (module or "").partition(".")[0]
     if root == OURS or (root in sys.stdlib_module_names and root != "__main__"):
         return True
@@ -29,14 +32,14 @@ def is_library(module: str | None) -> bool:
 
 
 def is_users(frame: FrameType) -> bool:
-    """Return whether a frame is of the user's code."""
+    """Return True for a frame of the user's code."""
     module = frame.f_globals.get("__name__")
-    # What named tuples and the like are generated from is in no module.
+    # Generated code, such as that of named tuples, belongs to no module.
     return module in sys.modules and not is_library(module)
 
 
 def frames_to_user() -> int:
-    """Return the stacklevel at which a warning raised by the caller points at the line that called this package."""
+    """Return the stacklevel with which a warning by the caller points to the line that called this package."""
     level = 0
     for frame in frames():
         if not f"{frame.f_globals.get('__name__')}.".startswith(f"{OURS}."):
@@ -46,7 +49,7 @@ def frames_to_user() -> int:
 
 
 def users_line() -> str | None:
-    """Return the user's line that is being executed, as file, number and text; None if there is none."""
+    """Return the user's innermost line in progress, as file, number and text; None if there is none."""
     for frame in frames():
         file, number = frame.f_code.co_filename, frame.f_lineno
         if is_users(frame):

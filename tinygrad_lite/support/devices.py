@@ -1,7 +1,12 @@
-"""Where arrays live: on the CPU in NumPy's arrays, or on a GPU in CuPy's.
+"""Devices: arrays on the CPU are NumPy's, arrays on a GPU are CuPy's.
 
-A device is the module of its arrays. CuPy's answer NumPy's protocols, so that the rules compute wherever their
-operands are; what is made anew, such as a mask, is put beside them.
+CuPy's arrays support NumPy's protocols, so that the same rule computes on the device of its operands. Only a new array,
+such as a mask, needs a move to their device: see `beside`.
+
+Examples
+--------
+>>> device_of(np.zeros(2))
+'cpu'
 """
 
 from __future__ import annotations
@@ -15,10 +20,10 @@ import numpy as np
 
 from ..errors import DeviceError
 
-# The module whose `ndarray` holds a device's arrays, by the name of the device. But for NumPy they are as CuPy is.
+# For each device the module whose `ndarray` is its type of array. All but NumPy have the interface of CuPy.
 MODULES = {"cpu": "numpy", "cuda": "cupy"}
 
-# The packages that CuPy brings, or brings in.
+# The packages that belong to CuPy, and those that it imports.
 BESIDE_CUPY = ("cupyx", "cupy_backends", "cuda")
 
 # NumPy's own arrays and scalars: the types of almost every result.
@@ -26,41 +31,41 @@ HOST_TYPES = frozenset({np.ndarray, *np.sctypeDict.values()})
 
 
 def device_of(x: Any) -> str:
-    """Return the name of the device on which an array, or the array of a Tensor, lives; "cpu" for all else."""
+    """Return the name of the device of an array or Tensor; "cpu" for any other object."""
     array = getattr(x, "_data", x)
     module = type(array).__module__
     for name, known in MODULES.items():
         if known == module:
             return name
-    # What stands for an array while a program is recorded is where that is.
+    # A tracer, which stands for an array while jit records, is on the device of that array.
     return device_of(array.__traced__) if hasattr(type(array), "__traced__") else "cpu"
 
 
 def is_array(x: Any) -> bool:
-    """Return whether something is an array of some device. Scalars and Tensors are none."""
-    # Not isinstance: what stands for an array while a program is recorded passes for one there.
+    """Return True for an array of any device, False for a scalar, a Tensor or a tracer."""
+    # Not isinstance, which a tracer of jit would pass.
     cls = type(x)
     return issubclass(cls, np.ndarray) or (cls.__name__ == "ndarray" and cls.__module__ in MODULES.values())
 
 
 def random_modules() -> tuple[str, ...]:
-    """Return the names of the modules that draw random numbers on devices other than the CPU, of those in use."""
+    """Return the names of the modules that draw random numbers on devices other than the CPU, if imported."""
     return tuple(f"{name}.random" for name in MODULES.values() if name != "numpy" and name in sys.modules)
 
 
 def is_of_a_device(module: str) -> bool:
-    """Return whether a module, by its name, belongs to what computes on a device other than the CPU."""
+    """Return True for the name of a module of a library that computes on a device other than the CPU."""
     libraries = [name for name in MODULES.values() if name != "numpy"]
     return f"{module}.".startswith(tuple(f"{name}." for name in (*libraries, *BESIDE_CUPY)))
 
 
 def scatter_add(y: Any, index: Any, x: Any) -> None:
-    """Add ``x`` to an array at an index, as often as that names an element; CuPy's arrays refuse ``np.add.at``."""
+    """Add ``x`` to an array at an index, also repeatedly to one element; CuPy's arrays refuse ``np.add.at``."""
     (module_of(device_of(y)) if is_array(y) else np).add.at(y, index, x)
 
 
 def share_memory(a: Any, b: Any) -> bool:
-    """Return whether two arrays may share memory; those of different devices never do."""
+    """Return True if two arrays may share memory, which needs the same device."""
     return device_of(a) == device_of(b) and bool(np.may_share_memory(a, b))
 
 
@@ -70,7 +75,7 @@ def module_of(device: str) -> Any:
     Raises
     ------
     DeviceError
-        If there is no such device, its module is not installed, or it finds no GPU: says which, and what to do.
+        If there is no such device, its module is not installed, or it finds no GPU. The message says what to do.
     """
     if device not in MODULES:
         raise DeviceError(f"there is no device {device!r}: the devices are {', '.join(map(repr, MODULES))}")
@@ -87,7 +92,7 @@ def module_of(device: str) -> Any:
 
 
 def moved(array: Any, device: str) -> Any:
-    """Return an array on a device: itself if it is there already, else a copy.
+    """Return an array on a device: the array itself if it is there already, else a copy.
 
     Raises
     ------
@@ -104,19 +109,19 @@ def moved(array: Any, device: str) -> Any:
 
 
 def beside(x: Any, array: Any) -> Any:
-    """Return an array that was made on the CPU where an array or Tensor is, to be computed with it."""
+    """Return an array on the device of ``x``, an array or Tensor, so that the two can be operands of one rule."""
     return moved(array, device_of(x))
 
 
 def mixing_error(operation: str, operands: Mapping[str, Any]) -> DeviceError | None:
-    """Return the error about arrays that are not on one device, None if they are.
+    """Return the error about operands on different devices; None if all are on one.
 
     Parameters
     ----------
     operation : str
-        What was to be computed.
+        The name of the operation, for the message.
     operands : mapping of str to object
-        Its operands, by what a message calls them. Numbers, NumPy's too, are at home everywhere.
+        The operands, by their names in the message. Numbers, also NumPy's, count for no device.
     """
     places = {
         name: device_of(x) for name, x in operands.items() if hasattr(x, "shape") and not isinstance(x, np.generic)

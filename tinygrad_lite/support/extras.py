@@ -1,4 +1,7 @@
-"""Packages that not everyone needs: imported where they are used, named where they are missing."""
+"""Optional packages: the library imports them only where it uses them.
+
+So most users need not install them, and a missing package gives an error that says what to install.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ def extra(module: str, name: str, user: str) -> Any:
     Parameters
     ----------
     module : str
-        The module: ``"safetensors.numpy"``.
+        The module, such as ``"safetensors.numpy"``.
     name : str
-        The extra that brings its package.
+        The extra of tinygrad_lite that installs its package.
     user : str
-        What needs it, for the error.
+        The part of the library that needs it, for the message.
 
     Raises
     ------
     MissingExtra
-        If it cannot be imported: says what needs it, and what to install.
+        If the import fails. The message says what needs the module, and what to install.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,8 @@
-"""Files that appear whole or not at all, and files from strangers: read within limits, and never waited for."""
+"""Safe reading and writing of files.
+
+A killed process must not leave half a checkpoint: `write_atomically` replaces a file in one step. A stranger's file
+must not fill the memory or block the process: `read_file` has a size limit and refuses devices and pipes.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,17 @@ RAISE_LIMIT = "If it is to be read, pass a larger max_bytes."
 
 
 def file_error(path: str | os.PathLike[str], expected: str, found: str, remedy: str) -> DataError:
-    """Return the error for a bad file: which file, what was expected, what was found, what to do."""
+    """Return the error for a bad file: it names the file, what was expected, what was found, and what to do."""
     return DataError(f"{os.fspath(path)}: expected {expected}, found {found}. {remedy}")
 
 
 def as_path(path: str | bytes | os.PathLike[str]) -> Path:
-    r"""Return a path such as the system takes one.
+    r"""Return a path as a `Path`, after the check that the operating system can take it.
 
     Raises
     ------
     DataError
-        If it holds a ``\0``, at which the system would cut it, or what the system cannot encode.
+        If it holds a ``\0``, at which the system would cut it, or a character that the system cannot encode.
     """
     name = os.fsdecode(path)
     with contextlib.suppress(UnicodeEncodeError):
@@ -37,21 +41,21 @@ def as_path(path: str | bytes | os.PathLike[str]) -> Path:
 
 
 def read_file(path: str | bytes | os.PathLike[str], max_bytes: int, remedy: str = RAISE_LIMIT) -> bytes:
-    """Return the bytes of a file, in which alone is no danger: of its size, which is known, and on a disk.
+    """Return the bytes of a regular file: reading one ends, and cannot take more than a known size.
 
     Parameters
     ----------
     path : path-like
-        The file. What never ends or may not even begin, such as a device or a named pipe, is none.
+        The file. A device or a named pipe is refused: it may never end, or never begin.
     max_bytes : int
-        The largest size that is read.
+        The size limit.
     remedy : str, optional
-        What to do about a larger one.
+        The advice in the error about a larger file.
 
     Raises
     ------
     DataError
-        If there is none, or it cannot be read, or is larger, or changes meanwhile.
+        If the file does not exist, cannot be read, is larger than the limit, or changes its size during the read.
     """
     path = as_path(path)
     try:
@@ -76,36 +80,37 @@ def read_file(path: str | bytes | os.PathLike[str], max_bytes: int, remedy: str 
 
 
 def too_large(path: str | os.PathLike[str], max_bytes: int, found: str, remedy: str = RAISE_LIMIT) -> DataError:
-    """Return the error for a file that holds more than is read."""
+    """Return the error for a file above the size limit."""
     return file_error(path, f"at most {max_bytes:,} bytes", found, remedy)
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file, not waiting for who may write into it if it is a pipe."""
+    """Open a file without blocking: to open a pipe otherwise waits for a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, kept: str | os.PathLike[str] | None = None) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole.
+    """Write a file atomically: a reader sees either the whole old file or the whole new one.
 
-    The content goes to a temporary file beside it, is synced to the disk, and takes the name in one step. This holds
-    at every moment, also if the process is killed; what it leaves behind then, `remove_unfinished` removes.
+    The content goes to a temporary file in the same folder, is synced to the disk, and is renamed in one step. So a
+    process that is killed at any moment leaves a whole file; `remove_unfinished` removes its temporary file.
 
     Parameters
     ----------
     path : path-like
-        The file, replaced if it exists; its folder must exist.
+        The file. An existing one is replaced; the folder must exist.
     content : bytes
-        All of it.
+        The whole content.
     kept : path-like, optional
-        The name in the same folder that the file which is replaced, if any, takes, whole at every moment too.
+        A second path in the same folder, under which the replaced file is kept. It too names a whole file at every
+        moment.
 
     Raises
     ------
     OSError
-        If it cannot be written; it names the file. What stood there before is left alone, and no temporary file stays.
+        If the file cannot be written; the error names ``path``. The old file stays, and the temporary file is removed.
     DataError
-        If the path is none.
+        If the path is not valid.
     """
     path = as_path(path)
     temporary = _temporary(path)
@@ -120,10 +125,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, kept: str | o
             _keep(path, Path(kept))
         temporary.replace(path)
     except OSError as error:
-        # It is about the temporary file, of which no one knows, or about none.
+        # The OSError names the temporary file, or no file at all; report the user's path.
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     finally:
-        # Nothing may hide what went wrong; where the folder has become read-only, the file stays.
+        # A failed removal, as in a folder that became read-only, must not hide the first error.
         with contextlib.suppress(OSError):
             temporary.unlink()
     _sync_folder(path.parent)
@@ -135,12 +140,12 @@ def remove_unfinished(folder: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     folder : path-like
-        No one else may be writing to it.
+        The folder. No other process may write to it meanwhile.
 
     Raises
     ------
     OSError
-        If the folder cannot be read, or such a file not be removed.
+        If the folder cannot be read, or a temporary file cannot be removed.
     """
     for path in Path(folder).iterdir():
         if TEMPORARY.fullmatch(path.name) and not path.is_dir():
@@ -152,22 +157,22 @@ def _temporary(path: Path) -> Path:
 
 
 def _keep(path: Path, kept: Path) -> None:
-    """Let a file have a second name in place of what had it."""
+    """Give a file a second name, and replace the file that had that name."""
     temporary = _temporary(kept)
     try:
         os.link(path, temporary)
         temporary.replace(kept)
     except OSError:
-        # Not every file system has hard links.
+        # Not every file system has hard links: write a copy instead.
         write_atomically(kept, path.read_bytes())
     finally:
-        # Renaming one name of a file to another of it does nothing, so that the first one is still there.
+        # If both names already were the same file, the rename did nothing, and the temporary name is still there.
         temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let what was renamed in a folder survive a power cut, where the system can sync folders."""
-    # If not, the old file may be back after the power cut, as whole as the new one.
+    """Sync a folder, if the system can, so that a rename in it survives a power cut."""
+    # Without the sync the old file may return after a power cut; it is whole too.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,7 +1,16 @@
-"""Flags that ``with`` blocks set, such as the one of `no_grad`: in the current thread and asynchronous task only.
+"""Flags that a ``with`` block sets, such as that of `no_grad`, for the current thread and asynchronous task only.
 
-`contextlib.contextmanager` would do for blocks that end in the reverse order of their beginning. Blocks in generators
-that take turns do not; nor would it carry a flag through a decorated generator or coroutine, whose body runs later.
+`contextlib.contextmanager` is not enough, for two reasons. Generators that take turns can close their blocks in another
+order than the reverse one. And the body of a decorated generator or coroutine runs after the call of the function.
+
+Examples
+--------
+>>> flag = Flag("verbose", default=False)
+>>> with Block(flag, True):
+...     flag.get()
+True
+>>> flag.get()
+False
 """
 
 from __future__ import annotations
@@ -21,17 +30,18 @@ class Flag:
     Parameters
     ----------
     name : str
-        What it is called where it is shown.
+        The name of its context variable.
     default : object
-        Its value outside of all blocks.
+        The value outside of all blocks.
 
     Attributes
     ----------
     get : callable
         Returns the value in the current thread and task.
     open : list of Block
-        The blocks that are open in all threads: quicker to look at than the value. No lock guards it, since a signal
-        handler or a forked child could wait for one for ever; a list's own methods need none.
+        The open blocks of all threads. An empty list, which is quick to check, means that the flag is set nowhere. No
+        lock guards the list: a signal handler or a forked child could wait for it for ever, and the methods of a list
+        are safe without one.
     """
 
     __slots__ = ("_blocks", "_default", "_value", "get", "open")
@@ -44,16 +54,16 @@ class Flag:
         self.open: list[Block] = []
 
     def enter(self, block: Block) -> None:
-        """Let a block set the flag."""
+        """Set the flag to the value of a block."""
         self.open.append(block)
         self._set((*self._blocks.get(), block))
 
     def leave(self, block: Block) -> None:
-        """End a block, which need not be the one that began last: the flag is what the last of the others says."""
+        """End a block, not necessarily the innermost one; the flag gets the value of the innermost that is left."""
         self.open.remove(block)
         blocks = self._blocks.get()
         last = max((i for i, other in enumerate(blocks) if other is block), default=None)
-        if last is not None:  # a generator may be closed in another context than it ran in
+        if last is not None:  # a generator may be closed in another context than that of its steps
             self._set(blocks[:last] + blocks[last + 1 :])
 
     def _set(self, blocks: tuple[Block, ...]) -> None:
@@ -65,14 +75,14 @@ class Flag:
 
 
 class Block:
-    """What sets a flag: a context manager, to be used as often as one likes, and a decorator.
+    """A reusable context manager and decorator that sets a flag.
 
     Parameters
     ----------
     flag : Flag
-        What to set.
+        The flag to set.
     value : object
-        What to set it to.
+        The value in the block.
     """
 
     __slots__ = ("_flag", "value")
@@ -87,7 +97,7 @@ class Block:
         self._flag.leave(self)
 
     def __call__(self, function: F) -> F:
-        """Return the function with the flag set while its body runs: also that of a generator or a coroutine."""
+        """Return the function with the flag set while its body runs, also for generators and coroutines."""
         if inspect.isgeneratorfunction(function):
 
             @wraps(function)
@@ -117,7 +127,7 @@ class Block:
         return run  # type: ignore[return-value]
 
     def _steps(self, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Run a generator with the flag set during each of its steps, and not in between."""
+        """Run a generator with the flag set during each of its steps, but not between them."""
         step: Callable[[], Any] = partial(next, generator)
         while True:
             try:
@@ -135,7 +145,7 @@ class Block:
                 step = partial(generator.throw, error)
 
     async def _async_steps(self, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
-        """Do the same for an asynchronous generator."""
+        """Run an asynchronous generator as `_steps` runs a generator."""
         step: Callable[[], Any] = generator.__anext__
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Text as reports, models and formulas print it."""
+"""Text for output: tables, text in LaTeX formulas, and the names of NumPy's functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return rows of cells in aligned columns, the first row above a line.
+    """Return rows of cells in aligned columns, with a line below the first row.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
 
 
 def latex_escaped(text: str) -> str:
-    """Return text as LaTeX takes it, in formulas and in words."""
+    """Return text with LaTeX's special characters escaped or replaced, for formulas and for words."""
     lookalikes = text.translate({ord("\\"): "∖", ord("^"): "ˆ", ord("~"): "˜"})
     return "".join("\\" + c if c in "_#$%&{}" else c for c in lookalikes)
 
 
 def numpy_name(function: Callable[..., Any]) -> str:
-    """Return what a function of NumPy is called by those who use it: ``np.linalg.norm``."""
+    """Return the usual name of a NumPy function, such as ``np.linalg.norm``."""
     module = getattr(function, "__module__", None) or "numpy"
     return f"{module}.{function.__name__}".replace("numpy", "np", 1)

@@ -1,4 +1,8 @@
-"""Locks that no one waits for in vain: not in a signal handler, and not in a forked child."""
+"""Locks that cannot deadlock in a signal handler or in a forked child.
+
+A signal handler may need a lock that its own thread holds. A forked child may need one whose holder, a thread of the
+parent, does not exist in the child.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from weakref import WeakSet
 class Lock:
     """A lock for a ``with`` block.
 
-    A thread that holds it may take it again: a signal handler runs in the thread that it interrupts. In a forked child
-    it is free, since of the parent's threads only the one that forked is there.
+    The thread that holds it may take it again, because a signal handler runs in the thread that it interrupts. In a
+    forked child it is free, unless the thread that forked holds it: the child has no other thread.
     """
 
     def __init__(self) -> None:
@@ -19,11 +23,11 @@ class Lock:
         _locks.add(self)
 
     def acquire(self, timeout: float = -1) -> bool:
-        """Take it, and return True; or False if that took longer than so many seconds."""
+        """Take the lock and return True; return False if it is not free within so many seconds (-1: wait for ever)."""
         return self._lock.acquire(timeout=timeout)
 
     def release(self) -> None:
-        """Let others take it."""
+        """Release the lock."""
         self._lock.release()
 
     def __enter__(self) -> None:
@@ -33,7 +37,7 @@ class Lock:
         self._lock.release()
 
     def renew(self) -> None:
-        """Be free, unless this thread holds it."""
+        """Make the lock free, unless this thread holds it."""
         if self._lock.acquire(blocking=False):
             self._lock.release()
         else:
@@ -42,8 +46,8 @@ class Lock:
 
 _locks: WeakSet[Lock] = WeakSet()
 
-# Held by a backward pass while it adds to gradients, and by a compiled step while it changes what it finds: what two
-# threads add must not get lost.
+# A backward pass holds it while it adds to gradients, and a compiled step while it updates arrays: no thread may lose
+# what another one adds.
 changing = Lock()
 
 

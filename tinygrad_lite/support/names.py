@@ -1,4 +1,7 @@
-"""Names that users of other libraries type: the error that they are not here says what to write instead."""
+"""Advice on names from other libraries, such as PyTorch, that this one does not have.
+
+The AttributeError or ImportError says what to write instead.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import numpy as np
 
 
 def _by_name(advice: dict[str, str]) -> dict[str, str]:
-    """Return the advice on each name, of advice on several at once, between which are spaces."""
+    """Return the advice by single name, given advice by names separated by spaces."""
     return {name: text for names, text in advice.items() for name in names.split()}
 
 
@@ -64,7 +67,7 @@ INSTEAD = _by_name(
     }
 )
 
-# The same of methods and attributes of arrays.
+# The same for methods and attributes of arrays.
 INSTEAD_OF_METHODS = _by_name(
     {
         "repeat": "np.concatenate([x] * n) for the whole again and again, x[np.arange(len(x)).repeat(n)] for each "
@@ -114,7 +117,7 @@ INSTEAD_OF_METHODS = _by_name(
     }
 )
 
-# The same of what other libraries have modules do.
+# The same for methods and attributes of modules.
 INSTEAD_IN_MODULES = _by_name(
     {
         "cuda": 'net.to("cuda")',
@@ -137,7 +140,7 @@ INSTEAD_IN_MODULES = _by_name(
     }
 )
 
-# What users look for, and the library does not have so far.
+# Names that users look for, of features that the library does not have yet.
 NOT_YET = (
     "Conv1d Conv2d Conv3d Conv1D Conv2D ConvTranspose2d MaxPool1d MaxPool2d MaxPooling2D AvgPool2d "
     "AdaptiveAvgPool2d BatchNorm1d BatchNorm2d BatchNormalization LayerNorm GroupNorm RMSNorm Embedding "
@@ -148,20 +151,20 @@ NOT_YET = (
     "LBFGS clip_grad_norm clip_grad_norm_ schedule vmap"
 )
 
-# Where the names that we do have may be.
+# The modules in which to look for a similar name.
 PLACES = ("tinygrad_lite", *(f"tinygrad_lite.{name}" for name in ("nn", "nn.functional", "nn.init", "optim", "data")))
 
 
 def answer_for_missing(module: str) -> None:
-    """Let a module say what to write in place of a name that it lacks.
+    """Give a module a ``__getattr__`` that says what to write instead of a name that it lacks.
 
-    It is set from here, so that a type checker, which takes a module's own ``__getattr__`` for a promise to have every
-    name, still finds slips.
+    A type checker reads a ``__getattr__`` in a module's own text as a promise of every name. Set from here, it stays
+    hidden, and the type checker still finds misspelt names.
     """
 
     def missing(name: str) -> Any:
         message = f"{module} has no {name!r}{'' if name.startswith('_') else _advice(module, name)}"
-        # `from … import …` drops what an AttributeError says, and then looks for a submodule.
+        # `from … import …` discards the message of an AttributeError, and then looks for a submodule.
         caller = sys._getframe(1)
         is_import = caller.f_code.co_code[caller.f_lasti] == dis.opmap["IMPORT_FROM"]
         if is_import and f"{module}.{name}" not in sys.modules:
@@ -175,7 +178,7 @@ def _advice(module: str, name: str) -> str:
     if name in INSTEAD:
         return f": write {INSTEAD[name]}"
     ours: dict[str, str] = {}
-    exact: dict[str, str] = {}  # before a name that differs in its capitals: relu is the function, and ReLU the layer
+    exact: dict[str, str] = {}  # preferred to one that differs in capitals: relu is the function, ReLU the layer
     for place in (module, *PLACES):
         for public in _public(importlib.import_module(place)):
             path = f"tg{place.removeprefix('tinygrad_lite')}.{public}"
@@ -194,9 +197,9 @@ def _advice(module: str, name: str) -> str:
 
 
 class Absent:
-    """A name that a class does not have; the error about it says what to write.
+    """A descriptor for a name that a class lacks: its AttributeError says what to write instead.
 
-    A method ``__getattr__`` would do the same, and slow down each look at an attribute that is there.
+    A method ``__getattr__`` would do the same, but slow down the access to existing attributes.
 
     Parameters
     ----------
@@ -216,14 +219,14 @@ class Absent:
 
 
 def answer_for_absent(tensor: type, takes_tensors: Callable[[Any], bool]) -> None:
-    """Let Tensors say what to write for the names of other libraries, and for NumPy's functions that are no methods."""
+    """Give Tensors advice on names of other libraries, and on NumPy functions that are not methods."""
     functions = {name for name in dir(np) if callable(getattr(np, name)) and takes_tensors(getattr(np, name))}
     of_numpy = {name: f"np.{name}(x), since NumPy's functions take Tensors" for name in functions}
     _set_absent(tensor, of_numpy | INSTEAD_OF_METHODS)
 
 
 def answer_for_absent_of_modules(module: type) -> None:
-    """Let modules say what to write for the names of other libraries; a subclass may have them nevertheless."""
+    """Give modules advice on names of other libraries; a subclass may still define these names."""
     _set_absent(module, INSTEAD_IN_MODULES)
 
 
@@ -235,7 +238,7 @@ def _set_absent(owner: type, advice: dict[str, str]) -> None:
 
 
 def _public(module: ModuleType) -> list[str]:
-    """Return the names of a module that are meant for users."""
+    """Return the public names of a module."""
     if hasattr(module, "__all__"):
         return [*module.__all__]
     own = [name for name, x in vars(module).items() if getattr(x, "__module__", None) == module.__name__]

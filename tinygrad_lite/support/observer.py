@@ -1,8 +1,8 @@
-"""Observers: who wants to know what the library does is told, and looks into no function's frame.
+"""Observers: the engine reports each step and its result, without knowing who listens.
 
-A recording of `jit` notes the rule, the module and the phase of each instruction; `detect_anomaly` looks at every
-result; an ONNX file says which layer an operator is of. The engine knows none of them. It says which step it is in,
-and what came of it, to those who observe. Mostly that is no one, and it costs a look at an empty list.
+Several parts of the library need this report. `jit` records the rule, the module and the phase of each instruction,
+`detect_anomaly` checks every result, and an ONNX file names the layer of each operator. Without an observer, the cost
+is a check of an empty list.
 
 Examples
 --------
@@ -25,57 +25,57 @@ from typing import Any, Self
 
 from .flags import Block, Flag
 
-# The kinds of steps, and what each is of.
+# The kinds of steps: a rule's forward, a derivative in the backward pass, a module's call, an optimizer's update.
 RULE, DERIVATIVE, MODULE, UPDATE = "rule", "derivative", "module", "update"
 
 
 class Observer:
-    """What is told of all that happens in a block of `observing`; here it has no use for any of it."""
+    """The base class of observers: it ignores every report; a subclass overrides the methods that it needs."""
 
     def applied(self, rule: Any, inputs: Any, arrays: Any, y: Any) -> None:
-        """Take note that a rule was applied to ``inputs``, Tensors and constants, whose raw values are ``arrays``."""
+        """Receive the result ``y`` of a rule, its ``inputs``, Tensors and constants, and their values, ``arrays``."""
 
     def pulled_back(self, operation: Any, k: int, g: Any) -> None:
-        """Take note of the cotangent that an operation's input ``k`` has so far: an array or a Tensor."""
+        """Receive the cotangent, so far, of an operation's input ``k``, as an array or a Tensor."""
 
     def ran(self, module: Any, y: Any) -> None:
-        """Take note of what a module has returned."""
+        """Receive the output ``y`` of a module."""
 
     def drew(self) -> None:
-        """Take note that the library's generator stands in for one that was not given."""
+        """Receive the news that a caller without a generator of its own uses the library's."""
 
 
 class _Observers(Flag):
-    """The open blocks of observers: those of one observer, within each other, count once."""
+    """The flag whose value is all observers with an open block, each of them once."""
 
     def _said_by(self, blocks: tuple[Block, ...]) -> tuple[Observer, ...]:
         return tuple(dict.fromkeys(block.value for block in blocks))
 
 
-# `observers.open` is quick to look at; `observers.get()` are those of the current thread and asynchronous task.
+# `observers.open` is quick to check; `observers.get()` returns those of the current thread and asynchronous task.
 observers = _Observers("observers", default=())
 
 
 def observing(observer: Observer) -> Block:
-    """Tell an observer, besides others, what happens within a ``with`` block, in the current thread and task only."""
+    """Return a ``with`` block that adds an observer, in the current thread and task only."""
     return Block(observers, observer)
 
 
 class Step:
-    """A step under way: a ``with`` block, or from `begin` to `end`; entered only while someone observes.
+    """A step in progress: a ``with`` block, or the time from `begin` to `end`. The engine opens it only for observers.
 
     Parameters
     ----------
     kind : str
         One of `RULE`, `DERIVATIVE`, `MODULE` and `UPDATE`.
     of : object
-        What it is of: the rule that is applied, the Tensor whose cotangent is computed, the module that runs, the
-        parameter that is updated. It may be assigned anew in a block that goes through several.
+        The subject of the step: the applied rule, the Tensor whose cotangent is computed, the running module, or the
+        updated parameter. A block that handles several of them in turn may assign it.
 
     Attributes
     ----------
     outer : Step or None
-        The step it is a part of.
+        The enclosing step.
     """
 
     __slots__ = ("_token", "kind", "of", "outer")
@@ -84,13 +84,13 @@ class Step:
         self.kind, self.of = kind, of
 
     def begin(self) -> Self:
-        """Begin it, as the innermost one."""
+        """Make this the innermost step."""
         self.outer = _innermost.get()
         self._token = _innermost.set(self)
         return self
 
     def end(self, *error: object) -> None:
-        """End it, also after an error."""
+        """End the step, also after an error."""
         _innermost.reset(self._token)
 
     __enter__, __exit__ = begin, end
@@ -100,7 +100,7 @@ _innermost: ContextVar[Step | None] = ContextVar("innermost", default=None)
 
 
 def under_way() -> Iterator[Step]:
-    """Yield the steps under way in the current thread and task, innermost first."""
+    """Yield the steps in progress in the current thread and task, innermost first."""
     step = _innermost.get()
     while step is not None:
         yield step

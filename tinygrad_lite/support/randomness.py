@@ -1,6 +1,6 @@
-"""The library's random generator: what is given none of its own draws from it.
+"""The library's random generator: the default wherever a user passes no generator.
 
-It is one object for good, which `manual_seed` sets in place, so that whatever holds it follows.
+It is a single object, which `manual_seed` seeds in place: layers that hold it follow the new seed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Rng = np.random.Generator | int | None
 
 
 class _OfTheLibrary(np.random.Generator):
-    """The library's generator, of which a copy is itself, pickled or not: `manual_seed` has to reach copies of layers.
+    """The library's generator: a copy, also a pickled one, is the same object.
 
-    What it spawns is of this class too, and is copied like any other.
+    So `manual_seed` reaches copies of layers. Generators that it spawns also have this class, but copy as usual.
     """
 
     def __reduce__(self) -> Any:
@@ -28,19 +28,19 @@ generator: np.random.Generator = _OfTheLibrary(np.random.PCG64())
 
 
 def manual_seed(seed: int) -> None:
-    """Fix all that is drawn from now on by layers, initialisers and batches that were given no ``rng`` or ``seed``.
+    """Seed the library's generator, from which layers, initialisers and batches draw if given no ``rng`` or ``seed``.
 
-    NumPy's own ``np.random.seed`` has no influence on them.
+    NumPy's own ``np.random.seed`` has no effect on them.
 
     Parameters
     ----------
     seed : int
-        At least 0.
+        A whole number of at least 0.
 
     Raises
     ------
     ValueError
-        If it is no whole number of at least 0.
+        If the seed is not such a number.
 
     Examples
     --------
@@ -55,12 +55,12 @@ def manual_seed(seed: int) -> None:
 
 
 def checked_seed(seed: int) -> int:
-    """Return a seed as a Python number.
+    """Return a seed as a Python int.
 
     Raises
     ------
     ValueError
-        If it is no whole number of at least 0.
+        If it is not a whole number of at least 0.
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"a seed is a whole number of at least 0, not {seed!r}")
@@ -68,7 +68,7 @@ def checked_seed(seed: int) -> int:
 
 
 def generator_for(rng: Rng) -> np.random.Generator:
-    """Return the generator that ``rng`` stands for: itself, a new one of that seed, or the library's for None."""
+    """Return ``rng`` itself if it is a generator, a new generator for a seed, the library's generator for None."""
     if rng is not None:
         return np.random.default_rng(rng)
     for observer in observers.get():
