@@ -167,8 +167,8 @@ def complex_step(f: Function, x: Array, directions: Array) -> Slopes:
     """Differentiate an analytic function to the last digit, by f(x + ihv) = f(x) + ih f'(x)v - ….
 
     The imaginary part is the derivative times h. Nothing is subtracted, so no digits cancel, and the step may be so
-    small that the rest of the series vanishes (W. Squire and G. Trapp, "Using complex variables to estimate derivatives of
-    real functions", 1998). Kinks are not detected.
+    small that the rest of the series vanishes (W. Squire and G. Trapp, "Using complex variables to estimate
+    derivatives of real functions", 1998). Kinks are not detected.
 
     Parameters
     ----------
