@@ -77,8 +77,8 @@ def notebook_png(tensor: Tensor) -> bytes | None:
     """
     if tensor.operation is None:
         return None
-    # To show a value must not fail, even if a rule of the user does, nor warn, as matplotlib does about letters that its
-    # font lacks.
+    # Showing a value must not fail, even if a rule of the user does. Nor must it warn, as matplotlib does about letters
+    # that its font lacks.
     try:
         with warnings.catch_warnings(action="ignore"):
             _read(tensor, None, *MOST_IN_A_NOTEBOOK)
