@@ -59,7 +59,7 @@ class NotAnExpression(TypeError):
 
 
 def _operator(function: str, compute: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return an operator on sizes, and its reflected form; a whole result is a `Size`, a fraction a `Symbol`."""
+    """Return an operator on sizes, and its reflected form; an int result is a `Size`, a float result a `Symbol`."""
 
     def operate(a: Any, b: Any) -> Any:
         if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
@@ -331,7 +331,7 @@ def _in_brackets(expression: Expression, x: Any) -> Expression:
 
 
 def _simplified(call: Call) -> Expression:
-    """Drop factors of 1 and terms of 0, evaluate operations on numbers, and write ``2 · x`` as ``2 x``."""
+    """Drop factors of 1 and terms of 0, evaluate numbers, write ``2 · x`` as ``2 x`` and ``a + −b`` as ``a − b``."""
     match call:
         case Call("multiply" | "scale", (Number(1), other)) | Call("multiply" | "scale" | "divide", (other, Number(1))):
             return other
