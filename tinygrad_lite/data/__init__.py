@@ -1,4 +1,8 @@
-"""Data: MNIST from disk or from a mirror, digits rendered on the spot or photographed, IDX files, and mini-batches."""
+"""Data sets of digits, and mini-batches.
+
+`load_mnist` loads MNIST from disk or the network, `load_synthetic` draws digits where there is neither, and
+`read_images` reads photographs. `Batches` hands a data set to a training loop.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Mini-batches: the samples of a data set, a few at a time."""
+"""Mini-batches: a training loop takes the samples of a data set a few at a time.
+
+An epoch can be stopped at any batch and continued in another process with the same samples in the same order.
+
+>>> for images, labels in Batches(np.zeros((5, 784)), np.arange(5), batch_size=2):
+...     print(labels)
+[0 1]
+[2 3]
+[4]
+"""
 
 from __future__ import annotations
 
@@ -20,28 +29,28 @@ class Batches:
     Parameters
     ----------
     images, labels
-        Arrays of any rank with as many samples each, along the first axis.
+        Arrays of any rank. Their first axes run over the samples and have the same length.
     batch_size
-        Samples a batch; the last batch of an epoch has the remainder.
+        Samples in a batch; the last batch of an epoch has the remainder.
     shuffle
-        Whether each epoch takes the samples in a new order. Otherwise the batches are views, in file order.
+        True takes the samples in a new random order in each epoch. False takes them in the given order, as views.
     seed
-        A non-negative integer that fixes the orders; by default one is drawn from the library's generator, which
-        `tinygrad_lite.manual_seed` sets.
+        A non-negative integer that fixes the orders. By default it is drawn from the library's generator, which
+        `tinygrad_lite.manual_seed` seeds.
     device
-        Where batches are handed out; the whole stays in NumPy's arrays.
+        The device that batches are copied to; the whole data set stays in NumPy arrays.
     shard
-        What each batch is handed out through; with ``shard=world.shard`` a rank gets its rows of it (see
-        `tinygrad_lite.parallel`). ``batch_size`` is that of all ranks together.
+        A function that each batch passes through. With ``shard=world.shard`` a rank gets its rows of the batch (see
+        `tinygrad_lite.parallel`); ``batch_size`` then counts the samples of all ranks together.
 
     Attributes
     ----------
     epoch : int
-        The number of the epoch that the next loop goes through: as many have been started. Its order depends on
-        ``seed`` and this number alone, so a run that stopped after ``k`` epochs continues identically with
+        The number of the epoch that the next loop runs; it counts the epochs started so far. The order of an epoch
+        depends only on ``seed`` and this number, so a run that stopped after ``k`` epochs continues identically with
         ``batches.epoch = k``.
     position : int
-        The number of the batch that the next loop starts with: 0, unless a state of the middle of an epoch has been
+        The number of the batch that the next loop starts with: 0, unless a state from the middle of an epoch was
         loaded. A progress bar starts there: ``tqdm(batches, initial=batches.position)``.
     seed : int
         The seed in use.
@@ -49,7 +58,8 @@ class Batches:
     Raises
     ------
     ValueError
-        If there are no samples, their counts differ, ``batch_size`` is not a positive integer, or ``seed`` negative.
+        If there are no samples, the counts of images and labels differ, ``batch_size`` is not a positive integer, or
+        ``seed`` is negative.
     """
 
     def __init__(
@@ -70,7 +80,7 @@ class Batches:
             )
         if len(self.images) == 0:
             raise ValueError(f"Batches needs at least one sample, but images has shape {self.images.shape}.")
-        # bool is a kind of int, but True is no batch size anyone means.
+        # bool is a subclass of int, but a batch size of True is a mistake.
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size must be a positive integer such as 100, not {batch_size!r}.")
         self.batch_size = int(batch_size)
@@ -78,7 +88,7 @@ class Batches:
         self.device = device
         self.shard = shard
         if seed is None:
-            # Nothing is drawn where nothing depends on it: what others draw would.
+            # Without shuffling no seed is needed, and a draw would change the numbers that other code draws.
             seed = int(generator_for(None).integers(2**63)) if shuffle else 0
         self.seed = checked_seed(seed)
         self.epoch = 0
@@ -89,7 +99,7 @@ class Batches:
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        # Epoch and position: where the next loop starts, and which batch comes after the latest one.
+        # Two pairs (epoch, position): where the next loop starts, and the batch after the latest one handed out.
         self._start = self._next = (int(epoch), 0)
 
     @property
@@ -116,23 +126,23 @@ class Batches:
             yield moved(images, self.device), moved(labels, self.device)
 
     def state_dict(self) -> dict[str, int]:
-        """Return which batch comes after the latest one that a loop was given, as numbers that JSON holds.
+        """Return the place of the next batch, the one after the latest that a loop has taken, as integers.
 
-        These are its ``epoch`` and its ``position`` there, beside the ``seed`` and what must not differ:
-        ``batch_size``, ``shuffle`` and the number of ``samples``. After the last batch of an epoch comes the first of
-        the next.
+        The place is the ``epoch`` and the ``position`` in it; after the last batch of an epoch, the start of the next
+        epoch. The state also holds the ``seed`` and the settings that must be the same when it is loaded:
+        ``batch_size``, ``shuffle`` and the number of ``samples``.
         """
         epoch, position = self._next
         return {**self._settings(), "seed": int(self.seed), "epoch": epoch, "position": position}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Let the next loop continue where a state was taken, in the middle of an epoch, with the batches left of it.
+        """Let the next loop continue where the state was taken; in the middle of an epoch, with its remaining batches.
 
         Raises
         ------
         ValueError
-            If batch size, shuffle or the number of samples were others, or the state is not one of `state_dict`: all is
-            listed, and nothing is changed.
+            If batch size, shuffle or the number of samples differ, or the state does not come from `state_dict`. The
+            message lists all problems, and nothing is changed.
         """
         settings = self._settings()
         problems = misnamed(state, self.state_dict())

@@ -1,4 +1,4 @@
-"""Where downloaded and rendered data sets are kept between runs."""
+"""The folder where downloaded and rendered data sets are kept, so that later runs need not make them again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    r"""Return the user's cache folder for this library, following each platform's custom.
+    r"""Return the user's cache folder for this library, at the usual place of the platform.
 
     Returns
     -------

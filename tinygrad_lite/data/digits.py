@@ -1,9 +1,9 @@
-"""Digits drawn on the spot, for a machine that has neither MNIST nor a network.
+"""Synthetic handwritten digits, for a machine that has neither MNIST nor a network.
 
-A printed digit becomes a written one in three steps. The glyph is thinned to its skeleton: the path a pen
-would take. The path is turned, slanted, stretched and bent, differently for every sample. Then a round pen is
-run along it. A pixel's grey level depends only on its distance to the path, so each glyph needs one table of
-distances, and drawing thousands of samples is looking up their pixels in it.
+A printed digit becomes a handwritten one in three steps. The glyph is thinned to its skeleton, the path a pen
+would take. The path is turned, slanted, stretched and bent, differently for every sample. Then a round pen
+follows it. The grey level of a pixel depends only on its distance to the path, so each glyph needs one table of
+distances, and a sample is drawn by looking up its pixels in the table.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .cache import cache_folder
 from .frame import BOX, centred
 from .splits import SIDE, Digits, Split, rows_in_unit_interval
 
-GENERATOR_VERSION = 1  # part of the cache file's name: raise it with every change to the pictures
+GENERATOR_VERSION = 1  # part of the cache file's name: increase it with every change to the pictures
 SIZES = (50_000, 10_000, 10_000)  # train, valid, test
 
-# Named one by one, so that a font added to matplotlib, or dropped, cannot quietly change the data.
+# Listed by name, so that a font added to matplotlib or removed from it cannot silently change the data.
 FONTS = (
     "DejaVuSans",
     "DejaVuSans-Bold",
@@ -47,20 +47,20 @@ FONTS = (
 )
 CELLS = 64  # glyphs are traced on a grid of CELLS × CELLS
 MARGIN = 0.25  # how far a glyph's table of distances reaches beyond the unit square around the glyph
-PATH_POINTS = 64  # points that stand for a path when a sample's extent and centre are measured
+PATH_POINTS = 64  # points on the path that give a sample's extent and centre
 
-# A hand: standard deviations, with lengths in units of the digit's height.
+# A hand: standard deviations; lengths are in units of the digit's longer side.
 TURN = 0.15  # radians
-SLANT = 0.3  # sideways for each step up
-ASPECT = 0.15  # logarithm of the stretch in width, and of the squeeze in height
+SLANT = 0.3  # sideways shift per unit of height
+ASPECT = 0.15  # logarithm of the stretch in width, which is also the shrinkage in height
 BEND = 0.055  # amplitude of the waves
 WAVES = (2.0, 8.0)  # radians per unit length, lowest and highest
 # A pen, in pixels.
 RADIUS = (0.7, 1.7)  # thinnest and thickest
-PRESSURE = 0.02  # standard deviation of the radius's growth per pixel across the picture, and down it
+PRESSURE = 0.02  # standard deviation of the growth of the radius per pixel to the right, and downwards
 TREMOR = 0.3  # width of the noise on the distance to the path
 
-CHUNK = 500  # samples drawn at once: enough to keep NumPy busy, few enough for the processor's cache
+CHUNK = 500  # samples drawn at once: enough to amortise NumPy's calls, few enough for the processor's cache
 DIGEST_SIZE = hashlib.sha256().digest_size
 
 Floats = NDArray[np.float32]
@@ -71,8 +71,8 @@ Flags = NDArray[np.bool_]
 def load_synthetic(seed: int = 0) -> Digits:
     """Return 70,000 rendered digits, the same ones for the same seed.
 
-    The first call renders them, in a few seconds, and keeps them in `cache_folder`, where later calls find
-    them. A cache that cannot be read or written costs time, never the data.
+    The first call renders them in a few seconds and stores them in `cache_folder` for later calls. If the cache
+    cannot be read or written, they are rendered again.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def load_synthetic(seed: int = 0) -> Digits:
     -------
     Digits
         `train` (50,000), `valid` (10,000) and `test` (10,000), each with `images`, float32 in [0, 1] of shape
-        (n, 784), and `labels`, uint8 of shape (n,), with all ten classes equally often.
+        (n, 784), and `labels`, uint8 of shape (n,). All ten classes are equally frequent.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def load_synthetic(seed: int = 0) -> Digits:
 
 
 def _render(seed: int, sizes: tuple[int, ...]) -> tuple[Bytes, Bytes]:
-    """Return labels (n,) and grey levels (n, 784) of splits of the given sizes, one split after the other."""
+    """Return labels (n,) and grey levels (n, 784), where the splits of the given sizes follow one another."""
     glyphs = _trace_glyphs()
     labels, images = [], []
     for size, stream in zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True):
@@ -120,12 +120,12 @@ def _split(labels: Bytes, images: Bytes) -> Digits:
 
 @dataclass
 class _Glyphs:
-    """The pen's paths: that of digit d in font f is at index 10 f + d.
+    """The pen's paths; the path of digit d in font f has the index 10 f + d.
 
-    A path fits the unit square around the origin; y points down, as a picture's rows do.
+    A path fits the unit square around the origin; y points down, like the rows of a picture.
     """
 
-    points: Floats  # (glyphs, PATH_POINTS, 2): x and y of points all along the path
+    points: Floats  # (glyphs, PATH_POINTS, 2): x and y of points spread over the path
     distances: Floats  # (glyphs, CELLS, CELLS): from each cell of a square of side 1 + 2 MARGIN to the path
 
 
@@ -143,12 +143,12 @@ def _trace_glyphs() -> _Glyphs:
 
 
 def _cell_middles(side: float) -> Floats:
-    """Return where the middles of CELLS cells lie that divide a stretch of the given length around 0."""
+    """Return the midpoints of CELLS equal cells that divide the interval of the given length around 0."""
     return (((np.arange(CELLS) + 0.5) / CELLS - 0.5) * side).astype(np.float32)
 
 
 def _masks() -> Flags:
-    """Return which cells of the unit square each glyph's outline encloses: (glyphs, CELLS, CELLS)."""
+    """Return True for each cell of the unit square inside the outline of a glyph: (glyphs, CELLS, CELLS)."""
     import matplotlib
     from matplotlib.font_manager import FontProperties
     from matplotlib.path import Path as Outline
@@ -165,7 +165,7 @@ def _masks() -> Flags:
             corners = glyph.get_extents().get_points()
             centre, side = corners.mean(axis=0), np.ptp(corners, axis=0).max()
             contours = [(np.asarray(contour) - centre) / side for contour in glyph.to_polygons()]
-            # Ink is what an odd number of contours enclose: the second contour of a 0 is its hole.
+            # A cell has ink if an odd number of contours enclose it: the second contour of a 0 is its hole.
             masks.append(np.logical_xor.reduce([Outline(c).contains_points(cells) for c in contours]))
     return np.reshape(masks, (-1, CELLS, CELLS))
 
@@ -174,8 +174,8 @@ def _thin(masks: Flags) -> Flags:
     """Peel shapes down to lines one cell wide.
 
     T. Y. Zhang and C. Y. Suen, "A fast parallel algorithm for thinning digital patterns", Communications of
-    the ACM 27 (3), 1984. A cell on the border goes unless it ends a line or holds two parts of the shape
-    together; borders in the south and east take turns with those in the north and west.
+    the ACM 27 (3), 1984. A border cell is removed unless it ends a line or connects two parts of the shape.
+    South-east and north-west borders alternate, so that the line ends up in the middle of the stroke.
     """
     clockwise = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]  # from the north
     ink = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
@@ -193,7 +193,7 @@ def _thin(masks: Flags) -> Flags:
 
 
 def _draw(labels: Bytes, glyphs: _Glyphs, rng: np.random.Generator) -> Bytes:
-    """Write each digit with another hand and pen: grey levels of shape (n, 784)."""
+    """Draw each digit with its own random hand and pen; return grey levels of shape (n, 784)."""
     n = len(labels)
     glyph = rng.integers(len(FONTS), size=n) * 10 + labels
     hand = _Hand(n, rng)
@@ -201,7 +201,7 @@ def _draw(labels: Bytes, glyphs: _Glyphs, rng: np.random.Generator) -> Bytes:
     across, down = _normal(rng, n, PRESSURE), _normal(rng, n, PRESSURE)
     x, y = hand.write(*np.moveaxis(glyphs.points[glyph, None], -1, 0))
     left, top, right, bottom = (end(t, axis=-1, keepdims=True) for end in (np.min, np.max) for t in (x, y))
-    # So large that the longer side, with half a pen's width at either end, measures BOX.
+    # The size of a pixel such that the longer side, plus half a pen's width at either end, spans BOX pixels.
     pixel = np.maximum(right - left, bottom - top) / (BOX - 2 * radius)
     column = np.arange(BOX, dtype=np.float32) - (BOX - 1) / 2
     row = column[:, None]
@@ -214,11 +214,11 @@ def _draw(labels: Bytes, glyphs: _Glyphs, rng: np.random.Generator) -> Bytes:
 
 
 class _Hand:
-    """How each of n people writes: a 2×2 matrix that turns, slants and stretches, and then a bend.
+    """The handwriting of n people: a 2×2 matrix that turns, slants and stretches, followed by a bend.
 
-    The matrix keeps areas (its determinant is 1), so that distances stay right on average. The bend moves
-    points sideways by a wave that depends on their height alone, then up and down by a wave that depends on
-    where that put them: each is undone by subtracting it.
+    The matrix has determinant 1, so it preserves areas, and distances stay right on average. The bend first
+    shifts points sideways by a wave in y, then up or down by a wave in the new x. Each shift depends only on the
+    coordinate that it leaves unchanged, so subtracting it undoes it.
     """
 
     def __init__(self, n: int, rng: np.random.Generator) -> None:
@@ -259,7 +259,7 @@ class _Wave:
 def _look_up(tables: Floats, glyph: NDArray[np.intp], x: Floats, y: Floats) -> Floats:
     """Interpolate bilinearly in a glyph's table of distances at points (x, y) of shape (n, rows, columns)."""
     last = CELLS - 1
-    # Beyond the table all is background, so its outermost cells speak for it.
+    # Points beyond the table are background, like its outermost cells: clip to those.
     x, y = (np.clip(t * (CELLS / (1 + 2 * MARGIN)) + last / 2, 0, last - 0.001) for t in (x, y))
     column, row = x.astype(np.int32), y.astype(np.int32)
     right: Floats = np.subtract(x, column, dtype=np.float32)
@@ -272,12 +272,12 @@ def _look_up(tables: Floats, glyph: NDArray[np.intp], x: Floats, y: Floats) -> F
 
 
 def _normal(rng: np.random.Generator, n: int, spread: float) -> Floats:
-    """Return normal deviates around 0, of shape (n, 1, 1): one a picture."""
+    """Return normal deviates with mean 0, of shape (n, 1, 1): one for each picture."""
     return spread * rng.standard_normal((n, 1, 1), dtype=np.float32)
 
 
 def _uniform(rng: np.random.Generator, n: int, low: float, high: float) -> Floats:
-    """Return numbers between low and high, of shape (n, 1, 1): one a picture."""
+    """Return uniform numbers between low and high, of shape (n, 1, 1): one for each picture."""
     return low + (high - low) * rng.random((n, 1, 1), dtype=np.float32)
 
 
@@ -296,7 +296,7 @@ def _read(path: Path) -> tuple[Bytes, Bytes] | None:
 
 
 def _write(path: Path, labels: Bytes, images: Bytes) -> None:
-    """Keep labels and grey levels behind a SHA-256 of both, or do without if the disk forbids."""
+    """Store the SHA-256 of labels and grey levels, then both; ignore a disk that cannot be written."""
     content = labels.tobytes() + images.tobytes()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

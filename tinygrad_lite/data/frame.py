@@ -1,4 +1,6 @@
-"""How MNIST frames a digit: fitted into a box, which is moved until the centre of mass is in the picture's middle.
+"""The framing of MNIST: a digit fits a box of 20×20 pixels, and its centre of mass is in the middle of the picture.
+
+Rendered digits and photographs are framed alike, since a net trained on MNIST expects it.
 
 Source: Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits".
 """
@@ -10,11 +12,11 @@ from numpy.typing import NDArray
 
 from .splits import SIDE
 
-BOX = 20  # pixels: the longer side of the digit in it
+BOX = 20  # pixels: the length of the digit's longer side
 
 
 def centred(boxes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put boxes (n, BOX, BOX) into pictures (n, SIDE, SIDE), so that the centre of mass lands on the middle.
+    """Place boxes (n, BOX, BOX) in pictures (n, SIDE, SIDE) so that the centre of mass is in the middle.
 
     As in MNIST, the middle is the pixel SIDE / 2 and the box moves by whole pixels.
     """

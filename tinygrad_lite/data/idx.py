@@ -9,6 +9,9 @@ bytes   meaning
 4 each  length of each axis, an unsigned big-endian integer
 rest    the numbers, big-endian, the last axis varying fastest
 ======  ==========================================================
+
+>>> parse_idx(bytes([0, 0, 0x08, 1, 0, 0, 0, 3, 5, 6, 7]), "example")
+array([5, 6, 7], dtype=uint8)
 """
 
 from __future__ import annotations
@@ -38,20 +41,20 @@ CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WBITS = 31  # tells zlib to expect or write a gzip header and checksum
-GZIP_MOST = 1032  # bytes that one byte of a gzip stream can stand for
+GZIP_MOST = 1032  # the largest ratio of decompressed to compressed bytes
 MAX_BYTES = 1 << 30
 FETCH_AGAIN = "The file is damaged or incomplete: fetch or write it again."
 
 
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> NDArray[Any]:
-    """Read the array in an IDX file, plain or gzipped; which of the two is seen from its content.
+    """Read the array in an IDX file; whether the file is gzipped is seen from its content.
 
     Parameters
     ----------
     path
         The file.
     max_bytes
-        The most that it may hold, decompressed: a small file can be made that decompresses to any size.
+        The largest decompressed size allowed. A small gzip file can decompress to a size that fills the memory.
 
     Returns
     -------
@@ -69,13 +72,13 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> NDA
 
 
 def read_content(path: str | os.PathLike[str], max_bytes: int, remedy: str = RAISE_LIMIT) -> bytes:
-    """Return a file's bytes, decompressed where they are gzipped.
+    """Return a file's bytes, decompressed if they are gzipped.
 
     Raises
     ------
     DataError
-        If the file cannot be read, its gzip stream is cut short or corrupt, or it holds more than ``max_bytes``; the
-        remedy is for the last.
+        If the file cannot be read, its gzip stream is truncated or corrupt, or it holds more than ``max_bytes``. In
+        the last case, the message ends with ``remedy``.
     """
     content = read_file(path, gzipped(max_bytes), remedy)
     if content.startswith(GZIP_MAGIC):
@@ -86,15 +89,15 @@ def read_content(path: str | os.PathLike[str], max_bytes: int, remedy: str = RAI
 
 
 def gzipped(size: int) -> int:
-    """Return the most that a gzip stream of so many bytes takes: a little more, where nothing can be compressed."""
+    """Return the largest size of a gzip stream for so many bytes: incompressible bytes take a little more."""
     return size + size // 1024 + 1024
 
 
 def _gunzip(content: bytes, path: str | os.PathLike[str], max_bytes: int) -> bytes:
-    """Decompress one byte more than may be, so that it shows."""
+    """Decompress up to one byte more than allowed, so that the caller sees an excess."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            return stream.read(min(max_bytes, GZIP_MOST * len(content)) + 1)  # what it reserves
+            return stream.read(min(max_bytes, GZIP_MOST * len(content)) + 1)  # memory is reserved for so many
     except EOFError as error:
         raise file_error(path, "a whole gzip stream", "one that is cut short", FETCH_AGAIN) from error
     except (OSError, zlib.error) as error:
@@ -111,7 +114,7 @@ def parse_idx(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
     content
         The bytes.
     path
-        Where they come from, for the error messages.
+        The file they come from, for error messages.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def parse_idx(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
 def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     """Write an array as an IDX file, gzipped if the name ends in ``.gz``.
 
-    The file appears whole or not at all: a failure leaves what stood there before.
+    The file appears whole or not at all; after a failure the old file is still there.
     Equal arrays give equal bytes.
 
     Parameters
@@ -158,7 +161,7 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     path
         The file, replaced if it exists.
     array
-        Of any shape, and of dtype uint8, int8, int16, int32, float32 or float64.
+        An array of any shape, with dtype uint8, int8, int16, int32, float32 or float64.
 
     Raises
     ------
@@ -174,5 +177,5 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
         )
     header = struct.pack(f">2x2B{array.ndim}I", CODES[dtype], array.ndim, *array.shape)
     content = header + array.astype(dtype.newbyteorder(">"), copy=False).tobytes()
-    # zlib leaves the time stamp of the gzip header at zero, so the bytes depend on the array alone.
+    # zlib writes 0 as the time stamp of the gzip header, so the bytes depend only on the array.
     write_atomically(path, zlib.compress(content, wbits=GZIP_WBITS) if path.suffix == ".gz" else content)

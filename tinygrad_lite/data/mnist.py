@@ -1,4 +1,8 @@
-"""MNIST, the 70,000 handwritten digits: found on disk, or fetched once from a mirror, and always verified."""
+"""MNIST, 70,000 handwritten digits: read from disk, or downloaded once from a mirror.
+
+Every file is verified by its SHA-256, so a wrong or damaged copy is never trained on. Downloads that are cut off are
+continued, and several processes may download at once.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +35,11 @@ from .splits import Digits, Split, rows_in_unit_interval
 
 
 class DataUnavailable(DataError):
-    """MNIST is neither on disk nor to be had from a mirror."""
+    """MNIST is not on disk and could not be downloaded."""
 
 
 class Limits(NamedTuple):
-    """How long a mirror is waited for, in seconds: for anything at all, and for one file."""
+    """Limits in seconds: how long a mirror may be silent, and how long one file may take."""
 
     patience: float
     time_limit: float
@@ -50,12 +54,12 @@ class MnistFile(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Of the decompressed file, in bytes."""
+        """The size of the decompressed file in bytes."""
         return 4 + 4 * len(self.shape) + math.prod(self.shape)
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The names under which the file is found, as it is spread in both spellings, gzipped and not."""
+        """The possible names of the file: it is distributed in two spellings, gzipped and not."""
         dotted = self.name.replace("-idx", ".idx")
         return self.name, f"{self.name}.gz", dotted, f"{dotted}.gz"
 
@@ -91,7 +95,7 @@ MIRRORS = (
 )
 PATIENCE = 5.0
 TIME_LIMIT = 300.0
-ABANDONED = 60.0  # seconds: a part to which nothing came for so long was left by a process that is no more
+ABANDONED = 60.0  # seconds: a partial file that has not grown for so long belongs to a process that has ended
 CHUNK = 1 << 16
 
 
@@ -102,21 +106,22 @@ def load_mnist(
     patience: float = PATIENCE,
     time_limit: float = TIME_LIMIT,
 ) -> Digits:
-    """Load MNIST, looking for it on disk first and fetching what is missing.
+    """Load MNIST from disk, after downloading missing files.
 
-    The first of these that is given decides: ``root``, the folder named by the environment variable
-    ``TINYGRAD_LITE_DATA``, the user's cache folder. Only the cache folder is filled from the mirrors.
+    The files are read from ``root`` if it is given, else from the folder that the environment variable
+    ``TINYGRAD_LITE_DATA`` names, else from the user's cache folder. Files are downloaded only to the cache folder.
 
     Parameters
     ----------
     root
         A folder that holds the four files, gzipped or not.
     download
-        Whether to ask the mirrors for what the cache folder lacks.
+        True downloads files that the cache folder lacks.
     patience
-        Seconds that a mirror may keep silent before it is given up.
+        Seconds that a mirror may be silent before the next one is tried.
     time_limit
-        Seconds that it may take for one file. What has come by then is kept, and the next attempt goes on from there.
+        Seconds that a mirror may take for one file. After that, the bytes received are kept and the next attempt
+        continues from them.
 
     Returns
     -------
@@ -127,9 +132,9 @@ def load_mnist(
     Raises
     ------
     DataError
-        If the named folder lacks a file, or a file is damaged or not MNIST's.
+        If the given folder lacks a file, or a file is damaged or not MNIST's.
     DataUnavailable
-        If no folder is named, the cache folder lacks a file, and no mirror supplies it.
+        If no folder is given, the cache folder lacks a file, and no mirror supplies it.
     """
     if root is not None:
         paths = _all_in(as_path(root))
@@ -151,7 +156,7 @@ def load_mnist(
 
 
 def _find(folder: Path, file: MnistFile) -> Path | None:
-    # Not by Path.is_file, which raises where one may not look, or the name is too long.
+    # os.path.isfile returns False where Path.is_file raises: without permission, or for a name that is too long.
     return next((path for name in file.spellings if os.path.isfile(path := folder / name)), None)  # noqa: PTH113
 
 
@@ -209,12 +214,12 @@ def _all_cached(folder: Path, limits: Limits | None) -> list[Path]:
 
 
 def _download(wanted: list[MnistFile], folder: Path, limits: Limits) -> list[str]:
-    """Fetch files into the folder until one is not to be had; return what the mirrors answered in failing."""
+    """Download files to the folder, up to the first that no mirror supplies; return the mirrors' errors."""
     mirrors, answers = list(MIRRORS), []
     for file in wanted:
         for mirror in tuple(mirrors):
             if _find(folder, file):
-                break  # this process has fetched it, or another one meanwhile
+                break  # downloaded, by this process or by another one in the meantime
             url = f"{mirror}{file.name}.gz"
             try:
                 _fetch(url, file, folder, limits)
@@ -223,16 +228,17 @@ def _download(wanted: list[MnistFile], folder: Path, limits: Limits) -> list[str
             except (OSError, HTTPException) as error:
                 reason = error.reason if isinstance(error, URLError) else error
                 answers.append(f"{url}: {reason}")
-                mirrors.remove(mirror)  # out of reach or failing: the other files need not wait for it too
+                mirrors.remove(mirror)  # unreachable or failing: do not wait for it again
         if not _find(folder, file):
             break
     return answers
 
 
 def _fetch(url: str, file: MnistFile, folder: Path, limits: Limits) -> None:
-    """Download one file; it gets its name only when it is whole and right.
+    """Download one file, which gets its final name only when it is complete and verified.
 
-    Until then it has one that no other process uses. What an attempt that fails has got, the next one starts with.
+    Until then it has a temporary name that no other process uses. After a failed attempt, the bytes received are kept
+    for the next attempt.
     """
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"{file.name}.gz"
@@ -240,7 +246,7 @@ def _fetch(url: str, file: MnistFile, folder: Path, limits: Limits) -> None:
     _take_over(whole, part)
     try:
         if _transfer(url, part, file, limits) and not _is_right(part, file):
-            part.unlink()  # what it started with may have been the bad part
+            part.unlink()  # the bytes of an earlier attempt may have been wrong: start anew
             _transfer(url, part, file, limits)
         if not _is_right(part, file):
             raise DataError("sent something other than MNIST's file")
@@ -257,7 +263,7 @@ def _fetch(url: str, file: MnistFile, folder: Path, limits: Limits) -> None:
 
 
 def _take_over(whole: Path, part: Path) -> None:
-    """Let a part that no process works on be this one's."""
+    """Rename an abandoned partial file, if there is one, to be this process's part."""
     for left in _abandoned(whole):
         with suppress(OSError):  # another process has taken it
             os.utime(left)
@@ -266,7 +272,7 @@ def _take_over(whole: Path, part: Path) -> None:
 
 
 def _abandoned(whole: Path) -> Iterator[Path]:
-    """Yield the parts that failed attempts and killed processes have left."""
+    """Yield the partial files of failed attempts and of killed processes."""
     for left in whole.parent.glob(f"{whole.name}*.part"):
         with suppress(OSError):
             if left.name == f"{whole.name}.part" or time.time() - left.stat().st_mtime > ABANDONED:
@@ -282,7 +288,7 @@ def _is_right(part: Path, file: MnistFile) -> bool:
 
 
 def _transfer(url: str, part: Path, file: MnistFile, limits: Limits) -> bool:
-    """Download what ``part`` still lacks, and return whether the bytes it already held were kept."""
+    """Download the bytes that ``part`` lacks; return True if the bytes it already held were kept."""
     most = gzipped(file.size)
     held = part.stat().st_size if part.exists() else 0
     request = Request(url, headers={"Range": f"bytes={held}-"} if held else {})
@@ -292,7 +298,7 @@ def _transfer(url: str, part: Path, file: MnistFile, limits: Limits) -> bool:
         except HTTPError as error:
             with error:
                 if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and held:
-                    return True  # nothing comes after what is held: the digest tells whether it is right
+                    return True  # the part has all bytes; the caller verifies its SHA-256
                 raise
         resumed = status == HTTPStatus.PARTIAL_CONTENT and held > 0
         start = held if resumed else 0
@@ -316,16 +322,17 @@ def _transfer(url: str, part: Path, file: MnistFile, limits: Limits) -> bool:
 
 
 def _arriving(request: Request, most: int, limits: Limits) -> Generator[Any, None, None]:
-    """Ask for a URL; yield the answer's status and length, then its bytes as they come, not many more than ``most``.
+    """Request a URL; yield the status and length of the response, then its bytes as they arrive, up to about ``most``.
 
-    A thread of its own asks: a socket's timeout bounds neither the lookup of a name nor what comes byte by byte.
+    The request runs in a thread, since the timeout of a socket limits neither the lookup of a name nor a response that
+    arrives byte by byte.
     """
     arrived: SimpleQueue[Any] = SimpleQueue()
     given_up = Event()
 
     def ask() -> None:
         try:
-            # The thread's end, which comes after that of the wait below, so that it is the latter that is told.
+            # This timeout only ends the thread. It is longer than the wait below, whose message the user sees.
             with urlopen(request, timeout=2 * limits.patience) as response:
                 arrived.put((response.status, response.length))
                 size = 0

@@ -1,10 +1,10 @@
-"""Photographs of handwritten digits, made into pictures as MNIST has them.
+"""Photographs of handwritten digits, converted to images like those of MNIST, so that a trained net can read them.
 
-A photograph has paper of any shade, unevenly lit, and a digit of any size somewhere on it, darker or lighter than the
-paper. In MNIST a digit is bright on black, fits a box of 20×20 pixels and has its centre of mass in the middle of
-28×28. The way from the one to the other: estimate the paper as it would look without ink, take how far each pixel
-departs from it, split ink from paper by Otsu's threshold, keep the heaviest connected stroke and what is near it,
-and average that down into the box, so that edges stay grey.
+A photograph shows paper of any shade, unevenly lit, with a digit of any size somewhere on it, darker or lighter than
+the paper. In MNIST a digit is bright on black, fits a box of 20×20 pixels, and has its centre of mass in the middle of
+28×28 pixels. The conversion estimates the paper as it would look without ink, takes the difference of each pixel from
+it, and separates ink from paper by Otsu's threshold. It keeps the heaviest connected stroke with the strokes near it,
+and averages them into the box, so that edges stay grey.
 """
 
 from __future__ import annotations
@@ -29,62 +29,63 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IDX_MAGIC = b"\0\0"
-# The formats that are read, by Pillow's names. It knows others by their content too, among them PostScript, which is a
-# program that it would have run.
+# The formats allowed, by Pillow's names. By default Pillow also recognises others, such as PostScript: a program, which
+# it would have Ghostscript run.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: Recommendation ITU-R BT.601
 
-LIBTIFF = "libtiff"  # a decoder of Pillow's that writes to the terminal what it finds damaged
+LIBTIFF = "libtiff"  # a decoder of Pillow that prints its complaints about damaged files to the terminal
 
-READ_SIDE = 1024  # pixels: the longer side of a picture is read as less than twice this many
-WORKING_SIDE = 128  # pixels: the longer side of the pictures that are worked on
-COARSE_SIDE = 21  # pixels: the same, where ink is told from paper
-# Parts of the longer side of the picture.
-COARSE_WINDOW = 2 / 3  # of the median
+READ_SIDE = 1024  # pixels: larger pictures are reduced until the longer side is below twice this
+WORKING_SIDE = 128  # pixels: the longer side of a picture while the digit is searched
+COARSE_SIDE = 21  # pixels: the same while it is decided whether ink is dark or bright
+# Fractions of the longer side of the picture.
+COARSE_WINDOW = 2 / 3  # window of the median
 PEN = 1 / 3  # wider than any stroke
 LEAST_DIGIT = 1 / 20
-# Parts of the digit.
-NEAR = 0.2  # of its longer side: a gap that a stroke may leave
-SPECK = 0.02  # of its ink: a part with less is dirt
+# Fractions of the digit.
+NEAR = 0.2  # of its longer side: the largest gap between strokes of one digit
+SPECK = 0.02  # of the heaviest piece's ink: a piece with less is dirt
 
 BLUR = 2  # pixels: how far a stroke's edge may be blurred
-EDGE = 0.25  # the least ink of a pixel that the box has to hold
-DARKEST = 0.25  # added to the brightness of the paper, by which that of ink is divided: in deep shadow all is noise
-FAINTEST = 0.04  # departure of ink from the paper: less is but the rounding of bytes
-STANDS_OUT = 5.0  # standard deviations of the paper, by which ink departs from it
+EDGE = 0.25  # pixels with more ink than this must be inside the box
+DARKEST = 0.25  # added to the paper's brightness before dividing by it: otherwise noise in deep shadow looks like ink
+FAINTEST = 0.04  # the least departure of ink from paper: a smaller one may be the rounding of bytes
+STANDS_OUT = 5.0  # the least departure of ink from paper, in standard deviations of the paper
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 
-# What Pillow logs of a strange file would reach the user where nothing else handles it; the error says enough.
+# Without a handler, Pillow's log messages about a damaged file would be printed; the error message is enough.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read_images(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Floats:
-    """Read pictures of digits from a file, and make them such as MNIST has.
+    """Read pictures of digits from a file, and convert them to images like those of MNIST.
 
     Parameters
     ----------
     path : path-like
-        A photograph or drawing of one digit, in grey or colour, with or without transparency: PNG, JPEG, BMP, GIF,
-        WebP or TIFF, which is seen from the content. Of several pictures in one, the first is read; one that is
-        stored turned is read as it is stored. The digit is darker or lighter than its surroundings, which show all
-        around it. Or an IDX file of bytes of shape (n, rows, columns), plain or gzipped: images of 28×28 are taken as
-        they are, others as photographs.
+        A photograph or drawing of one digit, in grey or colour, with or without transparency. The format (PNG, JPEG,
+        BMP, GIF, WebP or TIFF) is recognised by the content. The digit is darker or lighter than its surroundings,
+        which must be visible on all sides. Of a file with several pictures, the first is read. Orientation tags are
+        ignored.
+        Or an IDX file of bytes with shape (n, rows, columns), plain or gzipped: images of 28×28 are used unchanged,
+        others are treated as photographs.
     max_bytes : int, optional
-        The most that the file may hold, decompressed if it is gzipped. How many pixels a picture may have is Pillow's
-        to say: twice ``PIL.Image.MAX_IMAGE_PIXELS``, 179 million where no one has changed that.
+        The largest size of the file, decompressed if it is gzipped. Pillow limits the number of pixels, to twice
+        ``PIL.Image.MAX_IMAGE_PIXELS``, by default 179 million.
 
     Returns
     -------
     ndarray
-        float32 in [0, 1] of shape (n, 784), 0 the background and 1 the ink; n is 1 for a photograph.
+        float32 in [0, 1] of shape (n, 784), 0 for background and 1 for ink; n is 1 for a photograph.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged, too large or none of these, or no digit stands out in a picture.
+        If the file is missing, damaged, too large or of another format, or a picture shows no clear digit.
     """
     content = read_content(path, max_bytes)
     if not content.startswith(IDX_MAGIC):
@@ -109,7 +110,7 @@ def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             if all(decoder != LIBTIFF for decoder, *_ in picture.tile):
-                picture.draft(None, (READ_SIDE, READ_SIDE))  # a JPEG is made smaller as it is decoded
+                picture.draft(None, (READ_SIDE, READ_SIDE))  # reduces a JPEG while it is decoded
                 return _grey(picture)
         expected, found = "a TIFF file without compression", "one that is compressed"
     except Image.DecompressionBombError:
@@ -123,7 +124,7 @@ def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
 
 
 def _grey(picture: Image) -> Floats:
-    """Return the brightness, in [0, 1], of a picture, which is made smaller if it is large."""
+    """Return the brightness of a picture, in [0, 1]; a large picture is reduced."""
     mode = picture.mode
     if mode.startswith(("I", "F")):  # grey, in more than 8 bits
         simple = mode[0]
@@ -139,13 +140,13 @@ def _grey(picture: Image) -> Floats:
     low, high = (numbers.min(), numbers.max()) if mode in ("I", "F") else (0, 65535 if simple == "I" else 255)
     with np.errstate(all="ignore"):
         levels: Floats = ((numbers - low) / (high - low)).astype(np.float32)
-    levels = np.nan_to_num(levels, posinf=0, neginf=0)  # where there is no range there is no digit either
+    levels = np.nan_to_num(levels, posinf=0, neginf=0)  # a picture of one value only: there is no digit
     if levels.ndim == 2:
         return levels
     grey: Floats = levels[..., :3] @ np.array(LUMINANCE, np.float32)
     if levels.shape[-1] == 4:
         opacity = levels[..., 3]
-        # What shows through is such that the drawing stands out: white behind a dark one, black behind a bright one.
+        # Fill transparent parts with a contrasting colour: white behind a dark drawing, black behind a bright one.
         dark = (grey * opacity).sum() < opacity.sum() / 2
         grey = grey * opacity + dark * (1 - opacity)
     return grey
@@ -163,7 +164,7 @@ def _prepared(pictures: Iterable[Floats], names: list[str]) -> Floats:
 
 
 def _digit(picture: Floats) -> Floats | None:
-    """Return how much ink each pixel of the picture, made smaller, has of the digit: 0 to 1; None if there is none."""
+    """Return the digit's ink in each pixel of the reduced picture, from 0 to 1; None if there is no digit."""
     side = max(picture.shape)
     small = _resized(picture, min(side, WORKING_SIDE) / side)
     departure = _departure(small)
@@ -177,36 +178,37 @@ def _digit(picture: Floats) -> Floats | None:
     kept = _strokes(departure * inked)
     if max(map(np.ptp, np.nonzero(kept))) + 1 < LEAST_DIGIT * max(small.shape):
         return None
-    # The blurred edge of a stroke lies beside what is kept.
+    # The blurred edge of a stroke is below the threshold, so also keep pixels near a stroke.
     edged = _extreme(np.pad(kept, BLUR), BLUR, np.max)
     return np.clip((departure - paper) / (ink - paper), 0, 1) * edged
 
 
 def _departure(picture: Floats) -> Floats:
-    """Return by what part each pixel is darker than the paper, or brighter if the ink is bright."""
+    """Return how much darker each pixel is than the paper, relative to it; for bright ink, how much brighter."""
     coarse = _resized(picture, min(1, COARSE_SIDE / max(picture.shape)))
     residual = coarse - _median(coarse, round(COARSE_WINDOW * max(coarse.shape)))
-    # Ink covers less than paper: it is the longer tail. At the border the median is least sure of a shadow's edge.
+    # Ink covers less area than paper, so it is the longer tail of the residuals: the sign of their third moment tells
+    # dark from bright. The border gets a low weight, since the median is least reliable there.
     inside = np.outer(*map(np.hanning, coarse.shape))
     sign = np.float32(-1 if (residual**3 * inside).sum() < 0 else 1)
     reach = round(PEN * max(picture.shape) / 2)
-    # Closing fills what is narrower than its window, and follows the edge of a shadow, which goes on past the border.
+    # A morphological closing fills strokes, which are narrower than its window, but follows the edge of a shadow.
     around = np.pad(-sign * picture, 2 * reach, mode="edge")
     paper = -sign * _extreme(_extreme(around, reach, np.max), reach, np.min)
     return sign * (picture - paper) / (paper + np.float32(DARKEST))
 
 
 def _median(picture: Floats, width: int) -> Floats:
-    """Return the median of the square window around each pixel; beyond the border all goes on as it was."""
+    """Return the median of the square window around each pixel; the picture is reflected at its borders."""
     reach = width // 2
     around = np.pad(picture, reach, mode="reflect", reflect_type="odd")
     return np.median(sliding_window_view(around, (2 * reach + 1, 2 * reach + 1)), axis=(-2, -1))
 
 
 def _extreme(picture: NDArray[Any], reach: int, which: Any) -> NDArray[Any]:
-    """Return the least or the greatest (``np.min`` or ``np.max``) of each square window, which reaches so far around.
+    """Return the minimum or maximum (``np.min`` or ``np.max``) in the square window of this reach around each pixel.
 
-    The picture gets smaller by the reach on all sides.
+    The result is smaller than the picture by the reach on each side.
     """
     for axis in range(2):
         picture = which(sliding_window_view(picture, 2 * reach + 1, axis), axis=-1)
@@ -214,7 +216,7 @@ def _extreme(picture: NDArray[Any], reach: int, which: Any) -> NDArray[Any]:
 
 
 def _otsu(values: Floats) -> float:
-    """Return the threshold that splits values into two classes with the greatest variance between them.
+    """Return the threshold that splits values into two classes with the largest variance between them.
 
     N. Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man, and
     Cybernetics 9 (1), 1979.
@@ -227,7 +229,7 @@ def _otsu(values: Floats) -> float:
 
 
 def _strokes(ink: Floats) -> Flags:
-    """Return the pixels of the digit: the heaviest piece of ink and what is near it, off the border if it can be."""
+    """Return the pixels of the digit: the heaviest piece of ink and pieces near it; not at the border, if possible."""
     pieces = _pieces(ink > 0)
     height, width = ink.shape
     inner = [piece for piece in pieces if piece.min() > 0 and (piece.max(axis=1) < (height - 1, width - 1)).all()]
@@ -245,7 +247,7 @@ def _strokes(ink: Floats) -> Flags:
 
 
 def _pieces(mask: Flags) -> list[NDArray[np.intp]]:
-    """Return the rows and columns, of shape (2, n), of each connected part of a mask."""
+    """Return the rows and columns, of shape (2, n), of each connected component of a mask."""
     left = set(zip(*map(np.ndarray.tolist, np.nonzero(mask)), strict=True))
     pieces = []
     while left:
@@ -259,7 +261,7 @@ def _pieces(mask: Flags) -> list[NDArray[np.intp]]:
 
 
 def _boxed(ink: Floats) -> Floats:
-    """Average a digit down, or up, until it fits the box; one that is narrower stands in its middle."""
+    """Scale a digit to fit the box, by averaging; its shorter side is centred."""
     rows, columns = (np.flatnonzero((ink > EDGE).any(axis=axis)) for axis in (1, 0))
     ends = [(its[0], its[-1] + 1) for its in (rows, columns)]
     side = max(end - start for start, end in ends)
@@ -276,9 +278,9 @@ def _resized(picture: Floats, scale: float) -> Floats:
 
 
 def _overlaps(n: int, start: float, length: float, parts: int) -> Floats:
-    """Return the matrix (parts, n) that averages n pixels over equal parts of a stretch of them.
+    """Return the matrix (parts, n) that averages n pixels over equal parts of an interval.
 
-    Its elements are the share of a part that lies in a pixel: what lies in none counts as zero.
+    Each element is the fraction of a part that lies in a pixel. Beyond the pixels the picture counts as zero.
     """
     edges = np.linspace(start, start + length, parts + 1)[:, None]
     pixels = np.arange(n)

@@ -1,4 +1,4 @@
-"""What a set of labelled digits looks like, wherever it comes from."""
+"""The form of a set of labelled digits, the same for MNIST and for rendered digits."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28  # of an image, in pixels
+SIDE = 28  # pixels: the width and height of an image
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and their labels; ``len(split)`` is their number.
+    """Images and their labels; ``len(split)`` is the number of images.
 
     Parameters
     ----------
     images
-        float32 in [0, 1], of shape (n, 784): each 28×28 image a row, 0 the background and 1 the ink.
+        float32 in [0, 1], of shape (n, 784): one row for each 28×28 image, 0 for background and 1 for ink.
     labels
         uint8 of shape (n,): the digit in each image.
     """
@@ -31,7 +31,7 @@ class Split:
 
 
 class Digits(NamedTuple):
-    """The three parts of a data set: to learn from, to choose settings by, and to judge the result once."""
+    """The three parts of a data set: for training, for choosing settings, and for one final test."""
 
     train: Split
     valid: Split
@@ -39,5 +39,5 @@ class Digits(NamedTuple):
 
 
 def rows_in_unit_interval(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return grey levels of 0 to 255, of any shape (n, …), as rows of float32 in [0, 1]."""
+    """Convert grey levels from 0 to 255, of shape (n, …), to rows of float32 in [0, 1]."""
     return np.divide(images.reshape(len(images), -1), 255, dtype=np.float32)

@@ -1,4 +1,8 @@
-"""The symbol reading of the rules: their formulas, and the derivation of a loss, as a person would write them."""
+"""Formulas on paper: of one rule, or of a whole loss and its gradients.
+
+A student can compare them with a derivation of their own. No formula is stored anywhere: symbols are sent through the
+rules in place of arrays, so the formulas printed are those that the engine computes with.
+"""
 
 from __future__ import annotations
 
@@ -19,28 +23,29 @@ def explain(subject: Any, loss: Tensor | None = None, *, norms: bool = False) ->
     Parameters
     ----------
     subject : str, Rule, Tensor or Module
-        A rule or its name: its forward formula and its gradients. A Tensor: everything it was computed from, then
-        the derivatives by each of these. A model: the same for ``loss``, with the parameters' paths.
+        A rule or its name gives its forward formula and its gradients. A Tensor gives the values it was computed
+        from, the operations in order, and the derivative of the Tensor by each of these. A model gives the same for
+        ``loss``, with the paths of the parameters.
     loss : Tensor, optional
-        What was computed with the model; not yet passed by ``backward()``, which frees the graph.
+        A Tensor computed with the model. Call ``explain`` before ``backward()``, which frees the graph.
     norms : bool
-        Whether a derivation shows the Euclidean norm of each actual value as well.
+        True adds the Euclidean norm of each actual value to a derivation.
 
     Returns
     -------
     Formula or Derivation
-        Prints as text, shows itself typeset in a notebook; ``.latex`` is the source of that.
+        Prints as text, and is typeset in a notebook; ``.latex`` is the LaTeX source.
 
     Raises
     ------
     KeyError
-        If there is no rule of that name: lists the known ones.
+        If no rule has that name; the message lists the known ones.
     GraphError
-        If the Tensor has no graph, it has been freed, or a Tensor in it was changed in place.
+        If the Tensor has no graph, the graph has been freed, or a Tensor in it was changed in place.
     TypeError
-        If ``subject`` is something else, a model comes without a loss, or a rule cannot be read with symbols.
+        If ``subject`` has another type, a model is given without a loss, or a rule does not run on symbols.
     ValueError
-        If the loss has nothing to do with the model.
+        If none of the model's parameters is in the graph of the loss.
 
     Examples
     --------

@@ -1,4 +1,8 @@
-"""The derivation of a loss: its graph walked forward and back with symbols, one line for each operation."""
+"""The derivation of a loss, one line for each operation forward and each cotangent backward.
+
+`tinygrad_lite.explain` prints it, so that a student can compare it with one made by hand. Symbols take the place of the
+graph's arrays, and the engine's own sweep over them gives the backward lines.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,8 @@ from .formula import output_of
 from .graph import Graph, Name, Step, Value, backward_steps, bare_node, read
 from .symbols import Scope, Symbol
 
-WIDTH = 100  # characters of the lines that explain the signs
-LONGEST = 60  # characters of a sum that is not yet broken into its terms
+WIDTH = 100  # characters in a line of the legend
+LONGEST = 60  # characters: a longer sum gets one row for each term
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,13 @@ class Line:
     Attributes
     ----------
     left : tuple of Expression
-        What it defines; a second one is another name for the same.
+        The value defined; a second expression is another name for it, as in δ₁ = ∂L/∂z₁.
     right : Expression or None
-        What it is; None for what is given.
+        The formula of the value; None for a leaf.
     shape : str
-        Its shape.
+        The shape of the value.
     origin : str
-        The rule it comes from, several if a value was used several times; where a parameter stands in its model.
+        The rule that computes it (several rules if a value was used several times); for a parameter, its path.
     norm : float
         The Euclidean norm of its actual value.
     """
@@ -56,14 +60,14 @@ class Line:
 
 @dataclass(frozen=True, repr=False)
 class Derivation(Explanation):
-    """How a loss comes about, and its derivatives by everything it depends on.
+    """The computation of a loss, and its derivatives by all values it depends on.
 
     Attributes
     ----------
     given, forward, backward : tuple of Line
         Parameters, inputs and constants; the operations in order; the cotangents in reverse order.
     norms : bool
-        Whether the norms of the actual values are shown.
+        True if the norms of the actual values are shown.
     """
 
     given: tuple[Line, ...]
@@ -91,7 +95,7 @@ class Derivation(Explanation):
         every = [row for part in rows.values() for row in part]
         width = max(len(row[0]) for row in every)
         cells = [[f"{row[0].rjust(width)} {row[1]}", *row[2:]] for row in every]
-        # The table's first line is that of its heads, the second a rule, which the sections make unnecessary.
+        # The first line of the table holds the heads. The second is a dashed line, which the sections replace.
         heads, _, *lines = table([["", *self._heads], *cells]).splitlines()
         text = heads
         for head, part in rows.items():
@@ -114,7 +118,7 @@ class Derivation(Explanation):
         return ["shape", *["norm"] * self.norms, "from"]
 
     def _rows(self, line: Line, language: Language) -> list[list[str]]:
-        """Return the cells of a line: what it defines, the formula, shape, norm, rule; a long sum on several rows."""
+        """Return a line as rows of cells (left side, formula, shape, norm, rule); a long sum takes several rows."""
         left = " = ".join(write(part, language) for part in line.left)
         others = [line.shape, *[f"{line.norm:.4g}"] * self.norms, line.origin]
         if line.right is None:
@@ -125,13 +129,13 @@ class Derivation(Explanation):
 
 
 def _wrapped(notes: list[str]) -> str:
-    """Return notes one after the other, on as many lines as they need."""
+    """Join notes with semicolons; lines are broken between notes, not inside them."""
     unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)
     return fill(unbroken, WIDTH, subsequent_indent=" " * 6).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _latex(row: list[str]) -> list[str]:
-    """Set formulas in full size, and the words beside them as text."""
+    """Return a row of cells in LaTeX: the first two are formulas, the others text."""
     formulas = [rf"\displaystyle {cell}" if cell else "" for cell in row[:2]]
     return formulas + [rf"\quad \text{{{latex_escaped(cell)}}}" if cell else "" for cell in row[2:]]
 
@@ -139,7 +143,7 @@ def _latex(row: list[str]) -> list[str]:
 def derivation(loss: Tensor, model: Module | None = None, norms: bool = False) -> Derivation:
     """Derive the gradients of a loss from its graph; the arguments are those of `tinygrad_lite.explain`."""
     graph = _of_symbols(read(loss, model))
-    with np.errstate(all="ignore"):  # a loss that has diverged has a derivation like any other
+    with np.errstate(all="ignore"):  # a diverged loss, with infinities, still has a derivation
         return Derivation(
             given=tuple(map(_given, graph.leaves)),
             forward=tuple(map(_forward, graph.steps)),
@@ -149,7 +153,7 @@ def derivation(loss: Tensor, model: Module | None = None, norms: bool = False) -
 
 
 def _of_symbols(graph: Graph) -> Graph:
-    """Return the same graph with a symbol, named like the value, in place of each."""
+    """Return the same graph with a symbol in place of each array."""
     scope = Scope()
     mirrored: dict[Value, Value] = {}
     for leaf in graph.leaves:
@@ -179,7 +183,7 @@ def _forward(step: Step) -> Line:
 
 
 def _written_out(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> Expression:
-    """Return what a rule computes as one would write it: by its name if it has one on paper, else written out."""
+    """Return the formula of an operation; activations, reshape, users' rules and repetitive formulas by name."""
     written = output_of(rule, inputs, params)
     named = Symbol.__apply_rule__(rule, tuple(inputs), params).expression
     activation = rule.forward.__module__ == neural.__name__ and len(rule.inputs) == 1
@@ -201,7 +205,7 @@ def _backward(graph: Graph) -> Iterator[Line]:
     for step, cotangents in backward_steps(graph, seed):
         for x in step.inputs:
             contributors.setdefault(x, []).append(step.rule.name)
-        for x in sorted(cotangents, key=lambda x: x not in leaves):  # parameters before what is derived further
+        for x in sorted(cotangents, key=lambda x: x not in leaves):  # leaves first: nothing follows from them
             value, g = values[x], cotangents[x]
             derivative = Derivative(loss.name if not symbol.shape else Name("L"), value.name)
             delta = Name("δ", value.name.number)

@@ -1,4 +1,4 @@
-"""What every explanation has: plain text for the terminal, LaTeX for a notebook."""
+"""The common base of `Formula` and `Derivation`: text in a terminal, typeset LaTeX in a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Explanation(ABC):
     @property
     @abstractmethod
     def latex(self) -> str:
-        """The formulas in LaTeX, as they stand between dollars."""
+        """The formulas in LaTeX, without the enclosing dollar signs."""
 
     @abstractmethod
     def __str__(self) -> str: ...

@@ -1,4 +1,13 @@
-"""Formulas as trees, and how each kind of node is written: in plain text and in LaTeX."""
+r"""Formulas as trees, which can be written in plain text and in LaTeX.
+
+Operators have a precedence in each of the two notations, so parentheses appear only where a reader needs them.
+
+>>> reciprocal = Call("divide", (Number(1), Call("add", (Number(1), Name("x")))))
+>>> print(write(reciprocal, "text"))
+1 / (1 + x)
+>>> print(write(reciprocal, "latex"))
+\frac{1}{1 + x}
+"""
 
 from __future__ import annotations
 
@@ -23,7 +32,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Word:
-    """What is written as it stands: a name with no LaTeX of its own, an index, a shape."""
+    """A text that is written unchanged, such as an index or a shape; LaTeX sets it in typewriter type."""
 
     text: str
 
@@ -43,11 +52,11 @@ class Call:
     Attributes
     ----------
     function : str
-        Its NumPy name, or that of the rule.
+        The name of the NumPy function or of the rule.
     operands : tuple of Expression
-        What it is applied to.
+        The arguments.
     axes : tuple of int
-        The axes that a reduction goes over; empty for all of them.
+        The axes of a reduction; empty for all axes.
     """
 
     function: str
@@ -59,7 +68,7 @@ Expression = Name | Number | Word | Derivative | Call
 
 
 class Binding(IntEnum):
-    """How tightly the parts of a formula hold together: an operand that binds less than needed gets parentheses."""
+    """Operator precedence, lowest first: an operand that binds less than its place needs gets parentheses."""
 
     CHOICE = 0
     RELATION = 1
@@ -78,7 +87,7 @@ CHOICE, RELATION, SUM, NEGATION, PRODUCT, JUXTAPOSED, REDUCTION, FRACTION, POWER
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write a function: how tightly the whole binds, a pattern, and how tightly its operands must."""
+    """One way to write a function: the binding of the whole, a format pattern, and the binding each operand needs."""
 
     binding: Binding
     pattern: str
@@ -153,7 +162,7 @@ _SMALL_POWERS = {2: "²", 3: "³"}
 
 
 def write(expression: Expression, language: Language, need: Binding = CHOICE) -> str:
-    """Return an expression as plain text or as LaTeX (without dollars), in parentheses if it binds less than needed."""
+    """Return an expression in plain text or LaTeX (without dollars); if it binds less than `need`, in parentheses."""
     written, binding = _written(expression, language)
     if binding >= need:
         return written
@@ -161,7 +170,7 @@ def write(expression: Expression, language: Language, need: Binding = CHOICE) ->
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """Yield an expression and everything in it."""
+    """Yield an expression and all its subexpressions, in the order in which they are read."""
     stack = [expression]
     while stack:
         part = stack.pop()
@@ -171,7 +180,7 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 
 def terms(expression: Expression) -> list[Expression]:
-    """Return the terms of a sum, in order; an expression that is none is its own only term."""
+    """Return the terms of a sum, in order; of any other expression, the expression as the only term."""
     last = []
     while isinstance(expression, Call) and expression.function == "add":
         expression, term = expression.operands
@@ -180,7 +189,7 @@ def terms(expression: Expression) -> list[Expression]:
 
 
 def legend(expressions: list[Expression]) -> list[str]:
-    """Return what a reader has to be told about the signs in expressions."""
+    """Explain the less common signs that occur in expressions, one sentence each."""
     calls = [part for expression in expressions for part in walk(expression) if isinstance(part, Call)]
     used = {call.function for call in calls}
     lines = [line for function, line in _LEGEND.items() if function in used]
@@ -198,7 +207,7 @@ def legend(expressions: list[Expression]) -> list[str]:
 
 
 def _written(expression: Expression, language: Language) -> tuple[str, Binding]:
-    """Return what is written, and how tightly it binds."""
+    """Return the text of an expression, and its binding."""
     match expression:
         case Name():
             return getattr(expression, language), ATOM
@@ -222,7 +231,7 @@ def _written_call(call: Call, language: Language) -> tuple[str, Binding]:
             return write(operands[0], language, ATOM) + superscript, POWER
     if language == "latex" and function == "where":
         return _cases(call), ATOM
-    if function == "add":  # not by the nesting of its operands, which may be deep
+    if function == "add":  # a loop over the terms: a long sum is nested too deeply for recursion
         first, *others = terms(call)
         return " + ".join([write(first, language, SUM), *(write(term, language, PRODUCT) for term in others)]), SUM
     form = _NOTATION.get(function, {}).get(language)
@@ -234,7 +243,7 @@ def _written_call(call: Call, language: Language) -> tuple[str, Binding]:
 
 
 def _cases(choice: Expression) -> str:
-    """Return a choice in LaTeX, one line for each case: an else that is a choice again goes on with its own."""
+    """Return nested `np.where` calls in LaTeX, one line for each case."""
     lines = []
     while isinstance(choice, Call) and choice.function == "where":
         condition, chosen, choice = choice.operands
@@ -262,7 +271,7 @@ def _written_number(value: float, language: Language) -> tuple[str, Binding]:
 
 
 def _number(value: float) -> str:
-    """Return a whole number as it is, another to six digits."""
+    """Return a whole number in full, any other with six significant digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     whole = float(value).is_integer() and abs(value) < 1e15

@@ -1,4 +1,11 @@
-"""The formulas of a rule: what it computes and its derivatives, read off its own text by symbols."""
+"""The formulas of one rule: its output and its derivatives, as in a textbook.
+
+They are found by calling the rule's own functions with symbols, so they cannot disagree with the code.
+
+>>> from tinygrad_lite.rules import get
+>>> print(formula(get("tanh")).line)
+∂L/∂x = g ⊙ (1 − y ⊙ y)
+"""
 
 from __future__ import annotations
 
@@ -27,11 +34,11 @@ class Formula(Explanation):
     ----------
     rule : Rule
     inputs : tuple of (Name, shape)
-        The inputs, with the shapes of the sample it was read on.
+        The inputs, with their shapes in the sample that the rule was called on.
     parameters : dict
-        The rule's parameters in that sample.
+        The values of the rule's parameters in that sample.
     output : Expression
-        What it computes.
+        The output, in terms of the inputs.
     derivatives : tuple of (Derivative, Expression)
         The derivative of a loss L by each input, in terms of g = ∂L/∂y.
     """
@@ -63,7 +70,7 @@ class Formula(Explanation):
 
     @property
     def _sample(self) -> list[str]:
-        """What the formulas were read on: shapes and parameters."""
+        """The shapes and parameters of the sample that the formulas hold for."""
         parameters = [(name, x) for name, x in self.parameters.items() if x is not None and x is not False]
         return [f"{name.text}: {shape}" for name, shape in self.inputs] + [f"{n} = {_short(x)}" for n, x in parameters]
 
@@ -83,9 +90,9 @@ def formula(rule: Rule) -> Formula:
     Raises
     ------
     TypeError
-        If its text cannot be read with symbols: says what stands in the way.
+        If the rule does not run on symbols; the message gives the reason.
     ValueError
-        If it has no sample that is not empty.
+        If every sample of the rule has an empty array, or it has no sample.
     """
     try:
         sample = next(
@@ -95,7 +102,7 @@ def formula(rule: Rule) -> Formula:
         raise ValueError(f"the rule {rule.name!r} has no sample with any elements to read its formula on") from None
     try:
         return _read(rule, sample)
-    except Exception as error:  # whatever a rule of one's own may do with a symbol
+    except Exception as error:  # a user's rule may raise anything when it is given symbols
         raise TypeError(
             f"the rule {rule.name!r} has no formula, since its text cannot be read with symbols ({error}): write it "
             "with operators, array methods and NumPy functions only"
@@ -127,7 +134,7 @@ def _read(rule: Rule, sample: Sample) -> Formula:
 
 
 def output_of(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> Expression:
-    """Return what a rule computes, written out, or by its name where it is a program and not an expression."""
+    """Return the output of a rule written out; if the rule assigns to elements, only its name and operands."""
     by_name = Symbol.__apply_rule__(rule, tuple(inputs), params)
     try:
         return expression_of(rule.compute(inputs, params), by_name.scope)
@@ -136,12 +143,12 @@ def output_of(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> Exp
 
 
 def _input_names(rule: Rule, count: int) -> list[Name]:
-    """Return what the inputs are called: as in the rule, and numbered where it takes any number of them."""
+    """Return the names of the inputs as the rule has them; a rule with any number of inputs gets numbered names."""
     return [Name(rule.inputs[0][0], k + 1) for k in range(count)] if rule.variadic else [Name(x) for x in rule.inputs]
 
 
 def _symbolic(name: str, value: Any, scope: Scope) -> Any:
-    """Return a parameter that is written by its name wherever it is computed with."""
+    """Return a parameter in a form that formulas show by its name wherever the rule computes with it."""
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):

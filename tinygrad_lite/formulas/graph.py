@@ -1,6 +1,11 @@
-"""The graph behind a Tensor, read: its values named as one would name them on paper, its operations in order.
+"""The graph behind a Tensor as a list of operations, with its values named as on paper.
 
-`tinygrad_lite.explain` writes it down as formulas, `tinygrad_lite.plot.graph` draws it.
+Both `tinygrad_lite.explain`, which writes formulas, and `tinygrad_lite.plot.graph`, which draws, start from it.
+
+>>> import tinygrad_lite as tg
+>>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+>>> [(step.result.name.text, step.rule.name) for step in read((x * x).sum()).steps]
+[('v', 'multiply'), ('L', 'sum')]
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from ..rules import Rule, elementwise, neural, products
 from ..support.formatting import latex_escaped
 from ..tensor import Tensor
 
-_OF_A_LAYER = ("weight", "bias")  # names that say less than the letters they are given here
+_OF_A_LAYER = ("weight", "bias")  # every layer has these names, so formulas say W and b with the layer's number
 _GREEK = {"δ": r"\delta"}
 _SUBSCRIPTS = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
 _PRODUCTS = (products.product, products.linear)
@@ -28,12 +33,12 @@ _ACTIVATIONS = (neural.relu, neural.sigmoid, neural.softmax, neural.log_softmax,
 
 
 class TooLarge(ValueError):
-    """A graph with more operations than were asked for."""
+    """The graph has more operations than the caller allowed."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """What a value is called: a letter or word, and a number if there are several."""
+    """The name of a value in a formula: a letter or word, with a number if several values share it."""
 
     word: str
     number: int | None = None
@@ -57,7 +62,7 @@ class Name:
 
 
 def subscript(number: int) -> str:
-    """Return a whole number in Unicode's small figures."""
+    """Return a whole number in Unicode subscript digits."""
     return str(number).translate(_SUBSCRIPTS)
 
 
@@ -68,13 +73,13 @@ class Value:
     Attributes
     ----------
     name : Name
-        What it is called here.
+        Its name in formulas and pictures.
     array : array
         Its raw value.
     node : Node or None
-        What stands for the Tensor, without its history; None for a plain array.
+        A node without history in place of the Tensor; None for a plain array.
     path : str or None
-        Where a parameter stands in its model, or the name it was given.
+        The path of a parameter in its model, or the name that the user gave.
     """
 
     name: Name
@@ -84,13 +89,13 @@ class Value:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a cotangent flows to it."""
+        """True if the backward pass computes a cotangent of this value."""
         return self.node is not None and self.node.requires_grad
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operation: a rule applied to operands (values; plain numbers stand for themselves) gives a result."""
+    """One operation: a rule, its operands (values or plain numbers), its parameters and its result."""
 
     rule: Rule
     operands: tuple[Value | float, ...]
@@ -99,12 +104,12 @@ class Step:
 
     @property
     def inputs(self) -> list[Node]:
-        """The operands that a cotangent flows to, each once, in order."""
+        """The operands that require a gradient, in order, without repetitions."""
         nodes = [x.node for x in self.operands if isinstance(x, Value) and x.node is not None]
         return list(dict.fromkeys(node for node in nodes if node.requires_grad))
 
     def pull_back(self, g: Any) -> dict[Node, Any]:
-        """Return the cotangents of the inputs, by the engine's sweep over this one operation."""
+        """Return the cotangents of the inputs, computed by the engine's own sweep over this operation alone."""
         inputs = [x if not isinstance(x, Value) else x.array if x.node is None else x.node for x in self.operands]
         arrays = [x.array if isinstance(x, Value) else x for x in self.operands]
         y = bare_node(self.result.array, requires_grad=True)
@@ -114,14 +119,14 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """What a Tensor was computed from.
+    """The values and operations that a Tensor was computed from.
 
     Attributes
     ----------
     leaves : tuple of Value
-        Parameters, inputs and constants, in the order in which they are used.
+        Parameters, inputs and constants, in order of their first use.
     steps : tuple of Step
-        The operations, oldest first; the last one's result is the Tensor itself.
+        The operations, oldest first; the result of the last is the Tensor itself.
     """
 
     leaves: tuple[Value, ...]
@@ -129,7 +134,7 @@ class Graph:
 
     @property
     def result(self) -> Value:
-        """The Tensor whose graph it is."""
+        """The value of the Tensor whose graph this is."""
         return self.steps[-1].result
 
     @property
@@ -141,31 +146,31 @@ class Graph:
 def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -> Graph:
     """Return the graph of a Tensor, with names for its values.
 
-    Results of products are ``z``, activations of them ``a``, a single number at the end ``L``, everything else ``v``;
-    the weights and biases of a layer are ``W`` and ``b``, the first input ``x``, targets ``t``. A Tensor that was
-    given a name (other than a layer's ``weight`` and ``bias``) keeps it. Numbers tell several of a kind apart, those
-    of one layer being the same.
+    Products (with their bias, if one is added) are named ``z``, and their activations ``a``. The last result is ``L``
+    if it is a single number, else ``y``. Other results are ``v``. Weights and biases of a layer are ``W`` and ``b``,
+    inputs and other parameters ``x``, targets ``t`` and constants ``c``. A Tensor with a name of its own keeps it,
+    except for a layer's ``weight`` and ``bias``. Values of one name get numbers: in a layer, that of the layer.
 
     Parameters
     ----------
     tensor : Tensor
-        Computed from others, with its graph not freed yet.
+        The result of an operation, whose graph has not been freed.
     model : Module, optional
-        Whose parameters are to be named by their paths as well.
+        Adds the paths of its parameters to the values.
     most : int, optional
-        The number of operations that is not to be exceeded.
+        The largest number of operations allowed.
 
     Raises
     ------
     GraphError
-        If the Tensor was not computed from any that requires a gradient, its graph has been freed, or a Tensor was
-        changed in place after the graph used it.
+        If the Tensor has no graph (none of its operands required a gradient), the graph has been freed, or a Tensor
+        was changed in place after an operation used it.
     TooLarge
         If there are more than ``most`` operations.
     TypeError
-        If it is no Tensor.
+        If the argument is no Tensor.
     ValueError
-        If the graph has nothing to do with the model.
+        If none of the model's parameters is in the graph.
     """
     if not isinstance(tensor, Node):
         raise TypeError(
@@ -201,7 +206,7 @@ def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -
 
 
 def _results(tensor: Node, most: int | None) -> list[Node]:
-    """Return what was computed on the way to a Tensor, and the Tensor, oldest first."""
+    """Return all results of operations in the graph of a Tensor, oldest first; the last is the Tensor itself."""
     found, stack = {tensor}, [tensor]
     while stack:
         operation: Any = stack.pop().operation
@@ -225,7 +230,7 @@ def _results(tensor: Node, most: int | None) -> list[Node]:
 
 
 def _has_a_name(operand: Any) -> bool:
-    """Return whether an operand is a Tensor or array, not a plain number."""
+    """Return True for a Tensor or an array with axes; plain numbers are written by their value."""
     return isinstance(operand, Node) or np.ndim(operand) > 0
 
 
@@ -237,14 +242,16 @@ def bare_node(array: Any, requires_grad: bool) -> Node:
 
 
 class _Copies:
-    """A graph's nodes without those that merely stand for others, as the arguments of a differentiated function do.
+    """Copies of a graph's nodes, without the identity operations.
+
+    A transform such as `grad` passes each argument through an identity. Formulas show the argument itself instead.
 
     Attributes
     ----------
     results : list of (Node, Operation)
-        Copies of the results, oldest first, and how they came about from copies.
+        Copies of the results, oldest first, each with its operation on copies of the operands.
     originals : dict
-        The Tensor that a copy was made of, by the identity of the copy.
+        For the ``id`` of each copy, the Tensor it was made from.
     """
 
     def __init__(self, results: Sequence[Node]) -> None:
@@ -262,7 +269,7 @@ class _Copies:
             self.results.append((copy, Operation(operation.rule, inputs, operation.arrays, operation.params)))
 
     def _operand(self, x: Any) -> Any:
-        """Return the copy of an operand; an array as it is; a number, also one in a Tensor without a name, as such."""
+        """Return the copy of a Tensor, or an array unchanged; a constant number without a name as a plain number."""
         if not isinstance(x, Node):
             return x if np.ndim(x) or isinstance(x, (int, float)) else x.item()
         if id(x) not in self._found:
@@ -276,12 +283,12 @@ class _Copies:
         return copy
 
     def own_name(self, x: Any) -> str | None:
-        """Return the name that the Tensor behind a copy was given, if any."""
+        """Return the name that the user gave the Tensor behind a copy, or None."""
         return getattr(self.originals.get(id(x)), "name", None) or None
 
 
 def _named(copies: _Copies) -> dict[int, Name]:
-    """Return the names of the values of a graph, by the identity of nodes and arrays."""
+    """Return the name of each value in a graph, by the ``id`` of its node or array."""
     words: dict[int, tuple[str, int | None]] = {}
     rules = {id(node): operation.rule for node, operation in copies.results}
     biased = {id(operation.inputs[0]) for _, operation in copies.results if _adds_a_bias(operation, rules)}  # type: ignore[index]
@@ -310,7 +317,7 @@ def _named(copies: _Copies) -> dict[int, Name]:
 
 
 def _adds_a_bias(operation: Operation, rules: dict[int, Rule]) -> bool:
-    """Return whether an operation adds a bias to a product: together they are one layer."""
+    """Return True if an operation adds a learnt bias to a product: the two operations are one layer."""
     if operation.rule is not elementwise.add:
         return False
     product, bias = operation.inputs or ()
@@ -319,7 +326,7 @@ def _adds_a_bias(operation: Operation, rules: dict[int, Rule]) -> bool:
 
 
 def _leaf_word(own: str | None, rule: Rule, k: int, x: Any, layer: int) -> tuple[str, int | None]:
-    """Return what a leaf is called by what it is first used for, and the layer it belongs to."""
+    """Return the word that names a leaf, by its first use, and the number of its layer (None outside layers)."""
     if own is not None and own not in _OF_A_LAYER:
         return own, None
     learnt = isinstance(x, Node) and x.requires_grad
@@ -333,12 +340,12 @@ def _leaf_word(own: str | None, rule: Rule, k: int, x: Any, layer: int) -> tuple
 
 
 def _numbered(words: Iterable[tuple[str, int | None]]) -> Iterator[Name]:
-    """Yield names that look different: a number where there are several, that of the layer where there is one."""
+    """Yield distinct names: layers are numbered if there are several, and so are other values that share a word."""
     words = list(words)
     several = Counter(word for word, _ in words)
     layers = {layer for word, layer in words if word in "zW"}
     next_number: Counter[str] = Counter()
-    taken = {"g", r"\delta"}  # what cotangents are called
+    taken = {"g", r"\delta"}  # formulas need these for cotangents
     for word, layer in words:
         name = Name(word, layer if len(layers) > 1 else None)
         if layer is None and several[word] > 1:
@@ -356,17 +363,17 @@ def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[Step, dict[Node, A
     Parameters
     ----------
     graph : Graph
-        What to pass through.
+        The graph to walk backwards.
     seed : array
         The cotangent of its result.
 
     Yields
     ------
     step : Step
-        The operation passed, youngest first.
+        The operation, latest first.
     cotangents : dict
-        The cotangents of the operands it completed: those that no older operation adds to. What the caller puts in
-        their place is what flows on.
+        The complete cotangents of its operands: those to which no earlier operation will add. The caller may replace
+        values in this dictionary; the walk continues with the replacements.
     """
     open_uses: Counter[Node] = Counter()
     for step in graph.steps:

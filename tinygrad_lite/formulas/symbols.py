@@ -1,7 +1,11 @@
-"""The symbol: a value that remembers the formula it was computed by.
+"""Symbols: values that remember the formula they were computed by.
 
-What flows through a rule as symbols comes out as the rule's formula. A symbol carries a value along, of a real
-sample, so every shape and every decision a rule takes by it (which axes broadcast, which elements are taken) is right.
+A rule that is called with symbols in place of arrays returns its own formula. Each symbol also holds an array of real
+numbers, so shapes are known, and a rule that decides by a shape (which axes broadcast, say) takes the right branch.
+
+>>> x = Symbol(Name("x"), np.array([1.0, 2.0]), Scope())
+>>> np.exp(x) + 1
+<symbol exp(x) + 1>
 """
 
 from __future__ import annotations
@@ -24,14 +28,14 @@ _REDUCTIONS = ("sum", "mean", "prod", "max", "min")
 
 @dataclass(frozen=True)
 class Scope:
-    """What has a name while a formula is read.
+    """The names that are known while a formula is read.
 
     Attributes
     ----------
     sizes : dict
-        The letters that stand for lengths of axes; a length that is not in it is written as the number it is.
+        The letter for each length of an axis; other lengths are written as numbers.
     parameters : dict
-        The names of a rule's parameters, by their identity.
+        The names of a rule's parameters, by the ``id`` of their values.
     """
 
     sizes: Mapping[int, str] = field(default_factory=dict)
@@ -46,16 +50,16 @@ class Scope:
         return cls(dict(zip(lengths, letters, strict=False)), named)
 
     def size(self, n: int) -> Size:
-        """Return the length of an axis, which knows its letter."""
+        """Return the length of an axis as a `Size`, which is written by its letter."""
         return Size(n, Name(self.sizes[n]) if n in self.sizes else Number(n), self)
 
 
 class NotAnExpression(TypeError):
-    """What is read changes an array in place: a program, not a formula."""
+    """The code assigns to elements of an array, which a formula cannot show."""
 
 
 def _operator(function: str, compute: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return an operator of sizes and numbers, and its reflection: whole numbers give a size, others a symbol."""
+    """Return an operator on sizes, and its reflected form; an int result is a `Size`, a float result a `Symbol`."""
 
     def operate(a: Any, b: Any) -> Any:
         if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
@@ -96,9 +100,9 @@ class Symbol(NDArrayOperatorsMixin):
     expression : Expression
         The formula.
     value : array or number
-        Its value on the sample that is read.
+        The value that the formula has for the sample.
     scope : Scope
-        What has a name in the formula.
+        The names that the formula may use.
     """
 
     def __init__(self, expression: Expression, value: Any, scope: Scope) -> None:
@@ -155,7 +159,7 @@ class Symbol(NDArrayOperatorsMixin):
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Symbol:
         value = function(*_plain(args), **_plain(kwargs))
-        if not any(_scopes([*args, *kwargs.values()])):  # dispatched by like=: a constant
+        if not any(_scopes([*args, *kwargs.values()])):  # called because of like= only: a constant
             return Symbol(expression_of(value, self.scope), value, self.scope)
         name = function.__name__
         if name == "broadcast_to":
@@ -175,7 +179,7 @@ class Symbol(NDArrayOperatorsMixin):
         return Symbol(Call(name, tuple(operands), axes), value, self.scope)
 
     def _expressions(self, x: Any) -> Iterator[Expression]:
-        """Yield one expression for an argument, or one for each symbol in a list of them."""
+        """Yield the expression of an argument; for a list that holds symbols, one expression for each element."""
         if isinstance(x, (tuple, list)) and any(isinstance(part, Symbol) for part in x):
             yield from (expression_of(part, self.scope) for part in x)
         else:
@@ -202,7 +206,7 @@ class Symbol(NDArrayOperatorsMixin):
         return np.min(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
     def reshape(self, *shape: Any) -> Symbol:
-        """Lay the elements out in another shape; axes of length 1, which only help to broadcast, are not written."""
+        """Reshape; a change of axes of length 1 alone is written only where `_with_axes` finds it matters."""
         target = shape[0] if len(shape) == 1 else shape
         value = np.reshape(self.value, _plain(target))
         if [n for n in value.shape if n != 1] == [n for n in np.shape(self.value) if n != 1]:
@@ -210,7 +214,7 @@ class Symbol(NDArrayOperatorsMixin):
         return Symbol(Call("reshape", (self.expression, expression_of(target, self.scope))), value, self.scope)
 
     def _with_axes(self, shape: tuple[int, ...]) -> Expression:
-        """Return the expression with new axes of length 1 written where they decide how it broadcasts."""
+        """Write new axes of length 1 as an index with ``None`` if they change how the value broadcasts."""
         own = np.shape(self.value)
         inserted = shape[max(len(shape) - len(own), 0) :] != own and len(shape) > len(own) and 1 not in own and own
         if not inserted:
@@ -238,7 +242,7 @@ class Symbol(NDArrayOperatorsMixin):
         return self.transpose(tuple(reversed(range(self.ndim))))
 
     def astype(self, dtype: Any) -> Symbol:
-        """Convert to another type, which formulas do not show."""
+        """Convert to another type; formulas do not show types."""
         expression = _in_brackets(self.expression, self)
         return Symbol(expression, np.asarray(self.value).astype(dtype), self.scope)
 
@@ -260,7 +264,7 @@ class Symbol(NDArrayOperatorsMixin):
 
 
 def _scopes(values: list[Any]) -> Iterator[Scope]:
-    """Yield the scopes of the symbols among values, and in the lists among them."""
+    """Yield the scope of each symbol in a list of values and in nested lists and tuples."""
     for value in values:
         if isinstance(value, Symbol):
             yield value.scope
@@ -269,7 +273,7 @@ def _scopes(values: list[Any]) -> Iterator[Scope]:
 
 
 def _plain(x: Any) -> Any:
-    """Return the value of a symbol, of a size and of everything in tuples, lists and dictionaries."""
+    """Replace symbols and sizes by their values, also within slices, tuples, lists and dictionaries."""
     if isinstance(x, Symbol):
         return x.value
     if isinstance(x, Size):
@@ -282,7 +286,7 @@ def _plain(x: Any) -> Any:
 
 
 def expression_of(x: Any, scope: Scope) -> Expression:
-    """Return how an operand is written, of whatever kind it is."""
+    """Return the expression for an operand of any kind: symbol, parameter, number, array, tuple or slice."""
     if isinstance(x, (Symbol, Size)):
         return x.expression
     if id(x) in scope.parameters:
@@ -305,7 +309,7 @@ def _array(x: Any) -> Expression:
 
 
 def _index_text(index: Any, scope: Scope) -> str:
-    """Return an index or a shape as one types it."""
+    """Return an index or a shape as Python code, without the outer brackets."""
     if id(index) in scope.parameters:
         return scope.parameters[id(index)]
     if isinstance(index, (tuple, list)):
@@ -319,7 +323,7 @@ def _index_text(index: Any, scope: Scope) -> str:
 
 
 def _in_brackets(expression: Expression, x: Any) -> Expression:
-    """Put a condition that is computed with into Iverson's brackets, which make a number of it."""
+    """Wrap a condition in Iverson brackets, which turn true and false into 1 and 0."""
     condition = (
         np.asarray(_plain(x)).dtype == bool and isinstance(expression, Call) and expression.function != "bracket"
     )
@@ -327,7 +331,7 @@ def _in_brackets(expression: Expression, x: Any) -> Expression:
 
 
 def _simplified(call: Call) -> Expression:
-    """Leave out factors of one and terms of zero, compute with numbers, write coefficients as such."""
+    """Drop factors of 1 and terms of 0, evaluate numbers, write ``2 · x`` as ``2 x`` and ``a + −b`` as ``a − b``."""
     match call:
         case Call("multiply" | "scale", (Number(1), other)) | Call("multiply" | "scale" | "divide", (other, Number(1))):
             return other

@@ -1,7 +1,7 @@
-"""The pictures a run leaves: learning curves, digits, what was misread for what, weights, boundaries; and graphs.
+"""Pictures: learning curves, digits, confusion matrices, weights, decision boundaries, and graphs of Tensors.
 
-Every function builds a matplotlib figure and returns it; `save` writes it to a file. Matplotlib is imported
-when the first figure is made, and without pyplot: nothing is global, so nothing has to be closed.
+Every function returns a matplotlib figure; `save` writes it to a file. Matplotlib is imported when the first figure
+is made, so a run without pictures starts faster. Pyplot is not used: no figure is global, so none must be closed.
 """
 
 from .drawing import graph

@@ -1,4 +1,4 @@
-"""What pictures of predictions ask of their arguments."""
+"""Checks of the arguments of pictures, so that a wrong array gives a clear error and not a wrong picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..support.devices import moved
 
 
 def numbers(caller: str, name: str, values: Any) -> NDArray[Any]:
-    """Return an array, or that of a Tensor, whose gradient no picture takes; or refuse what holds no numbers."""
+    """Return the numbers in an array or Tensor as a NumPy array; raise TypeError for anything else."""
     array = np.asarray(moved(raw(values), "cpu"))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{caller}: the {name} are an array or a Tensor of numbers, not {type(values).__name__}")
@@ -23,7 +23,7 @@ def numbers(caller: str, name: str, values: Any) -> NDArray[Any]:
 
 
 def check_labels(caller: str, name: str, values: Any) -> NDArray[Any]:
-    """Return one number for each sample, of shape (n,), or refuse what are none."""
+    """Return an array with one number for each sample; raise ShapeError if the shape is not (n,)."""
     array = numbers(caller, name, values)
     if array.ndim != 1 or not len(array):
         remedy = ""
@@ -34,7 +34,7 @@ def check_labels(caller: str, name: str, values: Any) -> NDArray[Any]:
 
 
 def check_classes(caller: str, name: str, values: Any, classes: int) -> NDArray[np.intp]:
-    """Return class numbers of shape (n,), or refuse what are none."""
+    """Return class numbers of shape (n,); raise ValueError for a number that is no class."""
     array = check_labels(caller, name, values)
     strange = array[(array < 0) | (array >= classes) | (array != np.floor(array))]
     if len(strange):
@@ -45,7 +45,7 @@ def check_classes(caller: str, name: str, values: Any, classes: int) -> NDArray[
 
 
 def check_counts(caller: str, **arrays: Sized) -> None:
-    """Refuse arrays that are not as long as each other."""
+    """Raise ValueError unless all arrays have the same length."""
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -53,6 +53,6 @@ def check_counts(caller: str, **arrays: Sized) -> None:
 
 
 def check_positive(caller: str, name: str, value: int) -> None:
-    """Refuse what is no whole number of at least 1."""
+    """Raise ValueError unless the value is a whole number of at least 1."""
     if not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{caller}: {name} is {value!r}, but must be a whole number of at least 1")

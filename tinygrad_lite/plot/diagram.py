@@ -1,4 +1,4 @@
-"""A Tensor's graph as boxes and edges, with what is written in them: what the picture and the texts have in common."""
+"""A Tensor's graph as boxes with texts, and edges: the common basis of the picture and of the Mermaid and DOT texts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..engine import Node
 from ..formulas.graph import Graph, Name, Step, Value, backward_steps
 from .style import BLUE, INK, PAPER, VERMILION
 
-SMALL = 6  # elements of a vector up to which the numbers themselves are shown
-FEW = 6  # operands up to which each has its place in how an operation was called
-LONGEST = 24  # letters of a name or a parameter
-LINE = 36  # letters of an array
-COLOURS = {  # by kind: of the box, its frame and its text
+SMALL = 6  # elements: the numbers of a vector up to this length are shown
+FEW = 6  # operands: a longer list is shortened with an ellipsis
+LONGEST = 24  # characters of a name or a parameter
+LINE = 36  # characters in a line of an array
+COLOURS = {  # for each kind of box: its fill, its frame and its text
     "input": (PAPER, "#999999", INK),
     "parameter": ("#F7E2D1", VERMILION, INK),
     "result": ("#DCECF5", BLUE, INK),
@@ -31,15 +31,15 @@ class Box:
     Attributes
     ----------
     name : Name
-        What it is called.
+        Its name.
     kind : str
-        Of `COLOURS`: the last one is the loss if it is one number, else the output.
+        A key of `COLOURS`. The last box is the loss if it is a single number, else the output.
     operation : str or None
-        What it was computed by; None for a leaf.
+        The operation that computed it; None for a leaf.
     numbers : str or None
-        Its elements, if they are few and stand in one row.
+        Its elements, if it is a number or a short vector.
     details : list of str
-        Its shape otherwise; its path, if it has one; its gradient.
+        Its shape, if the elements are not shown; its path, if it has one; its gradient, if that is shown.
     """
 
     name: Name
@@ -50,17 +50,17 @@ class Box:
 
     @property
     def title(self) -> str:
-        """The name, and the numbers."""
+        """The name, and the numbers if they are shown."""
         return self.titled(shortened(self.name.text))
 
     def titled(self, name: str) -> str:
-        """Return the title with the name written in a way of one's own."""
+        """Return the title with another spelling of the name, such as LaTeX."""
         return name if self.numbers is None else f"{name} = {self.numbers}"
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """Boxes, oldest first, and edges between their numbers; those to one box stand together, in its operands' order."""
+    """Boxes, and edges as pairs of indices; the edges to one box are consecutive, in the order of its operands."""
 
     boxes: list[Box]
     edges: list[tuple[int, int]]
@@ -86,7 +86,7 @@ def diagram(graph: Graph) -> Diagram:
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """Return a text in one line, cut to a length."""
+    """Return a text in one line, cut off with an ellipsis after `longest` characters."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
@@ -105,12 +105,12 @@ def _is_small(value: Value) -> bool:
 
 
 def _gradients(graph: Graph) -> dict[Node, Any]:
-    """Return the derivatives of the result by all that is small; none if the result is not one number."""
+    """Return the derivatives of the result by all small values; empty if the result is not a single number."""
     shown = {value.node for value in graph.values if _is_small(value) and value.requires_grad} - {graph.result.node}
     if not shown or np.size(graph.result.array) != 1:
         return {}
     gradients: dict[Node, Any] = {}
-    # What overflows, or is infinite, is seen in the picture.
+    # Overflows need no warning: the picture shows the infinities.
     with np.errstate(all="ignore"):
         for _, completed in backward_steps(graph, np.ones_like(graph.result.array)):
             gradients |= {node: g for node, g in completed.items() if node in shown}
@@ -128,7 +128,7 @@ def _details(value: Value, result: Name, gradients: dict[Node, Any]) -> list[str
 
 
 def _operation(step: Step) -> str:
-    """Return the name of a rule and, if it was given anything but values, how it was called."""
+    """Return the name of a rule, with its arguments if some of them are not values of the graph."""
     rule = step.rule
     given = ["·" if isinstance(x, Value) else _numbers(x) for x in step.operands]
     if len(given) > FEW:

@@ -1,4 +1,4 @@
-"""A Tensor's graph as a picture."""
+"""A Tensor's graph as a picture: a matplotlib figure, also shown below a Tensor in a notebook."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 120, 200  # operations and values in a picture
-MOST_IN_A_NOTEBOOK = 40, 60  # where it comes unasked
-NOTEBOOK_DPI = 144  # crisp, and on the page not too large
-PAGE, COLUMN = 9.4, 11.0  # the width of a notebook's page, and how far down a graph runs before it starts anew beside
-LEAST_WIDTH = 4.2  # so that the legend fits
+MOST_IN_A_NOTEBOOK = 40, 60  # the same for a picture that the user has not asked for
+NOTEBOOK_DPI = 144  # sharp, and not too large on the page
+PAGE, COLUMN = 9.4, 11.0  # inches: the width of a notebook's page, and the height at which a graph starts a new column
+LEAST_WIDTH = 4.2  # inches, so that the legend fits
 LEGEND = 0.35
 MARGIN, PADDING = 0.12, 0.08
-NAME_SIZE, SIZE = 11, 8  # of letters, in points
-FRAME = 0.12  # what the frame of an operation adds
+NAME_SIZE, SIZE = 11, 8  # points: the font size of names, and of other text
+FRAME = 0.12  # inches that the frame of an operation adds to its width and height
 ROUNDED, LABEL = "round,pad=0,rounding_size=0.06", "round,pad=0.25,rounding_size=0.5"
 ARROW, WIRE = "-|>,head_length=3.5,head_width=1.8", "#777777"
 LEGENDS = {"input": "input or constant"}
@@ -37,27 +37,28 @@ LEGENDS = {"input": "input or constant"}
 
 @in_style
 def graph(tensor: Tensor, model: Module | None = None, title: str | None = None) -> Figure:
-    """Draw the graph of a Tensor: what it was computed from, and how.
+    """Draw the graph of a Tensor: the values and operations that it was computed from.
 
-    A box is a value, with its shape or, if it is a number or a vector of up to 6, these; and then also the derivative
-    by it of a result that is one number. The operation that computed it stands at its top; a dot there stands for an
-    operand, and operands arrive in order. The graph is not changed or freed, and no ``grad`` is touched.
+    Each box is a value. It shows the shape, or the numbers themselves for a single number or a vector of up to 6. Such
+    a box also shows the derivative of the drawn Tensor by its value, if the Tensor is a single number. The operation
+    that computed a value is at the top of its box; a dot in it stands for an operand, and wires arrive in the order of
+    the operands. The graph is neither changed nor freed, and ``grad`` stays as it is.
 
     Parameters
     ----------
     tensor : Tensor
-        Computed from others, with its graph not freed yet.
+        The result of an operation, whose graph has not been freed.
     model : Module, optional
-        Whose parameters are to be named by their paths as well.
+        Adds the paths of its parameters to their boxes.
     title : str, optional
         The figure's heading.
 
     Raises
     ------
     GraphError
-        If the Tensor has no graph, or it has been freed or changed.
+        If the Tensor has no graph, or the graph has been freed or changed.
     ValueError
-        If there are more than 120 operations, or 200 values, or they have nothing to do with the model.
+        If there are more than 120 operations or 200 values, or none of the model's parameters is in the graph.
     """
     try:
         found = _read(tensor, model, *MOST)
@@ -70,14 +71,14 @@ def graph(tensor: Tensor, model: Module | None = None, title: str | None = None)
 
 
 def notebook_png(tensor: Tensor) -> bytes | None:
-    """Return the picture of a Tensor's graph under the Tensor's repr, or None where the repr alone says more.
+    """Return the picture of a Tensor's graph, headed by its repr, for a notebook; None shows the repr alone.
 
-    That is where there is no graph, it was freed or changed, or is too large to be drawn unasked.
+    None is for a Tensor without a graph, or whose graph was freed, changed or is too large to be drawn unasked.
     """
     if tensor.operation is None:
         return None
-    # Whatever goes wrong, a rule of the user's own included: showing a value must not fail, nor warn, as matplotlib
-    # does of letters that its font lacks.
+    # Showing a value must not fail, even if a rule of the user does. Nor must it warn, as matplotlib does about letters
+    # that its font lacks.
     try:
         with warnings.catch_warnings(action="ignore"):
             _read(tensor, None, *MOST_IN_A_NOTEBOOK)
@@ -86,12 +87,12 @@ def notebook_png(tensor: Tensor) -> bytes | None:
         return None
 
 
-# Notebooks ask a value for its picture by this name. A Tensor is given it from here, so that it knows of no pictures.
+# Notebooks call a value's method of this name for a picture. It is attached here, so that Tensor imports no pictures.
 Tensor._repr_png_ = notebook_png  # type: ignore[attr-defined]
 
 
 def _read(tensor: Tensor, model: Module | None, operations: int, values: int) -> Graph:
-    """Return the graph of a Tensor, or raise TooLarge."""
+    """Return the graph of a Tensor; raise TooLarge if it has more operations or values than given."""
     found = read(tensor, model, operations)
     if len(found.values) > values:
         raise TooLarge(f"there are more than {values} values")
@@ -100,7 +101,7 @@ def _read(tensor: Tensor, model: Module | None, operations: int, values: int) ->
 
 @dataclass(frozen=True)
 class _Line:
-    """A line, or lines of one kind, of text in a box."""
+    """A text in a box, of one or several lines in the same font."""
 
     text: str
     size: float = SIZE
@@ -124,7 +125,7 @@ class _Line:
         return 1.3 * self.size / 72 * (self.text.count("\n") + 1) + FRAME * self.is_operation
 
     def write(self, ax: Axes, x: float, y: float, kind: str) -> None:
-        """Write it around a point in a box of some kind."""
+        """Write the text, centred at a point, in the colours of a kind of box."""
         fill, frame, ink = COLOURS[kind]
         ax.text(
             x,
@@ -140,7 +141,7 @@ class _Line:
 
 
 def _lines(box: Box) -> list[_Line]:
-    # Mathtext has no way to write all that a name may hold: beyond a letter and a number it stands as it is.
+    # Mathtext cannot write every character a name may hold, so only a letter with a number is set as a formula.
     is_math = re.fullmatch(r"(\\[a-z]+|[A-Za-zΑ-Ωα-ω])(_\{\d+\})?", box.name.latex) is not None
     title = box.titled(f"${box.name.latex}$") if is_math else box.title
     operation = [_Line(box.operation, is_operation=True)] if box.operation is not None else []
@@ -168,12 +169,12 @@ def _draw(drawn: Diagram, title: str | None) -> Figure:
 
 
 def _size(text: Sequence[_Line]) -> Point:
-    """Return width and height of a box with this text."""
+    """Return the width and height of a box with this text."""
     return max(line.width for line in text) + 2 * PADDING, sum(line.height for line in text) + 2 * PADDING
 
 
 def _placed(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
-    """Lay boxes out from left to right if that fits on the page, else downwards, in columns if need be."""
+    """Lay boxes out from left to right if that fits on the page, else from top to bottom, in columns if necessary."""
     layout = arrange(sizes, edges)
     if layout.extent[0] <= PAGE:
         return layout

@@ -1,6 +1,7 @@
-"""Where the boxes of a diagram stand and which way its wires run, in layers: after K. Sugiyama et al., 1981.
+"""The layout of a diagram: positions of its boxes and paths of its wires, in layers, after K. Sugiyama et al., 1981.
 
-It knows neither what is in the boxes nor how they are drawn. Lengths are in inches, *along* the flow or *across* it.
+Each box gets a layer, the order in each layer is chosen so that few wires cross, and boxes are moved level with their
+neighbours. Contents of the boxes do not matter here. Lengths are in inches, *along* the flow or *across* it.
 """
 
 from __future__ import annotations
@@ -13,28 +14,28 @@ from itertools import accumulate, pairwise
 from math import ceil, inf
 
 GAP = 0.17  # between neighbours in a layer
-WAY = 0.42  # between layers, for the wires to bend in
-ARRIVAL = 0.1  # the last piece of the way is straight, for the arrow
-SLOT = 0.17  # between the ends of wires at a box that is large enough
+WAY = 0.42  # between layers: room for the wires to bend
+ARRIVAL = 0.1  # the last part of a wire is straight, for the arrow
+SLOT = 0.17  # between the ends of wires at a box, if it is large enough
 LANE = 0.1  # between the wires that go from one strip to the next
 SWEEPS = 16
-FIRM = 1000  # times as hard as others hold on to their place those whose wires are to be straight
+FIRM = 1000  # the weight of a box whose wire should be straight; others have the weight 1
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything goes, in pairs (along, across).
+    """The layout; positions are pairs (along, across).
 
     Attributes
     ----------
     extent : pair
-        The size of the whole.
+        The size of the diagram.
     centres : list of pairs
-        Of the boxes.
+        The centre of each box.
     wires : list of lists of pairs
-        For each edge a chain of cubic Bézier curves: the start, then two control points and the end of each.
+        For each edge a chain of cubic Bézier curves: the start, then two control points and an end for each curve.
     """
 
     extent: Point
@@ -43,16 +44,16 @@ class Layout:
 
 
 def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], room: Point = (inf, inf)) -> Layout:
-    """Lay out boxes of which the last depends on all others.
+    """Lay out boxes; the last one depends, directly or not, on all others.
 
     Parameters
     ----------
     sizes : sequence of pairs
-        Of each box, along and across.
+        The size of each box, along and across.
     edges : sequence of pairs of int
-        From which box to which, in the order of the latter; a box comes after those it depends on.
+        The indices of two boxes, from and to, ordered by the latter. A box has a higher index than those it depends on.
     room : pair
-        A diagram that is longer is broken into strips side by side, as long as these find room. It may need more.
+        The room available. A longer diagram is broken into strips side by side, as many as fit; it may remain too long.
     """
     chart = _Chart(sizes, edges)
     layers = chart.ordered()
@@ -70,18 +71,18 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], room: Poin
 
 @dataclass(frozen=True)
 class _Link:
-    """The piece of a wire between a layer and the next."""
+    """The part of a wire between one layer and the next."""
 
     source: int
     target: int
-    slot: float  # where it arrives, across from the target's centre
+    slot: float  # where it arrives: the distance across from the target's centre
     stiff: bool
 
 
 class _Chart:
-    """Boxes by number, and after them the places that wires take where they pass a layer.
+    """The boxes, and after them an empty place for each layer that a wire passes on its way.
 
-    So a wire crosses no box; all wires from one box share their places.
+    The places are laid out like boxes, so no wire crosses a box. Wires from one box share their places.
     """
 
     def __init__(self, sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> None:
@@ -111,7 +112,7 @@ class _Chart:
         return link
 
     def ordered(self) -> list[list[int]]:
-        """Return what is in each layer, in an order in which few wires cross."""
+        """Return the boxes and places in each layer, in an order in which few wires cross."""
         layers = self._as_met()
         fewest, best = self._crossings(layers), [list(layer) for layer in layers]
         for sweep in range(SWEEPS):
@@ -124,7 +125,7 @@ class _Chart:
         return best
 
     def _as_met(self) -> list[list[int]]:
-        """Return what is in each layer, as one meets it on the way back from the last box through its operands."""
+        """Return the boxes and places in each layer, in the order of a depth-first search back from the last box."""
         layers: list[list[int]] = [[] for _ in range(max(self.layer_of) + 1)]
         stack, met = [self.routes[-1][-1].target], set()
         while stack:
@@ -136,14 +137,14 @@ class _Chart:
         return layers
 
     def _sort(self, free: list[int], fixed: Sequence[int], forward: bool) -> None:
-        """Sort a layer by the mean position of the neighbours in another; what has none there keeps its position."""
+        """Sort a layer by the mean position of the neighbours in `fixed`; without neighbours the position stays."""
         at = {v: float(i) for i, v in enumerate(fixed)}
         mean = {v: float(i) for i, v in enumerate(free)}
         for v in free:
             if forward:
                 neighbours = [at[link.source] for link in self.into[v]]
             else:
-                # Slots, fractions of an inch, decide between the operands of one box.
+                # Add the slot, a small number, to keep the operands of one box in order.
                 neighbours = [at[link.target] + link.slot / 10 for link in self.out_of[v]]
             if neighbours:
                 mean[v] = sum(neighbours) / len(neighbours)
@@ -163,7 +164,7 @@ class _Chart:
         return count
 
     def levelled(self, layers: Sequence[Sequence[int]]) -> list[float]:
-        """Return where everything lies across: level with what it is wired to, as far as there is room."""
+        """Return the position of everything across the flow: level with its neighbours where there is room."""
         across = [0.0] * len(self.sizes)
         for sweep in range(SWEEPS):
             forward = sweep % 2 == 1
@@ -183,9 +184,9 @@ class _Chart:
 
 
 def _layers(boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the layer of each box: leaves just before their first use, results as soon as they can be computed.
+    """Return the layer of each box: leaves just before their first use, results right after their last operand.
 
-    A result waits nearer to its use if fewer layers are passed on the whole, as where its operand goes there anyway.
+    A result moves closer to its first use if that makes wires shorter in total, as when its operand is also used there.
     """
     layer_of = [0] * boxes
     uses: dict[int, set[int]] = defaultdict(set)
@@ -203,7 +204,7 @@ def _layers(boxes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _slots(sizes: Sequence[Point], edges: Iterable[tuple[int, int]]) -> list[float]:
-    """Return where each edge arrives, across from the centre of its target: side by side, in order."""
+    """Return where each edge arrives, as a distance from the centre of its target: side by side, in order."""
     arriving: dict[int, list[int]] = defaultdict(list)
     for i, (_, target) in enumerate(edges):
         arriving[target].append(i)
@@ -215,9 +216,9 @@ def _slots(sizes: Sequence[Point], edges: Iterable[tuple[int, int]]) -> list[flo
 
 
 def _apart(wanted: Sequence[float], weights: Sequence[float], lengths: Sequence[float]) -> list[float]:
-    """Return the positions nearest to the wanted ones at which things of these lengths keep order and distance.
+    """Return the positions nearest to the wanted ones, by least squares, that keep boxes in order and apart.
 
-    Nearest by least squares. Less the room that is taken before each, positions need only not decrease, so this is an
+    Once the room that earlier boxes take is subtracted, positions only have to be non-decreasing. So this is an
     isotonic regression: neighbours that would overlap are pooled.
     """
     taken = list(accumulate(((a + b) / 2 + GAP for a, b in pairwise(lengths)), initial=0.0))
@@ -233,13 +234,13 @@ def _apart(wanted: Sequence[float], weights: Sequence[float], lengths: Sequence[
 
 
 class _Strips:
-    """A chart broken into strips side by side, as a text is into columns."""
+    """A chart broken into strips side by side, like a text in columns."""
 
     def __init__(self, chart: _Chart, layers: Sequence[Sequence[int]], across: Sequence[float], count: int) -> None:
         self.sizes = chart.sizes
         self.across = list(across)
         self.starts, self.stops = [0.0] * len(across), [0.0] * len(across)
-        # For each link to the next strip: the lane in which it goes back, and how far out it turns into it.
+        # For each link to the next strip: the lane in which it returns, and how far it reaches out to turn.
         self.turns: dict[_Link, Point] = {}
         length = width = 0.0
         each = ceil(len(layers) / count)
@@ -259,7 +260,7 @@ class _Strips:
                 for i, link in enumerate(links):
                     self.turns[link] = (width + GAP + i * LANE, WAY + i * LANE)
                 width += 2 * GAP + (len(links) - 1) * LANE
-        # A curve goes three quarters of the way to its control points.
+        # A Bézier curve reaches three quarters of the way to its two control points.
         outside = max((ARRIVAL + 0.75 * reach for _, reach in self.turns.values()), default=0.0)
         self.starts = [start + outside for start in self.starts]
         self.stops = [stop + outside for stop in self.stops]
@@ -287,7 +288,7 @@ class _Strips:
 
 
 def _extend(wire: list[Point], end: Point, reach: float | None = None) -> None:
-    """Continue a wire by a curve that leaves and arrives along the flow; with a reach it goes out and turns back."""
+    """Add a curve to a wire that leaves and arrives along the flow; with `reach` it goes out so far and turns back."""
     (start, before), (stop, after) = wire[-1], end
     out, back = (start + reach, stop + reach) if reach is not None else ((start + stop) / 2,) * 2
     wire += [(out, before), (back, after), end]

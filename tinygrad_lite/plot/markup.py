@@ -1,4 +1,4 @@
-"""A Tensor's graph as a text from which other programs draw it."""
+"""A Tensor's graph as a text that other programs draw: Mermaid for Markdown pages, DOT for Graphviz."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .diagram import COLOURS, Box, diagram
 
 
 def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
-    """Return the graph of a Tensor as a flowchart in Mermaid's language, which Markdown on GitHub and elsewhere shows.
+    """Return the graph of a Tensor as a flowchart in Mermaid's language, which GitHub draws in Markdown files.
 
     Parameters
     ----------
     tensor : Tensor
-        Computed from others, with its graph not freed yet.
+        The result of an operation, whose graph has not been freed.
     model : Module, optional
-        Whose parameters are to be named by their paths as well.
+        Adds the paths of its parameters to their boxes.
 
     Raises
     ------
     GraphError
-        If the Tensor has no graph, or it has been freed or changed.
+        If the Tensor has no graph, or the graph has been freed or changed.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
         classDef loss fill:#0072B2,stroke:white,color:white
     """
     drawn = diagram(read(tensor, model))
-    # Within quotes only these mean something: entities begin with #, tags with <, Markdown with `.
+    # Within quotes only these characters are special: # begins an entity, < a tag, ` Markdown.
     escapes = str.maketrans({mark: f"#{ord(mark)};" for mark in '"#&<>`'})
     lines = ["flowchart TD"]
     for i, box in enumerate(drawn.boxes):
@@ -61,14 +61,14 @@ def to_dot(tensor: Tensor, model: Module | None = None) -> str:
     Parameters
     ----------
     tensor : Tensor
-        Computed from others, with its graph not freed yet.
+        The result of an operation, whose graph has not been freed.
     model : Module, optional
-        Whose parameters are to be named by their paths as well.
+        Adds the paths of its parameters to their boxes.
 
     Raises
     ------
     GraphError
-        If the Tensor has no graph, or it has been freed or changed.
+        If the Tensor has no graph, or the graph has been freed or changed.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def to_dot(tensor: Tensor, model: Module | None = None) -> str:
 
 
 def _lines(box: Box) -> Iterator[str]:
-    """Yield what is written in a box, line by line."""
+    """Yield the lines of text in a box."""
     if box.operation is not None:
         yield box.operation
     for text in (box.title, *box.details):

@@ -1,4 +1,4 @@
-"""Many small images in one picture: digits, those that were misread, and what a layer's units look for."""
+"""Many small images in one picture: digits, misread digits, and the weights of a layer's units."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-GAP = 2  # between digits in a mosaic, in their pixels
-CAPTION = 9  # the height a caption takes above its digit, in the digit's pixels
+GAP = 2  # between digits in a mosaic, in pixels of the digits
+CAPTION = 9  # the height of a caption above its digit, in pixels of the digit
 TILE_INCHES = 0.6
-MOSAIC_INCHES = 3.6  # the least width of a mosaic, so that a heading fits: few tiles are drawn larger
+MOSAIC_INCHES = 3.6  # the least width of a mosaic, so that a heading fits; if there are few tiles, they are enlarged
 MOST_WEIGHTS = 100
-SATURATION = 0.995  # the share of weights within the colour scale: a few large ones would leave the rest pale
+SATURATION = 0.995  # the share of weights within the colour scale; a few outliers would make all others pale
 
 
 @in_style
@@ -38,7 +38,7 @@ def digits(
     Parameters
     ----------
     images
-        Of shape (n, 784) or (n, 28, 28), with 0 for the background; the largest value is drawn black.
+        An array of shape (n, 784) or (n, 28, 28), with 0 for the background; the largest value is drawn black.
     titles
         A caption for each image, such as its label.
     columns
@@ -49,7 +49,7 @@ def digits(
     Raises
     ------
     ValueError
-        If there are no images, they have another shape, the captions are not as many, or `columns` is not
+        If there are no images, they have another shape, the number of captions differs, or `columns` is not
         positive.
     """
     if titles is not None:
@@ -66,18 +66,18 @@ def mistakes(
     Parameters
     ----------
     images
-        Of shape (n, 784) or (n, 28, 28).
+        An array of shape (n, 784) or (n, 28, 28).
     labels, predictions
-        What each image shows, and what it was taken for: integers of shape (n,).
+        The true and the predicted digit of each image: integers of shape (n,).
     title
         The figure's heading, followed by a line that counts the mistakes.
     most
-        How many to draw; these are the first ones.
+        The largest number of mistakes to draw, from the first on.
 
     Raises
     ------
     ValueError
-        If a shape is another, the counts differ, or `most` is not positive.
+        If a shape is wrong, the counts differ, or `most` is not positive.
     """
     check_positive("mistakes", "most", most)
     tiles = _tiles("mistakes", images)
@@ -98,20 +98,20 @@ def mistakes(
 
 @in_style
 def weights(weight: ArrayLike, title: str | None = None) -> Figure:
-    """Draw what each unit of a first layer looks for: its incoming weights as an image.
+    """Draw the incoming weights of each unit of a first layer as an image: the pattern that excites the unit.
 
     Parameters
     ----------
     weight
-        Of shape (784, units). Red weighs for, blue against, on a scale symmetric about 0 that the largest
-        1 in 200 exceed.
+        An array of shape (784, units). Red is positive and blue negative, on a scale symmetric about 0 that
+        contains 99.5 % of the weights.
     title
-        The figure's heading; where there are more than 100 units, it says that only the first 100 are drawn.
+        The figure's heading. With more than 100 units, it adds that only the first 100 are drawn.
 
     Raises
     ------
     ValueError
-        If the shape is another.
+        If the shape is wrong.
     """
     values = numbers("weights", "weights", weight)
     if values.ndim != 2 or len(values) != SIDE * SIDE or not values.size:
@@ -125,7 +125,7 @@ def weights(weight: ArrayLike, title: str | None = None) -> Figure:
     units = values.shape[1]
     tiles = values.T[:MOST_WEIGHTS].reshape(-1, SIDE, SIDE)
     capped = f"the first {MOST_WEIGHTS} of {units} units" if units > MOST_WEIGHTS else None
-    # A net that has diverged holds infinities and NaNs, and what else it holds should be seen all the same.
+    # A diverged net has infinities and NaNs; its finite weights should still be visible.
     sizes = np.abs(tiles[np.isfinite(tiles)])
     limit = (np.quantile(sizes, SATURATION) if len(sizes) else 0) or 1
     columns = math.ceil(math.sqrt(len(tiles)))
@@ -159,9 +159,9 @@ def _mosaic(
     captions: Sequence[str] | None = None,
     margin: float = 0,
 ) -> tuple[Figure, AxesImage]:
-    """Draw tiles (n, 28, 28) as one picture: far quicker than n pairs of axes.
+    """Draw tiles (n, 28, 28) as a single picture, which is much faster than n pairs of axes.
 
-    `margin` is what is left free at the right, in inches.
+    `margin` is the free space at the right, in inches.
     """
     rows = math.ceil(len(tiles) / columns)
     high, wide = SIDE + GAP + (CAPTION if captions else 0), SIDE + GAP
@@ -176,7 +176,7 @@ def _mosaic(
         canvas[y : y + SIDE, x : x + SIDE] = tile
         if captions is not None:
             ax.text(x + SIDE / 2, y - 1, captions[index], ha="center", va="bottom", fontsize=8)
-    # Pixels with sharp edges: what interpolation makes of them is blurred, and compresses badly.
+    # Pixels keep sharp edges: interpolated pictures are blurred, and compress badly.
     picture = ax.imshow(
         canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1], interpolation="nearest"
     )

@@ -1,4 +1,4 @@
-"""From a figure to a file."""
+"""Writing figures to PNG files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def prepare() -> None:
-    """Import matplotlib in the background, so that the first figure of a run need not wait for it."""
+    """Import matplotlib in a thread, so that the first figure of a run need not wait for the import."""
     Thread(target=_import_matplotlib, daemon=True).start()
 
 
@@ -25,31 +25,31 @@ def _import_matplotlib() -> None:
 
 
 def png(figure: Figure, dpi: float | Literal["figure"] = "figure") -> bytes:
-    """Return a figure as the content of a PNG file."""
+    """Return a figure as the bytes of a PNG file."""
     content = io.BytesIO()
-    # Level 1 takes a third of the default's time, for files an eighth larger.
+    # Level 1 takes a third of the time of the default level, and gives files an eighth larger.
     figure.savefig(content, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
     return content.getvalue()
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as a PNG file, which appears whole or not at all.
+    """Write a figure as a PNG file, which appears complete or not at all.
 
     Parameters
     ----------
     figure
         Any matplotlib figure.
     path
-        The file, ``….png``, replaced if it exists; its folder must exist.
+        The file, whose name ends in ``.png``. It is replaced if it exists; its folder must exist.
 
     Raises
     ------
     TypeError
-        If the first argument is no figure.
+        If the first argument is not a figure.
     ValueError
-        If the name is that of another kind of file.
+        If the name has another ending.
     OSError
-        If the file cannot be written. What stood there before is left alone.
+        If the file cannot be written. An existing file stays as it was.
     """
     if not hasattr(figure, "savefig"):
         raise TypeError(f"save takes a figure and a path, and {type(figure).__name__} is no figure: save(figure, path)")

@@ -1,4 +1,4 @@
-"""How all pictures look: colours, line widths, and figures measured in inches."""
+"""The common style of all pictures: colours, fonts and line widths, and figures measured in inches."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
 
-# Blue and vermilion of the palette by M. Okabe and K. Ito, "Color Universal Design", 2002: told apart by
-# colour-blind readers too, and lighter and darker in grey.
+# Blue and vermilion of the palette by M. Okabe and K. Ito, "Color Universal Design", 2002. Colour-blind readers can
+# tell them apart, and so can readers of a print in grey.
 BLUE, VERMILION = "#0072B2", "#D55E00"
-PALE_BLUE, PALE_VERMILION = "#80B8D8", "#EAAE80"  # half way to white
+PALE_BLUE, PALE_VERMILION = "#80B8D8", "#EAAE80"  # mixed with white, half and half
 PAPER, INK = "#eeeeee", "black"
-HEADING_SIZE = 11  # of letters, in points
+HEADING_SIZE = 11  # points: the font size of a heading
 STYLE = {
     "figure.dpi": 100,
     "font.size": 10,
@@ -31,14 +31,14 @@ STYLE = {
     "lines.markersize": 5,
     "legend.frameon": False,
 }
-BAR_INCHES = 1.1  # what a colour bar with its labels takes beside a picture
+BAR_INCHES = 1.1  # the width of a colour bar with its labels
 LINE_INCHES = 0.22  # the height of a line in a heading
 
 P = ParamSpec("P")
 
 
 def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw with `STYLE`: a decorator, since a figure looks by the settings that hold while it is made."""
+    """Decorate a function so that it draws with `STYLE`; matplotlib reads its settings while a figure is made."""
 
     @wraps(draw)
     def draw_in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -51,7 +51,7 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def new_figure(width: float, height: float, heading: str | None) -> Figure:
-    """Return a figure with room for content of this size, in inches, and above it for the heading."""
+    """Return a figure with room for content of this size, in inches, and for the heading above it."""
     from matplotlib.figure import Figure
 
     lines = heading.count("\n") + 1 if heading else 0
@@ -63,16 +63,16 @@ def new_figure(width: float, height: float, heading: str | None) -> Figure:
 
 
 def add_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Return axes placed in the figure by inches: fixed margins cost none of a layout engine's time."""
+    """Return axes at a position in inches; fixed margins save the time that a layout engine would take."""
     full_width, full_height = figure.get_size_inches()
     return figure.add_axes((left / full_width, bottom / full_height, width / full_width, height / full_height))
 
 
 def colour_bar(figure: Figure, picture: ScalarMappable, ax: Axes, label: str, extend: str = "neither") -> Colorbar:
-    """Draw a colour bar at the right of the axes and as high as they are."""
+    """Draw a colour bar to the right of the axes, with their height."""
     return figure.colorbar(picture, cax=ax.inset_axes((1.03, 0, 0.035, 1)), label=label, extend=extend)
 
 
 def join_lines(*lines: str | None) -> str:
-    """Return the lines of a heading, one below the other, without those that are None."""
+    """Join the lines of a heading, without those that are None or empty."""
     return "\n".join(line for line in lines if line)

@@ -1,4 +1,4 @@
-"""What training led to: learning curves, what was read for what, boundaries between classes."""
+"""Pictures of training and its results: learning curves, confusion matrices, decision boundaries."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST_MARKED = 40  # epochs; of more, the marks would run into one another, and be cut off
-GRID = 200  # points along each axis on which a decision boundary is sought
+MOST_MARKED = 40  # epochs: with more, the markers would overlap and be cut off
+GRID = 200  # points along each axis at which a classifier is evaluated
 
 
 @in_style
 def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> Figure:
-    """Draw how loss and accuracy changed from epoch to epoch.
+    """Draw the loss and accuracy of each epoch.
 
     Parameters
     ----------
     history
-        One mapping an epoch, with the keys `epoch`, `train_loss`, `valid_loss` (means over samples),
-        `train_accuracy` and `valid_accuracy` (shares between 0 and 1, drawn in per cent).
+        One mapping for each epoch, with the keys `epoch`, `train_loss`, `valid_loss` (means over samples),
+        `train_accuracy` and `valid_accuracy` (between 0 and 1, drawn in per cent).
     title
         The figure's heading.
 
@@ -72,18 +72,18 @@ def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> 
 
 @in_style
 def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10, title: str | None = None) -> Figure:
-    """Draw how often each class was read as each other: a row for the truth, a column for the reading.
+    """Draw the confusion matrix: a row for each true class, a column for each predicted class.
 
-    The colour is the share of the row, on a scale that spreads the small shares; counts of 0 are left blank.
+    The colour is the share of the true class, on a scale that spreads small shares. Cells of 0 have no number.
 
     Parameters
     ----------
     labels, predictions
         Integers of shape (n,), from 0 to `classes` - 1.
     classes
-        How many classes there are.
+        The number of classes.
     title
-        The figure's heading, followed by a line that counts what was read right.
+        The figure's heading, followed by a line with the number of right predictions.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def boundary(
     labels: ArrayLike,
     title: str | None = None,
 ) -> Figure:
-    """Draw where in the plane a classifier says class 0 and where class 1, with the points it learnt from.
+    """Draw the regions of the plane that a classifier assigns to class 0 and class 1, and labelled points.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def boundary(
         Takes points of shape (m, 2) and returns the probability of class 1, or a score, of shape (m,).
         The boundary is where it is 0.5.
     points
-        Of shape (n, 2).
+        The points to draw, such as the training set, of shape (n, 2).
     labels
         The class of each point, 0 or 1, of shape (n,).
     title
@@ -140,7 +140,7 @@ def boundary(
     Raises
     ------
     ValueError
-        If a shape is another, the counts differ, or there is a class besides 0 and 1.
+        If a shape is wrong, the counts differ, or there is a class other than 0 and 1.
     """
     places = numbers("boundary", "points", points)
     if places.ndim != 2 or places.shape[1] != 2 or not len(places):
@@ -176,7 +176,7 @@ def boundary(
         ax.scatter(x1, x2, s=22, c=color, marker=marker, edgecolors="white", label=f"class {label}")
     ax.set(xlabel="x₁", ylabel="x₂")
     ax.grid(False)
-    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)  # where it covers nothing
+    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)  # above the axes
     colour_bar(figure, areas, ax, "score of class 1").set_ticks(MaxNLocator(8, steps=[1, 2.5, 5, 10]))
     return figure
 

@@ -8,7 +8,7 @@ from .rule_proof import main
 try:
     status = main()
     sys.stdout.flush()
-except BrokenPipeError:  # the reader, such as head, has seen enough; what is left goes nowhere
+except BrokenPipeError:  # a reader such as head closed the pipe: discard the rest
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     status = 1
 sys.exit(status)

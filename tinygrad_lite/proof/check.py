@@ -1,4 +1,7 @@
-"""`gradcheck`: the derivatives of a function beside what its values say."""
+"""`gradcheck`: derivatives of a function compared with numeric ones.
+
+It checks the options and inputs, has the derivatives compared (`compare`), and makes the report.
+"""
 
 from __future__ import annotations
 
@@ -36,51 +39,52 @@ def gradcheck(
     Parameters
     ----------
     f : callable
-        Takes Tensors, returns a Tensor of any shape, or several as a tuple or list. Of a `Module` the parameters are
-        checked as well. With ``gradient=``, a function of NumPy arrays that returns a number or an array.
+        Takes Tensors and returns a Tensor of any shape, or several as a tuple or list. If it is a `Module`, its
+        parameters are checked as well. With ``gradient=``, it takes NumPy arrays and returns a number or an array.
     *inputs : array-like
-        Where to check, by all of them. The check is made in float64.
+        The point of the check. The derivatives by all inputs are checked, in float64.
     gradient : callable, optional
-        The derivative of ``f`` as derived by hand, to be checked in place of the rules: takes the same arrays, and
-        returns an array of shape ``y.shape + x.shape``, so that of ``x`` if ``f`` returns one number; for several
-        inputs a tuple of them.
+        A derivative of ``f`` worked out by hand, checked in place of the rules. It takes the same arrays and returns
+        an array of shape ``y.shape + x.shape``, which is the shape of ``x`` if ``f`` returns one number. For several
+        inputs it returns a tuple of such arrays.
     parameters : Module, Tensor, iterable or mapping of Tensors, optional
-        Tensors that ``f`` reads from outside, to be checked as well. They hold float64 during the check, and
-        afterwards what they held before.
+        Tensors that ``f`` reads from outside, checked as well. They hold float64 during the check, and their old
+        values again afterwards.
     order : {1, 2}
-        2 checks the second derivatives as well: those of the sum of all results with weights that are all different.
+        2 also checks the second derivatives of a weighted sum of all results; the weights all differ.
     method : {"auto", "central", "complex"}
-        How the numeric values are found: by extrapolated central differences, or by the complex step, which is exact
-        to the last digit but needs a function that is analytic. "auto" takes the complex step if ``f`` runs on complex
-        numbers and the derivative along a random direction agrees with differences; what it calls wrong is checked by
-        differences as well. Second derivatives are differences of first ones throughout.
+        How numeric derivatives are computed: by extrapolated central differences, or by the complex step, which is
+        exact to rounding but needs an analytic function. "auto" uses the complex step if ``f`` runs on complex
+        numbers and its derivative in a random direction agrees with differences; a mismatch is checked by differences
+        as well. Second derivatives are always differences of first derivatives.
     mode : {"auto", "full", "fast"}
-        "full" compares every entry of the Jacobian, "fast" only random projections of it, and looks for the wrong
-        entry if one of them is off. "auto" is full up to 2000 inputs and outputs together.
+        "full" compares every entry of the Jacobian. "fast" compares random projections of it, and searches for the
+        wrong entry if one disagrees. "auto" is "full" up to 2000 inputs and outputs together.
     tolerance : float
-        The largest error that passes; what is measured is described in `Report`.
+        The largest error that passes; `Report` defines the error.
     raise_exception : bool
-        Whether a mismatch is raised, and a kink warned of, or both are only reported.
+        True raises a mismatch and warns of a kink; False only reports them.
     seed : int
-        Of the random directions.
+        The seed of the random directions.
 
     Returns
     -------
     Report
-        True when everything agrees; ``.max_error``, ``.table()``, ``.kinks``, ``.plot()``.
+        True in an ``if`` when all derivatives agree; has ``.max_error``, ``.table()``, ``.kinks`` and ``.plot()``.
 
     Raises
     ------
     GradientMismatch
-        If a derivative is off: names the input, the index, the output and both values; has the ``report``.
+        If a derivative is wrong. The message names the input, the index, the output and both values; the attribute
+        ``report`` holds the whole report.
     TypeError, ValueError
-        If ``f`` has no derivatives to check at the inputs, or an option is not one of those above.
+        If ``f`` has no derivatives to check at the inputs, or an option has a value that is not allowed.
 
     Warns
     -----
     KinkWarning
-        If the inputs lie on a kink, such as 0 for the absolute value. Any value between the slopes on its two sides is
-        accepted there, and no second derivative compared.
+        If the inputs lie on a kink, such as 0 for the absolute value. There, any value between the two one-sided
+        slopes passes, and second derivatives are not compared.
 
     Examples
     --------
@@ -156,7 +160,7 @@ def _check_options(order: int, method: str, mode: str, tolerance: float) -> None
 
 
 def _parameters(f: Callable[..., Any], given: Any) -> dict[str, Tensor]:
-    """Return the parameters of a function that is a module, and those given beside it, by name and each once."""
+    """Return the parameters to check, by name, each Tensor once: those of a module, then those in `parameters=`."""
     named: dict[str, Tensor] = {}
     own = f.named_parameters() if hasattr(f, "named_parameters") else ()
     for name, p in [*own, *_named(given)]:
@@ -171,7 +175,7 @@ def _parameters(f: Callable[..., Any], given: Any) -> dict[str, Tensor]:
 
 
 def _named(parameters: Any) -> Iterable[tuple[str, Any]]:
-    """Yield parameters with a name: their path in a module, their own if no other has it, or their number."""
+    """Return parameters with names: the path in a module, else the Tensor's name if unique, else a number."""
     if parameters is None:
         return ()
     if hasattr(parameters, "named_parameters"):
@@ -191,7 +195,7 @@ def _named(parameters: Any) -> Iterable[tuple[str, Any]]:
 
 
 def points(inputs: tuple[Any, ...], named: Mapping[str, Tensor]) -> tuple[list[Array], list[str]]:
-    """Return the inputs in float64, and what is to be said about those that were not."""
+    """Return the inputs in float64, and notes for the report about those that had another type."""
     if not inputs and not named:
         raise ValueError("gradcheck needs at least one input to differentiate by: gradcheck(f, x)")
     arrays: list[Array] = []
@@ -223,7 +227,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _positions(subject: Subject, kinks: Iterable[Kink]) -> set[int]:
-    """Return where the elements at kinks lie in the vector of all arguments."""
+    """Return the positions of the elements at kinks in the vector of all arguments."""
     places = [(subject.arguments[kink.argument], kink.index) for kink in kinks]
     return {part.start + int(np.ravel_multi_index(index, part.shape)) for part, index in places}
 

@@ -1,4 +1,8 @@
-"""Analytic derivatives beside numeric ones: entry by entry, or projected at random where there are too many."""
+"""The comparison of analytic with numeric derivatives.
+
+Small Jacobians are compared entry by entry. For large ones that would take too many evaluations, so random projections
+of them are compared.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,15 @@ from .hints import cause
 from .numeric import FEWEST_HALVINGS, KINK_LEVEL, Array, Slopes, central, complex_step
 from .subject import Subject, part_at, weighted_sum
 
-FULL_LIMIT = 2000  # inputs and outputs together: above it "auto" compares projections
-BLOCK = 64  # directions at a time, each a vector as long as all inputs together
+FULL_LIMIT = 2000  # inputs and outputs together: "auto" compares projections of more
+BLOCK = 64  # directions at a time, to limit memory: each is as long as all inputs together
 PROJECTIONS = 4  # for each input
-MOST_KINKS = 20  # that are looked for behind one another in a projection
-ROUNDING = 1e-15  # of derivatives, which may be differences of larger ones
-MOST_NOISE = 1e-10  # what differences may claim as their own error, relative to the output where that is above 1
+MOST_KINKS = 20  # elements at kinks that are set aside, one after the other, in the projections for an input
+ROUNDING = 1e-15  # the rounding error of a derivative, which may be a difference of larger numbers
+MOST_NOISE = 1e-10  # the largest error estimate of differences that is believed, times the output if that is above 1
 TOO_SMALL = "too small beside rounding errors to be compared: rescale the function, or subtract its constant part"
 MANY_KINKS = f"{MOST_KINKS} kinks were met, and there are more: move the point, or use mode='full'"
-AGREEMENT = 1e-6  # within which the complex step must agree with differences to be trusted
+AGREEMENT = 1e-6  # the complex step is trusted if it agrees with differences this well
 
 
 def compare(
@@ -42,18 +46,18 @@ def compare(
     ----------
     subject : Subject
     order : {1, 2}
-        What the derivatives are called in the comparisons: the subject is the function itself, or its `Gradient`.
+        The order named in the comparisons: 1 if the subject is the function itself, 2 if it is its `Gradient`.
     method : {"auto", "central", "complex"}
-        As for `gradcheck`. "complex" is not examined here: see `objection`.
+        As for `gradcheck`. For "complex", the caller checks first that there is no `objection`.
     mode, tolerance, seed
         As for `gradcheck`.
     avoid : collection of int
-        Positions in the vector of all arguments that lie on a kink, so that their second derivatives are not compared.
+        Positions in the vector of all arguments that lie on a kink; their second derivatives are not compared.
 
     Returns
     -------
     comparisons : list of Comparison
-        One an argument.
+        One for each argument.
     kinks : list of Kink
     """
     check = (_Entries if is_full(subject, mode) else _Projections)(subject, order, tolerance, seed, avoid)
@@ -64,8 +68,8 @@ def compare(
     for number in range(len(subject.arguments)):
         comparison, met = check.by(number, method)
         if automatic and method == "complex" and not comparison:
-            # A function that seems analytic along one direction need not be so along all. What is lost in the noise of
-            # differences is no excuse.
+            # A function that looks analytic in one direction may not be so in all, so differences decide. But if they
+            # pass only because derivatives are lost in their noise (they have a hint), the mismatch stands.
             other = check.by(number, "central")
             if not other[0] or not other[0].hint:
                 comparison, met = other
@@ -75,20 +79,20 @@ def compare(
 
 
 def is_full(subject: Subject, mode: str) -> bool:
-    """Return whether every entry of the Jacobian is to be compared."""
+    """Return True if every entry of the Jacobian is compared, False for random projections."""
     return mode == "full" or (mode == "auto" and subject.point.size + subject.value.size <= FULL_LIMIT)
 
 
 def objection(subject: Subject, seed: int = 0) -> str | None:
-    """Return what speaks against the complex step, None if nothing does.
+    """Return the reason not to use the complex step, or None if it can be trusted.
 
-    It is trusted if the function runs on complex numbers, and the derivative in one random direction through all inputs
-    agrees with differences. The one-sided slopes differ at a kink, and with them the two methods.
+    It is trusted if the function runs on complex numbers and its derivative in one random direction, through all
+    inputs, agrees with differences. It cannot be used at a kink, since it does not see one-sided slopes.
     """
     direction = np.random.default_rng(seed).normal(size=(1, subject.point.size)) * sizes(subject.point)
     try:
         found = complex_step(subject, subject.point, direction)
-    except Exception as error:  # whatever a function does with numbers it was not written for
+    except Exception as error:  # a function that was not written for complex numbers may raise anything
         return f"it does not run on complex numbers ({type(error).__name__}: {error})"
     slopes = central(subject, subject.point, direction)
     if slopes.kink.any() or slopes.jump.any():
@@ -107,15 +111,15 @@ def objection(subject: Subject, seed: int = 0) -> str | None:
 
 
 def sizes(x: Array) -> Array:
-    """Return by how much each element is to be moved to move it noticeably: the power of two above it, 1 at least."""
+    """Return a step for each element that is noticeable beside its value: the next power of two, at least 1."""
     return 2.0 ** np.ceil(np.log2(np.maximum(1.0, np.abs(x))))
 
 
 class Errors(NamedTuple):
-    """How far derivatives are from their numeric values: as described in `Report`, absolutely, and relatively.
+    """The errors of derivatives: scaled as `Report` defines it, absolute, and relative to the numeric value.
 
-    The latter is NaN where the numeric value does not stand out from rounding errors and nothing is wrong. Where it is
-    only for these that a derivative passes, it is ``lost``.
+    The relative error is NaN where the numeric value is no larger than rounding errors and the derivative passes.
+    ``lost`` marks derivatives that pass only because rounding errors are allowed for.
     """
 
     scaled: Array
@@ -130,11 +134,11 @@ def measured(analytic: Array, slopes: Slopes, largest: Array, y: Array, toleranc
     Parameters
     ----------
     analytic : ndarray
-        A row for each element of one input, a column for each output, as in ``slopes``.
+        One row for each element of one input, one column for each output, as in ``slopes``.
     slopes : Slopes
         The numeric values.
     largest : ndarray
-        The size of the largest derivative of each output.
+        The largest absolute derivative of each output.
     y : ndarray
         The outputs.
     tolerance : float
@@ -153,16 +157,16 @@ def measured(analytic: Array, slopes: Slopes, largest: Array, y: Array, toleranc
 
 
 def _noise(slopes: Slopes, largest: Array, y: Array) -> Array:
-    """Return how far off derivatives may be by rounding alone; differences say so themselves, within limits."""
+    """Return the error that rounding alone may cause; differences estimate theirs, which is believed up to a limit."""
     unit = np.maximum(1.0, np.abs(y))
     claimed = np.minimum(slopes.error, MOST_NOISE * unit)
     return np.maximum(claimed, ROUNDING * np.maximum(unit, largest))
 
 
 class _Check(ABC):
-    """A comparison under way, of the derivatives of a subject by each of its arguments.
+    """The comparison of a subject's derivatives, argument by argument.
 
-    Elements of arguments, and outputs, are named by their positions in the vectors of all of them.
+    Elements and outputs are given as positions in the vector of all arguments and in the vector of all results.
     """
 
     def __init__(self, subject: Subject, order: int, tolerance: float, seed: int, avoid: Collection[int]) -> None:
@@ -170,7 +174,7 @@ class _Check(ABC):
         self.order = order
         self.tolerance = tolerance
         self.seed = seed
-        # The outputs of second order are the gradient: one for each element of the arguments, at the same position.
+        # In second order the outputs are the gradient, so a position names an element and its output alike.
         self.avoid = np.array(sorted(avoid), dtype=int)
 
     @abstractmethod
@@ -184,7 +188,7 @@ class _Check(ABC):
         return central(self.subject, self.subject.point, directions, least)
 
     def columns(self, method: str, elements: Array, least: int = FEWEST_HALVINGS) -> Slopes:
-        """Return the numeric derivatives by elements, a row for each."""
+        """Return the numeric derivatives by elements, one row for each element."""
         blocks = []
         for block in np.split(elements, range(BLOCK, len(elements), BLOCK)):
             size = sizes(self.subject.point[block])[:, np.newaxis]
@@ -203,13 +207,13 @@ class _Check(ABC):
         jacobian: Array,
         least: int = FEWEST_HALVINGS,
     ) -> tuple[Comparison, list[Kink]]:
-        """Compare some entries of the Jacobian, given for all elements: a row for each, a column for each output."""
+        """Compare the entries of some elements; `jacobian` has a row for every element, a column for each output."""
         part = self.subject.arguments[number]
         analytic, largest = jacobian[elements], largest_of(jacobian)
         slopes = Slopes(*(slope[:, outputs] for slope in self.columns(method, elements, least)))
         errors = measured(analytic, slopes, largest, self.subject.value[outputs], self.tolerance)
         if method == "central" and least < KINK_LEVEL and (errors.scaled > self.tolerance).any():
-            # A kink that is small beside the curvature shows at small steps only.
+            # A kink that is small compared with the curvature shows only at small steps.
             return self.entries(number, method, elements, outputs, jacobian, least=KINK_LEVEL)
         left_out = np.isin(elements, self.avoid)[:, np.newaxis] | np.isin(outputs, self.avoid)
         scaled = np.where(left_out, np.nan, errors.scaled)
@@ -249,11 +253,11 @@ class _Check(ABC):
         return comparison, kinks
 
     def comparison(self, number: int, method: str, **found: Any) -> Comparison:
-        """Return what was found of an argument."""
+        """Return a Comparison for an argument, with the fields in `found`."""
         return Comparison(self.order, number, self.subject.arguments[number].name, method, self.tolerance, **found)
 
     def entry(self, number: int, element: int, output: int) -> dict[str, Any]:
-        """Return what an entry of the Jacobian is called in a comparison."""
+        """Return the fields of a Comparison that say which entry of the Jacobian it is about."""
         results = self.subject.results
         result = part_at(output, results)
         return {
@@ -265,11 +269,11 @@ class _Check(ABC):
 
 
 class _Entries(_Check):
-    """Every entry of the Jacobian is compared."""
+    """A check that compares every entry of the Jacobian."""
 
     @cached_property
     def jacobian(self) -> Array:
-        """The analytic derivatives: a row for each element of the arguments, a column for each output."""
+        """The analytic derivatives: one row for each element of the arguments, one column for each output."""
         size = self.subject.value.size
         rows = [self.subject.pull_back(u) for u in np.eye(size)]
         return np.array(rows).reshape(size, self.subject.point.size).T
@@ -290,9 +294,10 @@ class _Entries(_Check):
 
 
 class _Projections(_Check):
-    """Of the Jacobian J only u·J·v is compared, for a few random u and v: one sweep and a few evaluations each.
+    """A check that compares only u·J·v, of the Jacobian J, for a few random vectors u and v.
 
-    A wrong entry changes nearly every such product. Which one it is, is then found by halving v, and u.
+    Each product takes one backward sweep and a few evaluations. A wrong entry changes nearly every product. The entry
+    is then found by bisection: first of v, then of u.
     """
 
     def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
@@ -316,10 +321,10 @@ class _Projections(_Check):
                 entry, met = self.entries(number, method, np.array([element]), np.array([output]), row[:, np.newaxis])
                 if not entry:
                     return replace(entry, errors=None), kinks
-                # A single entry that is right does not excuse the product, unless this holds by the element alone.
+                # The entry is right, but the product is wrong even with this element alone: report the product.
                 if not met and not self.projected(number, method, u, _only(v, [element])):
                     return comparison, kinks
-                # What else is wrong is found once the kink is out of the way.
+                # Set this element aside: the next search then finds other errors.
                 kinks += met
                 apart += 1
                 elements, v[element] = elements[elements != element], 0.0
@@ -329,7 +334,7 @@ class _Projections(_Check):
         return replace(worst, note="kink" if kinks else worst.note), kinks
 
     def projected(self, number: int, method: str, u: Array, v: Array) -> Comparison:
-        """Compare u·J·v; its scale is that of a sum of terms with random signs."""
+        """Compare u·J·v; the scale of its error is the Euclidean norm of the terms, whose signs are random."""
         slopes = self.slopes(method, v[np.newaxis])
         row = self.subject.pull_back(u)
         analytic, numeric = row @ v, u @ slopes.value[0]
@@ -351,7 +356,7 @@ class _Projections(_Check):
         )
 
     def located(self, method: str, u: Array, v: Array) -> tuple[int, int]:
-        """Return the element and the output whose entry puts u·J·v off the most."""
+        """Return the element and output of a wrong entry, found by bisection of v and then of u."""
         row = self.subject.pull_back(u)
         element = _halved(v, lambda part: weighted_sum(part, row) - u @ self.slopes(method, part[np.newaxis]).value[0])
         column = self.columns(method, np.array([element])).value[0]
@@ -359,7 +364,7 @@ class _Projections(_Check):
 
 
 def largest_of(jacobian: Array) -> Array:
-    """Return the size of the largest derivative of each output."""
+    """Return the largest absolute derivative of each output, infinities left out."""
     largest: Array = np.max(np.abs(jacobian), axis=0, where=np.isfinite(jacobian), initial=0.0)
     return largest
 
@@ -370,14 +375,14 @@ def _largest_known(relative: Array) -> float | None:
 
 
 def _telling(scaled: Array, slopes: Slopes) -> tuple[Any, ...]:
-    """Return where the largest error is; among infinite ones where there is something to say about the function."""
+    """Return the place of the largest error; of several such, one where the function itself has a kink, jump or NaN."""
     largest = scaled == np.nanmax(scaled)
     peculiar = largest & (np.isnan(slopes.value) | slopes.jump | slopes.kink)
     return tuple(np.argwhere(peculiar if peculiar.any() else largest)[0])
 
 
 def _halved(weights: Array, off: Callable[[Array], float]) -> int:
-    """Return the position that is off the most, by going on with the worse half until one is left."""
+    """Return a position with a large error, by bisection: keep the half with the larger error until one is left."""
     support = np.flatnonzero(weights)
     while support.size > 1:
         halves = np.array_split(support, 2)
@@ -386,7 +391,7 @@ def _halved(weights: Array, off: Callable[[Array], float]) -> int:
 
 
 def _only(weights: Array, positions: Any) -> Array:
-    """Return weights that are 0 but in some positions."""
+    """Return a copy of weights that keeps some positions and is 0 elsewhere."""
     kept = np.zeros(weights.size)
     kept[positions] = weights[positions]
     return kept

@@ -1,4 +1,4 @@
-"""What a check compares, input by input, and the kinks it meets: the lines of a report, and of its picture."""
+"""The results of a check: a `Comparison` for each input and order, and a `Kink` for each kink it finds."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ METHOD_NAMES = {"central": "central differences", "complex": "the complex step"}
 
 @dataclass(frozen=True)
 class Kink:
-    """One output, seen along one element of an input, has different slopes on its two sides.
+    """A point at which one output, as a function of one element of an input, has two different one-sided slopes.
 
     Attributes
     ----------
     order : int
-        1 where the function has the kink, 2 where its gradient has.
+        1 if the function has the kink, 2 if its gradient has it.
     argument : int
         The number of the input.
     name : str
-        What the input is called.
+        The name of the input.
     index : tuple of int
         The element of the input.
     result : int or None
-        The number of the result, if there are several; for second order, that of the input the gradient is by.
+        The number of the result, if there are several; in second order, the number of the gradient's input.
     of : str
-        What the result is called.
+        The name of the result.
     output : tuple of int
         The element of the result.
     left, right : float
@@ -58,7 +58,7 @@ class Kink:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The derivatives by one input beside their numeric values.
+    """The result of comparing the derivatives by one input with their numeric values.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class Comparison:
     argument : int
         The number of the input; parameters are counted after the inputs.
     name : str
-        What the input is called: "input 0", or the path of a parameter.
+        The name of the input: "input 0", or the path of a parameter.
     method : {"central", "complex"}
-        Where the numeric values come from.
+        The method that gave the numeric values.
     tolerance : float
         The largest error that passes.
     error : float
@@ -77,24 +77,24 @@ class Comparison:
     absolute : float
         The largest |analytic - numeric|.
     relative : float or None
-        The largest |analytic - numeric| / |numeric|, among values that stand out from rounding errors or are wrong;
+        The largest |analytic - numeric| / |numeric|, among derivatives that are wrong or larger than rounding errors;
         None if there are none.
     index, output : tuple of int, or None
-        Where in the input and in the result the largest error sits; None where there is nothing to compare, and for
-        random projections, which agree as a whole.
+        The place of the largest error in the input and in the result; None if there is nothing to compare, and for
+        random projections, which have no single place.
     result : int or None
-        The number of that result, if there are several; for second order, that of the input the gradient is by.
+        The number of that result, if there are several; in second order, the number of the gradient's input.
     of : str
-        What the result is called: "y", "y1", or for second order "gradient by input 0".
+        The name of the result: "y", "y1", or in second order "gradient by input 0".
     analytic, numeric : float
-        The two values there.
+        The two values at that place.
     note : str
-        "kink" where one was met, "jump" where the function is not continuous, else empty.
+        "kink" if one was found, "jump" if the function is not continuous there, else empty.
     hint : str
-        What is certain about the cause of a mismatch, or that some derivatives are too small to be compared, or empty.
+        A cause of the mismatch that is certain, or that some derivatives are too small to compare, or empty.
     errors : ndarray or None
-        The error of every entry, of the shape of the result + that of the input; several results are strung together
-        along one axis. NaN where nothing was compared. None for random projections.
+        The error of every entry, with the shape of the result + the shape of the input; several results are
+        concatenated along one axis. NaN for entries that were not compared. None for random projections.
     """
 
     order: int

@@ -1,4 +1,7 @@
-"""What can be said for certain about the cause of a mismatch."""
+"""Hints for the reader of a report: a wrong derivative often has a cause that the numbers show for certain.
+
+A transpose, a sign or a factor, a kink or jump of the function, an input that no gradient reaches.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,24 @@ import numpy as np
 from .numeric import Array, Slopes
 from .subject import Part, Subject
 
-SAME = 1e-6  # relative to the largest entry
-NEAR_ONE = 1e-3  # a factor that is no slip in a formula
+SAME = 1e-6  # derivatives this close, relative to the largest entry, count as equal
+NEAR_ONE = 1e-3  # a factor this close to 1 is numeric error, not a slip in a formula
 
 
 def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, worst: tuple[Any, ...]) -> str:
-    """Return a hint, or nothing.
+    """Return a hint about the cause of a mismatch, or an empty string.
 
     Parameters
     ----------
     subject : Subject
     argument : Part
-        By which the derivatives are.
+        The argument that the derivatives are taken by.
     analytic : ndarray
-        A row for each element of the argument, a column for each output.
+        One row for each element of the argument, one column for each output.
     slopes : Slopes
         The numeric values.
     worst : tuple of int
-        Where the largest error is.
+        The place of the largest error.
     """
     numeric = slopes.value
     if slopes.jump[worst]:
@@ -54,9 +57,9 @@ def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, wor
 
 
 def _transposed(numeric: Array, argument: Part) -> list[Array]:
-    """Return the derivatives transposed in the ways that keep their shape."""
+    """Return the numeric derivatives in each transposed form that has the same shape: mistakes that are often made."""
     found: list[Array] = []
-    if numeric.shape[0] != argument.stop - argument.start:  # single entries, of a projection that was off
+    if numeric.shape[0] != argument.stop - argument.start:  # single entries, found by projections
         return found
     if len(argument.shape) == 2 and argument.shape[0] == argument.shape[1]:
         found.append(numeric.reshape(*argument.shape, -1).swapaxes(0, 1).reshape(numeric.shape))

@@ -1,4 +1,4 @@
-"""The picture of a check: the error of every first derivative."""
+"""The picture of a check: where in the Jacobian the errors are, which the table of a report cannot show."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from .numeric import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIDE, MARGIN = 2.6, 0.9  # of a panel, and between panels for the labels, in inches
-SMALLEST = -16  # the power of ten that errors of 0 are drawn as: the logarithm has to end somewhere
+SIDE, MARGIN = 2.6, 0.9  # inches: the side of a panel, and the space between panels for labels
+SMALLEST = -16  # errors of 0, which have no logarithm, are drawn as this power of ten
 
 
 @in_style
 def errors(comparisons: Sequence[Comparison], tolerance: float) -> Figure:
-    """Draw the error of every first derivative on a logarithmic scale, one panel an input.
+    """Draw the error of every first derivative on a logarithmic scale, one panel for each input.
 
-    A row for each output, a column for each element of the input; where there is but one output, the panel has the
-    shape of the input. What was not compared is left white.
+    A panel has a row for each output and a column for each element of the input. If there is a single output, the
+    panel of a matrix has the shape of the matrix. Entries that were not compared stay white.
 
     Parameters
     ----------
     comparisons : sequence of Comparison
-        Those of a check that compared every entry; second derivatives are left out.
+        The results of a check that compared every entry; second derivatives are not drawn.
     tolerance : float
-        The error at which the bar of colours has its red line.
+        The tolerance, drawn as a red line in the colour bar.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def errors(comparisons: Sequence[Comparison], tolerance: float) -> Figure:
 
 
 def _matrix(comparison: Comparison) -> tuple[Array, dict[str, str]]:
-    """Return the errors as a matrix, and what its axes are."""
+    """Return the errors as a matrix, and the labels of its axes."""
     assert comparison.errors is not None
     shape = comparison.errors.shape
     of_output = shape[: len(shape) - len(comparison.index or ())]

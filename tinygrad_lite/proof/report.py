@@ -1,4 +1,4 @@
-"""The report of a check: its verdict, its table and its picture, and the error and the warning it raises."""
+"""The report of a check: verdict, table and picture, and the exception and warning that carry it to the user."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .subject import place
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LONGEST_NAME = 14  # of a parameter in the table
+LONGEST_NAME = 14  # characters of a parameter's name in the table
 
 
 class GradientMismatch(AssertionError):
-    """A derivative that differs from its numeric value: names the input, the index, the output and both values.
+    """A derivative differs from its numeric value; the message names the input, the index, the output and both values.
 
     Attributes
     ----------
     report : Report
-        All that was found.
+        The whole report.
     """
 
     def __init__(self, report: Report) -> None:
@@ -36,7 +36,7 @@ class GradientMismatch(AssertionError):
 
 
 class KinkWarning(UserWarning):
-    """The point of a check lies on a kink, where any value between the two one-sided slopes is accepted."""
+    """The point of a check lies on a kink, so any value between the two one-sided slopes was accepted."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,21 +47,22 @@ class Report:
 
         |analytic - numeric| / max(|numeric|, noise / tolerance)
 
-    so it is the relative error, unless the derivative is lost in the noise. The noise is 1e-15 times the size of the
-    output, of its largest derivative, or 1, whichever is largest, since a derivative may be what is left of larger
-    numbers. For central differences it is what the extrapolation gives as its own error where that is more, up to 1e-10
-    times the size of the output, or times 1. How many derivatives pass only for the noise is said below the table. At a
-    kink, what counts is the distance to the interval between the one-sided slopes. For a random projection all sizes
-    are those of a sum of terms with random signs, so that what is small beside other derivatives is not seen.
+    This is the relative error, except for derivatives so small that rounding errors (the noise) would dominate it. The
+    noise is 1e-15 times the largest of 1, the output and the output's largest derivative, in absolute value, since a
+    derivative may be a difference of numbers of that size. For central differences the noise is the error that the
+    extrapolation estimates, if that is larger, but at most 1e-10 times the output, or 1e-10 if the output is below 1.
+    A line below the table says how many derivatives pass only because of the noise. At a kink, the numerator is the
+    distance to the interval between the one-sided slopes. For a random projection, which sums many terms, all
+    sizes are Euclidean norms of the terms, so an error in a derivative much smaller than the others is not seen.
 
     Attributes
     ----------
     comparisons : tuple of Comparison
         One for each order and input.
     kinks : tuple of Kink
-        Entries at which any value between the one-sided slopes was accepted.
+        Entries where any value between the one-sided slopes was accepted.
     notes : tuple of str
-        What else there is to know, such as that float32 was checked in float64.
+        Remarks, such as that a float32 input was checked in float64.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -73,7 +74,7 @@ class Report:
 
     @property
     def tolerance(self) -> float:
-        """The largest error that passes, by the most lenient of the comparisons."""
+        """The largest error that passes; if comparisons have different tolerances, the largest of them."""
         return max(c.tolerance for c in self.comparisons)
 
     @property
@@ -82,7 +83,7 @@ class Report:
         return max((c.error for c in self.comparisons), default=0.0)
 
     def table(self) -> str:
-        """Return one line for each order and input: the largest error, where it sits, both values there."""
+        """Return one line for each order and input: the largest error, its place, and both values there."""
         return table(self._rows(), right=range(3, 6))
 
     def __str__(self) -> str:
@@ -95,7 +96,7 @@ class Report:
         return f"<div>{escape(self._heading())}</div>{html_table(self._rows(), list(self.comparisons))}{remarks}"
 
     def plot(self) -> Figure:
-        """Draw the error of every first derivative, one panel an input.
+        """Draw the error of every first derivative, one panel for each input.
 
         Raises
         ------
@@ -142,7 +143,7 @@ def _short(name: str) -> str:
 
 
 def html_table(rows: Sequence[Sequence[str]], good: Sequence[object]) -> str:
-    """Return rows of cells, the first a header, as a table for notebooks; those that are not good stand out."""
+    """Return rows of cells as an HTML table, the first row as header; rows whose entry in `good` is false stand out."""
 
     def line(tag: str, cells: Sequence[str], style: str = "") -> str:
         return f"<tr{style}>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"

@@ -22,23 +22,23 @@ from .findings import Comparison, Kink
 from .report import Report, html_table
 from .subject import Gradient, TensorFunction, quiet
 
-# What a rule must reach: first derivatives by differences and by the complex step, second ones by differences.
+# Tolerances: first derivatives by differences and by the complex step, second derivatives by differences.
 FIRST_ORDER, FIRST_ORDER_COMPLEX, SECOND_ORDER = 1e-8, 1e-12, 1e-6
 
 
 @dataclass(frozen=True, repr=False)
 class Proof:
-    """How a rule fared on its samples: true when first and second derivatives agree with the numeric ones.
+    """The result of checking a rule on its samples: true if first and second derivatives agree with numeric ones.
 
     Attributes
     ----------
     rule : Rule
     reports : tuple of Report
-        One a sample.
+        One for each sample.
     seconds : float
-        How long it took.
+        The time the check took.
     failure : str or None
-        What went wrong if the rule could not be checked to the end.
+        The reason, if the rule could not be checked on all its samples.
     """
 
     rule: Rule
@@ -59,19 +59,19 @@ class Proof:
         return html_table([COLUMNS, _row(self)], [self]) + faults
 
     def faults(self) -> list[str]:
-        """Return what went wrong: nothing, where the rule holds."""
+        """Return the failure and the reports with errors, as texts; empty if the rule holds."""
         stopped = [f"{self.rule.name}: {self.failure}"] if self.failure is not None else []
         wrong = [(i, report) for i, report in enumerate(self.reports) if not report]
         return stopped + [f"{self.rule.name}, sample {i}: {report}" for i, report in wrong]
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The numeric methods that first derivatives were compared with, on some sample at least."""
+        """The numeric methods that some sample was compared with."""
         used = {c.method for report in self.reports for c in report.comparisons if c.index is not None}
         return tuple(method for method in ("complex", "central") if method in used)
 
     def error(self, order: int, method: str | None = None) -> float:
-        """Return the largest error of one order over all samples, by all methods or by one."""
+        """Return the largest error of an order over all samples; of one method, or of all if `method` is None."""
         return max(
             (
                 c.error
@@ -84,10 +84,11 @@ class Proof:
 
 
 def prove(rule: Rule | str) -> Proof:
-    """Check the first and second derivatives of a rule on each of its samples; what the rule raises is reported.
+    """Check the first and second derivatives of a rule on each of its samples.
 
     First derivatives must agree with central differences within 1e-8, and with the complex step within 1e-12 where the
-    rule is analytic; second derivatives with differences of the first within 1e-6.
+    rule is analytic. Second derivatives must agree with differences of the first within 1e-6. If the rule raises an
+    exception, the proof reports it as its ``failure``.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def prove(rule: Rule | str) -> Proof:
     KeyError
         If there is no rule of that name.
     TypeError
-        If it is something else.
+        If the argument is neither a rule nor a name.
     """
     if isinstance(rule, str):
         rule = get(rule)
@@ -114,13 +115,13 @@ def prove(rule: Rule | str) -> Proof:
             failure = "it has no samples, so nothing is proven"
         for sample in samples:
             reports.append(check_sample(rule, sample))
-    except Exception as error:  # whatever a rule may do, the others are still to be checked
+    except Exception as error:  # a user's rule may raise anything; other rules must still be checked
         failure = f"{type(error).__name__} on sample {len(reports)}: {error}"
     return Proof(rule, tuple(reports), time.perf_counter() - start, failure)
 
 
 def check_sample(rule: Rule, sample: Sample) -> Report:
-    """Check a rule on one sample; the report is made, not raised."""
+    """Check a rule on one sample; a mismatch is in the report, and not raised."""
     inputs, params = rule.bind(sample.args, sample.params)
     named = dict(zip(rule.params, params, strict=True))
 
@@ -161,7 +162,7 @@ def _row(proof: Proof) -> tuple[str, ...]:
 
 
 def _derivatives(rule: Rule) -> str:
-    """Return the formulas of a rule in one line, or that there are none."""
+    """Return the derivatives of a rule in one line, or a remark that it does not run on symbols."""
     try:
         return formula(rule).line
     except (TypeError, ValueError):
@@ -169,12 +170,12 @@ def _derivatives(rule: Rule) -> str:
 
 
 def summary(proofs: Iterable[Proof]) -> str:
-    """Return a table of proofs, one line a rule."""
+    """Return a table of proofs, one line for each rule."""
     return table([COLUMNS, *map(_row, proofs)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove rules, print the table, return the exit status: 1 if a rule fails, 2 if there is none of a name."""
+    """Prove rules, print the table and return the exit status: 1 if a rule fails, 2 if no rule has a given name."""
     parser = argparse.ArgumentParser(prog="python -m tinygrad_lite.proof", description=__doc__)
     known = {rule.name: rule for rule in all_rules()}
     parser.add_argument("rules", nargs="*", metavar="rule", help="the name of a rule to prove (all)")
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{parser.prog}: no rule {name!r}; there are {', '.join(known)}", file=sys.stderr)
             return 2
     proofs = [prove(known[name]) for name in names or known]
-    # In a terminal what is too long is cut, so that a rule keeps to its line; a file gets it all.
+    # A terminal would wrap long lines and break the table, so they are cut there; a file gets them whole.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in summary(proofs).splitlines():
         print(line if width is None or len(line) <= width else f"{line[: width - 1]}…")

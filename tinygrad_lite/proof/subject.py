@@ -1,6 +1,7 @@
-"""What is checked: a function of one vector, all inputs strung together, that returns one vector, all its results.
+"""The function under check, as a function from one vector to one vector.
 
-It can be called, with real or complex numbers, and it pulls a cotangent back by the derivative that is in question.
+Numeric differentiation needs no more than that. A `Subject` therefore concatenates all inputs into one vector, and all
+results into another. It can be called with real or complex numbers, and `pull_back` applies the derivative to check.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from ..errors import ShapeError
 from ..tensor import Tensor, constant
 from .numeric import Array
 
-COTANGENT = 1.5  # a derivative that forgets to multiply by its cotangent would pass if that were 1
-REPEATS = 4  # evaluations at the same point: a small dropout mask may well come twice
+COTANGENT = 1.5  # not 1, so that a derivative that forgets to multiply by its cotangent fails
+REPEATS = 4  # evaluations at the same point: with fewer, a small dropout mask could be the same each time
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a vector that is an array of its own: an input, a parameter, a result."""
+    """The part of a vector that holds one array: an input, a parameter or a result."""
 
     name: str
     shape: tuple[int, ...]
@@ -37,16 +38,16 @@ class Part:
         return self.start + int(np.prod(self.shape, dtype=int))
 
     def of(self, vector: Array) -> Array:
-        """Return the array within the vector: a view."""
+        """Return the array, as a view of the vector."""
         return vector[self.start : self.stop].reshape(self.shape)
 
     def index(self, position: int) -> tuple[int, ...]:
-        """Return the index within the array of a position in the vector."""
+        """Return the index in the array that belongs to a position in the vector."""
         return tuple(map(int, np.unravel_index(position - self.start, self.shape)))
 
 
 def parts(names: Iterable[str], arrays: Iterable[Any]) -> tuple[Part, ...]:
-    """Return where each array, or Tensor, lies once they are strung together."""
+    """Return the part of each array or Tensor in the vector that concatenates them."""
     found: list[Part] = []
     for name, array in zip(names, arrays, strict=True):
         found.append(Part(name, array.shape, found[-1].stop if found else 0))
@@ -54,17 +55,17 @@ def parts(names: Iterable[str], arrays: Iterable[Any]) -> tuple[Part, ...]:
 
 
 def part_at(position: int, among: Sequence[Part]) -> int:
-    """Return the number of the part in which a position of the vector lies."""
+    """Return the number of the part that holds a position of the vector."""
     return next(number for number, part in enumerate(among) if part.start <= position < part.stop)
 
 
 def strung(arrays: Iterable[Any]) -> Array:
-    """Return arrays strung together into one vector."""
+    """Concatenate arrays, flattened, into one vector."""
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
 def weighted_sum(weights: Array, values: Array) -> Array:
-    """Return the product of weights with values; what has no weight is left out, even if it is NaN."""
+    """Return the product of weights with values; values with the weight 0 are left out, even if they are NaN."""
     used = np.flatnonzero(weights)
     return weights[used] @ values[used]
 
@@ -75,11 +76,11 @@ class Subject(ABC):
     Attributes
     ----------
     arguments, results : tuple of Part
-        What the vectors consist of that go in and come out.
+        The parts of the vector of all arguments and of the vector of all results.
     point : ndarray of float64
-        Where the function is checked.
+        The arguments at which the function is checked.
     value : ndarray of float64
-        What it returns there.
+        The results at that point.
     """
 
     arguments: tuple[Part, ...]
@@ -93,15 +94,15 @@ class Subject(ABC):
 
     @abstractmethod
     def pull_back(self, u: Array) -> Array:
-        """Return u times the Jacobian at `point`: the derivative in question."""
+        """Return u times the Jacobian at `point`, by the derivative under check."""
 
     def reaches(self, argument: Part) -> bool:
-        """Return whether the derivative in question knows of a way from an argument to the results."""
+        """Return False if the graph has no path from an argument to the results, so that its gradient is 0."""
         return True
 
 
 class PlainFunction(Subject):
-    """A function of arrays with a gradient derived by hand."""
+    """A function of arrays, with a gradient worked out by hand."""
 
     def __init__(self, f: Callable[..., Any], gradient: Callable[..., Any], inputs: Sequence[Array]) -> None:
         self._f = f
@@ -124,7 +125,7 @@ class PlainFunction(Subject):
         return weighted_sum(u, self._jacobian)
 
     def _checked(self, given: Any, gradient: Callable[..., Any]) -> Array:
-        """Return what the gradient returned as one matrix."""
+        """Return the Jacobian as one matrix, after a check of the shapes and types that the gradient returned."""
         if given is None:
             raise TypeError(f"{_name(gradient)} returned None: does it end with return?")
         count = len(self.arguments)
@@ -166,7 +167,7 @@ class PlainFunction(Subject):
 
 @dataclass(frozen=True)
 class Graph:
-    """One recorded evaluation: what came out, and the Tensors it is differentiated by."""
+    """One recorded evaluation: its outputs, and the Tensors they are differentiated by."""
 
     outputs: Sequence[Tensor]
     sources: Sequence[Tensor]
@@ -176,12 +177,12 @@ class Graph:
         return strung(map(raw, self._swept(u)))
 
     def gradient(self, u: Array) -> Graph:
-        """Return the graph of that product: it can be differentiated again."""
+        """Return the graph of u times the Jacobian, for second derivatives."""
         with recording(True):
             return Graph(self._swept(u, as_nodes=True), self.sources)
 
     def reaches(self, number: int) -> bool:
-        """Return whether a sweep reaches a source."""
+        """Return True if the backward sweep reaches a source."""
         return self.sources[number] in sweep(self.outputs, [np.ones(y.shape) for y in self.outputs], self.sources)
 
     def _swept(self, u: Array, as_nodes: bool = False) -> list[Any]:
@@ -193,9 +194,10 @@ class Graph:
 
 
 class TensorFunction(Subject):
-    """A function of Tensors, differentiated by the rules, by its inputs and by parameters it reads from outside.
+    """A function of Tensors, whose derivatives come from the rules.
 
-    The parameters must be `borrowed` while it is in use.
+    Its arguments are its inputs and the parameters that it reads from outside. The parameters must be `borrowed` while
+    the subject is in use.
     """
 
     def __init__(
@@ -219,7 +221,7 @@ class TensorFunction(Subject):
         self.results = parts(["y"] if len(outputs) == 1 else [f"y{i}" for i in range(len(outputs))], outputs)
         self.value = strung(map(raw, outputs))
         _refuse_value(f, self)
-        # The inputs as they lie in memory, so that rules are also differentiated where an array is not contiguous.
+        # The given arrays, not contiguous copies of them: so rules are also checked on arrays that are not contiguous.
         self.graph = self._evaluated(arrays, record=True)
 
     def __call__(self, x: Array) -> Array:
@@ -236,7 +238,7 @@ class TensorFunction(Subject):
         return self.graph.reaches(self.arguments.index(argument))
 
     def _evaluated(self, arrays: Sequence[Array], record: bool = False) -> Graph:
-        """Call the function with some arrays as its inputs, and the others in its parameters."""
+        """Call the function: the first arrays are its inputs, the others stand in its parameters during the call."""
         inputs, held = [constant(array) for array in arrays[: self._count]], arrays[self._count :]
         for x in inputs:
             x._requires_grad = record
@@ -253,9 +255,9 @@ class TensorFunction(Subject):
 
 
 class Gradient(Subject):
-    """The gradient of a weighted sum of the results of a function, as a function to be differentiated.
+    """The gradient of a weighted sum of a function's results; its derivatives are the second derivatives.
 
-    With weights that are all different no second derivative can cancel another.
+    The weights all differ, so that second derivatives of different results do not cancel.
     """
 
     def __init__(self, function: TensorFunction) -> None:
@@ -278,7 +280,7 @@ class Gradient(Subject):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence NumPy where probing leaves a function's domain, and what is said of constants that are float32."""
+    """Silence the warnings of NumPy where a step leaves the function's domain, and those about float32 constants."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", PrecisionWarning)
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
@@ -287,7 +289,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def borrowed(parameters: Iterable[Tensor]) -> Iterator[None]:
-    """Let Tensors hold float64 and require gradients; afterwards they are what they were, down to the array."""
+    """Make Tensors hold float64 and require gradients; afterwards restore the same array, flag and gradient."""
     kept = [(p, p.data, p._requires_grad, p.grad) for p in parameters]
     try:
         for p, array, _, _ in kept:
@@ -299,12 +301,12 @@ def borrowed(parameters: Iterable[Tensor]) -> Iterator[None]:
 
 
 def input_names(inputs: Sequence[Any]) -> list[str]:
-    """Return what inputs are called in a report."""
+    """Return the names that inputs have in a report."""
     return [f"input {k}" for k in range(len(inputs))]
 
 
 def _hold(parameters: Sequence[Tensor], arrays: Sequence[Array]) -> None:
-    # Not by the property, which copies.
+    # Assign the private attribute: the property `data` would copy.
     for parameter, array in zip(parameters, arrays, strict=True):
         parameter._data = array
 
@@ -339,7 +341,7 @@ def _changed(f: Callable[..., Any], name: str) -> ValueError:
 
 
 def _refuse_value(f: Callable[..., Any], subject: Subject) -> None:
-    """Refuse what has no derivative to speak of: a value that is not finite, or another at every call."""
+    """Refuse a function whose value is not finite, or differs between calls at the same point."""
     value, results = subject.value, subject.results
     for position in map(int, np.flatnonzero(~np.isfinite(value))):
         part = results[part_at(position, results)]
@@ -361,7 +363,7 @@ def _refuse_value(f: Callable[..., Any], subject: Subject) -> None:
 
 
 def place(name: str, index: tuple[int, ...]) -> str:
-    """Return an element as one would write it: ``y[0, 2]``, and ``y`` where there is but one."""
+    """Return an element as Python code: ``y[0, 2]``, or ``y`` if the index is empty."""
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
