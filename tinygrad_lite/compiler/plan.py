@@ -197,7 +197,7 @@ class _Planner:
                 self.free.append(memory)
 
     def _is_copied(self, output: Any) -> bool:
-        """Return True if an output must be copied: a constant, which is made once, or a view of memory that is used again.
+        """Return True if an output must be copied: a constant, made once, or a view of memory that is used again.
 
         Other outputs need no copy: they share memory with inputs and each other as the function's results would.
         """
