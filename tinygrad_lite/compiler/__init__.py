@@ -1,7 +1,7 @@
 """The compiler behind `jit`: it turns a function into a straight-line NumPy program, or a CuPy one on a GPU.
 
-The same program runs faster than the function, since it skips the Python code of the graph, and reuses memory. The
-modules work in this order: `state` finds the values the function reads, `record` runs it on tracers (`tracer`), which
+A program runs faster than its function, since it skips the Python code of the graph, and reuses memory. The modules
+work in this order: `state` finds the values the function reads, `record` runs it on tracers (`tracer`), which
 write down a `program` of `operations`; `simplify` shortens it, `plan` assigns memory, `source` writes it as Python;
 `compiled` has `jit` and the object it returns.
 

@@ -292,8 +292,8 @@ def _kept_gradients(
 ) -> Iterator[str]:
     """Yield the statements that set `.grad` after the call: None for a gradient that this call's update consumed.
 
-    An update consumes a gradient by computing the Tensor's new value from it. A function that reads the `.grad` of the
-    call before keeps them all the same.
+    An update consumes a gradient by computing the Tensor's new value from it. But a gradient stays if the function also
+    reads the one that the call before left.
     """
     for tensor in gradients.written:
         is_used_up = tensor not in gradients.were_read and _is_computed_from(tensor, tensor.grad, instructions)
