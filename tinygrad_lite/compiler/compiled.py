@@ -1,4 +1,8 @@
-"""jit: a function that is recorded at its first call, and from then on runs as a program."""
+"""`jit`: record a function at its first call, and run the program from then on.
+
+Recording takes much longer than a call, so a program must serve many calls. Each program has guards, which each call
+checks first; if those of no program hold, the function is recorded again.
+"""
 
 from __future__ import annotations
 
@@ -26,27 +30,27 @@ from .source import source_of
 from .state import Input
 from .tracer import Number, Tracer
 
-GONE = (LookupError, AttributeError, ValueError, TypeError)  # what a guard raises if its object is not there any more
-VERSIONS = 16  # programs of one function that are kept
-PATIENCE = 5.0  # seconds in which another function has been recorded, if that does not wait for this thread
-NOT_HELD = object()  # in place of a result
+GONE = (LookupError, AttributeError, ValueError, TypeError)  # errors that a guard raises if its object no longer exists
+VERSIONS = 16  # the limit on the number of programs of one function
+PATIENCE = 5.0  # seconds to wait for another thread's recording, which might itself wait for this thread
+NOT_HELD = object()  # returned in place of a result if the guards of a program fail
 _numbers = count(1)
-# Files of programs that are no more. Their lines are let go of when the next one comes: a finalizer may run while a
-# traceback goes through the same table.
+# The file names of deleted programs. Their lines leave `linecache` when the next program is loaded, not in a finalizer:
+# that may run while a traceback iterates over the same table.
 _gone: list[str] = []
 
 
 class JitWarning(UserWarning):
-    """A jitted function is compiled again and again, which takes longer than it saves."""
+    """A jitted function is compiled again and again, which takes longer than the programs save."""
 
 
 def load(source: str, name: str) -> Callable[..., Any]:
-    """Return the function that a program's source defines, its lines known to tracebacks and debuggers.
+    """Return the function that a program's source defines; tracebacks and debuggers can show its lines.
 
     Parameters
     ----------
     source : str
-        What `source_of` has written.
+        The result of `source_of`.
     name : str
         The name of the program.
     """
@@ -62,26 +66,27 @@ def load(source: str, name: str) -> Callable[..., Any]:
 
 
 class Compiled:
-    """One program of a jitted function, and when it holds.
+    """One program of a jitted function, with the guards that say for which calls it is correct.
 
     Attributes
     ----------
     program : Program
-        What it computes, simplified.
+        The simplified program.
     plan : Plan
-        Where its values live.
+        The memory of its values.
     source : str
-        How it is written.
+        The program as Python source.
     finish : callable
-        ``finish(values, args, kwargs)``, given what the program has handed out, leaves behind what the function leaves
-        behind, and returns its result.
+        ``finish(values, args, kwargs)`` takes the outputs of the program, makes the function's side effects (such as
+        new gradients), and returns the function's result.
     """
 
     def __init__(self, recording: Recording) -> None:
         self.program: Program = simplify(recording.program)
         self.plan: Plan = plan(self.program)
         self.source = source_of(self.program, self.plan)
-        # Each has memory of its own: a thread, or a signal handler, that comes while all are running loads another.
+        # A loaded program has its own memory, so it runs one call at a time. If all are running, a thread or signal
+        # handler loads another one.
         self._idle = [load(self.source, self.program.name)]
         self._has_one_output = len(self.program.outputs) == 1
         self.leaves_changes = bool(self.program.updates or recording.writes)
@@ -93,13 +98,13 @@ class Compiled:
         self.finish = self._names.pop("finish")
 
     def _guards_of_factors(self, recording: Recording) -> dict[str, str]:
-        """Return the conditions that factors are as moderate as they were, where one has moved or would have."""
+        """Return guards that `is_moderate` of each factor stays as it was: it decides whether the factor moves."""
         recording.state.names["is_moderate"] = is_moderate
         factors = [(variable.is_moderate, recording.sources[variable]) for variable in self.program.judged]
         return {f"is_moderate({found.place.text}) is {moderate}": found.path for moderate, found in factors}
 
     def _text(self, source: Any) -> str:
-        """Return where an input comes from, as an expression."""
+        """Return the expression for the value of an input."""
         if isinstance(source, Input):
             return source.place.text
         name = f"constant{len(self._names)}"
@@ -110,14 +115,14 @@ class Compiled:
         return eval(f"lambda args, kwargs: {text}", self._names)
 
     def inputs(self, args: Any, kwargs: Any) -> list[Any] | None:
-        """Return what the program reads, or None if it does not hold for this call."""
+        """Return the inputs of the program, or None if its guards fail for this call."""
         try:
             return self._inputs(args, kwargs)
         except GONE:
             return None
 
     def reason(self, args: Any, kwargs: Any) -> str:
-        """Return what has changed, so that the program does not hold."""
+        """Return the name of the first value whose guard fails."""
         for condition, about in self._guards.items():
             try:
                 if not self._function(condition)(args, kwargs):
@@ -127,7 +132,7 @@ class Compiled:
         return "nothing"
 
     def run(self, inputs: list[Any]) -> Any:
-        """Run the program; return what it hands out."""
+        """Run the program; return its outputs."""
         try:
             run = self._idle.pop()
         except IndexError:
@@ -139,7 +144,7 @@ class Compiled:
         return (values,) if self._has_one_output else values
 
     def call(self, args: Any, kwargs: Any) -> Any:
-        """Return what the function returns, and leave behind what it leaves behind; `NOT_HELD` if it does not hold."""
+        """Make the function's side effects and return its result; `NOT_HELD` if the guards fail."""
         if self.leaves_changes:
             with changing:
                 return self._call(args, kwargs)
@@ -151,12 +156,12 @@ class Compiled:
 
 
 class Jitted:
-    """What `jit` returns: a drop-in for the function.
+    """A jitted function, which is called like the original.
 
     Attributes
     ----------
     programs : list of Compiled
-        What it has been compiled to, the latest first: one program for each kind of call.
+        Its programs, one for each kind of call; the one used last comes first.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -166,12 +171,12 @@ class Jitted:
             raise TypeError(f"jit takes a function that returns when it is called, and {function.__name__} does not")
         self.programs: list[Compiled] = []
         self.__wrapped__ = function
-        # Not the attributes: a module's would hide its own.
+        # Do not copy `__dict__`: a module's attributes could hide those of this object.
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if observers.open and observers.get():
-            return self.__wrapped__(*args, **kwargs)  # a program tells no one what it does
+            return self.__wrapped__(*args, **kwargs)  # a program has no steps to observe
         result = self._by_program(args, kwargs)
         if result is not NOT_HELD:
             return result
@@ -179,14 +184,14 @@ class Jitted:
             return self.__wrapped__(*args, **kwargs)
         _refuse_tracers_of_others((*args, *kwargs.values()))
         if not recording_lock.acquire(PATIENCE):
-            return self.__wrapped__(*args, **kwargs)  # what is being recorded may wait for this thread
+            return self.__wrapped__(*args, **kwargs)  # the other recording may wait for this thread
         try:
             return self._recorded(args, kwargs)
         finally:
             recording_lock.release()
 
     def _by_program(self, args: Any, kwargs: Any) -> Any:
-        """Return what the function does, by the first program that holds; `NOT_HELD` if none does."""
+        """Call the first program whose guards hold; return `NOT_HELD` if there is none."""
         for compiled in self.programs:
             result = compiled.call(args, kwargs)
             if result is not NOT_HELD:
@@ -196,10 +201,10 @@ class Jitted:
         return NOT_HELD
 
     def _recorded(self, args: Any, kwargs: Any) -> Any:
-        """Make a program, and return what it does."""
+        """Record a new program and call it."""
         result = self._by_program(args, kwargs)
         if result is not NOT_HELD:
-            return result  # another thread was faster
+            return result  # another thread has recorded it meanwhile
         if len(self.programs) == VERSIONS:
             latest = self.programs[0]
             warnings.warn(
@@ -209,7 +214,7 @@ class Jitted:
                 JitWarning,
                 stacklevel=3,
             )
-        # The first call, too, is done by the program: whenever it is compiled, it rounds alike.
+        # The program also runs the first call, so that all calls round alike.
         compiled = Compiled(record(self.__wrapped__, args, kwargs))
         self.programs = [compiled, *self.programs[: VERSIONS - 1]]
         result = compiled.call(args, kwargs)
@@ -232,7 +237,7 @@ class Jitted:
 
     @property
     def source(self) -> str:
-        """The program of the latest kind of call, as Python source that needs NumPy alone, or on a GPU CuPy.
+        """The program used last, as Python source that only needs NumPy, or CuPy on a GPU.
 
         Raises
         ------
@@ -247,7 +252,7 @@ class Jitted:
 
 
 def _refuse_tracers_of_others(args: Any) -> None:
-    """Refuse values of a recording that another thread has under way: it may be waiting for this one."""
+    """Refuse tracers of another thread's recording: waiting for it might be a deadlock."""
     for x in args:
         traced = raw(x)
         if isinstance(traced, (Tracer, Number)):
@@ -255,7 +260,7 @@ def _refuse_tracers_of_others(args: Any) -> None:
 
 
 def _has_history(x: Any) -> bool:
-    """Return whether there is a Tensor among arguments that is being differentiated by."""
+    """Return True if an argument is a Tensor with a history, which a program could not continue."""
     if isinstance(x, Tensor):
         return x.requires_grad and x.operation is not None
     if isinstance(x, (list, tuple, dict)):
@@ -264,64 +269,65 @@ def _has_history(x: Any) -> bool:
 
 
 def jit(function: Callable[..., Any]) -> Jitted:
-    """Compile a function to a straight-line NumPy program that computes the same, or to CuPy's where its arrays are.
+    """Compile a function to a straight-line NumPy program that computes the same, or to a CuPy program on a GPU.
 
-    At the first call the function is run on tracers, which record what NumPy computes: forward, backward, update. From
-    then on the program runs in its place. Other shapes or types, and other values of what the function reads besides
-    arrays (flags, closures, globals, `no_grad`), make another program; ``optimizer.lr``, floats given as arguments, and
-    the contents of arrays and parameters do not.
+    The first call runs the function on tracers, which record its NumPy operations: forward, backward, update. From then
+    on the program runs in its place. A call with other shapes or types makes another program, and so does another value
+    of a flag, closure variable, global or mode (`no_grad`) that the function reads. The contents of arrays and
+    parameters, ``optimizer.lr``, and floats passed as arguments may change without a new program.
 
     Parameters
     ----------
     function : callable
         Takes and returns Tensors, arrays, numbers, and lists, tuples and dictionaries of them; it may differentiate and
-        update parameters. A method or a `Module` will do.
+        update parameters. It may be a method or a `Module`.
 
     Returns
     -------
     Jitted
-        A drop-in for the function; its ``source`` is the program as text.
+        A function to call in place of the original; its ``source`` is the program as text.
 
     Raises
     ------
     JitError
-        When called, if no program can be made: the function asks for the value of an array (``if loss > 1``,
-        ``loss.item()``), or calls what cannot be recorded. The message names the line, and all that the function
-        reaches is as before.
+        When called, if the function cannot be made a program: it reads the value of an array (``if loss > 1``,
+        ``loss.item()``), or calls something that cannot be recorded. The message names the line. All values that the
+        function reaches are unchanged.
     TypeError
-        If it is no function, or one that returns before it has computed: a generator or a coroutine.
+        If it is not a function, or a generator or coroutine function, which returns before it has computed.
 
     Warns
     -----
     JitWarning
-        When there are too many programs, since something changes at every call.
+        If there are too many programs, since something changes at every call.
 
     Notes
     -----
-    A program computes on one device, that of the arrays it is first called with: on a GPU its source imports CuPy in
-    NumPy's place, and brings nothing back. After ``net.to(...)`` there is another program. Arguments that the function
-    itself moves to the device, and what it draws and moves there, are moved at each call; what it would compute
-    elsewhere is refused.
+    *Devices.* A program computes on one device, that of the arrays in its first call. On a GPU its source imports CuPy
+    in place of NumPy, and copies no result to the CPU. After ``net.to(...)`` there is another program. If the function
+    moves arguments or random draws to the device, the program does so at each call. Computation on a second device is
+    refused.
 
-    A number that multiplies a product or a sum, such as a learning rate, is multiplied in where there are the fewest
-    elements: ``x.T @ (lr * g)`` for ``lr * (x.T @ g)``. The result is rounded differently in the last place. So that
-    nothing more happens to it, this is done only if the number is between 2⁻²⁰, about 10⁻⁶, and 1 in magnitude (for
-    others there is another program), and not in float16. Then nothing overflows that would not have; but what is
-    smaller than about 10⁻³² in float32, 10⁻³⁰² in float64, on its way to the result may lose digits, or become 0, for
-    each such factor a millionth sooner.
+    *Rounding.* A number that multiplies a product or a sum, such as a learning rate, is multiplied where there are the
+    fewest elements: ``x.T @ (lr * g)`` for ``lr * (x.T @ g)``. This changes the last digit of a result. It is only done
+    for numbers between 2⁻²⁰ (about 10⁻⁶) and 1 in magnitude, and not in float16; for other numbers there is another
+    program. So it causes no overflow. Intermediate values below about 10⁻³² in float32, or 10⁻³⁰² in float64, may lose
+    digits or become 0; each further factor raises this limit, up to a millionfold.
 
-    A program takes some hundredths of a second to make, for large models a tenth, so it pays where a function is called
-    hundreds of times. The code of the function does not run again: what it prints, it prints once; the environment it
-    reads, it reads once.
+    *Time.* A program takes some hundredths of a second to make, a tenth for large models, so it pays off for functions
+    that are called hundreds of times. The code of the function does not run again: it prints once, and reads the
+    environment once.
 
-    Names decide what a program depends on: attributes that no code names may change as they like. What is followed is
-    plain data, containers, functions, Tensors, modules, optimizers, random generators, objects of one's own classes,
-    and methods bound to them. What else is named, such as a lock or a logger, is refused: pass what is needed of it as
-    an argument. A function leaves behind Tensors and arrays, gradients, the state of optimizers, and its result. A list
-    that it lengthens, or a number that it counts, is refused: return it, and collect and count outside. A gradient that
-    an update has used up is not kept: after ``zero_grad``, ``backward`` and ``step``, ``grad`` is None, so return a
-    gradient to look at it; one that is computed or changed after the update stays. Results keep no history to
-    differentiate through: jit the function that differentiates.
+    *Dependencies.* A program depends on the values that code names; other attributes may change freely. The recording
+    follows plain data, containers, functions, Tensors, modules, optimizers, random generators, objects of the user's
+    classes, and methods bound to them. Anything else that code names, such as a lock or a logger, is refused: pass the
+    needed value as an argument.
+
+    *Side effects.* A program may change Tensors, arrays, gradients and the state of optimizers. A function that
+    appends to a list or counts in a number is refused: return the value, and collect or count outside. A gradient that
+    an update consumed is not kept: after ``zero_grad``, ``backward`` and ``step``, ``grad`` is None, so return the
+    gradient to see it. A gradient that is computed or changed after the update stays. Results have no history, so they
+    cannot be differentiated: jit the function that differentiates.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""What inputs, parameters and layers are called in a program: after their place in the model."""
+"""Names for inputs, parameters and layers in a program: their paths in the model.
+
+A program is meant to be read, so ``net.hidden.weight`` is called ``hidden_weight`` there.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class Names:
-    """The names of all that a function reaches.
+    """The names of the values that a function reaches.
 
     Parameters
     ----------
     state : State
-        What it reaches.
+        The values.
 
     Attributes
     ----------
     tensors : dict of Tensor to str
-        Those of Tensors: of parameters, their path in the model.
+        The names of Tensors; for a parameter, its path in the model.
     layers : dict of Module to str
-        Those of the innermost modules.
+        The names of the innermost modules.
     """
 
     def __init__(self, state: State) -> None:
@@ -57,7 +60,7 @@ class Names:
         return _as_identifier(found.path)
 
     def _in_optimizer(self, path: str, optimizer: Optimizer) -> str:
-        """Return the name of an option, or of what is kept for a parameter: ``state.momentum.0``."""
+        """Return the name of an optimizer's option, or of its state for a parameter, such as ``state.momentum.0``."""
         kind, *rest = path.split(".")
         if kind == "state":
             return f"{self.tensors[optimizer.params[int(rest[1])]]}_{rest[0]}"
@@ -65,7 +68,7 @@ class Names:
 
 
 def _models(modules: dict[Module, str]) -> list[tuple[str, str, Module]]:
-    """Return the outermost modules: how each is reached, and what the names of its parts begin with."""
+    """Return the outermost modules: each with its path for the user and the prefix for the names of its parts."""
     inner = {child for module in modules for _, child in module.named_modules()}
     models = [(path, module) for module, path in modules.items() if module not in inner]
     several = len(models) > 1
@@ -73,6 +76,6 @@ def _models(modules: dict[Module, str]) -> list[tuple[str, str, Module]]:
 
 
 def _as_identifier(path: str) -> str:
-    """Return a path as one name; what begins with a number is a layer of a sequence."""
+    """Return a path as an identifier; a path that begins with a digit is a layer of a sequence."""
     name = re.sub(r"\W", "_", path)
     return f"layer_{name}" if name[:1].isdigit() or not name else name

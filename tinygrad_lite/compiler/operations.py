@@ -1,7 +1,10 @@
-"""What programs are made of: each operation as NumPy computes it, and as one writes it.
+"""The operations of programs: for each, the NumPy function that computes it and the text that the source has for it.
 
-An operation that can compute into memory it is given says how that is written too. What is in no table here cannot
-be recorded.
+One table serves both the recording and the source, so they cannot differ. An operation that can write its result into
+given memory has a text for this too. An operation that is not in a table here cannot be recorded.
+
+>>> of_ufunc(np.add).text("x", "y"), of_ufunc(np.add).text_into("out", "x", "y")
+('x + y', 'np.add(x, y, out=out)')
 """
 
 from __future__ import annotations
@@ -16,44 +19,44 @@ import numpy as np
 
 from ..support.devices import moved, scatter_add
 
-LITERAL_SIZE = 64  # elements of a constant array that is still written out
+LITERAL_SIZE = 64  # the largest number of elements of a constant array in the source
 
 Text = Callable[..., str]
 
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """Something a program can do.
+    """One kind of instruction.
 
     Attributes
     ----------
     name : str
-        What it is called; it also names results that have no better name.
+        The name; results that have no better name get it too.
     compute : callable
-        ``compute(*operands, **params)`` on arrays and numbers.
+        ``compute(*operands, **params)`` computes the result from arrays and numbers.
     text : callable
-        ``text(*operands, **params)``: the expression, given those of its operands; statements that are to follow, in
-        which ``{result}`` stands for the result, are set off by ``"; "``.
+        ``text(*operands, **params)`` returns the expression for the source, given those of the operands. Statements
+        may follow after ``"; "``; in them ``{result}`` stands for the result.
     text_into : callable or None
-        ``text_into(out, *operands, **params)``: the statements that compute into memory; None if it always
-        takes memory of its own.
+        ``text_into(out, *operands, **params)`` returns statements that compute into ``out``; None if the operation
+        always allocates its result.
     into_on_cpu_alone : bool
-        Whether only NumPy computes it into memory.
+        True if NumPy can compute it into given memory, but CuPy cannot.
     elementwise : bool
-        Whether each element of the result depends on the elements at its place alone, so that the result may
+        True if each element of the result only depends on the elements at its position, so that the result may
         overwrite any operand.
     overwrites_first : bool
-        Whether the result may overwrite the first operand, and no other.
+        True if the result may overwrite the first operand, but no other.
     is_view : bool
-        Whether the result may share its operand's memory.
+        True if the result may share its operand's memory.
     has_effect : bool
-        Whether it must be done, once and in its turn, whatever becomes of the result.
+        True if it must run exactly once and in order, even if nothing reads the result.
     is_statement : bool
-        Whether it has no result, and ``text`` is not an expression but statements.
+        True if it has no result, and ``text`` returns statements in place of an expression.
     linear_in : tuple of int
-        The operands it is linear in, each for itself: ``f(s * x) = s * f(x)``.
+        The positions of the operands in which it is linear, each on its own: ``f(s * x) = s * f(x)``.
     raises_by : tuple of int
-        The operands whose values, if they are whole numbers or Python's, may make it raise: positions, exponents.
+        The positions of the operands, such as indices and exponents, whose integer or Python values may raise an error.
     """
 
     name: str
@@ -73,7 +76,7 @@ class Operation:
         return f"<operation {self.name}>"
 
 
-# Not `**`, which for some exponents is another function than `numpy.power`.
+# Power is missing: for some exponents `**` uses another function than `numpy.power`.
 # fmt: off
 _INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@",
@@ -96,10 +99,10 @@ _LINEAR = {
 
 @cache
 def of_ufunc(ufunc: np.ufunc, of_numbers: bool = False) -> Operation:
-    """Return the operation of one of NumPy's universal functions; `KeyError` if it is none of NumPy's.
+    """Return the operation of a ufunc of NumPy; raise `KeyError` for other ufuncs.
 
-    Of Python's numbers alone it is written as a function, since the operators are Python's then: results have another
-    type, and 0.0 / 0.0 is an error.
+    For Python numbers it is written as a function, since Python's operators would return another type, and raise an
+    error for 0.0 / 0.0.
     """
     name = ufunc.__name__
     if getattr(np, name, None) is not ufunc or ufunc.nout != 1:
@@ -128,12 +131,12 @@ def _bracketed(operand: str) -> str:
 
 
 def _arguments(params: dict[str, Any]) -> list[str]:
-    """Return parameters as they are given by keyword."""
+    """Return the text of parameters as keyword arguments."""
     return [f"{name}={literal(value)}" for name, value in params.items()]
 
 
 def _reduction(name: str) -> Operation:
-    """Return an operation that is written as a method of its operand: ``x.sum(axis=0)``."""
+    """Return an operation that is written as a method of its operand, such as ``x.sum(axis=0)``."""
     return Operation(
         name=name,
         compute=lambda x, **params: getattr(x, name)(**params),
@@ -144,7 +147,7 @@ def _reduction(name: str) -> Operation:
 
 
 def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any) -> Operation:
-    """Return an operation that is written as a function of NumPy: ``np.roll(x, 1)``."""
+    """Return an operation that is written as a function of NumPy, such as ``np.roll(x, 1)``."""
     name = function.__name__
 
     def text(*operands: str, **params: Any) -> str:
@@ -170,7 +173,7 @@ def _index_text(index: str) -> str:
 
 
 def _index_argument(index: str) -> str:
-    """Return an index as an argument, where slices have no colons."""
+    """Return an index as a function argument, where slices cannot be written with colons."""
     return f"np.s_[{_index_text(index)}]" if ":" in index or "..." in index else index
 
 
@@ -197,7 +200,7 @@ def _add_at(x: Any, index: Any, value: Any) -> Any:
 REDUCTIONS = {
     name: _reduction(name) for name in ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin")
 }
-# In CuPy's an ``out`` leads to an error of its own.
+# CuPy's raises an error for ``out``.
 REDUCTIONS["min"] = replace(REDUCTIONS["min"], into_on_cpu_alone=True)
 
 reshape = Operation(
@@ -276,10 +279,10 @@ einsum = Operation(
 
 dot = _function(np.dot, into=True)
 
-# To the device of the program.
+# Moves an array to the device of the program.
 to = Operation("to", moved, lambda x, device: f"np.asarray({x})")
 
-# While it is recorded nothing is sent, since the other ranks may have their program already.
+# The recording sends nothing, since other ranks may have their program already, which sends once in each call.
 all_reduce = Operation(
     "all_reduce", lambda x, function: x.copy(),
     lambda x, function: f"{x}.copy(); {function}({{result}})",
@@ -299,13 +302,13 @@ FUNCTIONS: dict[Callable[..., Any], Operation] = {
 
 _FILLING = ("random", "standard_normal", "standard_exponential")
 
-# Those whose result is of a shape that follows from shapes alone, however many arrays they take.
+# Functions of several arrays whose result's shape only depends on their shapes, not on their values.
 OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal, np.take_along_axis}
 
 
 @cache
 def of_draw(method: str, is_of_generator: bool) -> Operation:
-    """Return the operation that draws random numbers, ``rng.random(size=(3, 4))``; from a Generator or of old."""
+    """Return the operation of a method that draws, ``rng.random(size=(3, 4))``; of a Generator or a RandomState."""
 
     def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str | None = None) -> list[str]:
         pairs = [(name, x) for name, x in zip(names, values, strict=True) if name != left_out]
@@ -325,7 +328,7 @@ def of_draw(method: str, is_of_generator: bool) -> Operation:
         name=method,
         compute=compute,
         text=text,
-        # NumPy lets these three, and no others, write into an array; the stream is the same.
+        # These methods of NumPy have an ``out``, and draw the same numbers with it.
         text_into=text_into if is_of_generator and method in _FILLING else None,
         has_effect=True,
     )
@@ -333,7 +336,7 @@ def of_draw(method: str, is_of_generator: bool) -> Operation:
 
 @cache
 def of_numbers(name: str) -> Operation:
-    """Return an operator of two Python numbers, by the name of its function in `operator`."""
+    """Return the operation of an operator on Python numbers, by the name of its function in `operator`."""
     signs = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "floordiv": "//", "mod": "%"}
     if name == "neg":
         return Operation("negative", operator.neg, lambda x: f"-{_bracketed(x)}")
@@ -345,7 +348,7 @@ def of_numbers(name: str) -> Operation:
 
 
 def of_check(error: type[Exception], message: str) -> Operation:
-    """Return the operation that raises an error unless its operand holds."""
+    """Return the operation that raises an error if its operand is false."""
 
     def compute(holds: Any) -> Any:
         if not holds:
@@ -359,12 +362,12 @@ def of_check(error: type[Exception], message: str) -> Operation:
 
 
 def literal(value: Any) -> str:
-    """Return a constant as it is written in a program.
+    """Return the source text of a constant.
 
     Raises
     ------
     KeyError
-        If it is an array too large, and too irregular, to be written.
+        If it is a large array without a short expression.
     """
     if isinstance(value, np.ndarray):
         return _array_literal(value)
@@ -408,7 +411,7 @@ def _array_literal(x: np.ndarray[Any, Any]) -> str:
 
 
 def is_literal(value: Any) -> bool:
-    """Return whether a constant can be written in a program."""
+    """Return True if `literal` has a text for a constant."""
     try:
         literal(value)
     except KeyError:

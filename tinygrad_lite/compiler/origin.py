@@ -1,4 +1,8 @@
-"""Where an instruction comes from: the steps that are under way while it is recorded."""
+"""The origin of an instruction: the phase, rule, derivative and parameter that it is recorded for.
+
+A program is written in phases, and its variables are named after rules and derivatives; both follow from the steps of
+the library that are under way when an instruction is recorded.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,18 @@ from ..tensor import Tensor
 
 
 class Origin(NamedTuple):
-    """Where an instruction belongs.
+    """The origin of one instruction.
 
     Attributes
     ----------
     phase : str
-        The phase; empty where it is for its place among the others to say.
+        The phase; empty if it must follow from the position among the other instructions.
     rule : str
         The name of the rule it belongs to, if any.
     derivative_of : Node or None
-        What its result is a part of a derivative of.
+        The node whose derivative it helps to compute.
     parameter : Tensor or None
-        What it helps to update.
+        The parameter it helps to update.
     """
 
     phase: str
@@ -31,7 +35,7 @@ class Origin(NamedTuple):
 
 
 def origin() -> Origin:
-    """Return where the instruction that is being recorded belongs."""
+    """Return the origin of the instruction that is being recorded."""
     phase = rule = ""
     derivative_of = parameter = None
     for step in under_way():

@@ -1,7 +1,8 @@
-"""What a program hands out, and what is made of it: results, and what the function leaves behind.
+"""Rebuild the function's result and side effects from the outputs of the program.
 
-Each is written as an expression of ``values``, which the program handed out, of ``args`` and ``kwargs``, and of the
-state's names, so that a call is one generated function.
+A program only returns arrays and numbers. The function may return a tuple of Tensors, and replace values elsewhere. So
+the code that builds these objects is generated too, as statements on ``values`` (the program's outputs), ``args``,
+``kwargs`` and the names of the state.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from .tracer import Draws, Number, Tracer
 
 
 class Outputs:
-    """The values a program is to hand out, and the expressions of them.
+    """Collects the outputs of a program, and generates the code that uses them.
 
     Parameters
     ----------
     state : State
-        What the function reaches.
+        The values the function reaches.
 
     Attributes
     ----------
     variables : list of Variable
-        What is handed out.
+        The outputs of the program.
     made : list of str
-        The statements that make what `keep` has named.
+        The statements that assign the names which `keep` returns.
     """
 
     def __init__(self, state: State) -> None:
@@ -51,12 +52,12 @@ class Outputs:
         self._new: dict[int, tuple[Any, str]] = {}
 
     def expression(self, x: Any) -> str:
-        """Return the expression of an object like ``x``: of this very one if it was there before, else of a new one.
+        """Return an expression for ``x``: for the same object if it existed before the call, else for a new copy.
 
         Raises
         ------
         JitError
-            If it is an iterator, whose values are not there yet, or of a type that cannot be made anew.
+            If it is an iterator, whose values do not exist yet, or of a type that the program cannot construct.
         """
         if isinstance(x, Tensor) and x in self.state.tensors:
             return self.state.tensors[x]
@@ -65,9 +66,9 @@ class Outputs:
         known = self.state.text_of(x) or self._new.get(id(x), (None, ""))[1]
         if known:
             return known
-        if is_plain(x) or isinstance(x, Real):  # numbers do not change
+        if is_plain(x) or isinstance(x, Real):  # numbers are immutable
             return self.state.bind(x)
-        # What is in two places is one object in both.
+        # An object that occurs twice gets one name, so that it stays one object.
         return self._named(x, self._of_new(x))
 
     def _named(self, x: Any, text: str) -> str:
@@ -96,7 +97,7 @@ class Outputs:
         text = f"values[{len(self.variables) - 1}]"
         if issubclass(type(x.value), np.ndarray) and not x.shape:
             self.state.names["asarray"] = np.asarray
-            text = f"asarray({text})"  # NumPy computes a scalar
+            text = f"asarray({text})"  # the program may compute a scalar instead
         return self._named(x, text)
 
     def _of_new(self, x: Any) -> str:
@@ -125,18 +126,18 @@ class Outputs:
         return self._filled(empty, vars(x))
 
     def keep(self, x: Any) -> str:
-        """Return a name for what is made of the values, before anything is left behind that would change it."""
+        """Return a name for ``x``, which is assigned before any side effect could change the values used."""
         text = self.expression(x)
         name = f"kept{len(self.made)}"
         self.made.append(f"{name} = {text}")
         return name
 
     def writing(self, holder_text: str, key: str, x: Any) -> str:
-        """Return the statement that leaves something in an attribute of a Tensor."""
+        """Return the statement that sets an attribute of a Tensor."""
         return f"{holder_text}.{'data' if key == '_data' else key} = {self.keep(x)}"
 
     def storing(self, holder_text: str, key: Any, x: Any) -> str:
-        """Return the statement that leaves something in another place."""
+        """Return the statement that stores a value anywhere else; `EMPTY` deletes the old one."""
         self.state.names["store"] = store
         if x is EMPTY:
             return f"store({holder_text}, {self.state.bind(key)}, EMPTY)"
@@ -169,14 +170,14 @@ class Outputs:
         return self._filled(empty, contents(x))
 
     def _filled(self, empty: Any, items: dict[Any, Any]) -> str:
-        """Return the expression of a copy of an object with this in it: items, or attributes."""
+        """Return the expression for a copy of an empty object, filled with items or attributes."""
         self.state.names |= {"filled": filled}
         parts = ", ".join(f"{self.state.bind(key)}: {self.expression(part)}" for key, part in items.items())
         return f"filled({self.state.bind(empty)}, {{{parts}}})"
 
 
 def filled(empty: Any, items: dict[Any, Any]) -> Any:
-    """Return a copy of an empty object with items in it, or attributes."""
+    """Return a copy of an empty object, filled with items or attributes."""
     made = copy(empty)
     set_contents(made if isinstance(made, (dict, list, deque)) else vars(made), items)
     return made
@@ -190,9 +191,9 @@ def leaf(data: Any, requires_grad: bool, name: str | None) -> Tensor:
 
 
 def beyond_history(data: Any, is_freed: bool) -> Tensor:
-    """Return a Tensor that depends on parameters through a program, which keeps no history to go back through.
+    """Return a Tensor that requires a gradient, but whose history a program did not keep: `backward` raises an error.
 
-    Where a backward pass has freed the history in the function itself, no gradient can be wanted of it any more.
+    The error differs if a backward pass in the function has freed the history anyway.
     """
     y = constant(data)
     y._requires_grad = True
@@ -217,6 +218,6 @@ _JITTED = Rule(
     vjps=(Vjp(_no_history, lambda g, y, k, inputs, params: _no_history(g)),),
     make_samples=list,
 )
-# What all such values came from: one is enough, since nothing else about it is ever read.
+# The operations of all such Tensors. One of each kind is enough, since only the error of their backward pass matters.
 _FORGOTTEN, _FREED = (Operation(_JITTED, (leaf(np.zeros(()), True, None),), (np.zeros(()),), ()) for _ in range(2))
 _FREED.free()

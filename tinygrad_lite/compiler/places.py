@@ -1,4 +1,13 @@
-"""Where values are kept: items of dictionaries and lists, cells of closures, attributes; read and replaced alike."""
+"""Places that hold values: items of dictionaries and lists, closure cells, attributes.
+
+A recording replaces values by tracers wherever the function finds them. `Place` gives all these places one interface:
+
+>>> settings = {"lr": 0.1}
+>>> place = Place(settings, "lr", "settings", "'lr'")
+>>> place.set(0.2)
+>>> place.text, settings
+("settings['lr']", {'lr': 0.2})
+"""
 
 from __future__ import annotations
 
@@ -9,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-EMPTY = object()  # what stands where nothing does
+EMPTY = object()  # stands for a missing value
 
 
 @dataclasses.dataclass(eq=False)
 class Place:
-    """Somewhere a value is kept.
+    """One place that holds a value.
 
     Attributes
     ----------
     holder : object
-        What keeps it: a dictionary, list or deque, a cell, a class, or an object with attributes.
+        The holder: a dictionary, list or deque, a closure cell, a class, or an object with attributes.
     key : object
         The key of an item, or the name of an attribute.
     holder_text : str
@@ -35,7 +44,7 @@ class Place:
 
     @property
     def text(self) -> str:
-        """The value, as an expression."""
+        """The expression for the value."""
         if isinstance(self.holder, type):
             return f"vars({self.holder_text})[{self.key_text}]"
         if _has_items(self.holder):
@@ -43,11 +52,11 @@ class Place:
         return f"{self.holder_text}.{self.key}"
 
     def get(self) -> Any:
-        """Return the value, or `EMPTY`."""
+        """Return the value, or `EMPTY` if there is none."""
         return fetch(self.holder, self.key)
 
     def set(self, value: Any) -> None:
-        """Put another value there; `EMPTY` to leave none."""
+        """Replace the value; `EMPTY` deletes it."""
         store(self.holder, self.key, value)
 
 
@@ -56,17 +65,17 @@ def _has_items(holder: Any) -> bool:
 
 
 def fetch(holder: Any, key: Any) -> Any:
-    """Return what a holder keeps under a key, or `EMPTY`."""
+    """Return a holder's value for a key, or `EMPTY` if there is none."""
     try:
         if isinstance(holder, type):
             return vars(holder)[key]
         return holder[key] if _has_items(holder) else getattr(holder, key)
-    except (LookupError, AttributeError, ValueError):  # a cell that is empty has its value missing
+    except (LookupError, AttributeError, ValueError):  # an empty cell raises ValueError
         return EMPTY
 
 
 def store(holder: Any, key: Any, value: Any) -> None:
-    """Let a holder keep something else under a key, or nothing."""
+    """Set a holder's value for a key; `EMPTY` deletes it."""
     if isinstance(holder, dict) or (_has_items(holder) and value is not EMPTY):
         if value is EMPTY:
             holder.pop(key, None)
@@ -75,12 +84,12 @@ def store(holder: Any, key: Any, value: Any) -> None:
     elif isinstance(holder, (type, CellType)):
         delattr(holder, key) if value is EMPTY else setattr(holder, key, value)
     else:
-        # Also where a class, such as a frozen one, does not want it.
+        # Bypass the class's own __setattr__: that of a frozen dataclass would refuse.
         object.__delattr__(holder, key) if value is EMPTY else object.__setattr__(holder, key, value)
 
 
 def slots_of(cls: type) -> list[str]:
-    """Return the names of the attributes that objects of a class keep in slots."""
+    """Return the names of a class's slots, including inherited ones."""
     names: list[str] = []
     for base in cls.__mro__:
         slots = vars(base).get("__slots__", ())
@@ -89,7 +98,7 @@ def slots_of(cls: type) -> list[str]:
 
 
 def contents(holder: Any) -> dict[Any, Any]:
-    """Return what a holder keeps, by key."""
+    """Return all values of a holder, by key."""
     if isinstance(holder, dict):
         return dict(holder)
     if isinstance(holder, (list, deque)):
@@ -102,7 +111,7 @@ def contents(holder: Any) -> dict[Any, Any]:
 
 
 def set_contents(holder: Any, items: dict[Any, Any]) -> None:
-    """Let a holder keep this, and nothing else."""
+    """Replace all values of a holder; values for other keys are deleted."""
     if isinstance(holder, (list, deque, set)):
         holder.clear()
         (holder.update if isinstance(holder, set) else holder.extend)(
@@ -118,7 +127,7 @@ def set_contents(holder: Any, items: dict[Any, Any]) -> None:
 
 
 def alike(a: Any, b: Any) -> bool:
-    """Return whether plain values are the same to a program: 1 and 1.0 are not, nor are 0.0 and -0.0."""
+    """Return True if plain values are interchangeable in a program: 1 and 1.0 are not, nor are 0.0 and -0.0."""
     if a is b:
         return True
     if type(a) is not type(b):
@@ -135,7 +144,7 @@ def alike(a: Any, b: Any) -> bool:
 
 
 def _key(x: Any) -> Any:
-    """Return what is equal for elements of a set that are alike."""
+    """Return a key for an element of a set: equal for two elements exactly if they are alike."""
     if isinstance(x, (tuple, frozenset)):
         return type(x), type(x)(map(_key, x)) if type(x) in (tuple, frozenset) else x
     return type(x), repr(x) if isinstance(x, (float, complex, np.inexact)) else x

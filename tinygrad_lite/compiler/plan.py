@@ -1,4 +1,8 @@
-"""Where values live: which share memory, and which are computed in place."""
+"""Assign memory to the values of a program: which share an array, and which are computed in place.
+
+NumPy allocates a new array for each result, which costs time for large ones. A program knows the last use of each
+value, so it allocates a few arrays once and uses them again within a call and at every call.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,12 @@ from .program import Instruction, Program, Variable, variables_in
 
 @dataclass(eq=False)
 class Memory:
-    """An array that is made once and used at each call.
+    """An array that is allocated once and used at every call.
 
     Attributes
     ----------
     shape, dtype
-        Its shape and the type of its elements.
+        The shape, and the type of the elements.
     holds : list of Variable
         The values it holds, one after the other.
     """
@@ -30,26 +34,26 @@ class Memory:
 
     @functools.cached_property
     def array(self) -> np.ndarray[Any, Any]:
-        """An array of its kind, to see which views can be taken of it."""
+        """An array of this shape and type, to find out which views of it are possible."""
         return np.empty(self.shape, self.dtype)
 
 
 @dataclass(eq=False)
 class Plan:
-    """Where the values of a program live. What is mentioned nowhere takes memory of its own at each call.
+    """The memory of each value of a program. A value that is in none of these gets a new array at each call.
 
     Attributes
     ----------
     memories : list of Memory
-        What is made once.
+        The arrays that are allocated once.
     places : dict of Variable to Memory or Variable
-        What is computed into memory: one of ``memories``, or an input that is changed in place.
+        The memory a result is computed into: one of ``memories``, or an input that is changed in place.
     overwrites : dict of Variable to Variable
-        The operand each result takes the memory of.
+        For a result that overwrites an operand, this operand.
     fixed_views : set of Variable
-        Views of ``memories``, which are taken once as well.
+        Views of ``memories``, which are also made once.
     copied : tuple of bool
-        For each output, whether a copy is handed out, since what it is will be changed by others.
+        For each output, True if the program returns a copy, since its memory is used again later.
     """
 
     memories: list[Memory] = field(default_factory=list)
@@ -60,15 +64,15 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """How much memory is made once."""
+        """The total size of ``memories``."""
         return sum(int(np.prod(m.shape)) * m.dtype.itemsize for m in self.memories)
 
 
 def plan(program: Program) -> Plan:
-    """Decide where each value of a program lives.
+    """Assign memory to each value of a program.
 
-    A value's memory is free after the last instruction that reads it, or a view of it; an elementwise operation may
-    overwrite an operand that it is the last to read. What is handed out gets memory of its own at each call.
+    A value's memory is free after the last instruction that reads it, or a view of it. An elementwise operation may
+    overwrite an operand that it is the last to read. Outputs get a new array at each call.
     """
     return _Planner(program).run()
 
@@ -89,11 +93,11 @@ class _Planner:
         shown = Counter(map(self.root, outputs))
         self.handed_out = {*outputs, *(root for root in shown if shown[root] > 1)}
         self.free: list[Memory] = []
-        # Real arrays, to see which views can be taken of them.
+        # Actual arrays, to find out which views of them are possible.
         self.arrays: dict[Variable, Any] = {}
 
     def root(self, variable: Variable) -> Variable:
-        """Return the variable whose memory a view shows, or the variable itself."""
+        """Return the variable whose memory a view shares, or the variable itself."""
         return self.roots.get(variable, variable)
 
     def _last_reads(self) -> dict[Variable, int]:
@@ -107,7 +111,7 @@ class _Planner:
         return last
 
     def _targets(self) -> dict[Variable, Variable]:
-        """Return what is best computed into an input: its new value, and the steps towards it, ``m *= k; m += g``."""
+        """Return the results to compute into an input: its new value, and the steps to it, as in ``m *= k; m += g``."""
         targets = {new: old for old, new in self.program.updates}
         for n, instruction in reversed([*enumerate(self.program.instructions)]):
             target = targets.get(instruction.result)
@@ -139,7 +143,7 @@ class _Planner:
                 self.arrays[instruction.result] = view
 
     def _can_be_placed(self, instruction: Instruction) -> bool:
-        """Return whether an instruction can compute into memory of the program's device."""
+        """Return True if an instruction can write its result into given memory of the program's device."""
         operation, device = instruction.operation, self.program.device
         if operation.text_into is None or instruction.result.device != device:
             return False
@@ -148,7 +152,8 @@ class _Planner:
     def _place(self, n: int, instruction: Instruction) -> None:
         result = instruction.result
         target = self.targets.get(result)
-        # Into an input, whose memory may be in any order, only element by element; and not before the last check.
+        # An input's memory may have any order, so only elementwise results go there. They wait for the last check: if
+        # a check raises an error, no input has been changed.
         by_element = instruction.operation.elementwise or instruction.operation.overwrites_first
         if target is not None and by_element and n > self.last_check and self._may_overwrite(n, instruction, target):
             self.plan.places[result] = target
@@ -170,7 +175,7 @@ class _Planner:
         self._hold(memory, result)
 
     def _may_overwrite(self, n: int, instruction: Instruction, target: Variable) -> bool:
-        """Return whether a result may be computed into what an input or operand holds."""
+        """Return True if a result may overwrite an input or operand: nothing else needs the old value."""
         result = instruction.result
         if (target.shape, target.dtype) != (result.shape, result.dtype) or self.last_read.get(target, -1) > n:
             return False
@@ -185,16 +190,16 @@ class _Planner:
         self.arrays[variable] = memory.array
 
     def _release(self, n: int, instruction: Instruction) -> None:
-        """Free the memory of what is read here for the last time."""
+        """Free the memory of the values that this instruction is the last to read."""
         for variable in dict.fromkeys(self.root(v) for v in (*instruction.reads, instruction.result)):
             memory = self.plan.places.get(variable)
             if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)
 
     def _is_copied(self, output: Any) -> bool:
-        """Return whether a copy is handed out: of constants, which are made once, and of views of what is used again.
+        """Return True if an output must be copied: a constant, made once, or a view of memory that is used again.
 
-        All else is the caller's, and shares its memory as it does without a program.
+        Other outputs need no copy: they share memory with inputs and each other as the function's results would.
         """
         if not isinstance(output, Variable):
             return isinstance(output, np.ndarray) and output.ndim > 0

@@ -1,4 +1,7 @@
-"""A program: straight-line code in which every value is assigned once."""
+"""A program: straight-line code in which every value is assigned once.
+
+This form keeps the passes simple: every variable has one definition, and there are no branches or loops.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +16,42 @@ from .operations import Operation
 
 GENERATORS = (np.random.Generator, np.random.RandomState)
 PHASES = ("forward", "loss", "backward", "update")
-LEAST_FACTOR = 2.0**-20  # about 1e-6; the learning rates there are lie above
+LEAST_FACTOR = 2.0**-20  # about 1e-6; usual learning rates are larger
 
 
 def is_moderate(number: Any) -> bool:
-    """Return whether a factor may be multiplied in earlier: it makes nothing larger, and little too small."""
+    """Return True if multiplying by a factor earlier is safe: nothing overflows, and little underflows."""
     return bool(LEAST_FACTOR <= abs(number) <= 1)
 
 
 @dataclass(eq=False)
 class Variable:
-    """A value of a program, known by its type alone.
+    """A value of a program; only its type is known, not its contents.
 
     Attributes
     ----------
     shape : tuple of int
-        Its shape; ``()`` for numbers too.
+        The shape; ``()`` for numbers too.
     dtype : dtype or None
-        The type of its elements; None for a Python number, a random generator or a function.
+        The type of the elements; None for a Python number, a random generator or a function.
     is_array : bool
-        Whether it is an array, which has memory of its own, or a scalar.
+        True for an array, False for a scalar.
     is_generator, is_function : bool
-        Whether it is a random generator, or a function.
+        True for a random generator; for a function.
     device : str
-        Where it lives.
+        The device of the array.
     name : str
-        What it is called if that name is free: that of a parameter, of a layer or of a local variable.
+        The name wanted in the source: that of a parameter, a layer, a local variable, or the rule that computes it.
     is_named : bool
-        Whether that is its own name, in the user's code; otherwise it is that of the rule it is computed by.
+        True if the name is from the user's code; False for a layer or a rule.
     is_final : bool
-        Whether it is what that rule, or the derivative it is a part of, comes to.
+        True for the last step of a rule or a derivative: that variable gets its name.
     derivative_of : Variable or None
-        What it is a cotangent of.
+        For a cotangent, the variable it belongs to.
     factor : str
-        What it has been multiplied by, to be said in its name.
+        The name of a factor that `fold_factors` multiplied it by, for the name in the source.
     is_moderate : bool or None
-        Whether it was when it was recorded, if it is one real number of the CPU.
+        For one real number on the CPU, `is_moderate` of its recorded value; None for anything else.
     """
 
     shape: tuple[int, ...]
@@ -74,7 +77,7 @@ class Variable:
 
     @classmethod
     def like(cls, value: Any, name: str = "") -> Variable:
-        """Return a variable of the type of a value."""
+        """Return a new variable with the type of a value."""
         if isinstance(value, GENERATORS):
             return cls((), None, False, name, is_generator=True)
         if callable(value):
@@ -95,13 +98,13 @@ class Instruction:
     Attributes
     ----------
     operation : Operation
-        What is computed.
+        The operation.
     operands : tuple
         Variables, constants, and tuples of them.
     params : dict
-        Axes, shapes and the like, which never change.
+        Axes, shapes and the like, which are constants.
     result : Variable
-        What is assigned.
+        The variable that is assigned.
     phase : str
         One of `PHASES`.
     """
@@ -120,7 +123,7 @@ class Instruction:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Instructions, what they start from, and what becomes of their results.
+    """Instructions, with the inputs they read and the outputs and updates they compute.
 
     Attributes
     ----------
@@ -129,15 +132,15 @@ class Program:
     inputs : tuple of Variable
         The arguments, then the state the function reaches: parameters, learning rates, random generators.
     instructions : tuple of Instruction
-        What is computed, in this order.
+        The computation, in this order.
     outputs : tuple
-        The variables and constants that are handed out.
+        The variables and constants that the program returns.
     updates : tuple of (Variable, Variable)
-        For each input that is changed in place, the input and the value it has in the end.
+        For each input that is changed in place, the input and its final value.
     device : str
-        Where it computes. Its constants are the CPU's, and written out; inputs may come from there too, to be moved.
+        The device of the computation. Constants are written in the source; inputs may be on the CPU, to be moved.
     judged : frozenset of Variable
-        The inputs for which it matters to the order of computing whether they are moderate.
+        The factors for which `fold_factors` chose the order of computation by `is_moderate`: each call checks these.
     """
 
     name: str
@@ -150,11 +153,11 @@ class Program:
 
     @property
     def results(self) -> list[Variable]:
-        """The variables that must be computed: those handed out, and the new values of what is changed in place."""
+        """The variables that must be computed: the outputs, and the new values of updated inputs."""
         return [*variables_in(self.outputs), *(new for _, new in self.updates)]
 
     def uses(self) -> dict[Variable, list[Instruction | None]]:
-        """Return the instructions that read each variable; None stands for the end, where results are read."""
+        """Return the instructions that read each variable; None stands for the end of the program, for results."""
         found: dict[Variable, list[Instruction | None]] = {}
         for instruction in self.instructions:
             for variable in instruction.reads:
@@ -169,8 +172,8 @@ class Program:
         Parameters
         ----------
         rewrite : callable
-            Takes an instruction whose operands have been replaced already. Returns instructions to put in its place,
-            or the variable or constant that its result is to be replaced by.
+            Takes an instruction, with earlier replacements made in its operands. Returns the list of instructions
+            to put in its place, or the variable or constant that replaces its result.
         """
         known: dict[Variable, Any] = {}
         instructions: list[Instruction] = []
@@ -192,7 +195,7 @@ class Program:
 
 
 def variables_in(tree: Any) -> Iterator[Variable]:
-    """Yield the variables in operands, each time they stand there."""
+    """Yield the variables in operands, once for each occurrence."""
     if isinstance(tree, Variable):
         yield tree
     elif isinstance(tree, tuple):

@@ -1,4 +1,8 @@
-"""Recording: a function is run once, on tracers, and what it computes is written down."""
+"""Record a function: run it once on tracers, and turn the operations they saw into a program.
+
+A program must also repeat the function's side effects: new values of parameters, gradients, the state of optimizers.
+So a recording compares the reachable values before and after the run, and then restores them: it changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +32,16 @@ from .tracer import Number, Recorder, Reflects, Tracer, variable_of
 from .watch import Gradients, Namer, calls_watched, handlers_apart, no_chance
 
 recording_lock = Lock()
-_under_way: list[Before] = []  # the recording that is, if any
+_under_way: list[Before] = []  # the recording in progress, if any
 
 
 def is_being_recorded() -> bool:
-    """Return whether the current thread is recording a function."""
+    """Return True while the current thread is recording a function."""
     return any(before.thread == threading.get_ident() for before in _under_way)
 
 
 def _give_up_others() -> None:
-    """In a forked child, put back what another thread's recording, which does not go on here, has replaced."""
+    """In a forked child, undo the recordings of other threads: those threads do not exist in the child."""
     for before in [before for before in _under_way if before.thread != threading.get_ident()]:
         before.put_back()
         _under_way.remove(before)
@@ -49,26 +53,26 @@ if hasattr(os, "register_at_fork"):  # Windows has no fork
 
 @dataclass(frozen=True)
 class Recording:
-    """What one call of a function was seen to do.
+    """The outcome of one recorded call of a function.
 
     Attributes
     ----------
     program : Program
-        What it computes.
+        The operations of the call.
     state : State
-        What it reaches.
+        The values the function reaches.
     sources : dict of Variable to Input or array
-        Where each input of the program comes from: a place, or an array of its own.
+        The source of each input of the program: a value of the state, or a constant array or function.
     guards : dict of str to str
-        When the program holds: conditions, and what each is about.
+        The conditions under which the program is correct, each with the name of the value it is about.
     made : list of str
-        Statements of the ``values`` that the program hands out: they make the result, and what is left behind.
+        Statements that build the result and the new state from ``values``, the outputs of the program.
     writes : list of str
-        Those that then leave behind what the function leaves behind besides the contents of arrays.
+        Statements that then store the new state (gradients, attributes); the program itself changes arrays in place.
     result : str
-        The name of the result.
+        The name of the result in these statements.
     returned : object
-        The result itself, in which tracers stand for what is computed.
+        The result of the recorded call, with tracers for computed values.
     """
 
     program: Program
@@ -84,29 +88,29 @@ class Recording:
 def record(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], recorder: Recorder | None = None
 ) -> Recording:
-    """Run a function once on tracers, and leave all that it reaches as it was.
+    """Run a function once on tracers; leave all values that it reaches unchanged.
 
     Parameters
     ----------
     function : callable
-        What to run.
+        The function to run.
     args, kwargs : tuple and dict
-        What to call it with.
+        The arguments of the call.
     recorder : Recorder, optional
-        Who writes down what is computed, for a reading that takes note of more.
+        A recorder of a subclass, which notes more than `Recorder` does.
 
     Returns
     -------
     Recording
-        What the function was seen to do; nothing of it is done yet.
+        The program and the function's side effects, none of which has happened yet.
 
     Raises
     ------
     JitError
-        If no program can be made of the function.
+        If the function cannot be made a program.
     """
     with recording_lock:
-        if recorder is not None:  # it cannot begin anew
+        if recorder is not None:  # it cannot start again, so all attributes count from the start
             return _record(function, args, kwargs, recorder, reflects=True)
         try:
             return _record(function, args, kwargs, Recorder(), reflects=False)
@@ -122,7 +126,7 @@ def _record(
     gradients = Gradients([*state.tensors])
     before = Before(state, gradients)
     with handlers_apart(recorder), _put_back_on_error(before):
-        gc.disable()  # or others' code, which is not the function's, might run meanwhile
+        gc.disable()  # a collection could run finalizers, which are not part of the function
         state.lift(recorder)
         before.note_tracers()
         with gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
@@ -133,14 +137,16 @@ def _record(
 
 
 class Before:
-    """How things stood before the function ran: before tracers were put in place, and with them.
+    """A snapshot of the reachable values before the function runs: without tracers, and with them.
+
+    The first is used to restore the values. The second shows which of them the function replaced.
 
     Parameters
     ----------
     state : State
-        What the function reaches.
+        The values the function reaches.
     gradients : Gradients
-        The gradients among it.
+        The gradients of the Tensors among them.
     """
 
     def __init__(self, state: State, gradients: Gradients) -> None:
@@ -155,12 +161,12 @@ class Before:
         self.draws = [(bits, bits.state) for bits in map(_bits, generators)]
 
     def note_tracers(self) -> None:
-        """Note how things stand with the tracers in place."""
+        """Take the snapshot with the tracers in place."""
         self.lifted_items = [contents(holder) for holder, *_ in self.state.containers]
         self.lifted_bindings = [place.get() for place, _ in self.state.bindings]
 
     def put_back(self) -> None:
-        """Put everything back."""
+        """Restore everything."""
         if self.collects_garbage:
             gc.enable()
         self.gradients.unwatch()
@@ -171,17 +177,17 @@ class Before:
         self.state.restore()
         for function, size in self.cached.items():
             if function.cache_info().currsize != size:
-                function.cache_clear()  # of what was recorded
+                function.cache_clear()  # it may hold tracers
         for bits, state in self.draws:
             bits.state = state
         for tensor, grad in self.gradients.before.items():
-            tensor._grad = grad  # unchecked, as it was there before
+            tensor._grad = grad  # without the checks of `grad`: the value was there before
         for tensor, history in self.history.items():
             tensor._requires_grad, tensor.operation, tensor.memory = history
 
 
 def _bits(generator: Any) -> Any:
-    """Return where a random generator keeps its state."""
+    """Return the object that holds the state of a random generator."""
     return generator.bit_generator if isinstance(generator, np.random.Generator) else generator._bit_generator
 
 
@@ -200,7 +206,7 @@ def _put_back_on_error(before: Before) -> Iterator[None]:
 def _finished(
     function: Callable[..., Any], state: State, recorder: Recorder, gradients: Gradients, before: Before, result: Any
 ) -> Recording:
-    """Close a recording: see what the function has left behind, and put everything back."""
+    """Finish a recording: collect the side effects of the function, then restore everything."""
     outputs = Outputs(state)
     made = outputs.keep(result)
     updates = [found for found in state.inputs if getattr(found.traced, "changes", 0)]
@@ -231,12 +237,12 @@ def _finished(
     recorder.is_open = False
     before.put_back()
     for found in state.inputs:
-        found.traced = found.value = None  # or the arrays of this call would be kept
+        found.traced = found.value = None  # or the recording would keep the arrays of this call alive
     return Recording(program, state, sources, guards, outputs.made, writes, made, result)
 
 
 def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[str]:
-    """Yield what now stands where something else stood: in Tensors, behind names, in lists and dictionaries."""
+    """Yield the statements for values that the function replaced: in Tensors, variables, containers and objects."""
     for tensor, text in state.tensors.items():
         if tensor._data is not state.traced(tensor):
             yield outputs.writing(text, "_data", tensor._data)
@@ -266,7 +272,7 @@ def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator
 def _left(
     outputs: Outputs, holder_text: str, path: str, key: Any, old: Any, new: Any, of_optimizer: bool = False
 ) -> str:
-    """Return the statement that leaves something behind; refuse what would count or collect."""
+    """Return the statement that stores a new value; refuse counters, and what is no array or flag."""
     x = old if new is EMPTY else new
     is_flag = is_plain(x) and (of_optimizer or type(x) not in (int, float, complex))
     if not (is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, Number))):
@@ -284,34 +290,38 @@ def _refusal_to_leave(path: str) -> JitError:
 def _kept_gradients(
     state: State, gradients: Gradients, outputs: Outputs, instructions: list[Instruction]
 ) -> Iterator[str]:
-    """Yield the gradients that stay; those an update has used up do only if the next call goes on from them."""
+    """Yield the statements that set `.grad` after the call: None for a gradient that this call's update consumed.
+
+    An update consumes a gradient by computing the Tensor's new value from it. But a gradient stays if the function also
+    reads the one that the call before left.
+    """
     for tensor in gradients.written:
         is_used_up = tensor not in gradients.were_read and _is_computed_from(tensor, tensor.grad, instructions)
         yield outputs.writing(state.tensors[tensor], "grad", None if is_used_up else tensor.grad)
 
 
 def _is_computed_from(x: Any, source: Any, instructions: list[Instruction]) -> bool:
-    """Return whether a value was computed from another one, as that is now."""
+    """Return True if a value was computed from the present value of another one."""
     wanted, of_source = {variable_of(x)}, variable_of(source)
     if of_source is None:
         return False
     for instruction in reversed(instructions):
         if instruction.result is of_source:
-            break  # nothing was computed from it before
+            break  # earlier instructions cannot use it
         if instruction.result in wanted:
             wanted.update(instruction.reads)
     return of_source in wanted
 
 
 def _guards_of_gradients(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:
-    """Yield what must hold of the gradients that the function reads before it writes them."""
+    """Yield the guards of gradients that the function reads before it writes them: present, or None."""
     for tensor in gradients.were_read:
         is_there = gradients.before[tensor] is not None
         yield f"{state.tensors[tensor]}.grad is {'not ' * is_there}None", f"{state.paths[tensor]}.grad"
 
 
 def _guards_of_inputs(state: State, recorder: Recorder, gradients: Gradients) -> Iterator[tuple[str, str]]:
-    """Yield what must hold of the inputs: their types, and the values of those that decided something."""
+    """Yield the guards of the inputs: their types, and the values of those that decided a branch or a shape."""
     for found in state.inputs:
         if found.owner is None or found.owner in gradients.were_read:
             yield from ((condition, found.path) for condition in state.guards_of(found))
@@ -320,12 +330,12 @@ def _guards_of_inputs(state: State, recorder: Recorder, gradients: Gradients) ->
 
 
 def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) -> Iterator[tuple[str, str]]:
-    """Yield the condition that nothing else shares the memory of what is changed in place: it would change too.
+    """Yield the guard that no other array shares memory with one changed in place: it would change too.
 
     Raises
     ------
     JitError
-        If something does.
+        If two arrays share memory already.
     """
     read = {variable for instruction in recorder.instructions for variable in instruction.reads}
     for device in dict.fromkeys(found.started.device for found in updates):
@@ -345,12 +355,12 @@ def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) ->
 
 
 def overlap(changed: list[Any], others: list[Any]) -> bool:
-    """Return whether arrays, of which some are changed, may share memory."""
+    """Return True if an array that is changed may share memory with another one."""
     owners = set()
     for x in (*changed, *others):
         owner = x if x.base is None else x.base
         if type(owner) is not np.ndarray or owner.base is not None:
-            break  # the memory may be another object's
+            break  # another object may own the memory
         owners.add(id(owner))
     if len(owners) == len(changed) + len(others):
         return False
@@ -358,7 +368,7 @@ def overlap(changed: list[Any], others: list[Any]) -> bool:
 
 
 def _guards_of_identity(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:
-    """Yield the conditions that what were different objects are not one."""
+    """Yield the guards that objects which were different in the recording are different in the call."""
     read = [found for found in state.inputs if found.owner is None or found.owner in gradients.were_read]
     texts = [*state.apart, *(found.place.text for found in read if is_array(found.value))]
     about = "an object that is given twice"
@@ -371,7 +381,7 @@ def _guards_of_identity(state: State, gradients: Gradients) -> Iterator[tuple[st
 
 
 def _name_derivatives(instructions: list[Instruction]) -> None:
-    """Let what a derivative comes to, which is what was computed of it last, have its name."""
+    """Mark the last variable of each derivative as final: it holds the whole derivative and gets its name."""
     derivatives = [i.result for i in instructions if i.result.derivative_of is not None]
     final = {variable.derivative_of: variable for variable in derivatives}
     for variable in derivatives:
@@ -379,7 +389,7 @@ def _name_derivatives(instructions: list[Instruction]) -> None:
 
 
 def _identifier(function: Callable[..., Any]) -> str:
-    """Return what the program is called: as the function, if that is no name its source needs."""
+    """Return the name of the program: the function's name, changed if it is a keyword, a builtin or ``np``."""
     name = getattr(function, "__name__", type(function).__name__)
     if not name.isidentifier():
         return "program"
@@ -387,7 +397,7 @@ def _identifier(function: Callable[..., Any]) -> str:
 
 
 def _with_captured(instructions: list[Instruction], device: str) -> tuple[list[Instruction], dict[Variable, Any]]:
-    """Make inputs of the constants that are too large to be written out, on the device, and of functions."""
+    """Turn functions, and constant arrays too large for the source, into inputs of the program, on its device."""
     captured: dict[Variable, Any] = {}
 
     def replaced(x: Any) -> Any:
@@ -405,7 +415,7 @@ def _with_captured(instructions: list[Instruction], device: str) -> tuple[list[I
 
 
 def _with_phases(instructions: list[Instruction]) -> Iterator[Instruction]:
-    """Give a phase to what was computed outside of any module, sweep or optimizer, by where it stands."""
+    """Give instructions outside of any module, backward pass or optimizer a phase, by their position."""
     phases = [instruction.phase for instruction in instructions]
     backward = [i for i, phase in enumerate(phases) if phase == "backward"] or [len(phases)]
     last_forward = max((i for i, phase in enumerate(phases[: backward[0]]) if phase == "forward"), default=len(phases))

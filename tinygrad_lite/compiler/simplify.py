@@ -1,8 +1,9 @@
-"""Passes that make a program shorter and faster, and leave what it computes as it is.
+"""Passes that make a program shorter and faster without changing what it computes.
 
-Each takes a program and returns one. `fold_factors` and `merge_sums` round differently, since they multiply and add in
-another order; the others leave every bit of a result as it is, but where a copy of an array in another order is left
-out, whose elements NumPy would have added up in that order.
+A recording contains every step of the rules, including copies, repeated work and results that nothing reads. Each pass
+takes a program and returns one. `fold_factors` and `merge_sums` change the rounding, since they multiply and add in
+another order. The other passes keep every bit of the results, with one exception: if a copy in another memory order is
+left out, NumPy may sum its elements in another order.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ total = REDUCTIONS["sum"]
 
 
 def simplify(program: Program) -> Program:
-    """Return a program that computes the same with less: all `PASSES`, over and over until none changes anything."""
+    """Return a shorter program that computes the same: apply all `PASSES` until none changes anything."""
     while True:
         before = program
         for simplification in PASSES:
@@ -41,7 +42,7 @@ def _same(a: Program, b: Program) -> bool:
 
 
 def drop_unused(program: Program) -> Program:
-    """Leave out what contributes to no result, has no effect and raises nothing; and inputs that nothing reads."""
+    """Remove instructions that no result needs and that have no effect and raise nothing; and unread inputs."""
     needed = set(program.results)
     kept = []
     for instruction in reversed(program.instructions):
@@ -54,13 +55,13 @@ def drop_unused(program: Program) -> Program:
 
 
 def _may_raise(instruction: Instruction) -> bool:
-    """Return whether it depends on the values of its operands whether an instruction raises an error."""
+    """Return True if the values of an instruction's operands may make it raise an error."""
     deciding = tuple(instruction.operands[k] for k in instruction.operation.raises_by)
     return any(x.dtype is None or x.dtype.kind in "iu" for x in variables_in(deciding))
 
 
 def compute_constants(program: Program) -> Program:
-    """Compute now what depends on constants alone, and leave out factors of one."""
+    """Compute results that depend only on constants (constant folding); remove factors and exponents of one."""
     uses = program.uses()
     written = {x for x in uses if any(use is not None and use.operation.overwrites_first for use in uses[x])}
     shown = _Shown(program)
@@ -68,7 +69,7 @@ def compute_constants(program: Program) -> Program:
 
 
 class _Shown:
-    """The arrays that the caller gets to see, themselves or a view of them: no two of them may become one.
+    """The arrays that the outputs share memory with: no two of them may be merged, since the caller may change one.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ class _Shown:
         return x
 
     def may_become(self, x: Variable, other: Variable) -> bool:
-        """Return whether one array may stand for another, and let it do so from now on."""
+        """Return True if ``other`` may replace ``x``; note that it does."""
         if not x.shape or x not in self._roots:
             return True
         root = self._root(other)
@@ -124,7 +125,7 @@ def _has_type(x: Any, result: Variable) -> bool:
 
 
 def merge_equal(program: Program) -> Program:
-    """Compute once what is computed several times."""
+    """Compute equal instructions once: common subexpression elimination."""
     known: dict[Any, Variable] = {}
     shown = _Shown(program)
 
@@ -141,7 +142,7 @@ def merge_equal(program: Program) -> Program:
 
 
 def _key(x: Any) -> Any:
-    """Return what is equal for equal operands alone: 1, 1.0 and True are different ones."""
+    """Return a key that is equal exactly for equal operands; 1, 1.0 and True are different."""
     if isinstance(x, tuple):
         return tuple(map(_key, x))
     if isinstance(x, np.ndarray):
@@ -150,7 +151,7 @@ def _key(x: Any) -> Any:
 
 
 def drop_moves(program: Program) -> Program:
-    """Leave out what moves elements for nothing: copies, reshapes to the same shape, transposes of transposes."""
+    """Remove useless moves of elements: copies, reshapes to the same shape, transposes of transposes."""
     made: dict[Variable, Instruction] = {}
     uses, shown = program.uses(), _Shown(program)
     narrowed: set[Variable] = set()
@@ -200,7 +201,7 @@ def _moved(
 
 
 def _stretches(use: Instruction | None, wide: Variable, narrowed: set[Variable]) -> bool:
-    """Return whether an instruction would stretch an operand to its shape by itself, for the sake of another one."""
+    """Return True if broadcasting gives this shape anyway, so that an explicit `broadcast_to` is redundant."""
     if use is None or not use.operation.elementwise:
         return False
     others = [x for x in use.operands if isinstance(x, Variable) and x is not wide and x not in narrowed]
@@ -263,12 +264,12 @@ def _sum(instruction: Instruction, x: Variable, axes: tuple[int, ...], keepdims:
 def fold_factors(program: Program) -> Program:
     """Multiply by a number where there are the fewest elements: ``lr * (x.T @ g)`` becomes ``x.T @ (lr * g)``.
 
-    A product with a number moves from the result of a product or a sum to an operand, on through the operation that
-    the operand came from, and so on, as long as nothing else reads what lies between. It does not move into
-    differences: what rounding does to their terms is not small beside the difference. Nor does it move if it is large
-    or tiny, since what lies between might then overflow, or vanish.
+    The factor moves from the result of a linear operation to its operand, then through the operation that computed the
+    operand, and so on, as long as nothing else reads the values between. It does not move into differences: the
+    rounding errors of their terms may be large relative to the difference. Nor does a factor move that is large or
+    tiny, since the values between might overflow or underflow.
     """
-    # In half precision what is small enough to be moved may be too small to be told.
+    # In float16 even a moderate factor may cause an underflow.
     if any(instruction.result.dtype == np.float16 for instruction in program.instructions):
         return program
     for factor in dict.fromkeys(_product(instruction)[0] for instruction in program.instructions):
@@ -283,7 +284,7 @@ def fold_factors(program: Program) -> Program:
 
 
 def _product(instruction: Instruction) -> tuple[Any, Any]:
-    """Return the number and the array of a product of the two; ``(None, None)`` if it is none."""
+    """Return the number and the array that an instruction multiplies; ``(None, None)`` for other instructions."""
     if instruction.operation is multiply and instruction.result.shape:
         for s, x in (instruction.operands, instruction.operands[::-1]):
             is_number = isinstance(s, (int, float, np.generic)) or (isinstance(s, Variable) and s.shape == ())
@@ -293,7 +294,7 @@ def _product(instruction: Instruction) -> tuple[Any, Any]:
 
 
 def _work(program: Program) -> float:
-    """Return how much a program computes: elements written, and products summed at a sixteenth of that."""
+    """Estimate a program's cost: 1 for each element written, 1/16 for each multiplication in a matrix product."""
     work = 0.0
     for instruction in program.instructions:
         if not instruction.operation.is_view:
@@ -304,14 +305,14 @@ def _work(program: Program) -> float:
 
 
 def use_dot(program: Program) -> Program:
-    """Let `numpy.dot` multiply matrices: it asks the same of BLAS as `numpy.matmul`, with less ado."""
-    updated = {new for _, new in program.updates}  # which may lie in memory of any order, and dot writes in one alone
+    """Multiply matrices by `numpy.dot`: it makes the same BLAS call as `numpy.matmul` with less overhead."""
+    updated = {new for _, new in program.updates}  # inputs may have any memory order, but dot only writes in C order
 
     def chosen(instruction: Instruction) -> Any:
         shapes = [x.shape if isinstance(x, Variable) else () for x in instruction.operands]
         if instruction.operation is not matmul or instruction.result in updated:
             return [instruction]
-        # With a row or a column the two differ in what they ask for.
+        # For a row or a column the two make different BLAS calls, which may round differently.
         are_matrices = all(len(shape) == 2 and min(shape) > 1 for shape in shapes)
         return [replace(instruction, operation=operations.dot)] if are_matrices else [instruction]
 
@@ -319,7 +320,7 @@ def use_dot(program: Program) -> Program:
 
 
 class _Folding:
-    """One factor, moved as far back as it can go."""
+    """Moves one factor to the cheapest place before the product."""
 
     def __init__(self, program: Program, factor: Variable) -> None:
         self.program, self.factor = program, factor
@@ -331,7 +332,7 @@ class _Folding:
         self.scaled: dict[Variable, Variable] = {}
 
     def _free(self) -> set[Variable]:
-        """Return the values that are read by nothing but what will be multiplied by the factor."""
+        """Return the values whose every use is, in the end, multiplied by the factor."""
         free: set[Variable] = set()
         for instruction in reversed(self.program.instructions):
             x = instruction.result
@@ -349,7 +350,7 @@ class _Folding:
         return len(positions) == 1 and positions[0] in use.operation.linear_in
 
     def cost(self, x: Variable) -> float:
-        """Return how many elements must be multiplied to have the factor times ``x``; note how that is done."""
+        """Return the fewest multiplications that compute the factor times ``x``; note the way to do it."""
         if x in self.ways:
             return 0
         best, way = float(x.size), partial(self._directly, x)
@@ -361,7 +362,7 @@ class _Folding:
                     continue
                 cost = self.cost(operand)
                 if operand in self.free:
-                    cost /= len(self.uses[operand])  # it serves them all
+                    cost /= len(self.uses[operand])  # its uses share the cost
                 if cost < best:
                     best, way = cost, partial(self._through, instruction, k)
                 else:
@@ -370,15 +371,15 @@ class _Folding:
         return best
 
     def is_worth_it(self) -> bool:
-        """Find out how each product is best computed; return whether any is not left as it is."""
+        """Find the cheapest way to compute each product; return True if it differs from the present one for any."""
         self.products = [i for i in self.program.instructions if _product(i)[0] is self.factor]
-        # The largest first: they have the most to gain, and what is found for them serves the others.
+        # The largest first: they gain most, and the others can use the ways that are found for them.
         for product in sorted(self.products, key=lambda i: -i.result.size):
             self.cost(_product(product)[1])
         return any(way.func != self._directly for way in self.ways.values())
 
     def run(self) -> Program:
-        """Return the program with the products computed so."""
+        """Return the program with the products computed in these ways."""
         instructions: list[Instruction] = []
         for x in [x for x in self.ways if x not in self.made]:
             instructions += self.ways[x]()

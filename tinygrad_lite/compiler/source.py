@@ -1,4 +1,12 @@
-"""The source of a program: plain NumPy that runs on its own, or on another device what stands for NumPy there."""
+"""Write a program as Python source that only needs NumPy, or CuPy for a program on a GPU.
+
+The source is what runs, so a reader sees exactly what is computed:
+
+>>> from tinygrad_lite.compiler import record
+>>> program = record(lambda x: 2 * x, (np.ones(3),), {}).program
+>>> "multiply = 2 * x" in source_of(program)
+True
+"""
 
 from __future__ import annotations
 
@@ -18,25 +26,25 @@ from .plan import Plan
 from .program import Instruction, Program, Variable
 
 INDENT = "    "
-WIDEST = 100  # columns of a line that makes memory
-WIDTH = 72  # columns of a statement, before the shape that is noted beside it
+WIDEST = 100  # columns of a line that allocates memory
+WIDTH = 72  # columns of a statement, before the comment with its shape
 
 
 def source_of(program: Program, plan: Plan | None = None) -> str:
-    """Return a program as Python source, which needs the module of its device alone: NumPy on the CPU.
+    """Return a program as Python source, which only imports the module of its device: NumPy on the CPU.
 
     Parameters
     ----------
     program : Program
-        What to write.
+        The program to write.
     plan : Plan, optional
-        Where its values live. Without one, every value gets memory of its own at each call.
+        The memory of its values. Without a plan, every value gets a new array at each call.
 
     Returns
     -------
     str
-        A module: the memory the function uses again at each call, then the function, which takes ``program.inputs``,
-        changes those in place that are said to be, and returns the outputs.
+        A module: the memory that is allocated once, then the function, which takes ``program.inputs``, changes
+        those of ``program.updates`` in place, and returns the outputs.
     """
     return _Writer(program, plan or Plan(copied=(False,) * len(program.outputs))).text()
 
@@ -75,7 +83,7 @@ class _Writer:
         return f"{self.program.name}: {', '.join(dict.fromkeys(phases))}, as one {kind}."
 
     def _docstring(self) -> Iterator[str]:
-        """Yield what the function does to its arguments, and what they are."""
+        """Yield the lines of the docstring: the effect of the function, and the types of its arguments."""
         changed = [self.names[old] for old, _ in self.program.updates]
         outputs = [self._operand(x) for x in self.program.outputs]
         does = [f"change {_listed(changed)} in place"] if changed else []
@@ -126,7 +134,7 @@ class _Writer:
         outputs = [*map(self._output, self.program.outputs)]
         copies = [*self._copies()]
         for i, copied in enumerate(self.plan.copied):
-            if copied and copies:  # before what it is a copy of changes
+            if copied and copies:  # copy before the updates change it
                 name = unused(f"old_{outputs[i]}" if outputs[i].isidentifier() else "old", self.taken)
                 yield f"{name} = {outputs[i]}.copy()"
                 outputs[i] = name
@@ -139,7 +147,7 @@ class _Writer:
             yield "pass"
 
     def _noted(self, instruction: Instruction) -> Iterator[str]:
-        """Yield the lines of an instruction, its shape noted beside the last."""
+        """Yield the lines of an instruction, with a comment for the shape in the last."""
         *before, last = self._statement(instruction)
         yield from before
         shape = instruction.result.shape
@@ -154,7 +162,7 @@ class _Writer:
         out = self.names[place] if isinstance(place, Variable) else self.names[result]
         operands = [self._operand(x) for x in instruction.operands]
         statements = operation.text_into(out, *operands, **instruction.params).split("; ")
-        # What is overwritten need not be copied first.
+        # Leave out copies of an array to itself: an operand that is overwritten is in place already.
         return [s for s in statements if s != f"np.copyto({out}, {out})"]
 
     def _assigned(self, instruction: Instruction) -> str:
@@ -184,13 +192,13 @@ class _Writer:
         return literal(x)
 
     def _output(self, x: Any) -> str:
-        """Return what is handed out: on another device than the CPU a constant, too, is an array of it."""
+        """Return the expression for an output; on a GPU, a constant is converted to an array of the device."""
         text = self._operand(x)
         is_of_numpy = isinstance(x, (np.ndarray, np.generic)) and self.program.device != "cpu"
         return f"np.asarray({text})" if is_of_numpy else text
 
     def _copies(self) -> Iterator[str]:
-        """Yield what brings inputs up to date whose new value could not be computed in place."""
+        """Yield statements that update the inputs whose new value could not be computed in place."""
         left = [(old, new) for old, new in self.program.updates if self.plan.places.get(new) is not old]
         texts = {old: self._operand(new) for old, new in left}
         for old, new in left:
@@ -201,7 +209,7 @@ class _Writer:
             yield f"np.copyto({self.names[old]}, {text})"
 
     def _shows_what_changes(self, variable: Any) -> bool:
-        """Return whether a variable is an input that is changed in place, or a view of one."""
+        """Return True if a variable is an input that is changed in place, or a view of one."""
         views = {i.result: i.operands[0] for i in self.program.instructions if i.operation.is_view}
         while variable in views:
             variable = views[variable]
@@ -209,7 +217,7 @@ class _Writer:
 
 
 def _is_inline(instruction: Instruction) -> bool:
-    """Return whether an instruction is written where its result is read: the transpose of a matrix."""
+    """Return True for the transpose of a matrix: it is written inside the expressions that read it, as ``x.T``."""
     n = len(instruction.result.shape)
     swapped = (*range(n - 2), n - 1, n - 2)
     return instruction.operation is transpose_operation and n >= 2 and instruction.params["axes"] == swapped
@@ -220,14 +228,14 @@ def _listed(names: list[str]) -> str:
 
 
 def _along(links: Mapping[Variable, Variable], variable: Variable) -> Iterator[Variable]:
-    """Yield the variables that links lead to, one after the other."""
+    """Yield the variables of a chain of links, one after the other."""
     while variable in links:
         variable = links[variable]
         yield variable
 
 
 def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable, str]:
-    """Return a name for each variable, and add it to those that are taken. The best names are given first."""
+    """Return a name for each variable, and add it to the taken ones. The most telling names are assigned first."""
     names: dict[Variable, str] = {}
     heirs = {old: new for new, old in plan.overwrites.items()}
     results = [i.result for i in program.instructions]
@@ -236,10 +244,10 @@ def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable
         same_memory = (*_along(plan.overwrites, variable), *_along(heirs, variable))
         names[variable] = wanted if wanted in {names.get(x) for x in same_memory} else unused(wanted, taken)
 
-    # The user's own.
+    # Names of the user.
     for variable in (*program.inputs, *(v for v in results if v.is_named)):
         take(variable, variable.name)
-    # What a layer or a rule comes to has its name; its steps in the same memory, too.
+    # The result of a layer or a rule gets the name of that; so do its steps in the same memory.
     for variable in results:
         if variable.is_final and variable.name and variable not in names and variable.derivative_of is None:
             take(variable, variable.name)
@@ -247,11 +255,11 @@ def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable
         heir = heirs.get(variable)
         if heir in names and variable not in names and heir.derivative_of is variable.derivative_of is None:
             names[variable] = names[heir]
-    # A derivative, now that what it is by has a name.
+    # Derivatives: the variables that they are by have names now.
     for variable in results:
         if variable.is_final and variable not in names and variable.derivative_of in names:
             take(variable, f"{variable.factor}_d_{names[variable.derivative_of]}".strip("_"))
-    # All others: the operation, after what it is a step of.
+    # All others: the rule or derivative that the instruction is a step of, then the operation.
     for instruction in program.instructions:
         variable = instruction.result
         if variable not in names:
@@ -262,7 +270,7 @@ def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable
 
 
 def unused(wanted: str, taken: dict[str, int]) -> str:
-    """Return a name that nothing has yet, numbered if need be; note that it is taken, and the number that is next."""
+    """Return an unused name, with a number if necessary; note it as taken, and the next number."""
     name = wanted
     while name in taken:
         name = f"{wanted}_{taken[wanted]}"

@@ -1,13 +1,14 @@
-"""What a function reaches: its arguments, and what its code names in closures, globals, and attributes of objects.
+"""The values a function can read: its arguments, closures, globals, and the attributes its code names.
 
-Arrays, Tensors, learning rates and random generators become inputs of the program, read anew at each call. All else
-(flags, sizes, other numbers, which function a name stands for) is guarded: where it is no longer as it was, another
-program is needed. Two rules keep that both sound and small:
+A program is only correct while the values it does not read stay the same, so the recording must find them all.
+Arrays, Tensors, learning rates and random generators become inputs of the program: each call reads them again. Every
+other value (flags, sizes, other numbers, the function behind a name) gets a guard, a condition that each call checks.
+If a guard fails, the function is recorded again. Two rules keep the guards both complete and few:
 
-- *Names decide.* An attribute that no code names cannot be read, so that it is not looked at: a `Trainer` may count
-  and collect what it likes. Where code reads attributes by names that it computes, all of them count.
-- *A closed world.* Only what is of a type on a list is followed. Anything else may hold what no one sees change, and
-  is refused by name.
+- *Names decide.* Code can only read an attribute whose name it contains, so other attributes are ignored: a `Trainer`
+  may count and collect freely. If code computes attribute names, all attributes count.
+- *A closed world.* Only values of listed types are followed. A value of any other type could change unnoticed, so it
+  is refused with an error that names it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ from .places import EMPTY, Place, alike, slots_of
 from .program import GENERATORS, Variable
 from .tracer import STAND_INS, Recorder
 
-# What never changes, and is compared by what it says; also what else NumPy keeps in one value.
+# Immutable types, whose values are compared by content; PLAIN_OF_NUMPY also accepts subclasses.
 PLAIN = (
     NoneType,
     bool,
@@ -79,21 +80,21 @@ PLAIN = (
 PLAIN_OF_NUMPY = (np.generic, np.dtype, np.finfo, np.iinfo, re.Pattern, PurePath, date, time, timedelta, tzinfo)
 CONTAINERS = (tuple, list, dict, set, frozenset, deque)
 WITHOUT_CONTENTS = (BuiltinFunctionType, np.ufunc, type(np.sum), GenericAlias, UnionType, property)
-# The modules of classes that one's own may derive from: they keep nothing where it is not seen.
+# A user's class may derive from the classes of these modules: they store no state outside of its attributes.
 OPEN = ("abc", "argparse", "collections.abc", "contextlib", "dataclasses", "enum", "numbers", "types", "typing", OURS)
 GIVEN = ("args", "kwargs", "vars(args", "vars(kwargs")
 CONSTRUCTORS = {"__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__", "__del__"}
-# Names by which code reads attributes that it does not name; and those of methods that go through all of a module.
+# REFLECTING: code with one of these names can read any attribute. WALKING: methods that visit all parts of a module.
 REFLECTING = {"vars", "__dict__", "asdict", "astuple", "deepcopy", "attrgetter", "methodcaller", "getmembers"}
 WALKING = {name for name in dir(Module) if not name.startswith("_")} - {"forward", "describe", "training"}
 STOOD_FOR = [getattr(builtins, name) for name in STAND_INS]
-# What globals and attributes may be called only because a method is.
+# A global or an attribute may match one of these names only because the code calls the method of that name.
 LIKE_METHODS = {*dir(Tensor), *dir(np.ndarray), *dir(Module), *dir(Optimizer), *dir(np.random.Generator)}
-HEAP = 1 << 9  # the flag of classes that Python code defines
+HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for classes that Python code defines
 DRAW_OUTSIDE = (
     "Draw from an np.random.Generator made outside of the jitted function, and give it other values as arguments"
 )
-MOST = 20_000  # values that a function may reach
+MOST = 20_000  # the limit on the number of values a function may reach
 
 
 @dataclasses.dataclass(eq=False)
@@ -103,21 +104,21 @@ class Input:
     Attributes
     ----------
     places : list of Place
-        Where it is.
+        Every place that holds the value.
     path : str
-        How the user knows it: ``net.hidden.weight``.
+        The value's name for the user, such as ``net.hidden.weight``.
     value : object
-        The array, number or generator there before the recording.
+        The array, number or generator before the recording.
     owner : Tensor or None
-        The Tensor whose gradient it is.
+        For a gradient, the Tensor it belongs to.
     has_history : bool
-        Whether it is a Tensor that was computed from others.
+        True for the data of a Tensor that was computed from Tensors that require gradients.
     is_constant : bool
-        Whether it is a number that the program holds for alone, once it is used.
+        True for a number that becomes a constant of the program when it is used: the program then needs that value.
     started : Variable
-        What it is in the program.
+        The variable of the program that holds the value at the start.
     traced : Tracer, Number or Draws
-        What stands there during the recording.
+        The tracer that replaces the value during the recording.
     """
 
     places: list[Place]
@@ -131,33 +132,33 @@ class Input:
 
     @property
     def place(self) -> Place:
-        """The first place."""
+        """The place where the value was found first."""
         return self.places[0]
 
     @property
     def is_given(self) -> bool:
-        """Whether it is an argument, or a part of one."""
+        """True for an argument, and for a part of one."""
         return self.place.holder_text.startswith(GIVEN)
 
 
 @dataclasses.dataclass(eq=False)
 class Held:
-    """Attributes, of which those count that code names.
+    """The attributes of one object, class or module; only those that code names are visited.
 
     Attributes
     ----------
     holder : object
-        What they are set in: a dictionary, or a class.
+        The dictionary or the class that stores the attributes.
     values : mapping
-        The attributes.
+        The attributes by name.
     text : str
-        These, as an expression.
+        The expression for ``values`` in guards.
     path : str
-        How the user knows them.
+        The object's name for the user.
     of : object
-        Whose they are.
+        The object, class or module that has the attributes.
     seen : set of str
-        Those that have been looked at.
+        The names of the attributes that have been visited.
     """
 
     holder: Any
@@ -169,45 +170,46 @@ class Held:
 
 
 class State:
-    """All that a function and its arguments reach.
+    """The values that a function can reach, found before it is recorded.
 
     Parameters
     ----------
     function : callable
-        What is to be recorded.
+        The function to record.
     args, kwargs : list and dict
-        What it is called with.
+        The arguments of the call.
     reflects : bool
-        Whether the function has been seen to read attributes by names that it computes.
+        True if an earlier recording saw the function compute attribute names, so that all attributes count.
 
     Attributes
     ----------
     called : list
-        The function, as it is to be called.
+        The function, as the only element: `lift` may replace it, such as a bound method of a traced object.
     names : dict
-        What the guards' names stand for.
+        The namespace in which guards are evaluated.
     guards : dict of str to str
-        Conditions, as expressions of these names, of ``args`` and of ``kwargs``; and what each is about.
+        The conditions under which the program is correct, as expressions of ``names``, ``args`` and ``kwargs``; each
+        with the user's name for the value that it is about.
     inputs : list of Input
-        What the program may read.
+        The values the program may read.
     tensors : dict of Tensor to str
-        Every Tensor, and how it is reached.
+        Every Tensor, with its expression.
     paths : dict of Tensor to str
-        Every Tensor, and how the user knows it.
+        Every Tensor, with its name for the user.
     modules : dict of Module to str
-        Every module, and how the user knows it.
+        Every module, with its name for the user.
     optimizers : dict of str to Optimizer
-        Every optimizer, by how the user knows it.
+        Every optimizer, by its name for the user.
     program_names : Names
-        What all this is called in the program.
+        The names of inputs, parameters and layers in the program.
     containers : list of (holder, str, str)
-        Every list, dictionary and the like, class and object: how it is reached, and how the user knows it.
+        Every mutable holder (list, dictionary, object, class), with its expression and its name for the user.
     bindings : list of (Place, str)
-        Where the names of closures and modules stand for something.
+        The places of the globals, closure variables and attributes of modules that code names, with these names.
     caches : list of callable
-        Functions that keep what they have computed.
+        The functions with a cache, such as `functools.lru_cache` makes.
     apart : list of str
-        Expressions of objects that are not one: a call may give one twice.
+        The expressions of objects that were different: a later call that passes one object twice needs a new program.
     """
 
     def __init__(
@@ -260,7 +262,7 @@ class State:
         for name, value in kwargs.items():
             self._visit(value, Place(kwargs, name, "kwargs", repr(name)), name)
         self._visit_named()
-        # Not a method: the arguments of the first call are not to be kept.
+        # A bound method would keep this object, and with it the arguments of the first call, alive.
         self.names["as_before"] = functools.partial(as_before, frozenset(self.code_names), self.reflects, self._walks)
         if "name" in self._own_names:
             for tensor, text in self.tensors.items():
@@ -268,7 +270,7 @@ class State:
         self.program_names = Names(self)
 
     def lift(self, recorder: Recorder) -> None:
-        """Put tracers in the place of all inputs."""
+        """Replace every input by a tracer."""
         recorder.names = self.program_names.tensors
         in_wholes: dict[int, dict[Any, Any]] = {}
         wholes = {id(whole) for whole, _, _ in self._wholes}
@@ -289,7 +291,7 @@ class State:
                 )
             for place in found.places:
                 put(place, found.traced)
-        for whole, place, make in reversed(self._wholes):  # the innermost first
+        for whole, place, make in reversed(self._wholes):  # inner tuples before outer ones
             if id(whole) in in_wholes:
                 put(place, make(in_wholes[id(whole)]))
         for place in self._stand_ins:
@@ -297,7 +299,7 @@ class State:
             place.set(STAND_INS[place.key if value is EMPTY else value.__name__](recorder, self))
 
     def traced(self, tensor: Tensor) -> Any:
-        """Return what stood for the data of a Tensor when the recording began."""
+        """Return the tracer that replaced the data of a Tensor when the recording began."""
         return self._arrays_of[tensor].traced
 
     @functools.cached_property
@@ -305,7 +307,7 @@ class State:
         return {place.holder: f for f in self.inputs for place in f.places if isinstance(place.holder, Tensor)}
 
     def restore(self) -> None:
-        """Put everything back that `lift` replaced and the recording has left in its place."""
+        """Undo `lift`: put the original values back in every place."""
         wholes = {id(whole) for whole, _, _ in self._wholes}
         for whole, place, _ in self._wholes:
             if id(place.holder) not in wholes:
@@ -316,7 +318,7 @@ class State:
                     place.set(found.value)
 
     def guards_of(self, found: Input) -> list[str]:
-        """Return the conditions on an input's type."""
+        """Return the guards of an array's type, shape and dtype; numbers and generators have other guards."""
         text, value = found.place.text, found.value
         if not (isinstance(value, np.generic) or is_array(value)):
             return []
@@ -327,13 +329,13 @@ class State:
         ]
 
     def guard_of_value(self, found: Input) -> str:
-        """Return the condition that an input, a number or a mask, has the value it has now."""
+        """Return the guard that an input, a number or a mask, has the value it has now."""
         if is_array(found.value):
             return f"array_equal({found.place.text}, {self.bind(found.value.copy())})"
         return f"alike({found.place.text}, {self.bind(found.value)})"
 
     def bind(self, value: Any) -> str:
-        """Return a name for an object."""
+        """Return the name of an object in guards; a new object gets a new name."""
         name = self._texts.get(id(value))
         if name is None:
             name = self._texts[id(value)] = f"o{len(self._texts)}"
@@ -341,11 +343,11 @@ class State:
         return name
 
     def text_of(self, value: Any) -> str | None:
-        """Return how an object that was there before is reached; None for a new one."""
+        """Return the expression for an object that existed before the recording; None for a new object."""
         return self._texts.get(id(value))
 
     def is_named(self, name: str) -> bool:
-        """Return whether code may read an attribute of this name."""
+        """Return True if the code may read an attribute of this name."""
         return self.reflects or name in self.code_names
 
     def _note_names(self, code: CodeType) -> None:
@@ -357,7 +359,7 @@ class State:
         self._constructs = self._constructs or not {"type", "__class__"}.isdisjoint(names)
 
     def _visit_named(self) -> None:
-        """Look at what has been named, until no code that is found thereby names more."""
+        """Visit all attributes that code names; repeat, since their code may name more, until nothing is new."""
         while True:
             before = self._known()
             for held in [*self._held]:
@@ -378,7 +380,7 @@ class State:
         self._guard(f"([*{held.text}] == {known} or as_before({held.text}, {counted}, {of_module}))", held.path)
 
     def _visit(self, value: Any, place: Place, path: str, is_named: bool = False) -> None:
-        """Look at a value and what is behind it."""
+        """Make an input of a value or guard it, and visit the values inside it."""
         self._count += 1
         if self._count > MOST:
             raise JitError(
@@ -430,7 +432,7 @@ class State:
             self._visit_object(value, place, path)
 
     def _is_met(self, value: Any, text: str, path: str) -> bool:
-        """Return whether an object that is given is known already; if not, it is from now on."""
+        """Return True if an argument is an object that was met before, which is guarded; note it otherwise."""
         known = self._texts.get(id(value))
         if known is not None:
             self._guard(f"{text} is {known}", path)
@@ -525,7 +527,7 @@ class State:
         if known is not None:
             self._guard(f"{text} is {known}", path)
             return
-        # A parameter is this very one; another may be put in the place of what was computed.
+        # A parameter is guarded by identity. Data and computed Tensors may be replaced between calls.
         if given or not tensor.requires_grad or tensor.operation is not None:
             self._guard(f"type({text}) is {self.bind(type(tensor))}", path)
         else:
@@ -552,7 +554,7 @@ class State:
             found.owner = tensor
 
     def _visit_object(self, value: Any, place: Place, path: str) -> None:
-        """Look behind an object whose identity is guarded already, or that is given."""
+        """Visit the values inside an object whose identity is guarded already, or that is an argument."""
         text = self.text_of(value) or self.bind(value)
         is_new = id(value) not in self._visited
         self._visited.add(id(value))
@@ -569,7 +571,7 @@ class State:
                     self._visit(value.__self__, Place(value, "__self__", text, "__self__"), _self_of(path))
             if isinstance(value, MethodType) and isinstance(value.__func__, FunctionType):
                 self._visit_object(value.__func__, place, path)
-        elif not is_new or isinstance(value, Block):  # one of no_grad(): which it is says all
+        elif not is_new or isinstance(value, Block):  # a Block is a mode such as no_grad()
             return
         elif callable(getattr(value, "__wrapped__", None)):
             self._visit_object(value.__wrapped__, Place(value, "__wrapped__", text, "__wrapped__"), path)
@@ -602,7 +604,7 @@ class State:
             self.containers.append((holder, self.bind(holder) if isinstance(holder, type) else text, path))
 
     def _visit_attributes(self, value: Any, text: str, path: str) -> None:
-        """Look at the attributes of an object, and at its class."""
+        """Visit the slots of an object; register its other attributes and its class, which are visited if named."""
         if isinstance(value, Module):
             self.modules.setdefault(value, path)
         if isinstance(value, Optimizer):
@@ -627,7 +629,7 @@ class State:
 
     def _visit_class(self, cls: type) -> None:
         for base in cls.__mro__:
-            # Dataclasses and the like with slots are made of a class of the same contents.
+            # `dataclass(slots=True)` makes a second class with the same methods: each class is registered for itself.
             if base is not object and base not in self._classes:
                 self._classes.add(base)
                 if of_library(base):
@@ -639,7 +641,7 @@ class State:
             self._visit_class(type(cls))
 
     def _visit_held(self, held: Held) -> None:
-        """Look at those attributes that are named by now."""
+        """Visit those attributes that the code found so far names."""
         of, is_class = held.of, isinstance(held.of, type)
         follows_all = isinstance(of, Optimizer) or (self.reflects and not is_class and not isinstance(of, ModuleType))
         names = self.code_names & held.values.keys() if isinstance(of, ModuleType) else held.values.keys()
@@ -664,14 +666,14 @@ class State:
             self.bindings.append((place, path))
         is_librarys = of_library(type(of)) or not (self.reflects or name in self._own_names)
         if is_librarys and not isinstance(of, ModuleType) and not _is_followed(x):
-            self._guard(f"{place.text} is {self.bind(x)}", path)  # the library's own affair
+            self._guard(f"{place.text} is {self.bind(x)}", path)  # only the library reads it: its identity is enough
             return
         before, self._lifts_numbers = self._lifts_numbers, isinstance(of, Optimizer)
         self._visit(x, place, path, is_named=not isinstance(of, ModuleType))
         self._lifts_numbers = before
 
     def _visit_member(self, held: Held, name: str, x: Any) -> None:
-        """Look at what a class has: methods, properties, values."""
+        """Visit a member of a class: a method, a property or a value."""
         functions = [getattr(x, of, None) for of in ("__func__", "fget", "fset", "func")]
         inner = [f for f in (x, *functions) if isinstance(f, FunctionType)]
         if of_library(held.of):
@@ -687,7 +689,7 @@ class State:
             self._visit(x, place, path, is_named=True)
 
     def _visit_function(self, function: FunctionType, text: str) -> None:
-        """Look at what a function reads besides its arguments."""
+        """Visit the values a function reads besides its arguments: defaults, closure variables, globals."""
         code, outer, path = function.__code__, function.__globals__, function.__name__
         if (function.__module__ or "").partition(".")[0] == OURS:
             return
@@ -697,13 +699,13 @@ class State:
             self._guard(f"{text}.__code__ is {self.bind(code)}", path)
             for name in ("__defaults__", "__kwdefaults__"):
                 value = getattr(function, name)
-                if value is not None:  # otherwise each call gives all, whatever is said later
+                if value is not None:  # without defaults the caller passes every argument
                     self._visit(value, Place(function, name, text, repr(name)), path)
             if vars(function):
                 self._hold(vars(function), vars(function), self.bind(vars(function)), path, function)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             place = Place(cell, "cell_contents", self.bind(cell), "'cell_contents'")
-            if name == "__class__":  # of super()
+            if name == "__class__":  # the cell that super() reads
                 self._visit_class(cell.cell_contents)
             elif is_own or _is_followed(place.get()):
                 self._visit_binding(place, name)
@@ -717,12 +719,12 @@ class State:
             if name in outer or hasattr(builtins, name):
                 self._visit_binding(place, name)
             else:
-                self.bindings.append((place, name))  # it may be an attribute's alone, or about to be bound
+                self.bindings.append((place, name))  # an attribute's name, or a global not set yet
                 if name in sys.modules and not is_library(name):
                     self._visit_object(sys.modules[name], place, name)
 
     def _visit_binding(self, place: Place, path: str) -> None:
-        """Look at what a name of a closure or a module stands for."""
+        """Visit the value of a global or closure variable; guard that an unset global stays unset."""
         self.bindings.append((place, path))
         value = place.get()
         if value is not EMPTY:
@@ -732,7 +734,7 @@ class State:
 
 
 def is_of_library(of: Any) -> bool:
-    """Return whether something is a class or a module that is no one's own."""
+    """Return True for a class or a module of a library, as opposed to the user's own code."""
     return of_library(of) if isinstance(of, type) else isinstance(of, ModuleType) and is_library(of.__name__)
 
 
@@ -744,27 +746,27 @@ def as_before(
     before: frozenset[str],
     of_module: bool,
 ) -> bool:
-    """Return whether of some attributes those that code names are the same as before."""
-    of_python = {k for k in values if k.startswith("__") and k not in before}  # such as what `copy` notes in a class
+    """Return True if the attribute names that count are the same as in the recording: none was added or deleted."""
+    of_python = {k for k in values if k.startswith("__") and k not in before}  # `copy` adds one to a class
     named = values.keys() if reflects else {k for k in values if k in names}
     walked = {k for k, x in values.items() if _is_walked(x)} if of_module and walks else set()
     return before == (named | walked) - of_python
 
 
 def _is_walked(value: Any) -> bool:
-    """Return whether a module's own methods look at what one of its attributes is."""
+    """Return True for an attribute value that the methods of `Module` visit, such as a parameter or a submodule."""
     return isinstance(value, (Tensor, Module, NoneType, *CONTAINERS))
 
 
 def of_library(cls: type) -> bool:
-    """Return whether a class is no one's own."""
+    """Return True for a class of a library, as opposed to the user's own."""
     module = cls.__module__
-    # One that is defined in no module counts as a built-in.
+    # A class that Python code defines outside of any module is the user's, though its module reads "builtins".
     return not isinstance(module, str) or (is_library(module) and not (module == "builtins" and cls.__flags__ & HEAP))
 
 
 def is_open(base: type) -> bool:
-    """Return whether a class keeps nothing but attributes, and contents that are looked at."""
+    """Return True if objects of a class store all their state where it is visited: in attributes or as a container."""
     if not of_library(base) or base in CONTAINERS:
         return True
     if base.__module__ == "builtins":
@@ -773,7 +775,7 @@ def is_open(base: type) -> bool:
 
 
 def _is_followed(value: Any) -> bool:
-    """Return whether something is of a type that is looked into."""
+    """Return True for a value of a type whose contents are visited."""
     if isinstance(value, (Iterator, ModuleType)):
         return False
     followed = (*GENERATORS, *PLAIN_OF_NUMPY, FunctionType, MethodType, functools.partial)
@@ -798,14 +800,14 @@ def _not_seen_into(value: Any, path: str) -> JitError:
 
 
 def is_plain(x: Any) -> bool:
-    """Return whether a value can never change, and is compared with another by what it says."""
+    """Return True for an immutable value, which guards compare by content."""
     if type(x) in (tuple, frozenset):
         return all(map(is_plain, x))
-    return type(x) in PLAIN or issubclass(type(x), PLAIN_OF_NUMPY)  # not what passes for one
+    return type(x) in PLAIN or issubclass(type(x), PLAIN_OF_NUMPY)  # isinstance would accept a tracer
 
 
 def _self_of(path: str) -> str:
-    """Return how the user knows the object of a bound method."""
+    """Return the user's name for the object of a bound method: ``net`` for ``net.forward``."""
     return path.rpartition(".")[0] or "self"
 
 
@@ -825,7 +827,7 @@ def _method_with(whole: Any, parts: dict[Any, Any]) -> Any:
 
 @functools.cache
 def _names_in(code: CodeType) -> frozenset[str]:
-    """Return the names in code, and in the functions it defines, and the strings that `getattr` may be given."""
+    """Return all names in code and in functions defined in it, and string constants that `getattr` could get."""
     found = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -836,7 +838,7 @@ def _names_in(code: CodeType) -> frozenset[str]:
 
 
 def _argument_names(function: Callable[..., Any], args: list[Any]) -> list[str]:
-    """Return what the function calls its positional arguments."""
+    """Return the names of the parameters that receive the positional arguments."""
     names = []
     try:
         parameters = list(inspect.signature(function).parameters.values())

@@ -1,7 +1,8 @@
-"""Tracers: values that are computed as NumPy computes them, and remember by which instructions.
+"""Tracers: stand-ins for arrays and numbers that compute like them and write down each operation.
 
-A recording runs the function for real, once, on tracers in place of arrays: its results are those of any other
-call. What would make a program of it wrong for other values, such as a branch on an element, is refused.
+A recording runs the function once, for real, on tracers in place of its arrays. Each tracer holds the actual value, so
+the results are those of an ordinary call. A step that other values could take differently, such as a branch on an
+element, is refused: the program would be wrong for them.
 """
 
 from __future__ import annotations
@@ -38,17 +39,17 @@ class Recorder:
     Attributes
     ----------
     instructions : list of Instruction
-        What has been computed so far.
+        The operations so far.
     pinned : set of Variable
-        The inputs, numbers and masks, whose value decided something, so that the program holds for that value alone.
+        The inputs, numbers and masks, whose value decided something: the program is only correct for that value.
     refusal : JitError or None
-        What was refused first.
+        The first refusal.
     computes_on : tuple of (str, str) or None
-        The device of the program, which is that of its first result, and the name of what came to it.
+        The device of the first result, which is the program's, and the name of the operation that computed it.
     interruptions : int
-        How many signal handlers are running in the midst of the recording.
+        The number of signal handlers that are running, interrupting the recording.
     names : mapping of Tensor to str
-        What the program calls parameters.
+        The names of parameters in the program.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class Recorder:
         self.is_open = True
 
     def lift(self, value: Any, name: str, is_given: bool = True, is_constant: bool = False) -> Any:
-        """Return a tracer for an input: an array, a number or a random generator; an argument if it is given."""
+        """Return a tracer for an input: an array, a number or a random generator. Arguments have ``is_given``."""
         variable = Variable.like(value, name)
         variable.is_named = True
         if isinstance(value, GENERATORS):
@@ -81,7 +82,7 @@ class Recorder:
         return Tracer(self, variable, value, base)
 
     def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
-        """Compute one operation on the values of its operands, and write it down; return what traces the result."""
+        """Compute one operation on the values of its operands, and write it down; return the result's tracer."""
         self.check()
         if np.geterr() != self._errors:
             self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
@@ -89,21 +90,21 @@ class Recorder:
         value = operation.compute(*map(_value, operands), **params)
         shown = operands[0] if is_array(value) and not operation.is_view and operands else None
         if isinstance(shown, Tracer) and share_memory(value, shown.value):
-            operation = replace(operation, is_view=True, text_into=None)  # as einsum("ij->ji", x) is
+            operation = replace(operation, is_view=True, text_into=None)  # einsum("ij->ji", x) returns a view
         return self.written(operation, operands, params, value)
 
     def written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
-        """Write down an operation that has been computed; return what traces its result."""
+        """Write down an operation that has been computed; return the result's tracer."""
         where = origin()
         result = Variable.like(value, self.names.get(where.parameter, where.rule))
         result.derivative_of = variable_of(where.derivative_of)
         self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, where.phase))
         if _is_array_or_scalar(value):
-            # Whatever the program's device, it is on the CPU that numbers are drawn.
+            # Random draws happen on the CPU, whatever the program's device.
             if not (operands and isinstance(operands[0], Draws)):
                 self._stay_on(result.device, operation)
             base = operands[0] if operation.is_view and is_array(value) else None
-            # A reshape that copies, for the order of the memory, may show the array itself at the next call.
+            # A reshape that copies now, because of the memory order, may return a view at the next call.
             if operation is not operations.reshape and base is not None:
                 base = base if share_memory(value, base.value) else None
             return self.traced(result, value, base)
@@ -116,9 +117,9 @@ class Recorder:
         return Number(self, result, value, roots)
 
     def _stay_on(self, device: str, operation: Operation) -> None:
-        """Note that something was computed on a device: a program computes on one alone.
+        """Note the device of a result, and a refusal if it is not the program's: a program has one device.
 
-        Operands that should be on one device are an error of their own, which the function is left to come to.
+        The refusal is not raised at once: an operation whose own operands are on two devices has a better error.
         """
         self.computes_on = self.computes_on or (device, operation.name)
         first_device, first = self.computes_on
@@ -130,9 +131,9 @@ class Recorder:
             )
 
     def refuse(self, what: str, instead: str) -> NoReturn:
-        """Raise the error about what a program cannot do, naming the user's line.
+        """Raise a JitError that names the user's line.
 
-        It is kept too: the function may catch it, and go on as it never would otherwise.
+        The error is also stored: if the function catches it, the recording still fails.
         """
         raise self._note_refusal(what, instead)
 
@@ -141,7 +142,7 @@ class Recorder:
         return self.refusal
 
     def operation_of(self, ufunc: np.ufunc, method: str, of_numbers: bool = False) -> Operation:
-        """Return the operation of a method of one of NumPy's universal functions, or refuse it."""
+        """Return the operation of a ufunc, or of one of its methods such as ``reduce``; refuse unknown ones."""
         try:
             if method != "__call__":
                 return _OF_REDUCE[ufunc, method]
@@ -151,19 +152,19 @@ class Recorder:
             self.unsupported(name if method == "__call__" else f"{name}.{method}")
 
     def unsupported(self, what: str) -> NoReturn:
-        """Refuse what no program can be made of."""
+        """Refuse an operation that cannot be recorded."""
         self.refuse(
             f"{what} cannot be recorded",
             "Leave it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
         )
 
     def check(self) -> None:
-        """Refuse what does not belong to this recording.
+        """Refuse an operation that is not part of this recording.
 
         Raises
         ------
         JitError
-            If the recording has ended, goes on in another thread, or is interrupted by a signal handler.
+            If the recording has ended, runs in another thread, or is interrupted by a signal handler.
         """
         if not self.is_open:
             raise JitError(
@@ -183,7 +184,7 @@ class Recorder:
 
 
 def _reduction(name: str) -> Callable[..., Any]:
-    """Return a reduction as a method."""
+    """Return the method of `Tracer` for a reduction."""
 
     def reduce(self: Tracer, axis: Any = None, dtype: Any = None, keepdims: bool = False, **others: Any) -> Any:
         if others:
@@ -200,11 +201,11 @@ _WRITTEN_ELSEWHERE = (
     "a result is written into an array that jit does not know",
     "Write a = a + b instead of a += b, or make the array outside of the function",
 )
-_IN_PLACE = ("sort", "partition")  # as methods, unlike the functions of that name
+_IN_PLACE = ("sort", "partition")  # these methods change the array; NumPy's functions of the same names do not
 
 
 class _Flags:
-    """The flags of an array: one can be set, and none is known."""
+    """The flags of a traced array: ``writeable`` can be read and set, all others are refused."""
 
     writeable = True
 
@@ -216,23 +217,22 @@ class _Flags:
 
 
 class Tracer(NDArrayOperatorsMixin):
-    """An array of a recording.
+    """Stands for an array during a recording.
 
     Attributes
     ----------
     variable : Variable
-        What it is in the program.
+        The variable of the program that holds the array's present value.
     value : array or NumPy scalar
-        What it is now.
+        The present value.
     base : Tracer or None
-        The array whose memory it shares.
+        For a view, the array whose memory it shares.
     index : object
-        Which part of that array it is, if it is one.
+        For a view that indexing made, the index.
     refusal : str or None
-        Why it may not be read.
+        The reason why the array may not be read.
     is_given : bool
-        Whether it is likely to be another one at the next call: false of the arrays that the function reaches by
-        itself.
+        False for arrays that the function reaches without an argument: they are likely the same at the next call.
     """
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any, base: Tracer | None = None) -> None:
@@ -273,7 +273,7 @@ class Tracer(NDArrayOperatorsMixin):
         return f"<array of a recording, shape {self.shape}, {self.dtype}>"
 
     def change(self, new: Tracer) -> Tracer:
-        """Take on another value, as after ``+=``: whoever holds this array sees it."""
+        """Take a new value, as ``+=`` does: every reference to this array sees the change."""
         if self.base is not None and self.index is EMPTY:
             self.recorder.refuse(
                 "a view of an array is changed in place",
@@ -291,13 +291,13 @@ class Tracer(NDArrayOperatorsMixin):
             new = self.recorder.record(operations.getitem, self.base, self.index)
             self._changes_of_base = self.base.changes
         if not is_array(new.value):
-            new = self.recorder.record(operations.array, new)  # it remains one, also where NumPy computes a scalar
+            new = self.recorder.record(operations.array, new)  # NumPy may compute a scalar; an array stays one
         self.variable, self.value = new.variable, new.value
         self.changes += 1
         return self
 
     def current(self) -> Tracer:
-        """Return this, unless what it is a view of was changed since, or it may not be read at all."""
+        """Return this tracer; refuse a view whose array was changed since, and an array that may not be read."""
         if self.refusal is not None:
             self.recorder.refuse(self.refusal, "Compute it inside, or use its .detach()")
         if self.base is not None and self.base.changes != self._changes_of_base:
@@ -328,7 +328,7 @@ class Tracer(NDArrayOperatorsMixin):
             return result
         (target,) = out
         if isinstance(getattr(target, "value", None), np.generic):
-            return result  # NumPy's scalars do not change: += gives the name to another
+            return result  # NumPy's scalars are immutable: += binds the name to the result
         if not isinstance(target, Tracer):
             self.recorder.refuse(*_WRITTEN_ELSEWHERE)
         return target.change(result)
@@ -341,7 +341,7 @@ class Tracer(NDArrayOperatorsMixin):
         if kwargs.pop("out", None) is not None:
             self.recorder.unsupported(f"{numpy_name(function)} with out")
         if not _holds_tracers((args, kwargs)):
-            return beside(self, function(*args, **kwargs))  # a constant, of the kind that like= asks for
+            return beside(self, function(*args, **kwargs))  # called for like=: a constant, on its device
         answer = _ANSWERS.get(function) or answer_for(function)
         if answer is None:
             self.recorder.unsupported(numpy_name(function))
@@ -389,7 +389,7 @@ class Tracer(NDArrayOperatorsMixin):
         return self.recorder.record(operations.astype, self, dtype=dtype)
 
     def as_number(self) -> Any:
-        """Return a scalar as a Python number, whose value may not be asked for either."""
+        """Return a scalar as a traced Python number; its value cannot be read during the recording either."""
         return self.recorder.record(operations.item, self)
 
     def copy(self, *others: Any) -> Any:
@@ -409,7 +409,7 @@ class Tracer(NDArrayOperatorsMixin):
         return self[...]
 
     def __pow__(self, exponent: Any) -> Any:
-        # As NumPy's own operator does, for which it matters what the number is.
+        # NumPy's ** also uses a special function for these exponents, so the exponent's value is pinned.
         if _is_number(exponent) and exponent.roots is not None and exponent._value in (2, 0.5, -1):
             exponent = exponent.known()
         of_floats = self.dtype.kind in "fc"
@@ -474,7 +474,7 @@ class Tracer(NDArrayOperatorsMixin):
 
     @property
     def __traced__(self) -> Any:
-        """What it stands for."""
+        """The value it stands for."""
         return self.value
 
     def __moved__(self, device: str) -> Any:
@@ -525,7 +525,7 @@ _UFUNCS = {
 
 
 def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """Return an operator of numbers, and its reflection."""
+    """Return the method of `Number` for an operator, and the reflected one."""
 
     def operate(a: Any, b: Any) -> Any:
         a, b = _settled(a), _settled(b)
@@ -544,9 +544,9 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
 
 
 def _keep_type_of_power(recorder: Recorder, base: Any, exponent: Any) -> None:
-    """Let a program go on only while a power is of the type that it had when it was recorded.
+    """Make the program check that a power still has the type it had in the recording.
 
-    In Python (-2.0) ** 0.5 is complex, and 2 ** -1 a float: the sign of an operand decides.
+    In Python (-2.0) ** 0.5 is complex, and 2 ** -1 a float: the sign of an operand decides the type.
     """
     a, b = (x._value if isinstance(x, Number) else x for x in (base, exponent))
     if isinstance(b, int):
@@ -566,13 +566,13 @@ def _keep_type_of_power(recorder: Recorder, base: Any, exponent: Any) -> None:
 
 
 def _of_arrays(recorder: Recorder, *operands: Any) -> list[Any]:
-    """Return operands with arrays for numbers, as `numpy.dot` takes them: a float is of 64 bits then."""
+    """Return operands with numbers as arrays: `numpy.dot` converts them too, so a float counts as float64."""
     return [recorder.record(operations.array, x) if isinstance(x, Real) else x for x in operands]
 
 
 def _broadcast(recorder: Recorder, x: Any, shape: Any) -> Any:
     result = recorder.record(operations.broadcast_to, x, shape=tuple(shape))
-    result.flags.writeable = False  # as of NumPy's, one element of which stands at several places
+    result.flags.writeable = False  # as in NumPy: several positions share one element
     return result
 
 
@@ -587,7 +587,7 @@ _COMPARISONS = {
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return a comparison: of numbers, whose values must then be known, or with an array."""
+    """Return the method of `Number` for a comparison: with a number it pins the value, with an array it is recorded."""
 
     def method(self: Number, other: Any) -> Any:
         if hasattr(other, "__array_ufunc__") and not isinstance(other, Number):
@@ -598,9 +598,10 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
 
 
 class Number:
-    """A Python number of a recording, such as a learning rate, that may be another one at the next call.
+    """Stands for a Python number, such as a learning rate, that may differ at the next call.
 
-    Its value can be asked for; if it came from numbers alone, the program then holds for those numbers alone.
+    The function may read its value if it was computed from numbers alone. The program is then correct for these
+    numbers only, so they are guarded.
     """
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any, roots: frozenset[Variable] | None) -> None:
@@ -635,7 +636,7 @@ class Number:
         return np.array(self.known(), dtype)
 
     def is_integer(self) -> bool:
-        """Return whether it is a whole number."""
+        """Return True for a whole number."""
         return float(self.known()).is_integer()
 
     @property
@@ -713,7 +714,7 @@ def _known(x: Any) -> Any:
 
 
 def _settled(x: Any) -> Any:
-    """Return an operand, a constant as what it is."""
+    """Return an operand; a constant `Number` as its plain value."""
     return x.known() if _is_number(x) and x.is_constant else x
 
 
@@ -721,11 +722,11 @@ Real.register(Number)
 
 
 class Reflects(BaseException):
-    """The function reads an attribute by a name that it computes: it is recorded anew, with all of them in view."""
+    """The function reads an attribute by a computed name: it must be recorded again, with all attributes visited."""
 
 
 class _Type:
-    """What ``type`` stands for during a recording: tracers have the types of what they stand for."""
+    """Replaces ``type`` during a recording: the type of a tracer is that of the value it stands for."""
 
     def __init__(self, recorder: Recorder, state: Any) -> None:
         pass
@@ -742,7 +743,7 @@ class _Type:
 
 
 def _by_name(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
-    """Return what ``getattr`` and its kin stand for: names that are computed are noticed."""
+    """Return the replacement of ``getattr`` and the like during a recording: it detects computed names."""
 
     def make(recorder: Recorder, state: Any) -> Any:
         def read(x: Any, name: str, *default: Any) -> Any:
@@ -761,7 +762,7 @@ def _by_name(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
 
 
 def _refused(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
-    """Return what a function stands for that may read whatever there is."""
+    """Return the replacement of a function that may read anything, such as ``eval``: it refuses."""
 
     def make(recorder: Recorder, state: Any) -> Any:
         def refuse(*args: Any, **kwargs: Any) -> NoReturn:
@@ -782,11 +783,11 @@ STAND_INS: dict[str, Callable[[Recorder, Any], Any]] = {
 }
 
 
-_NO_DRAWS = ("shuffle", "spawn", "bytes", "seed", "set_state")  # what changes something, or gives no array
+_NO_DRAWS = ("shuffle", "spawn", "bytes", "seed", "set_state")  # they have side effects, or return no array
 
 
 class Draws:
-    """A random generator of a recording: what it draws is drawn anew at each call of the program."""
+    """Stands for a random generator during a recording: the program draws new values at each call."""
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any) -> None:
         self.recorder, self.variable, self.value = recorder, variable, value
@@ -817,13 +818,13 @@ class Draws:
 
 
 def variable_of(x: Any) -> Variable | None:
-    """Return the variable behind a tracer or a Tensor of one, if that is what it is."""
+    """Return the variable of a tracer, or of a Tensor whose data is one; None for anything else."""
     traced = x._data if isinstance(x, Node) else x
     return traced.variable if isinstance(traced, (Tracer, Number)) else None
 
 
 def _is_array_or_scalar(x: Any) -> bool:
-    """Return whether a value is an array, or what NumPy computes in place of one without axes."""
+    """Return True for an array, and for a NumPy scalar, which NumPy returns in place of an array without axes."""
     return issubclass(type(x), np.generic) or is_array(x)
 
 
@@ -834,7 +835,7 @@ def _holds_tracers(x: Any) -> bool:
 
 
 def _value(x: Any) -> Any:
-    """Return the value of an operand, and of everything in a tuple of them."""
+    """Return the value of an operand; of a tuple of operands, their values."""
     if isinstance(x, (Tracer, Draws)):
         return x.value
     if isinstance(x, Number):
@@ -843,24 +844,24 @@ def _value(x: Any) -> Any:
 
 
 def _operand(x: Any) -> Any:
-    """Return an operand as it stands in an instruction: a variable, a constant, a tuple of them."""
+    """Return an operand in the form that instructions hold: a variable, a constant, or a tuple of these."""
     if isinstance(x, Tracer):
         return x.current().variable
     if isinstance(x, (Number, Draws)):
         return x.variable
     if is_array(x):
-        return moved(x, "cpu").copy()  # the function may go on to change it
+        return moved(x, "cpu").copy()  # the function may change it later
     return tuple(map(_operand, x)) if isinstance(x, tuple) else x
 
 
 def _truth(condition: Any) -> Any:
-    """Return a condition as booleans: a buffer is written into where these hold, and takes nothing else."""
+    """Return a condition as booleans: the program passes it to ``np.copyto(where=…)``, which takes no other type."""
     is_boolean = isinstance(condition, bool) or getattr(condition, "dtype", None) == np.bool_
     return condition if is_boolean else np.not_equal(condition, 0)
 
 
 def _static_index(index: Any, for_reading: bool = True) -> Any:
-    """Return an index with its lists as arrays and its numbers known; masks are refused where shapes would vary."""
+    """Return an index with lists as arrays and numbers as constants; refuse to read by a mask that may change."""
     if isinstance(index, tuple):
         return tuple(_static_index(part, for_reading) for part in index)
     if isinstance(index, slice):
@@ -868,7 +869,7 @@ def _static_index(index: Any, for_reading: bool = True) -> Any:
     if _is_number(index) or issubclass(type(index), np.integer):
         return operator.index(index)
     if type(index) is np.ndarray and not index.shape and index.dtype.kind in "iu":
-        return int(index)  # as which it will be written
+        return int(index)  # the program's source has a plain integer there
     if isinstance(index, list):
         return np.array(index, dtype=None if index else int)
     if isinstance(index, Tracer) and index.dtype == bool and for_reading:
@@ -889,7 +890,7 @@ _OF_REDUCE: dict[tuple[np.ufunc, str], Operation] = {
 
 
 def _of_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what answers for a function whose arrays come first and whose other arguments never change."""
+    """Return the traced version of a NumPy function whose arrays come first and whose other arguments are fixed."""
     parameters = signature(function).parameters
 
     def answer(recorder: Recorder, *args: Any, **kwargs: Any) -> Any:
@@ -912,7 +913,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 def _taken(recorder: Recorder, x: Any, indices: Any, axis: int | None) -> Any:
-    """Answer for `numpy.take`, also where the array that is taken from is a plain one."""
+    """Record `numpy.take`, also of a plain array by traced indices."""
     if axis is None:
         x, axis = x.reshape(-1), 0
     index = (*[slice(None)] * (axis % np.ndim(x)), _static_index(indices))
@@ -920,7 +921,7 @@ def _taken(recorder: Recorder, x: Any, indices: Any, axis: int | None) -> Any:
 
 
 def _filled(value: Any) -> Callable[..., Any]:
-    """Return what answers for `numpy.zeros_like` and its kin: an array that can be written into."""
+    """Return the traced version of `numpy.zeros_like` and the like: it makes an array that can be written into."""
 
     def answer(recorder: Recorder, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
         shape = _value(x).shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
@@ -958,7 +959,7 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.empty_like: _filled(0),
     np.ones_like: _filled(1),
     np.full_like: lambda recorder, x, value, dtype=None, shape=None: _filled(value)(recorder, x, dtype, shape=shape),
-    # What is printed while recording.
+    # A print during the recording shows the tracer.
     **dict.fromkeys((np.array2string, np.array_repr, np.array_str), lambda recorder, x, *args, **kwargs: repr(x)),
     np.shape: lambda recorder, x: x.shape,
     np.ndim: lambda recorder, x: x.ndim,

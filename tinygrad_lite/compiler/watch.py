@@ -1,4 +1,9 @@
-"""What is noticed while a function is recorded: what it calls, what it returns, which gradients it reads."""
+"""Watch a function while it is recorded: the calls it makes, its local variables, the gradients it reads.
+
+Tracers only see operations on arrays. A read of the clock, a random draw or a file bypasses them, and a program would
+silently repeat the first answer; so such calls are found here, with a profiler, and refused. The same profiler sees
+local variables, whose names make the program readable.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +28,14 @@ from ..tensor import Tensor
 from .state import DRAW_OUTSIDE, State
 from .tracer import Recorder, variable_of
 
-LEAST_LETTERS = 2  # of a local variable whose name is told: x is often many values, one after the other
+LEAST_LETTERS = 2  # shorter names of local variables are not used: x often stands for many values in turn
 
 
 GRAD = vars(Tensor)["grad"]
 
 
 class Gradients:
-    """Which Tensors' gradients a function reads, and which it writes."""
+    """Notes which Tensors' gradients a function reads, and which it writes."""
 
     def __init__(self, tensors: list[Tensor]) -> None:
         self.before = {tensor: tensor._grad for tensor in tensors}
@@ -42,7 +47,7 @@ class Gradients:
         return threading.get_ident() == self.thread and tensor in self.before
 
     def _read(self, tensor: Tensor) -> Any:
-        """Note that a gradient was read; the one of the last call, if it was not written before."""
+        """Return a gradient; note a read of the gradient from before the call, one that is not written yet."""
         if self._concern(tensor) and tensor not in self.written:
             self.were_read.add(tensor)
         return GRAD.__get__(tensor)
@@ -54,7 +59,7 @@ class Gradients:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Watch within a ``with`` block."""
+        """Watch `Tensor.grad` within a ``with`` block."""
         Tensor.grad = property(self._read, self._write)  # type: ignore[assignment, method-assign]
         try:
             yield
@@ -62,7 +67,7 @@ class Gradients:
             self.unwatch()
 
     def unwatch(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         Tensor.grad = GRAD  # type: ignore[method-assign]
 
 
@@ -71,7 +76,7 @@ SETTINGS = {f.__code__: f"np.{f.__name__}" for f in (np.geterr, np.geterrcall, n
 
 
 def _differs_each_time(function: Any) -> bool:
-    """Return whether a built-in function answers by the clock, or by chance."""
+    """Return True for a built-in function whose result depends on the clock or on chance."""
     owner, name = getattr(function, "__self__", None), function.__name__
     if isinstance(owner, ModuleType):
         return (owner.__name__ == "time" and name != "sleep") or name == "urandom"
@@ -81,7 +86,7 @@ def _differs_each_time(function: Any) -> bool:
 
 
 def _is_for_a_device(frame: FrameType) -> bool:
-    """Return whether a call serves what a device's library does for itself, such as to compile a kernel it needs."""
+    """Return True for a call that a device's library makes for itself, such as to compile a kernel."""
     for caller in frames(frame):
         if is_of_a_device(caller.f_globals.get("__name__", "")):
             return True
@@ -91,7 +96,7 @@ def _is_for_a_device(frame: FrameType) -> bool:
 
 
 def _reads_for_the_user(frame: FrameType) -> bool:
-    """Return whether a file is opened by the user, or by a library for the user alone."""
+    """Return True if the user's code opens a file, or a library does so for it; False for imports and tracebacks."""
     for caller in frames(frame):
         module = caller.f_globals.get("__name__", "")
         if is_of_a_device(module) or module.partition(".")[0] in (OURS, *READS_FOR_ITSELF):
@@ -103,8 +108,8 @@ def _reads_for_the_user(frame: FrameType) -> bool:
 
 @contextmanager
 def no_chance() -> Iterator[None]:
-    """Refuse draws from the global generators, which no program could repeat in its turn; put their states back."""
-    # NumPy's own access to its global generator.
+    """Refuse draws from the global generators, which a program would not repeat; restore their states."""
+    # NumPy's global generator has no public name.
     generator = np.random.mtrand._rand
     before, before_of_python = generator.get_state(), random.getstate()
     try:
@@ -121,8 +126,8 @@ def no_chance() -> Iterator[None]:
 
 @contextmanager
 def handlers_apart(recorder: Recorder) -> Iterator[None]:
-    """Keep what signal handlers do apart from the recording that they interrupt, and refuse what cannot be."""
-    if threading.current_thread() is not threading.main_thread():  # the only one that they run in
+    """Keep the work of signal handlers out of the recording that they interrupt; refuse their use of its tracers."""
+    if threading.current_thread() is not threading.main_thread():  # handlers only run in the main thread
         yield
         return
 
@@ -151,13 +156,13 @@ def handlers_apart(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         for number, handler in ours.items():
-            if signal.getsignal(number) is handler:  # the function may have set another one
+            if signal.getsignal(number) is handler:  # unless the function set another one
                 signal.signal(number, theirs[number])
 
 
 @contextmanager
 def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
-    """Watch calls: refuse those that answer differently each time, look at the locals of functions that return."""
+    """Watch calls: refuse those whose results differ each time; take names from the locals of returning functions."""
     modules = random_modules()
 
     def watch(frame: FrameType, event: str, called: Any) -> None:
@@ -180,13 +185,13 @@ def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
             yield
     finally:
         if hasattr(profiler, "enable"):
-            profiler.enable()  # one of cProfile's, which is no function
+            profiler.enable()  # a profiler of cProfile is an object, which sys.setprofile does not take
         else:
             sys.setprofile(profiler)
 
 
 class _NoDraws(Observer):
-    """Refuses what draws from the library's generator."""
+    """Refuses draws from the library's global generator."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -196,26 +201,26 @@ class _NoDraws(Observer):
 
 
 class Namer(Observer):
-    """Names variables after the layers and rules they are results of, and after the user's local variables."""
+    """Names variables after the layers and rules that compute them, and after the user's local variables."""
 
     def __init__(self, state: State) -> None:
         self.layers = state.program_names.layers
         self.parameters = state.program_names.tensors
 
     def applied(self, rule: Any, inputs: Any, arrays: Any, y: Any) -> None:
-        """Let what a rule comes to have the rule's name."""
+        """Mark the result of a rule, which has the rule's name, as the rule's last step."""
         variable = variable_of(y)
         if variable is not None and not variable.is_named:
             variable.is_final = True
 
     def ran(self, module: Any, y: Any) -> None:
-        """Let what a layer comes to have the layer's name."""
+        """Give the result of a layer the layer's name."""
         variable = variable_of(y)
         if variable is not None and not variable.is_named:
             variable.is_final, variable.name = True, self.layers.get(module, variable.name)
 
     def look_at(self, frame: FrameType) -> None:
-        """Look at a function that returns: the user's, or one that updates a parameter."""
+        """Take names from a returning function: the user's, or an optimizer's that updates a parameter."""
         if is_users(frame):
             self._name_locals(frame, "")
         elif frame.f_globals.get("__name__") == Optimizer.__module__:

@@ -1,5 +1,6 @@
-"""Programs written for other readers than NumPy, for batches of any length.
+"""Writers of programs in other formats than Python, for batches of any length.
 
-`lengths` and `batched` are what a writer of any language starts from: a model's program in which the lengths that
-follow from the batch are marked. `onnx` writes it as an ONNX file, with the operators of `onnx_table`.
+A recording is made for one batch length, but an exported model must take any. `lengths` and `batched` solve this for
+all writers: they provide a model's program in which lengths that depend on the batch are marked. `onnx` writes it as an
+ONNX file, with the operators of `onnx_table`.
 """

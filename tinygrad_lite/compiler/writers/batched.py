@@ -1,4 +1,8 @@
-"""A model's program for batches of any length: what a writer of any language starts from."""
+"""A model's program for batches of any length, from which each writer starts.
+
+A model is recorded twice, with batches of two lengths, and the two recordings are compared instruction by instruction:
+a number that differs depends on the batch. A model that computes by other steps for other batches is refused.
+"""
 
 from __future__ import annotations
 
@@ -30,24 +34,24 @@ _AS_TEXT = (np.array2string, np.array_repr, np.array_str)
 
 @dataclass(frozen=True)
 class Batched:
-    """A model's program, in which the lengths that follow from the batch are marked.
+    """A model's program, in which the lengths that depend on the batch are marked.
 
     Attributes
     ----------
     instructions : tuple of Instruction
-        What is computed from the inputs. Shapes and indices may hold a `Length`.
+        The instructions. Shapes and indices may contain a `Length`.
     inputs : tuple of Variable
-        What the model is called with.
+        The arguments of the model.
     constants : dict of Variable to array or Length
-        What else is read: parameters, buffers, arrays; and numbers that follow from the batch.
+        The other values it reads: parameters, buffers, arrays; and numbers that depend on the batch.
     names : dict of Variable to str
         The paths of the constants that have one.
     outputs : dict of str to Variable, array or number
-        What the model returns, by name.
+        The outputs of the model, by name.
     shapes : dict of Variable to tuple of int and Length
         The shape of each array.
     origins : dict of Variable to tuple of three str
-        The user's line that computes each; the rule, and the path of the module, that it belongs to, if any.
+        For each result, the user's line that computes it, and its rule and the path of its module, if any.
     """
 
     instructions: tuple[Instruction, ...]
@@ -60,13 +64,13 @@ class Batched:
     _axes: dict[Any, tuple[Variable, int]] = field(default_factory=dict)
 
     def defined(self, variable: Variable) -> None:
-        """Note that a variable is there from now on, whose lengths can be looked up."""
+        """Note that a variable has been computed, so that lengths can be read from its shape."""
         for axis, n in enumerate(self.shapes[variable]):
             if isinstance(n, Length):
                 self._axes.setdefault(n.values, (variable, axis))
 
     def axis_of(self, length: Length) -> tuple[Variable, int, int] | None:
-        """Return where the length of an axis is found: a variable, its axis, and how many times that is taken."""
+        """Return where to read a length: a variable, one of its axes, and a factor for the length of that axis."""
         if length.values in self._axes:
             return (*self._axes[length.values], 1)
         return (*self._axes[BATCHES], length.factor) if length.factor else None
@@ -78,16 +82,16 @@ def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> 
     Parameters
     ----------
     model : Module
-        The model, in the mode in which it is to be written.
+        The model, in the mode (training or evaluation) that the program should have.
     samples : tuple of array or Tensor
-        What it is called with; axis 0 is the batch.
+        The arguments of the model; axis 0 is the batch.
     units : collection of str
-        The rules that are to be one instruction each; the others are made of those of their forward expression.
+        The rules that become one instruction each; other rules become the instructions of their forward expression.
 
     Raises
     ------
     JitError
-        If no program can be made of the model, or one for batches of some lengths alone.
+        If the model cannot be made a program, or only one for certain batch lengths.
     """
     recorders: list[_BatchRecorder] = [_BatchRecorder(model, None)]
     recorders.append(_BatchRecorder(model, recorders[0]))
@@ -101,12 +105,12 @@ def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> 
 
 
 def rows(x: Any, n: int) -> Any:
-    """Return a batch of ``n`` rows, those of ``x`` over and over."""
+    """Return a batch of ``n`` rows, which repeats the rows of ``x``."""
     return x[np.arange(n) % len(x)]
 
 
 def leaves(outputs: Any, name: str) -> dict[str, Any]:
-    """Return the arrays in tuples, lists and dictionaries, by name."""
+    """Return the arrays in nested tuples, lists and dictionaries, by name."""
     if isinstance(outputs, (tuple, list, dict)):
         items = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
         return {k: y for key, output in items for k, y in leaves(output, f"{name}.{key}").items()}
@@ -116,11 +120,11 @@ def leaves(outputs: Any, name: str) -> dict[str, Any]:
 def _finished(
     model: Module, recording: Recording, recorder: _BatchRecorder, count: int, outputs: dict[str, Any]
 ) -> Batched:
-    """Simplify a recording, and compute what depends on constants alone."""
+    """Simplify a recording, and compute results that only depend on constants."""
     program = recording.program
     found = {x: source if is_array(source) else source.place.get() for x, source in recording.sources.items()}
     variables = {id(array): x for x, array in found.items()}
-    # A parameter that is shared is called by its first path.
+    # A shared parameter gets the first of its paths.
     paths = {id(raw(x)): path for path, x in reversed([*model._named_tensors()])}
     inputs = program.inputs[:count]
     known = {x: moved(array, "cpu") for x, array in found.items() if x not in inputs}
@@ -146,7 +150,7 @@ def _finished(
 
 @contextmanager
 def _units(recorder: _BatchRecorder, names: Collection[str]) -> Iterator[None]:
-    """While a model is recorded, let some rules be one instruction each, whatever their forward expression does."""
+    """Record some rules as one instruction each within a ``with`` block, instead of by their forward expression."""
     with ExitStack() as restored:
         for rule in [rule for rule in all_rules() if rule.name in names]:
             restored.callback(object.__setattr__, rule, "forward", rule.forward)
@@ -158,7 +162,7 @@ def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
     operation = Operation(rule.name, rule.forward, text=lambda *operands, **params: rule.name)
 
     def unit(*args: Any, **params: Any) -> Any:
-        # Other threads, which have arrays, may be computing with the rule.
+        # Other threads may use the rule on arrays meanwhile.
         if not any(isinstance(x, Tracer) and x.recorder is recorder for x in args):
             return operation.compute(*args, **params)
         count = len(args) if rule.variadic else len(rule.inputs)
@@ -168,14 +172,14 @@ def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
 
 
 class _BatchRecorder(Recorder):
-    """Records a model for one batch; the second one, beside a first, marks what follows from the batch.
+    """Records a model for one batch; the second recorder compares with the first and marks lengths of the batch.
 
     Attributes
     ----------
     lengths : dict of tuple to Length
-        Those that were met, by their two values.
+        The lengths so far, by their two values.
     shapes, origins : dict
-        As those of `Batched`.
+        As in `Batched`.
     """
 
     def __init__(self, model: Module, first: _BatchRecorder | None) -> None:
@@ -189,24 +193,24 @@ class _BatchRecorder(Recorder):
         self._counterparts: dict[Variable, Variable] = {}
 
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
-        """Return the tracer of an array, which knows which of its lengths follow from the batch."""
+        """Return the tracer of an array; its shape marks the lengths that depend on the batch."""
         return _BatchTracer(self, variable, value, base)
 
     def lift(self, value: Any, name: str, is_given: bool = True, is_constant: bool = False) -> Any:
         """Return a tracer for an input."""
         tracer = super().lift(value, name, is_given, is_constant)
-        tracer.variable.is_moderate = None  # so that no factor moves: the file computes as the model does
+        tracer.variable.is_moderate = None  # so that no factor moves: the file must round as the model
         self._lifted.append(tracer.variable)
         if self.first is not None:
             self._pair(self.first._lifted[len(self._lifted) - 1], tracer.variable)
         return tracer
 
     def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
-        """Compute one operation and write it down, with lengths as plain numbers at first."""
+        """Compute one operation with lengths as plain numbers, and write it down; `written` marks the lengths."""
         return super().record(operation, *plain(operands), **plain(params))
 
     def written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
-        """Write down an operation, with lengths where the two recordings differ."""
+        """Write down an operation, with a `Length` for each number that differs between the recordings."""
         traced = super().written(operation, operands, params, value)
         if self.first is not None:
             new, i = self.instructions[-1], len(self.instructions) - 1
@@ -238,7 +242,7 @@ class _BatchRecorder(Recorder):
         return new if old == new else self.lengths.setdefault((old, new), Length(self, (old, new)))
 
     def _merged(self, new: Any, old: Any) -> Any:
-        """Return a part of an operand or parameter of the two recordings."""
+        """Return a leaf of an operand or parameter; a `Length` if the two recordings differ in it."""
         if isinstance(new, Variable) and self._counterparts[new] is not old:
             self._refuse_other_steps()
         if isinstance(new, Variable) or _alike(old, new):
@@ -247,7 +251,7 @@ class _BatchRecorder(Recorder):
         return self.lengths[old, new] if is_number and (old, new) in self.lengths else self._refuse_fixed()
 
     def outputs(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-        """Return what the model returns in both recordings, by name: variables, arrays, Tensors."""
+        """Return the model's outputs by name; refuse constants that differ between the recordings."""
         if self.first is None or [*old] != [*new] or len(self.instructions) != len(self.first.instructions):
             self._refuse_other_steps()
         found = {name: y.variable if isinstance(y, Length) else variable_of(y) for name, y in new.items()}
@@ -257,7 +261,7 @@ class _BatchRecorder(Recorder):
         return {name: new[name] if found[name] is None else found[name] for name in new}
 
     def _check_slices(self, x: Variable, index: Any, result: Variable) -> None:
-        """Refuse a slice whose length follows from the batch in a way that the two recordings do not show."""
+        """Refuse a slice whose length depends on the batch in a way that two recordings do not show."""
         bounds: list[int] = []
         mapped(lambda part: bounds.append(abs(part) if isinstance(part, int) else 0), index)
         for m in range(1, 3 + 2 * sum(bounds) if any(isinstance(n, Length) for n in self.shapes[x]) else 1):
@@ -282,14 +286,14 @@ class _BatchRecorder(Recorder):
 
 
 def _alike(a: Any, b: Any) -> bool:
-    """Return whether two constants are the same."""
+    """Return True if two constants are the same; NaN counts as the same as NaN."""
     if hasattr(b, "dtype"):
         return getattr(a, "dtype", None) == b.dtype and np.array_equal(a, b, equal_nan=b.dtype.kind in "fc")
     return type(a) is type(b) and (a is b or a == b or (a != a and b != b))
 
 
 class _BatchTracer(Tracer):
-    """An array of a recording, some of whose lengths follow from the batch."""
+    """Stands for an array, some of whose lengths depend on the batch."""
 
     recorder: _BatchRecorder
 

@@ -1,7 +1,8 @@
-"""Lengths that follow from the length of the batch.
+"""Numbers in a program that depend on the length of the batch.
 
-A recording has one batch, and its lengths are plain numbers. So a model is recorded twice, with batches of two
-lengths: a number that differs between the two follows from the batch, and stands in the program as a `Length`.
+A recording sees one batch, whose lengths are plain numbers: it cannot tell which of them depend on the batch. So a
+model is recorded twice, with batches of two lengths. A number that differs between the two recordings depends on the
+batch, and is a `Length` in the program.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ import numpy as np
 
 from ..program import Variable
 
-# Of the two batches. One is shorter than what a model would cut off a batch, the other one longer, and they have no
-# common factor: so the two lengths of an axis tell how it follows from the batch.
+# The lengths of the two batches. One is shorter than a slice that a model might take of a batch, the other is longer,
+# and they have no common factor: so an axis' two lengths show how it depends on the batch.
 BATCHES = (3, 212)
-# Batches for which a comparison must come out alike.
+# The batch lengths for which a comparison must have the same result.
 _SAMPLES = (*range(1, 65), *(2**k for k in range(7, 41)))
 
 
 class Length:
-    """A number that follows from the length of the batch.
+    """A number that depends on the length of the batch.
 
-    It can be computed with, and compared where that comes out alike for every batch. All else is refused, since it
-    would make a fixed number of it.
+    It supports arithmetic, and comparisons that have the same result for every batch. Everything else is refused, since
+    it would turn the length into a fixed number.
 
     Attributes
     ----------
     values : tuple of two numbers
-        What it was in the two recordings.
+        Its values in the two recordings.
     terms : tuple
-        The name of a function of `operator`, and its operands; empty for the length of an axis.
+        For a computed number, the name of a function of `operator`, and its operands; empty for the length of an axis.
     variable : Variable
-        What stands for it among the operands of an instruction.
+        The variable that stands for it among the operands of an instruction.
     """
 
     def __init__(self, recorder: Any, values: tuple[Any, Any], terms: tuple[Any, ...] = ()) -> None:
@@ -44,19 +45,19 @@ class Length:
 
     @property
     def factor(self) -> int:
-        """How many times the length of the batch an axis has; 0 if it is no multiple."""
+        """The ratio of an axis' length to that of the batch; 0 if it is no fixed integer."""
         small, large = self.values
         return small // BATCHES[0] if small * BATCHES[1] == large * BATCHES[0] else 0
 
     def at(self, n: int) -> Any:
-        """Return what it is for a batch of ``n``; of an axis that was cut, about what it is."""
+        """Return its value for a batch of length ``n``; for an axis that was sliced, an estimate."""
         if self.terms:
             name, a, b = self.terms
             return getattr(operator, name)(at(a, n), at(b, n))
         return n * self.factor or float(np.interp(n, (0, *BATCHES), (0, *self.values)))
 
     def refuse_value(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse to be taken for a fixed number."""
+        """Refuse to be used as a fixed number."""
         self._recorder.refuse(
             "the length of the batch as a fixed number",
             "It may be any: reshape with -1 or x.shape[0], divide by x.shape[0], take np.zeros_like(x, shape=…); loops "
@@ -68,7 +69,7 @@ class Length:
         return NotImplemented if is_left_to_other else self.refuse_value()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        # As NumPy holds what is no array, so that it can look at a shape with this among its lengths.
+        # An array of objects, so that NumPy can handle a shape that contains this.
         array = np.empty((), object)
         array[()] = self
         return array
@@ -77,7 +78,7 @@ class Length:
         return f"<length {self.values} of {BATCHES}: {self.terms}>"
 
     def _computed(self, name: str, a: Any, b: Any) -> Any:
-        """Return what an operator gives for this and another number."""
+        """Return the result of an operator on this and another number."""
         pairs = [x.values if isinstance(x, Length) else (x, x) for x in (a, b)]
         if not all(isinstance(x, (int, float)) for pair in pairs for x in pair):
             return NotImplemented
@@ -92,7 +93,7 @@ class Length:
         return values[0]
 
     def _compared(self, compare: Callable[[Any, Any], bool], other: Any) -> Any:
-        """Return what a comparison says, if it says the same for every batch."""
+        """Return the result of a comparison if it is the same for every batch; refuse otherwise."""
         if self is other or not isinstance(other, (Length, int, float)):
             return compare(0, 0) if self is other else NotImplemented
         signs = {np.sign(self.at(n) - at(other, n)) for n in _SAMPLES}
@@ -117,12 +118,12 @@ Real.register(Length)
 
 
 def at(x: Any, n: int) -> Any:
-    """Return what a number is for a batch of ``n``."""
+    """Return the value of a number for a batch of length ``n``."""
     return x.at(n) if isinstance(x, Length) else x
 
 
 def mapped(function: Callable[..., Any], *trees: Any) -> Any:
-    """Return a function of each part of nested arguments; of several that are alike, of their parts side by side."""
+    """Apply a function to each leaf of nested arguments; for several trees, to their corresponding leaves."""
     first = trees[0]
     if isinstance(first, slice):
         return slice(
@@ -136,12 +137,12 @@ def mapped(function: Callable[..., Any], *trees: Any) -> Any:
 
 
 def plain(tree: Any) -> Any:
-    """Return nested arguments with each length as the number it is in the second recording."""
+    """Return nested arguments with each length replaced by its value in the second recording."""
     return mapped(lambda x: x.values[1] if isinstance(x, Length) else x, tree)
 
 
 def varies(tree: Any) -> bool:
-    """Return whether there is a length in nested arguments."""
+    """Return True if nested arguments contain a length."""
     found: list[bool] = []
     mapped(lambda x: found.append(isinstance(x, Length)), tree)
     return any(found)

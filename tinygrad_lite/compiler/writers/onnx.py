@@ -1,6 +1,7 @@
-"""Models as ONNX files: the program of a model, written with the operators of `onnx_table`.
+"""Write models as ONNX files, so that other software can run them.
 
-What is written is run, and must agree with the model.
+A file contains the program of a model, written with the operators of `onnx_table`. Before it is saved, it is run, and
+its results must agree with the model's.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .onnx_table import OF_ANOTHER_TYPE, OPERATIONS, RULES, Refused
 
 OPSET = 18
 IR_VERSION = 8  # the one that came with the operator set
-VERIFIED = (1, 2, 5, 17)  # batches for which the file is run, besides the sample
+VERIFIED = (1, 2, 5, 17)  # lengths of batches for which the file is run, besides the sample
 PACKAGE = "tinygrad_lite"
 
 
@@ -41,27 +42,27 @@ class ExportError(RuntimeError):
 def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> None:
     """Write a model as an ONNX file, for batches of any length.
 
-    It is written as it predicts, in evaluation mode; the mode each of its modules is in stays. Before anything is on
-    the disk, the file is checked by the onnx package and run, by its reference evaluator, on the sample, one row of
-    it and batches of other lengths: the results must be the model's.
+    The file contains the model in evaluation mode; afterwards each module is in its former mode. Before the file is
+    saved, the onnx package checks it, and its reference evaluator runs it on the sample, on one row, and on batches of
+    other lengths: the results must agree with the model's.
 
     Parameters
     ----------
     model : Module
-        The model. Its parameters keep their paths as names.
+        The model. The names of its parameters in the file are their paths.
     sample : array or Tensor, or a tuple of them
-        What the model is called with. Axis 0 is the batch, of any length but 0; the other axes and the types are
-        those the file will take. One input is named ``input``, several ``input.0``, ``input.1``, …
+        The arguments of the model. Axis 0 is the batch, of any length but 0; the file requires the other axes and the
+        types of the sample. One input is named ``input``, several ``input.0``, ``input.1``, …
     path : path-like
-        The file; it appears whole or not at all. One output is named ``output``; those in a tuple or dictionary
+        The file; it is written completely or not at all. One output is named ``output``; those in a tuple or dictionary
         ``output.0`` or ``output.name``.
 
     Raises
     ------
     ExportError
-        If the model contains what ONNX cannot say, or asks for the values or the length of the batch: names the
-        operation and the user's line. The table `tinygrad_lite.compiler.writers.onnx_table` lists what can be said;
-        its ``RULES`` take an operator for a rule of your own.
+        If the model uses an operation that has no counterpart in ONNX, or reads the values or the length of the batch.
+        The message names the operation and the user's line. `tinygrad_lite.compiler.writers.onnx_table` lists the
+        supported operations; add an operator for a rule of your own to its ``RULES``.
     MissingExtra
         If the package onnx is not installed.
     """
@@ -97,7 +98,7 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
 
 @contextmanager
 def _evaluating(model: Module) -> Iterator[None]:
-    """Put a model into evaluation mode, and each of its modules back into the mode it was in."""
+    """Put a model into evaluation mode within a ``with`` block; then restore the mode of each module."""
     modules = [model, *(module for _, module in model.named_modules())]
     modes = [{key: value for key, value in vars(module).items() if key == "training"} for module in modules]
     try:
@@ -110,7 +111,7 @@ def _evaluating(model: Module) -> Iterator[None]:
 
 
 def _computed(model: Module, batch: tuple[Any, ...]) -> dict[str, Any]:
-    """Return what the model itself gives for a batch, by the names of the outputs."""
+    """Return the outputs of the model itself for a batch, by name."""
     try:
         outputs = {name: _host(y) for name, y in leaves(model(*batch), "output").items()}
     except ValueError as error:
@@ -126,14 +127,14 @@ def _computed(model: Module, batch: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _host(x: Any) -> Any:
-    """Return a Tensor, an array of any device or a number as an array of NumPy."""
+    """Return a Tensor, an array of any device or a number as a NumPy array."""
     return np.asarray(moved(raw(x), "cpu"))
 
 
 def _verify(
     proto: Any, batches: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, Any]], precision: float
 ) -> None:
-    """Run the file on batches of several lengths, and see that it gives what the model gives."""
+    """Run the file on batches of several lengths; raise an error if its results differ from the model's."""
     evaluator = extra("onnx.reference", "interop", "export_onnx").ReferenceEvaluator(proto)
     names = [x.name for x in proto.graph.input]
     for batch, wanted in zip(batches, expected, strict=True):
@@ -142,7 +143,7 @@ def _verify(
             with np.errstate(all="ignore"):
                 results = evaluator.run(None, dict(zip(names, map(_host, batch), strict=True)))
             found = dict(zip(wanted, map(np.asarray, results), strict=True))
-        except Exception as error:  # of any type, as the evaluator computes with NumPy
+        except Exception as error:  # any type, since the evaluator runs NumPy
             cause = error
         for name, a in wanted.items():
             if name not in found or not _close(a, found[name], precision):
@@ -156,27 +157,28 @@ def _verify(
 def _close(a: Any, b: Any, precision: float) -> bool:
     if (a.shape, a.dtype) != (b.shape, b.dtype) or a.dtype.kind != "f":
         return a.dtype == b.dtype and np.array_equal(a, b)
-    # Half of the digits: the two round differently at every step.
+    # Half of the digits must agree: the two may round differently at every step.
     tolerance = math.sqrt(precision)
     scale = np.max(np.abs(a), initial=0, where=np.isfinite(a))
     return np.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
 
 
 class _Graph:
-    """The file as it is written, and what an entry of the table writes with.
+    """The graph of the file while it is built; entries of the table write with it.
 
-    ``to.Add(a, b)`` writes an operator and returns the name of its result. Its operands are names, and operands of the
-    instruction, which are converted to the type `dtype`.
+    ``to.Add(a, b)`` writes an operator and returns the name of its result. Its operands are such names, or operands of
+    the instruction, which are converted to `dtype`.
 
     Attributes
     ----------
     dtype : dtype
-        The type that operands of the instruction that is being written are converted to.
+        The type to which the operands of the present instruction are converted.
     nodes : list of NodeProto
+        The operators so far.
     constants : dict of str to array
-        What is in the file, by name.
+        The arrays in the file, by name.
     precision : float
-        That of the coarsest floating type anything is computed in.
+        The machine epsilon of the coarsest floating type in the program.
     """
 
     def __init__(self, onnx: Any, program: Batched) -> None:
@@ -191,7 +193,7 @@ class _Graph:
         self._path = ""
 
     def written(self, inputs: list[str], title: str) -> Any:
-        """Write the whole program; return the file's content."""
+        """Write the whole program; return the content of the file."""
         for name, variable in zip(inputs, self.program.inputs, strict=True):
             self._define(variable, self._unique(name))
         for instruction in self.program.instructions:
@@ -204,7 +206,7 @@ class _Graph:
         return self._finished(title)
 
     def _operation(self, instruction: Instruction) -> str:
-        """Write an instruction as the table says; return the name of its result."""
+        """Write an instruction by its entry in the table; return the name of its result."""
         name, dtype, operands = instruction.operation.name, instruction.result.dtype, instruction.operands
         entry = RULES.get(name) or OPERATIONS.get(name, _ABSENT)
         if any(x.is_generator for x in instruction.reads):
@@ -226,7 +228,7 @@ class _Graph:
             self.precision = max(self.precision, float(np.finfo(variable.dtype).eps))
 
     def _refuse(self, instruction: Instruction, reason: str) -> NoReturn:
-        """Raise the error about what ONNX has no counterpart of, naming the user's line."""
+        """Raise an error that names an instruction without a counterpart in ONNX, and the user's line."""
         name, (line, rule, _) = instruction.operation.name, self.program.origins[instruction.result]
         error = ExportError(f"{line}: {'np.' * hasattr(np, name)}{name} cannot be written in ONNX: {reason}")
         if rule and not rules.get(rule).is_built_in:
@@ -242,17 +244,17 @@ class _Graph:
         return lambda *operands, **attributes: self._node(operator, [*map(self.wire, operands)], attributes)
 
     def _type(self, x: Any) -> Any:
-        """Return the type of an operand; for Python's numbers one of them, which adapts to others."""
+        """Return the dtype of an operand; for a Python number a number, so that it adapts to other types."""
         x = self.value(x) if isinstance(self.value(x), Length) else x
         dtype = type(x.values[1])() if isinstance(x, Length) else getattr(x, "dtype", x)
-        return 0.0 if dtype is None else dtype  # a number that was computed has no type of its own
+        return 0.0 if dtype is None else dtype  # a computed Python number has no dtype
 
     def wire(self, x: Any) -> str:
-        """Return the name of an operand, in the operands' type."""
+        """Return the name of an operand, converted to `dtype`."""
         return x if isinstance(x, str) else self.cast(x, self.dtype)
 
     def cast(self, x: Any, dtype: Any) -> str:
-        """Return the name of an operand, or of what was written before, converted to a type."""
+        """Return the name of an operand, or of an earlier result, converted to a type."""
         dtype = np.dtype(dtype)
         value = self.value(x)
         if isinstance(value, Length):
@@ -272,7 +274,7 @@ class _Graph:
         return x if own == dtype else self._node("Cast", [x], {"to": to})
 
     def value(self, x: Any) -> Any:
-        """Return the value of a constant operand, the length that a number is, and None for what is computed."""
+        """Return the value of a constant operand, which may be a `Length`; None for computed operands."""
         return self.program.constants.get(x) if isinstance(x, Variable) else x
 
     def shape(self, x: Any) -> tuple[Any, ...]:
@@ -280,7 +282,7 @@ class _Graph:
         return self.program.shapes.get(x, x.shape) if isinstance(x, Variable) else np.shape(x)
 
     def ints(self, numbers: Iterable[Any]) -> str:
-        """Return the name of a vector of whole numbers, of which some may be lengths."""
+        """Return the name of a vector of integers, some of which may be lengths."""
         numbers = list(numbers)
         if not any(isinstance(n, Length) for n in numbers):
             return self._constant(np.array(numbers, np.int64))
@@ -289,7 +291,7 @@ class _Graph:
         return self._node("Concat", rows, {"axis": 0})
 
     def _length(self, x: Length) -> str:
-        """Write a number that follows from the batch."""
+        """Write a number that depends on the batch; return its name."""
         if x.terms:
             name, *terms = x.terms
             a, b = (self.cast(term, type(x.values[1])) for term in terms)
@@ -305,7 +307,7 @@ class _Graph:
         return n if factor == 1 else self._node("Mul", [n, self._constant(np.array(factor, np.int64))], {})
 
     def _constant(self, array: Any, name: str = "constant") -> str:
-        """Return the name of an array in the file."""
+        """Put an array into the file, once; return its name."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))
         key = (array.dtype, array.shape, array.tobytes(), name)
         if key not in self._once:
@@ -314,7 +316,7 @@ class _Graph:
         return self._once[key]
 
     def _node(self, operator: str, wires: list[str], attributes: dict[str, Any]) -> str:
-        """Write an operator, and return the name of its result; the same one twice is written once."""
+        """Write an operator, once for the same operands; return the name of its result."""
         key = (operator, *wires, repr(attributes))
         if key not in self._once:
             name = self._once[key] = self._unique(f"{self._path}/{operator}" if self._path else operator)
@@ -328,7 +330,7 @@ class _Graph:
         return unique
 
     def _finished(self, title: str) -> Any:
-        """Return the file's content."""
+        """Name the outputs, and return the content of the file."""
         helper = self.onnx.helper
         made = {node.output[0] for node in self.nodes}
         renamed: dict[str, str] = {}

@@ -1,11 +1,11 @@
-"""How each operation of a program is written in ONNX.
+"""The table of ONNX operators for the operations of a program.
 
-An entry is the name of an operator; or a function of the writer ``to`` and the operation's operands and parameters,
-in which ``to.Add(a, b)`` writes an operator; or why there is none. Operands come in the type of the result, but for
-comparisons and the operations in `OF_ANOTHER_TYPE`: there in the type they have together.
+An entry is one of three: the name of an operator; a function of the writer ``to`` and the operation's operands and
+parameters, in which ``to.Add(a, b)`` writes an operator; or a `Refused` with the reason why there is none. Operands are
+converted to the type of the result; for comparisons and `OF_ANOTHER_TYPE`, to the common type of the operands.
 
-`OPERATIONS` has those of programs. A rule in `RULES` is one operation, whatever its forward expression does. A rule of
-your own is written as its forward expression says; if ONNX has an operator for it, add that:
+`OPERATIONS` has the entries for operations. `RULES` has entries for whole rules, in place of the operations of their
+forward expression. A rule of your own needs no entry; if ONNX has an operator for it, add it:
 
 >>> import tinygrad_lite as tg
 >>> from tinygrad_lite.compiler.writers import onnx_table
@@ -31,11 +31,11 @@ class Refused(Exception):
 
 Entry = str | Callable[..., Any] | Refused
 
-START, END = -(2**63), 2**63 - 1  # before the first element and behind the last, of an axis of any length
+START, END = -(2**63), 2**63 - 1  # slice bounds before the first and after the last element, for any length
 
 
 def _log1p(to: Any, x: Any) -> Any:
-    # Source: W. Kahan; the factor x / (u - 1) makes good what 1 + x has lost, so that it is right for small x too.
+    # Source: W. Kahan; the factor x / (u - 1) corrects the rounding error of u = 1 + x, which matters for small x.
     u = to.Add(x, 1)
     exact = to.Mul(to.Log(u), to.Div(x, to.Sub(u, 1)))
     return to.Where(to.Equal(u, 1), x, to.Where(to.Greater(x, 1), to.Log(u), exact))
@@ -57,13 +57,13 @@ def _linear(to: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def _axes(to: Any, x: Any, axis: Any) -> tuple[int, ...]:
-    """Return the axes that are reduced; a number has none, though NumPy lets it name one."""
+    """Return the axes that are reduced; none for a 0-d array, though NumPy accepts an axis for it."""
     ndim = len(to.shape(x))
     return axes_of(axis, ndim) if ndim else ()
 
 
 def _reduced(operator: str) -> Callable[..., Any]:
-    """Return how a reduction is written; over no axes it leaves everything as it is."""
+    """Return the entry for a reduction; over no axes it writes nothing."""
 
     def write(to: Any, x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
         axes = _axes(to, x, axis)
@@ -84,7 +84,7 @@ def _where_extreme(operator: str) -> Callable[..., Any]:
 
 
 def _truth(reduction: str) -> Callable[..., Any]:
-    """Return how `numpy.any` or `numpy.all` is written: as the extreme of zeros and ones."""
+    """Return the entry for `numpy.any` or `numpy.all`: the maximum or minimum of zeros and ones."""
 
     def write(to: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         ones, axes = to.cast(to.cast(x, bool), np.int32), _axes(to, x, axis)
@@ -104,7 +104,7 @@ def _floor_divide(to: Any, a: Any, b: Any) -> Any:
 
 
 def _remainder(to: Any, a: Any, b: Any) -> Any:
-    # That of C has the sign of a, NumPy's that of b.
+    # The remainder of C has the sign of a, NumPy's has the sign of b.
     rest = to.Mod(a, b, fmod=1)
     return to.Where(to.Less(to.Mul(to.Sign(rest), to.Sign(b)), 0), to.Add(rest, b), rest)
 
@@ -118,7 +118,7 @@ def _of_bits(operator: str) -> Callable[..., Any]:
 
 
 def _reshape(to: Any, x: Any, shape: Any) -> Any:
-    # One length that follows from the batch is left for ONNX to find.
+    # A single length that depends on the batch is written as -1, which ONNX replaces.
     if sum(isinstance(n, Length) for n in shape) <= 1 and 0 not in shape:
         return to.Reshape(x, to.ints([-1 if isinstance(n, Length) else n for n in shape]))
     return to.Reshape(x, to.ints(shape), allowzero=1)
@@ -146,7 +146,7 @@ def _roll(to: Any, x: Any, shift: Any, axis: Any = None) -> Any:
 
 
 def _sliced(to: Any, x: Any, slices: dict[int, slice]) -> Any:
-    """Write the slices of some axes."""
+    """Write slices of the given axes."""
     if not slices:
         return x
     steps = [1 if part.step is None else part.step for part in slices.values()]
@@ -157,7 +157,7 @@ def _sliced(to: Any, x: Any, slices: dict[int, slice]) -> Any:
 
 
 def _parts(to: Any, x: Any, index: Any) -> list[Any]:
-    """Return an index as one part for each axis, and for each new one; constant masks as positions."""
+    """Return an index as one part for each axis and each new axis; constant masks become positions."""
     parts: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         value = to.value(part)
@@ -194,14 +194,14 @@ def _getitem(to: Any, x: Any, index: Any) -> Any:
     axes, others = [*positions], [i for i in range(len(parts)) if i not in positions]
     places = np.stack(np.broadcast_arrays(*positions.values()), -1)
     y = to.GatherND(to.Transpose(x, perm=axes + others), to.cast(places, np.int64))
-    # The axes of the positions stand where these stood, if they stood together.
+    # As in NumPy, the axes of adjacent positions stay in place; otherwise they come first.
     first, ndim = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0, places.ndim - 1
     order = [*range(ndim, ndim + first), *range(ndim), *range(ndim + first, ndim + len(others))]
     return to.Transpose(y, perm=order)
 
 
 def _scattered(reduction: str) -> Callable[..., Any]:
-    """Return how something is written, or added, into places of an array."""
+    """Return the entry that writes or adds values at positions of an array."""
 
     def write(to: Any, x: Any, index: Any, value: Any) -> Any:
         shape = to.shape(x)
@@ -215,7 +215,7 @@ def _scattered(reduction: str) -> Callable[..., Any]:
             mask = to.Unsqueeze(index, to.ints(range(len(to.shape(index)), len(shape))))
             return to.Where(to.cast(mask, bool), value, x)
         parts = _parts(to, x, index)
-        # Of an array with a batch, the same places are written in each sample: its columns, if samples are rows.
+        # With a batch, the same positions are written in each sample: columns of a matrix whose rows are samples.
         is_of_samples = bool(shape) and isinstance(shape[0], Length) and isinstance(parts[0], slice)
         batch = shape[:1] if is_of_samples and parts[0] == slice(None) else ()
         rest = shape[len(batch) :]
@@ -236,7 +236,7 @@ def _scattered(reduction: str) -> Callable[..., Any]:
 
 _VALUES = Refused("its answer is about the values, which only the file's reader has")
 
-# Their operands keep their own type: that of the result is another one.
+# Operations whose result has another type than their operands, which therefore keep theirs.
 OF_ANOTHER_TYPE = {"argmax", "argmin", "count_nonzero"}
 
 # fmt: off
@@ -244,9 +244,9 @@ OF_ANOTHER_TYPE = {"argmax", "argmin", "count_nonzero"}
 RULES: dict[str, Entry] = {
     "linear":    _linear,
     "relu":      "Relu",
-    # Not Sigmoid, which to some readers is 0 where it is but small.
+    # Not Sigmoid: in some runtimes it is 0 where the result should be small.
     "sigmoid":   lambda to, x: to.Reciprocal(to.Add(to.Exp(to.Neg(x)), 1)),
-    # Not LogSoftmax for its logarithm: to some readers that is log(softmax(z)), which underflows.
+    # There is no LogSoftmax: some runtimes compute it as log(softmax(z)), which underflows.
     "softmax":   lambda to, z, axis: to.Softmax(z, axis=axis),
     "logsumexp": _reduced("ReduceLogSumExp"),
 }
@@ -267,7 +267,7 @@ OPERATIONS: dict[str, Entry] = {
     "reciprocal":    "Reciprocal",
     "absolute":      "Abs",
     "exp":           "Exp",
-    # e^x - 1 = tanh(x/2) (e^x + 1), of which nothing is lost where x is close to 0.
+    # e^x - 1 = tanh(x/2) (e^x + 1), which has no cancellation for x close to 0.
     "expm1":         lambda to, x: to.Mul(to.Tanh(to.Div(x, 2)), to.Add(to.Exp(x), 1)),
     "log":           "Log",
     "log1p":         _log1p,
@@ -288,7 +288,7 @@ OPERATIONS: dict[str, Entry] = {
     "to":            lambda to, x, device: x,
     "array":         lambda to, x: x,
     "item":          lambda to, x: to.Reshape(x, to.ints([])),
-    # steps
+    # rounding and sign
     "sign":          "Sign",
     "floor":         "Floor",
     "ceil":          "Ceil",
@@ -299,7 +299,7 @@ OPERATIONS: dict[str, Entry] = {
     "trunc":         lambda to, x: to.Mul(to.Sign(x), to.Floor(to.Abs(x))),
     # products
     "matmul":        "MatMul",
-    "dot":           "MatMul",  # of matrices
+    "dot":           "MatMul",  # programs only use it for matrices
     "einsum":        lambda to, *xs, subscripts: to.Einsum(*xs, equation=subscripts),
     # reductions
     "sum":           _reduced("ReduceSum"),
@@ -326,7 +326,7 @@ OPERATIONS: dict[str, Entry] = {
     "take":          _getitem,
     "put":           _scattered("none"),
     "add_at":        _scattered("add"),
-    # what holds of an element
+    # comparisons and logic
     "equal":         "Equal",
     "not_equal":     lambda to, a, b: to.Not(to.Equal(a, b)),
     "less":          "Less",
@@ -344,7 +344,7 @@ OPERATIONS: dict[str, Entry] = {
     "bitwise_or":    _of_bits("Or"),
     "bitwise_xor":   _of_bits("Xor"),
     "invert":        _of_bits("Not"),
-    # what is not to be had
+    # without a counterpart
     "check":         Refused("it raises an error by the values, which only the file's reader has. For F.one_hot write "
                              "(labels[:, None] == np.arange(classes)).astype(np.float32)"),
     "argsort":       Refused("ONNX puts equal elements in another order"),
