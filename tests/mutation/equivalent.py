@@ -19,8 +19,11 @@ _EITHER = "for x, other in ((a, b), (b, a)))"
 _DIFFERENCE = f"_difference: a, b = (x if hasattr(x, 'dtype') else np.zeros_like(other) + x {_EITHER}  ->  a, b = "
 _LOGSUMEXP = "logsumexp by x: kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), x, axis)  ->  "
 _WEIGHTS = "kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), "
+_POWER = "power by x: g * (n * (np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1))  ->  "
 
 EQUIVALENT = {
+    _POWER + "g * (n * (np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1))": "a root is 0 "
+    "exactly where its square is",
     f"{_DIFFERENCE}(x if hasattr(x, 'dtype') else -np.zeros_like(other) + x {_EITHER}": "0 and -0 add nothing",
     f"{_LOGSUMEXP}{_WEIGHTS}g, axis)": _SAME_TYPE,
     f"{_LOGSUMEXP}{_WEIGHTS}y, axis)": _SAME_TYPE,

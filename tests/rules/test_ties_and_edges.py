@@ -319,3 +319,31 @@ def test_a_bound_that_is_open_limits_nothing_whatever_the_type(x, low, high):
     for f in (lambda t: np.clip(t, low, high), tg.jit(lambda t: np.clip(t, low, high))):
         expected = x if low is None is high else np.clip(x, low, high)
         np.testing.assert_array_equal(f(tg.Tensor(x)).data, expected)
+
+
+@pytest.mark.parametrize("exponent", [[0.0, 0.0, 0.0], 0.0, 0])
+def test_a_power_with_exponent_0_is_flat_also_at_nan(exponent):
+    a, g = [NAN, 0.0, 3.0], [5.0, 7.0, 9.0]
+    if isinstance(exponent, list):
+        assert pulled_back(np.power, (a, exponent), g)[0] == [0, 0, 0]
+    else:
+        assert pulled_back(lambda x: x**exponent, (a,), g) == [[0, 0, 0]]
+
+
+def test_a_power_of_nan_with_another_exponent_has_no_slope_there():
+    for b in (1.5, 2.0, 0.5, -1.0):
+        assert np.isnan(pulled_back(np.power, ([NAN], [b]), [0.0])[0]).all()
+        assert np.isnan(pulled_back(lambda x, b=b: x**b, ([NAN],), [5.0])).all()
+
+
+@pytest.mark.parametrize("f", [tg.nn.functional.softmax, tg.nn.functional.log_softmax])
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint16, np.uint8])
+def test_whole_numbers_do_not_wrap_around_below_the_largest(f, dtype):
+    x = np.array([[np.iinfo(dtype).min, np.iinfo(dtype).max, 3]], dtype)
+    assert np.allclose(f(x), f(x.astype(float)))
+
+
+def test_softmax_is_differentiated_by_the_complex_step_too():
+    weights = numbers(4)
+    for f in (neural.softmax, neural.log_softmax):
+        assert tg.gradcheck(lambda z, f=f: np.sum(f(z) * weights), numbers(4, seed=1), method="complex")

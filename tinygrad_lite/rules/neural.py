@@ -24,7 +24,7 @@ def samples_in(x: Any) -> int:
 
 def _below_largest(z: Any, axis: int) -> Any:
     """Return z - max(z), computed in floating numbers, since whole numbers may wrap around."""
-    z = z if z.dtype.kind == "f" else z.astype(float)
+    z = z if z.dtype.kind in "fc" else z.astype(float)  # the complex step differentiates this, too
     return z - z.max(axis=axis, keepdims=True)
 
 
