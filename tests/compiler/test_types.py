@@ -280,3 +280,10 @@ def test_a_number_in_a_product_of_arrays_is_of_64_bits_as_in_numpy(function, swa
         assert jitted(x, s).dtype == f(x, s).dtype == np.float64
         assert np.array_equal(jitted(x, s), f(x, s))
         assert jitted(tg.Tensor(x), s).dtype == f(tg.Tensor(x), s).dtype == np.float32  # of a Tensor it adapts
+
+
+@pytest.mark.parametrize("x", [np.float32(1), np.array(1, np.float32), np.array([1, 3], np.float32)])
+def test_a_power_of_a_truth_value_has_numpys_type(x):
+    for f in (lambda x: (x < 2) ** 2, lambda x: (x < 2) ** 3):
+        assert tg.jit(f)(x).dtype == f(x).dtype
+        assert np.array_equal(tg.jit(f)(x), f(x))

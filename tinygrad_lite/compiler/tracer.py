@@ -414,6 +414,8 @@ class Tracer(NDArrayOperatorsMixin):
             exponent = exponent.known()
         of_floats = self.dtype.kind in "fc"
         special: dict[Any, Any] = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal} if of_floats else {2: np.square}
+        if type(self.value) is np.bool:
+            special = {}  # for a scalar of this type NumPy uses none
         if type(exponent) in ((int, float) if of_floats else (int,)) and exponent in special:
             return special[exponent](self)
         return np.power(self, exponent)
