@@ -71,12 +71,17 @@ def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
     return parse
 
 
+def _number(text: str) -> float:
+    """Return the number that a text stands for; NaN if it stands for none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def positive(text: str) -> float:
     """Convert an option to a positive number."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = _number(text)
     if not (math.isfinite(number) and number > 0):
         raise argparse.ArgumentTypeError(f"expected a positive number, found {text!r}")
     return number
@@ -84,10 +89,7 @@ def positive(text: str) -> float:
 
 def fraction(text: str) -> float:
     """Convert an option to a number of at least 0 and below 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = _number(text)
     if not 0 <= number < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 0 and below 1, found {text!r}")
     return number

@@ -425,6 +425,15 @@ def test_ctrl_c_before_the_first_epoch_ends_writes_nothing(small, tmp_path, monk
 
 
 @needs_mnist
+@pytest.mark.whole
+def test_a_net_of_synthetic_digits_reads_as_many_real_ones_as_it_is_said_to(tmp_path, capsys):
+    assert mnist.main(["--data", "synthetic", "--out", str(tmp_path)]) == 0
+    told = float(re.search(r"about (\d+) % of real ones", capsys.readouterr().out)[1])
+    right = mnist.evaluate(mnist.MODEL.trained_net(tmp_path), tg.data.load_mnist().test)[1]
+    assert told / 100 == pytest.approx(right, abs=0.02)
+
+
+@needs_mnist
 def test_a_real_ctrl_c_ends_the_process_with_130(tmp_path):
     command = [sys.executable, "-m", "models.mnist", "--epochs", "500", "--out", str(tmp_path)]
     # A shell starts what runs in the background deaf to Ctrl-C, and so what that starts.
