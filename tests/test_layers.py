@@ -28,7 +28,7 @@ LAYERS = [
 
 # What still points the other way. These sets may only lose what is in them.
 UPWARD: set[tuple[str, str]] = set()
-LATE = {("compiler.naming", "compiler.state")}
+LATE = {("compiler.naming", "compiler.environment")}
 
 
 def modules() -> dict[str, Path]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .arrays import raw
 from .engine import Operation
-from .errors import expect
+from .errors import require
 from .rules import Rule, elementwise
 from .support.call_stack import users_line
 from .support.flags import Block
@@ -72,7 +72,7 @@ class _Detector(Observer):
             return f"{rule.name} gives {_first(data)}{_causes(data, rule, arrays)}{at}"
 
         message = f"{rule.name} gives a number that is not finite{at}"
-        expect(np.isfinite(data).all(), FloatingPointError, message, explain)
+        require(np.isfinite(data).all(), FloatingPointError, message, explain)
         if y.operation is not None:
             y.operation.line = line
 
@@ -88,7 +88,7 @@ class _Detector(Observer):
         of = f"backward, in the derivative of {operation.rule.name} by input {k}"
         of += f", computed in {line}" if line else ""
         finite = np.isfinite(g).all()
-        expect(finite, FloatingPointError, f"{of}: a number is not finite", lambda: f"{of}: there is {_first(g)}")
+        require(finite, FloatingPointError, f"{of}: a number is not finite", lambda: f"{of}: there is {_first(g)}")
 
 
 _detector = _Detector()

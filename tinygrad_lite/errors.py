@@ -50,7 +50,7 @@ class DataError(ValueError):
     """A data file or folder is missing, damaged or of another kind than its name says."""
 
 
-def expect(holds: Any, error: type[Exception], message: str, explain: Callable[[], str] | None = None) -> None:
+def require(holds: Any, error: type[Exception], message: str, explain: Callable[[], str] | None = None) -> None:
     """Raise an error unless a condition on values holds.
 
     Parameters
@@ -64,7 +64,7 @@ def expect(holds: Any, error: type[Exception], message: str, explain: Callable[[
     explain : callable, optional
         Returns a better message, which may look at values to say where the fault is.
     """
-    record = getattr(type(holds), "__expect__", None)
+    record = getattr(type(holds), "__require__", None)
     if record is not None:
         record(holds, error, message)
     elif not holds:

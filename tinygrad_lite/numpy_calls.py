@@ -39,7 +39,7 @@ LOOK_FOR = (
 )
 
 
-class Comparison(np.ndarray):
+class BooleanArray(np.ndarray):
     """The result of comparing Tensors: an array of booleans, with a helpful error if one boolean is needed.
 
     Python needs one when it looks for a Tensor in a list. Results computed from a comparison are plain arrays.
@@ -85,7 +85,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
                 inputs, arrays = in_one_dtype(elementwise.remainder, args)
                 return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
             result = function(*raw_tree(list(map(adapting, args))), **raw_tree(kwargs))
-            return result.view(Comparison) if function in COMPARISONS and type(result) is np.ndarray else result
+            return result.view(BooleanArray) if function in COMPARISONS and type(result) is np.ndarray else result
         except (ValueError, TypeError) as error:
             operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
             fault: Exception = mixing_error(numpy_name(function), operands) or error

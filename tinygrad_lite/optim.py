@@ -24,7 +24,7 @@ import numpy as np
 
 from .errors import DeviceError
 from .nn.state_dict import fitted
-from .support.devices import device_of, moved
+from .support.devices import device_of, to_device
 from .support.names import answer_for_missing
 from .support.observer import UPDATE, Step, observers
 from .tensor import Tensor
@@ -144,7 +144,7 @@ class Optimizer:
 
         It has the learning rate, ``lr``, and the state of each parameter under its number, such as ``momentum.0``.
         """
-        state = {f"{name}.{i}": moved(x, "cpu") for name, values in self.state.items() for i, x in values.items()}
+        state = {f"{name}.{i}": to_device(x, "cpu") for name, values in self.state.items() for i, x in values.items()}
         return {name: np.array(x) for name, x in {"lr": self.lr, **state}.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

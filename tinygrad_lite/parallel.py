@@ -95,7 +95,7 @@ class World:
         """True for rank 0, which prints and writes files."""
         return self.rank == 0
 
-    def of_first(self, make: Callable[[], T]) -> T:
+    def call_on_first(self, make: Callable[[], T]) -> T:
         """Call ``make`` on the first rank only; return its result there, and a copy of it on the others.
 
         If ``make`` raises SystemExit, every rank does.

@@ -30,7 +30,7 @@ from .numpy_calls import call, no_rule, raw_tree
 from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
 from .rules.reductions import Axis
 from .support.call_stack import frames_to_user
-from .support.devices import HOST_TYPES, device_of, is_array, mixing_error, moved
+from .support.devices import HOST_TYPES, device_of, is_array, mixing_error, to_device
 from .support.locks import changing
 from .support.names import Absent, answer_for_absent
 from .support.observer import DERIVATIVE, RULE, Step, observers
@@ -235,7 +235,7 @@ class Tensor(Node):
     def numpy(self) -> Any:
         """Return a read-only view of the array, or a copy if it is on a GPU; no gradient flows through it."""
         self._note_taken()
-        view = moved(self.data, "cpu").view()
+        view = to_device(self.data, "cpu").view()
         view.flags.writeable = False
         return view
 

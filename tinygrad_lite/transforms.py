@@ -35,7 +35,7 @@ from .arrays import as_array, get_default_dtype
 from .engine import Evaluation, Operation, depends_on_others, is_leaf_of, is_recording, recording, sweep
 from .errors import GraphError, ShapeError
 from .rules import composed, elementwise
-from .support.devices import beside
+from .support.devices import on_device_of
 from .tensor import Tensor, constant, cotangent
 
 Function = Callable[..., Any]
@@ -184,7 +184,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     def all_partials(*args: Any, **kwargs: Any) -> Any:
         trace = _Trace(f, args, kwargs, argnums)
         y = trace.y
-        basis = beside(y._data, np.eye(y.size, dtype=y.dtype)).reshape(y.size, *y.shape)
+        basis = on_device_of(y._data, np.eye(y.size, dtype=y.dtype)).reshape(y.size, *y.shape)
         rows = [trace.pull_back(e) for e in basis]
         return trace.unpack([_stacked([row[i] for row in rows], y, x) for i, x in enumerate(trace.sources)])
 
@@ -227,7 +227,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
 def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
     """Return the derivatives of each element of ``y`` by ``x`` as one Tensor."""
     if not rows:
-        return constant(beside(y._data, np.zeros(y.shape + x.shape, y.dtype)))
+        return constant(on_device_of(y._data, np.zeros(y.shape + x.shape, y.dtype)))
     stacked: Tensor = composed.stack(rows)
     return stacked.reshape(y.shape + x.shape)
 

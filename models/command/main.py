@@ -30,7 +30,7 @@ def run_command(model: Model, arguments: Sequence[str] | None = None) -> int:
         return model.commands[given[0]](model, given[1:])
     try:
         with parallel.world(MISTAKES) as world:
-            args = world.of_first(lambda: read_options(model, given))
+            args = world.call_on_first(lambda: read_options(model, given))
             with reserved(args.out) if world.is_first else nullcontext():
                 return train(model, args, world)
     except MISTAKES as error:

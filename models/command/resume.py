@@ -28,7 +28,7 @@ def resume(record: Record) -> bool:
         program, or if only a checkpoint of another format is there.
     """
     path = record.checkpoint
-    found = record.world.of_first(lambda: _read(path))
+    found = record.world.call_on_first(lambda: _read(path))
     if found is None:
         return False
     states, facts = found

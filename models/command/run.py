@@ -54,7 +54,7 @@ class Run:
         """Resume from the checkpoint or start anew; print which; evaluate the net; broadcast it to all ranks."""
         args, record, world = self.args, self.record, self.world
         resumed = args.resume and resume(record)
-        replaced = world.of_first(lambda: place_beside(args.out) if not resumed and results_in(args.out) else None)
+        replaced = world.call_on_first(lambda: place_beside(args.out) if not resumed and results_in(args.out) else None)
         self._first_loss, accuracy = self.evaluate(self.data.valid)
         if resumed:
             say(f"resuming after {record.place}", args.quiet)

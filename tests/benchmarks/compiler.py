@@ -17,9 +17,9 @@ from tests.benchmarks.hand import Parameters
 from tests.benchmarks.measure import Step
 from tests.benchmarks.own import JitStep
 from tinygrad_lite.compiler import Compiled, Jitted, load, simplify
-from tinygrad_lite.compiler.operations import REDUCTIONS
+from tinygrad_lite.compiler.passes import PASSES
+from tinygrad_lite.compiler.primitives import REDUCTIONS
 from tinygrad_lite.compiler.program import PHASES
-from tinygrad_lite.compiler.simplify import PASSES
 
 Batch = tuple[Any, Any]
 OTHERS = "the rest: the state, the guards, the step itself"
@@ -29,7 +29,7 @@ PRODUCTS, SUMS, ELEMENTWISE = "products", "reductions", "elementwise"
 
 # Where the compiler finds its parts by name; others can be put in their place there.
 PARTS, SIMPLIFY = Jitted.__call__.__globals__, simplify.__globals__
-WORK = {"record": "record", "plan": "plan", "source_of": "write the source", "load": "compile the source"}
+WORK = {"record": "record", "plan_memory": "plan", "source_of": "write the source", "load": "compile the source"}
 
 
 def compile_times(parameters: Parameters, batch: Batch, rounds: int) -> dict[str, float]:
@@ -70,7 +70,7 @@ def compile_times(parameters: Parameters, batch: Batch, rounds: int) -> dict[str
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-_UNPLANNED: Mapping[str, Any] = {"plan": lambda program: None}
+_UNPLANNED: Mapping[str, Any] = {"plan_memory": lambda program: None}
 LAST = "simplified and planned"
 STAGES: dict[str, Mapping[str, Any]] = {
     "as it was recorded": {**_UNPLANNED, "simplify": lambda program: program},

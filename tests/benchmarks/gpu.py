@@ -13,7 +13,7 @@ import numpy as np
 from tests.benchmarks import own, peers
 from tests.benchmarks.comparison import MakeStep, Size, Work, available
 from tests.benchmarks.measure import LR, Rows, Step, Times, median, ratio
-from tinygrad_lite.support.devices import module_of, moved
+from tinygrad_lite.support.devices import module_of, to_device
 
 SIZES = (Size(100), Size(1_000), Size(4_096, (4_096, 4_096)))
 REFERENCE = "PyTorch eager"
@@ -86,7 +86,7 @@ def _moved(make: type[own.OwnStep], device: str) -> MakeStep:
             self.net.to(device)
 
         def batch(self, images: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
-            return moved(images, device), moved(targets, device)
+            return to_device(images, device), to_device(targets, device)
 
     return Moved
 

@@ -16,8 +16,8 @@ from tests.benchmarks import compiler, gpu, hand, own, peers
 from tests.benchmarks.__main__ import FACTOR, HEADS, depth, main, scalar, sizes
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, compare
 from tests.benchmarks.measure import LR, alternate, median, ratio
+from tinygrad_lite.compiler.passes import PASSES
 from tinygrad_lite.compiler.program import PHASES
-from tinygrad_lite.compiler.simplify import PASSES
 from tinygrad_lite.support import devices as device
 
 RNG = np.random.default_rng(1)

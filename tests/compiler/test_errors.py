@@ -720,7 +720,7 @@ def test_what_raises_for_no_value_is_left_out_where_its_result_is_not_needed():
 
     jitted = tg.jit(function)
     jitted(X, X > 1, 2.0)
-    assert [instruction.operation.name for instruction in jitted.programs[0].program.instructions] == ["multiply"]
+    assert [instruction.primitive.name for instruction in jitted.programs[0].program.instructions] == ["multiply"]
 
 
 @pytest.mark.parametrize("name", ["np", "result", "print", "constant_1", "λ", "x"])

@@ -16,7 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKern
 import tinygrad_lite as tg
 from models import mnist, moons
 from tests.real import needs_mnist
-from tinygrad_lite.compiler import operations
+from tinygrad_lite.compiler import primitives
 from tinygrad_lite.compiler.writers import onnx_table as table
 from tinygrad_lite.compiler.writers.onnx import ExportError, export_onnx
 from tinygrad_lite.nn import functional as F
@@ -88,8 +88,8 @@ def path(tmp_path):
 
 
 def test_every_operation_of_programs_is_in_the_table_or_absent_for_a_reason():
-    known = [x for x in vars(operations).values() if isinstance(x, operations.Operation)]
-    known += [*operations.REDUCTIONS.values(), *operations.FUNCTIONS.values()]
+    known = [x for x in vars(primitives).values() if isinstance(x, primitives.Primitive)]
+    known += [*primitives.REDUCTIONS.values(), *primitives.FUNCTIONS.values()]
     absent = {
         "all_reduce",
         "cumprod",

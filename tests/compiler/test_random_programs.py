@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite.compiler import Variable, record, simplify, source_of
-from tinygrad_lite.compiler.simplify import PASSES, fold_factors, merge_sums
+from tinygrad_lite.compiler.passes import PASSES, fold_factors, merge_sums
 from tinygrad_lite.nn import functional as F
 
 SHAPES = (6, 11), (11,), (6, 1), (11, 5), (2, 3, 11)
@@ -192,12 +192,12 @@ def rounds_alike(f, args):
 
 
 def _sums(program):
-    return sum(instruction.operation.name == "sum" for instruction in program.instructions)
+    return sum(instruction.primitive.name == "sum" for instruction in program.instructions)
 
 
 def _only_multiplied(program, variable):
     uses = program.uses().get(variable, [])
-    return all(use is not None and use.operation.name == "matmul" for use in uses)
+    return all(use is not None and use.primitive.name == "matmul" for use in uses)
 
 
 def computed(program, inputs):
@@ -209,7 +209,7 @@ def computed(program, inputs):
 
     for instruction in program.instructions:
         operands = map(operand, instruction.operands)
-        values[instruction.result] = instruction.operation.compute(*operands, **instruction.params)
+        values[instruction.result] = instruction.primitive.compute(*operands, **instruction.params)
         yield instruction.result, values[instruction.result]
 
 

@@ -17,8 +17,8 @@ import pytest
 import tinygrad_lite as tg
 from models.mnist import Net, training_step
 from tinygrad_lite import nn
-from tinygrad_lite.compiler import load, plan, record, simplify, source_of
-from tinygrad_lite.errors import expect
+from tinygrad_lite.compiler import load, plan_memory, record, simplify, source_of
+from tinygrad_lite.errors import require
 from tinygrad_lite.nn.functional import cross_entropy, one_hot, squared_loss
 
 X = np.random.default_rng(0).normal(size=(3, 4))
@@ -212,7 +212,7 @@ def assigned(source):
 def test_lines_of_a_program_are_shown_in_tracebacks():
     @tg.jit
     def checked(x, limit):
-        expect((x < limit).all(), ValueError, "too large; see {result}")
+        require((x < limit).all(), ValueError, "too large; see {result}")
         return x * 2.0
 
     checked(X, 100.0)
@@ -413,7 +413,7 @@ def test_functions_may_be_called_anything(function):
 @pytest.mark.parametrize("name", ["bool", "ValueError", "np"])
 def test_a_function_may_be_called_like_what_its_source_uses(name):
     def f(x):
-        expect((x < 5).all(), ValueError, "too large")
+        require((x < 5).all(), ValueError, "too large")
         return np.sin(x).astype(bool)
 
     f.__name__ = name
@@ -429,7 +429,7 @@ def test_source_without_a_plan_makes_no_memory_beforehand():
     program = simplify(record(step, batch, {}).program)
     assert "np.empty" not in source_of(program)
     assert "out=" not in source_of(program)
-    assert "np.empty" in source_of(program, plan(program))
+    assert "np.empty" in source_of(program, plan_memory(program))
 
 
 @pytest.mark.parametrize(
@@ -449,4 +449,4 @@ def test_the_plan_and_the_source_of_a_jitted_function_are_those_of_its_program()
     jitted = tg.jit(lambda x: (np.sin(x) * 2.0).sum())
     jitted(X)
     (compiled,) = jitted.programs
-    assert compiled.source == jitted.source == source_of(compiled.program, plan(compiled.program))
+    assert compiled.source == jitted.source == source_of(compiled.program, plan_memory(compiled.program))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import tinygrad_lite as tg
-from tinygrad_lite.support.devices import device_of, moved
+from tinygrad_lite.support.devices import device_of, to_device
 
 
 def samples():
@@ -18,12 +18,14 @@ def placed(rule, sample, device, order="A"):
 
     def there(x):
         # What names the CPU is to name the device.
-        return moved(np.asarray(x, order=order), device) if isinstance(x, np.ndarray) else device if x == "cpu" else x
+        if isinstance(x, np.ndarray):
+            return to_device(np.asarray(x, order=order), device)
+        return device if x == "cpu" else x
 
     args = [there(x) if isinstance(x, (np.ndarray, str)) else x for x in sample.args]
     n = len(args) if rule.variadic else len(rule.inputs)
     named = {name: there(x) if isinstance(x, np.ndarray) else x for name, x in sample.params.items()}
-    inputs = [moved(np.asarray(x), device) if np.isscalar(x) else x for x in args[:n]]
+    inputs = [to_device(np.asarray(x), device) if np.isscalar(x) else x for x in args[:n]]
     return inputs, lambda *xs: rule(*xs, *args[n:], **named)
 
 
@@ -33,7 +35,7 @@ def derivatives(rule, sample, device):
     xs = [tg.Tensor(x, requires_grad=True) for x in inputs]
     y = function(*xs)
     weights = np.random.default_rng(0).uniform(0.5, 2, y.shape)
-    y.backward(moved(weights, device), create_graph=True)
+    y.backward(to_device(weights, device), create_graph=True)
     first = [x.grad for x in xs]
     for x in xs:
         x.grad = None
@@ -49,7 +51,7 @@ def with_and_without_jit(rule, sample, device):
     """Return pairs of what a rule and its derivatives are without jit and with it, all checked to be on the device."""
     # Contiguous, since of others NumPy adds up the elements in another order.
     inputs, function = placed(rule, sample, device, order="C")
-    weights = moved(np.random.default_rng(0).normal(size=function(*map(tg.Tensor, inputs)).shape), device)
+    weights = to_device(np.random.default_rng(0).normal(size=function(*map(tg.Tensor, inputs)).shape), device)
 
     def value(*xs):
         return (function(*map(tg.Tensor, xs)),)

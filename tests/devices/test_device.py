@@ -15,7 +15,7 @@ from tinygrad_lite.support.devices import is_of_a_device
 @pytest.fixture
 def there(standin):
     """Return a function that makes a Tensor on the stand-in's device."""
-    return lambda data, **options: tg.Tensor(device.moved(np.asarray(data), standin), **options)
+    return lambda data, **options: tg.Tensor(device.to_device(np.asarray(data), standin), **options)
 
 
 def test_to_the_same_device_is_the_same_tensor(there, standin):
@@ -144,7 +144,7 @@ def test_a_change_in_place_is_noticed_through_a_view(there):
 
 
 def test_an_index_is_kept_as_it_was(there, standin):
-    index = device.moved(np.array([0, 0]), standin)
+    index = device.to_device(np.array([0, 0]), standin)
     x = there([1.0, 2.0], requires_grad=True)
     y = x[index]
     index[:] = 1

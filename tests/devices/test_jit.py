@@ -19,7 +19,7 @@ from tests.devices.training import OPTIMIZERS, trained
 from tinygrad_lite import nn
 from tinygrad_lite.errors import DeviceError
 from tinygrad_lite.nn import functional as F
-from tinygrad_lite.support.devices import beside, moved, scatter_add
+from tinygrad_lite.support.devices import on_device_of, scatter_add, to_device
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 LABELS = np.array([0, 2, 1, 2, 2, 0])
@@ -29,7 +29,7 @@ MODULE = "tests.devices.standin"
 @pytest.fixture
 def there(standin):
     """Return a function that makes an array of the stand-in's device."""
-    return lambda data: moved(np.asarray(data), standin)
+    return lambda data: to_device(np.asarray(data), standin)
 
 
 def _head(source):
@@ -87,7 +87,8 @@ def test_a_function_is_recorded_where_every_kernel_must_be_compiled_first(name, 
     first = tg.jit(f)(there(X))
     assert module.kernels
     for a, b in zip(first, f(there(X)), strict=True):
-        np.testing.assert_array_equal(np.asarray(moved(tg.Tensor(a).data, "cpu")), moved(tg.Tensor(b).data, "cpu"))
+        on_cpu = [to_device(tg.Tensor(x).data, "cpu") for x in (a, b)]
+        np.testing.assert_array_equal(*map(np.asarray, on_cpu))
 
 
 @pytest.mark.parametrize("ask", [time.time, random.random, tempfile.mkdtemp, lambda: np.loadtxt(__file__)])
@@ -192,7 +193,7 @@ def _runs_once_alike(make, *args):
         expected, found = eager(*args), jitted(*args)
         assert type(found) is type(expected)
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-        np.testing.assert_array_equal(moved(found, "cpu"), moved(expected, "cpu"))
+        np.testing.assert_array_equal(to_device(found, "cpu"), to_device(expected, "cpu"))
     assert len(jitted.programs) == 1
     return jitted
 
@@ -200,7 +201,7 @@ def _runs_once_alike(make, *args):
 def test_what_is_drawn_and_moved_is_drawn_anew(there, standin):
     def make():
         rng = np.random.default_rng(0)
-        return lambda x: x * (beside(x, rng.random(x.shape)) >= 0.5)
+        return lambda x: x * (on_device_of(x, rng.random(x.shape)) >= 0.5)
 
     jitted = _runs_once_alike(make, there(X))
     assert "np.asarray(random)" in jitted.source
@@ -209,15 +210,15 @@ def test_what_is_drawn_and_moved_is_drawn_anew(there, standin):
 
 def test_an_argument_that_is_moved_inside_is_moved_at_each_call(there, standin):
     weight = there(np.arange(4.0))
-    jitted = _runs_once_alike(lambda: lambda x: moved(x, standin) * weight, X.astype(float))
+    jitted = _runs_once_alike(lambda: lambda x: to_device(x, standin) * weight, X.astype(float))
     assert "x: float64 (6, 4), on 'cpu'" in jitted.source
     np.testing.assert_array_equal(jitted(np.ones((6, 4))).get(), np.ones((6, 1)) * np.arange(4.0))
 
 
 COMPUTED = {
-    "a large constant": lambda x: x * beside(x, np.arange(x.size, dtype=float).reshape(x.shape) ** 2),
-    "a small constant": lambda x: x * beside(x, np.array([1.0, 2.0, 4.0, -1.0])),
-    "an identity": lambda x: np.where(beside(x, np.eye(10, dtype=bool)), x, 0),
+    "a large constant": lambda x: x * on_device_of(x, np.arange(x.size, dtype=float).reshape(x.shape) ** 2),
+    "a small constant": lambda x: x * on_device_of(x, np.array([1.0, 2.0, 4.0, -1.0])),
+    "an identity": lambda x: np.where(on_device_of(x, np.eye(10, dtype=bool)), x, 0),
     "made alike": lambda x: np.ones_like(x) + np.zeros(4, like=x) + np.full_like(x, 2.5),
     "a number of no axes": lambda x: x.sum() * np.ones_like(x.sum()),
     "one of the elements": lambda x: x[1, 2],
@@ -232,11 +233,11 @@ COMPUTED = {
     "chosen": lambda x: np.where(x > 0, x, -1.0) * 2,
     "limited": lambda x: np.clip(x + 1, 0, 1) * 2,
     "a square root of a half": lambda x: (x * x) ** 0.5,
-    "by a position of no axes": lambda x: x[beside(x, np.array(1))] * 2,
+    "by a position of no axes": lambda x: x[on_device_of(x, np.array(1))] * 2,
     "false": lambda x: x + np.zeros_like(x.sum(), dtype=bool),
-    "limited by arrays": lambda x: np.clip(x, beside(x, np.zeros(4)), beside(x, np.arange(4.0))),
-    "filled with one of no axes": lambda x: np.full_like(x, beside(x, np.array(2.5))) * x,
-    "close by": lambda x: np.isclose(x, beside(x, np.arange(4.0)), atol=0.5) * 2,
+    "limited by arrays": lambda x: np.clip(x, on_device_of(x, np.zeros(4)), on_device_of(x, np.arange(4.0))),
+    "filled with one of no axes": lambda x: np.full_like(x, on_device_of(x, np.array(2.5))) * x,
+    "close by": lambda x: np.isclose(x, on_device_of(x, np.arange(4.0)), atol=0.5) * 2,
     "infinite": lambda x: np.where(x > 0, x, -np.inf).max(axis=0),
 }
 
@@ -252,7 +253,7 @@ def test_what_is_handed_out_stays_as_it_is(there):
     @tg.jit
     def f(x):
         total = (x * 2).sum()
-        return total, (x * 2)[0], x, x[0, 0], np.ones_like(total), beside(x, np.ones(3))
+        return total, (x * 2)[0], x, x[0, 0], np.ones_like(total), on_device_of(x, np.ones(3))
 
     first = f(there(X))
     kept = [x.get() for x in first]
@@ -263,7 +264,10 @@ def test_what_is_handed_out_stays_as_it_is(there):
 
 
 def test_numbers_meet_what_is_made_there(there):
-    _runs_once_alike(lambda: lambda x, rate: rate * beside(x, np.arange(4.0)) + x * rate, there(X.astype(float)), 0.25)
+    def scaled(x, rate):
+        return rate * on_device_of(x, np.arange(4.0)) + x * rate
+
+    _runs_once_alike(lambda: scaled, there(X.astype(float)), 0.25)
 
 
 def test_a_mask_of_the_device_holds_for_its_values(there):
@@ -332,7 +336,7 @@ REFUSED = {
         "a view is read after the array it shows was changed",
     ),
     "computed of what is drawn": (
-        lambda x: x * beside(x, RNG.random(x.shape) >= 0.5),
+        lambda x: x * on_device_of(x, RNG.random(x.shape) >= 0.5),
         r"test_jit.py, line \d+.*greater_equal is computed on 'cpu', to on 'standin', and a program on one device",
     ),
     "computed of what is here": (
@@ -362,8 +366,8 @@ def test_ranks_exchange_arrays_of_the_cpu(there):
 
 
 def _of_the_device_s_random_module():
-    namespace = {"__name__": f"{MODULE}.random", "np": np, "moved": moved}
-    exec("def rand(n): return moved(np.ones(n), 'standin')\nclass Generator: pass", namespace)
+    namespace = {"__name__": f"{MODULE}.random", "np": np, "to_device": to_device}
+    exec("def rand(n): return to_device(np.ones(n), 'standin')\nclass Generator: pass", namespace)
     return namespace
 
 

@@ -7,7 +7,7 @@ import tinygrad_lite as tg
 from tests.devices.compare import derivatives, samples
 from tinygrad_lite import rules
 from tinygrad_lite.rules import rule as table
-from tinygrad_lite.support.devices import moved
+from tinygrad_lite.support.devices import to_device
 
 
 @pytest.mark.parametrize(("rule", "i"), samples(), ids=lambda x: getattr(x, "name", str(x)))
@@ -44,7 +44,7 @@ def test_a_rule_that_needs_the_host_is_caught(slip, standin, monkeypatch):
         "slip", lambda x: x * x / 2, x=slip, samples=lambda: [rules.sample(np.array([1.0, -2.0, 0.25]))]
     )
     x = tg.Tensor(np.array([1.0, -2.0, 0.25]), requires_grad=True)
-    x.data = moved(x.data, standin)
+    x.data = to_device(x.data, standin)
     with pytest.raises((TypeError, AttributeError)):
         rule(x).sum().backward()
 
@@ -116,5 +116,5 @@ def test_what_is_composed_of_rules(name, standin):
 )
 def test_what_has_no_derivative_is_an_array_of_the_device(function, standin):
     there = function(tg.Tensor(x).to(standin))
-    np.testing.assert_array_equal(moved(there, "cpu"), function(x))
-    assert moved(there, standin) is there
+    np.testing.assert_array_equal(to_device(there, "cpu"), function(x))
+    assert to_device(there, standin) is there

@@ -7,18 +7,23 @@ _SAME_SHAPE = "the cotangent of the output has the output's shape"
 _SAME_TYPE = "the output has the input's type, and the cotangent the output's"
 _ADDED_IS_RIGHT = "np.add.at is right for every index, only slower than assignment"
 
-_EXTREME = "max, min by x: kept(g, x, axis) * share(x == kept(y, x, axis), x, axis)  ->  kept(g, x, axis) * "
+_EXTREME = (
+    "max, min by x: restore_axes(g, x, axis) * share(x == restore_axes(y, x, axis), x, axis)  ->  "
+    "restore_axes(g, x, axis) * "
+)
 _UNUSED = "_einsum_back: unused = iter(sorted(set(_LABELS) - set(''.join([*terms, output]))))  ->  "
 _LONG = "(label in source and other.shape[source.index(label)] == size for source, other in zip(sources, [g, *others], "
 _ALONE = f"_einsum_back: elif not any({_LONG}strict=True))):  ->  "
-_OWN = "_others: own = beside(x, np.eye(count(x, axis), dtype=bool))  ->  "
+_OWN = "product_of_others: own = on_device_of(x, np.eye(count(x, axis), dtype=bool))  ->  "
 _PARTS = "_place: parts = index if isinstance(index, tuple) else (index,)  ->  "
 _NAMES = "(isinstance(part, (list, tuple)) or getattr(part, 'dtype', None) not in (None, np.bool_) for part in parts)"
 
 _EITHER = "for x, other in ((a, b), (b, a)))"
 _DIFFERENCE = f"_difference: a, b = (x if hasattr(x, 'dtype') else np.zeros_like(other) + x {_EITHER}  ->  a, b = "
-_LOGSUMEXP = "logsumexp by x: kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), x, axis)  ->  "
-_WEIGHTS = "kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), "
+_LOGSUMEXP = (
+    "logsumexp by x: restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), x, axis)  ->  "
+)
+_WEIGHTS = "restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), "
 _POWER = "power by x: g * (n * (np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1))  ->  "
 
 EQUIVALENT = {
@@ -29,8 +34,8 @@ EQUIVALENT = {
     f"{_LOGSUMEXP}{_WEIGHTS}y, axis)": _SAME_TYPE,
     "sqrt by x: g / (2 * np.where(y == 0, np.inf, y))  ->  g / (2 * np.where(x == 0, np.inf, y))": "a root is 0 "
     "exactly where its square is",
-    f"{_EXTREME}share(x == kept(y, x, axis), g, axis)": _SAME_TYPE,
-    f"{_EXTREME}share(x == kept(y, x, axis), y, axis)": _SAME_TYPE,
+    f"{_EXTREME}share(x == restore_axes(y, x, axis), g, axis)": _SAME_TYPE,
+    f"{_EXTREME}share(x == restore_axes(y, x, axis), y, axis)": _SAME_TYPE,
     "pad by x: g[inner(widths, g.shape)]  ->  g[inner(widths, y.shape)]": _SAME_SHAPE,
     "pad by x: g[inner(widths, g.shape)]  ->  g[inner(widths, np.ones_like(g).shape)]": _SAME_SHAPE,
     "relu by x: g * (y > 0)  ->  g * (x > 0)": "max(x, 0) is positive exactly where x is",
@@ -40,7 +45,7 @@ EQUIVALENT = {
     f"{_ALONE}elif not all({_LONG}strict=True))):": "a factor of ones changes nothing",
     f"{_ALONE}elif not any({_LONG.replace('g,', 'np.ones_like(g),')}strict=True))):": "only its shape is read",
     f"{_ALONE}elif not any({_LONG}strict=False))):": "the two lists grow together",
-    f"{_OWN}own = beside(x, np.eye(count(x, axis)))": "np.where takes 1. for true",
+    f"{_OWN}own = on_device_of(x, np.eye(count(x, axis)))": "np.where takes 1. for true",
     f"{_PARTS}parts = (index,)": _ADDED_IS_RIGHT,
     f"{_PARTS}parts = index if isinstance(x, tuple) else (index,)": _ADDED_IS_RIGHT,
     f"{_PARTS}parts = index if isinstance(index, tuple) else (shape,)": _ADDED_IS_RIGHT,

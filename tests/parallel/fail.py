@@ -150,7 +150,7 @@ def sleeps_first(world):
 
 
 def sleeps_in_what_it_does_for_all(world):
-    world.of_first(lambda: time.sleep(1_000))
+    world.call_on_first(lambda: time.sleep(1_000))
 
 
 def sleeps_before_the_others(world):

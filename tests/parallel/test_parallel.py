@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import nn, optim, parallel
-from tinygrad_lite.compiler.source import source_of
+from tinygrad_lite.compiler.writers.numpy_source import source_of
 from tinygrad_lite.nn.functional import squared_loss
 from tinygrad_lite.parallel import SIZES, World
 

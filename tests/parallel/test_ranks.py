@@ -114,7 +114,7 @@ def test_what_is_not_trained_is_the_same_on_every_rank_too(ranks, alone):
 
 def test_the_first_goes_before_the_others_or_for_them(ranks, alone):
     for found in (alone, *ranks):
-        assert (found["of_first"], found["after_first"]) == (1, True)
+        assert (found["call_on_first"], found["after_first"]) == (1, True)
 
 
 def test_the_ranks_share_the_cores(ranks):

@@ -101,7 +101,7 @@ def main(folder):
         found["rows"] = len(rows)
         found["frozen"] = frozen_weights(world)
         made = folder / "made"
-        found["of_first"] = world.of_first(lambda: world.rank + 1)
+        found["call_on_first"] = world.call_on_first(lambda: world.rank + 1)
         found["after_first"] = world.first_before_others(lambda: came_after(made, world))
         if world.size > 1:
             from threadpoolctl import threadpool_info

@@ -199,14 +199,14 @@ def test_many_are_joined_as_few_are(count):
 def test_the_derivative_of_joining_takes_steps_in_proportion_to_what_is_joined(join, monkeypatch):
     """Counted in operands whose lengths are added up, of which each would otherwise count those before it."""
     seen = 0
-    block = shapes.block
+    original = shapes.operand_index
 
     def counted(k, xs, axis):
         nonlocal seen
         seen += k + 1
-        return block(k, xs, axis)
+        return original(k, xs, axis)
 
-    monkeypatch.setattr(shapes, "block", counted)
+    monkeypatch.setattr(shapes, "operand_index", counted)
     steps = []
     for n in (500, 1000):
         seen = 0

@@ -22,15 +22,16 @@ from ..errors import JitError
 from ..support.locks import changing
 from ..support.observer import observers
 from ..tensor import Tensor
-from .plan import Plan, plan
+from .environment import Input
+from .memory import Plan, plan_memory
+from .passes import simplify
 from .program import Program, is_moderate
-from .record import Recording, is_being_recorded, record, recording_lock
-from .simplify import simplify
-from .source import source_of
-from .state import Input
-from .tracer import Number, Tracer
+from .recording import Recording, is_being_recorded, record, recording_lock
+from .tracer import NumberTracer, Tracer
+from .writers.numpy_source import source_of
 
-GONE = (LookupError, AttributeError, ValueError, TypeError)  # errors that a guard raises if its object no longer exists
+# A guard raises one of these if its object no longer exists.
+GUARD_ERRORS = (LookupError, AttributeError, ValueError, TypeError)
 VERSIONS = 16  # the limit on the number of programs of one function
 PATIENCE = 5.0  # seconds to wait for another thread's recording, which might itself wait for this thread
 NOT_HELD = object()  # returned in place of a result if the guards of a program fail
@@ -83,7 +84,7 @@ class Compiled:
 
     def __init__(self, recording: Recording) -> None:
         self.program: Program = simplify(recording.program)
-        self.plan: Plan = plan(self.program)
+        self.plan: Plan = plan_memory(self.program)
         self.source = source_of(self.program, self.plan)
         # A loaded program has its own memory, so it runs one call at a time. If all are running, a thread or signal
         # handler loads another one.
@@ -118,7 +119,7 @@ class Compiled:
         """Return the inputs of the program, or None if its guards fail for this call."""
         try:
             return self._inputs(args, kwargs)
-        except GONE:
+        except GUARD_ERRORS:
             return None
 
     def reason(self, args: Any, kwargs: Any) -> str:
@@ -127,7 +128,7 @@ class Compiled:
             try:
                 if not self._function(condition)(args, kwargs):
                     return about
-            except GONE:
+            except GUARD_ERRORS:
                 return about
         return "nothing"
 
@@ -255,7 +256,7 @@ def _refuse_tracers_of_others(args: Any) -> None:
     """Refuse tracers of another thread's recording: waiting for it might be a deadlock."""
     for x in args:
         traced = raw(x)
-        if isinstance(traced, (Tracer, Number)):
+        if isinstance(traced, (Tracer, NumberTracer)):
             traced.recorder.check()
 
 

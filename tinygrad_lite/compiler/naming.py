@@ -13,7 +13,7 @@ from ..optim import Optimizer
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
-    from .state import Input, State
+    from .environment import Environment, Input
 
 
 class Names:
@@ -21,7 +21,7 @@ class Names:
 
     Parameters
     ----------
-    state : State
+    state : Environment
         The values.
 
     Attributes
@@ -32,7 +32,7 @@ class Names:
         The names of the innermost modules.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: Environment) -> None:
         self._optimizers = state.optimizers
         self._models = _models(state.modules)
         in_model = {tensor: path + name for _, path, model in self._models for name, tensor in model._named_tensors()}

@@ -22,10 +22,10 @@ from ..rules import Rule, Vjp
 from ..support.call_stack import is_library
 from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
+from .environment import WITHOUT_CONTENTS, Environment, is_open, is_plain
 from .places import EMPTY, contents, set_contents, slots_of, store
 from .program import Variable
-from .state import WITHOUT_CONTENTS, State, is_open, is_plain
-from .tracer import Draws, Number, Tracer
+from .tracer import GeneratorTracer, NumberTracer, Tracer
 
 
 class Outputs:
@@ -33,7 +33,7 @@ class Outputs:
 
     Parameters
     ----------
-    state : State
+    state : Environment
         The values the function reaches.
 
     Attributes
@@ -44,7 +44,7 @@ class Outputs:
         The statements that assign the names which `keep` returns.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: Environment) -> None:
         self.state = state
         self.variables: list[Variable] = []
         self.made: list[str] = []
@@ -61,7 +61,7 @@ class Outputs:
         """
         if isinstance(x, Tensor) and x in self.state.tensors:
             return self.state.tensors[x]
-        if issubclass(type(x), (Tracer, Number, Draws)):
+        if issubclass(type(x), (Tracer, NumberTracer, GeneratorTracer)):
             return self._of_traced(x)
         known = self.state.text_of(x) or self._new.get(id(x), (None, ""))[1]
         if known:
@@ -83,7 +83,7 @@ class Outputs:
             return found.place.text
         if id(x) in self._new:
             return self._new[id(x)][1]
-        if type(x) is Number:
+        if type(x) is NumberTracer:
             self.variables.append(x.variable)
             return f"values[{len(self.variables) - 1}]"
         x.current()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..support.devices import device_of, is_array
-from .operations import Operation
+from .primitives import Primitive
 
 GENERATORS = (np.random.Generator, np.random.RandomState)
 PHASES = ("forward", "loss", "backward", "update")
@@ -93,12 +93,12 @@ class Variable:
 
 @dataclass(frozen=True, eq=False)
 class Instruction:
-    """One line of a program: ``result = operation(*operands, **params)``.
+    """One line of a program: ``result = primitive(*operands, **params)``.
 
     Attributes
     ----------
-    operation : Operation
-        The operation.
+    primitive : Primitive
+        The primitive.
     operands : tuple
         Variables, constants, and tuples of them.
     params : dict
@@ -109,7 +109,7 @@ class Instruction:
         One of `PHASES`.
     """
 
-    operation: Operation
+    primitive: Primitive
     operands: tuple[Any, ...]
     params: Mapping[str, Any]
     result: Variable

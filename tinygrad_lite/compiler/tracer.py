@@ -1,4 +1,4 @@
-"""Tracers: stand-ins for arrays and numbers that compute like them and write down each operation.
+"""Tracers: stand-ins for arrays and numbers that compute like them and write down each primitive.
 
 A recording runs the function once, for real, on tracers in place of its arrays. Each tracer holds the actual value, so
 the results are those of an ordinary call. A step that other values could take differently, such as a branch on an
@@ -24,12 +24,12 @@ from ..engine import Node
 from ..errors import JitError, ShapeError
 from ..rules import Rule, answer_for, composed
 from ..support.call_stack import is_library, users_line
-from ..support.devices import beside, device_of, is_array, moved, share_memory
+from ..support.devices import device_of, is_array, on_device_of, share_memory, to_device
 from ..support.formatting import numpy_name
-from . import operations
-from .operations import FUNCTIONS, OF_SEVERAL, REDUCTIONS, Operation, of_draw, of_numbers, of_ufunc
+from . import primitives
 from .origin import origin
 from .places import EMPTY
+from .primitives import FUNCTIONS, OF_SEVERAL, REDUCTIONS, Primitive, of_draw, of_numbers, of_ufunc
 from .program import GENERATORS, Instruction, Variable
 
 
@@ -39,13 +39,13 @@ class Recorder:
     Attributes
     ----------
     instructions : list of Instruction
-        The operations so far.
+        The primitives so far.
     pinned : set of Variable
         The inputs, numbers and masks, whose value decided something: the program is only correct for that value.
     refusal : JitError or None
         The first refusal.
     computes_on : tuple of (str, str) or None
-        The device of the first result, which is the program's, and the name of the operation that computed it.
+        The device of the first result, which is the program's, and the name of the primitive that computed it.
     interruptions : int
         The number of signal handlers that are running, interrupting the recording.
     names : mapping of Tensor to str
@@ -68,12 +68,12 @@ class Recorder:
         variable = Variable.like(value, name)
         variable.is_named = True
         if isinstance(value, GENERATORS):
-            return Draws(self, variable, value)
+            return GeneratorTracer(self, variable, value)
         if _is_array_or_scalar(value):
             tracer = self.traced(variable, value)
             tracer.is_given = is_given
             return tracer
-        number = Number(self, variable, value, frozenset({variable}))
+        number = NumberTracer(self, variable, value, frozenset({variable}))
         number.is_constant = is_constant
         return number
 
@@ -81,51 +81,51 @@ class Recorder:
         """Return the tracer of an array."""
         return Tracer(self, variable, value, base)
 
-    def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
-        """Compute one operation on the values of its operands, and write it down; return the result's tracer."""
+    def record(self, primitive: Primitive, *operands: Any, **params: Any) -> Any:
+        """Compute one primitive on the values of its operands, and write it down; return the result's tracer."""
         self.check()
         if np.geterr() != self._errors:
             self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
         operands = tuple(map(_settled, operands))
-        value = operation.compute(*map(_value, operands), **params)
-        shown = operands[0] if is_array(value) and not operation.is_view and operands else None
+        value = primitive.compute(*map(_value, operands), **params)
+        shown = operands[0] if is_array(value) and not primitive.is_view and operands else None
         if isinstance(shown, Tracer) and share_memory(value, shown.value):
-            operation = replace(operation, is_view=True, text_into=None)  # einsum("ij->ji", x) returns a view
-        return self.written(operation, operands, params, value)
+            primitive = replace(primitive, is_view=True, text_into=None)  # einsum("ij->ji", x) returns a view
+        return self.written(primitive, operands, params, value)
 
-    def written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
-        """Write down an operation that has been computed; return the result's tracer."""
+    def written(self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
+        """Write down a primitive that has been computed; return the result's tracer."""
         where = origin()
         result = Variable.like(value, self.names.get(where.parameter, where.rule))
         result.derivative_of = variable_of(where.derivative_of)
-        self.instructions.append(Instruction(operation, tuple(map(_operand, operands)), params, result, where.phase))
+        self.instructions.append(Instruction(primitive, tuple(map(_operand, operands)), params, result, where.phase))
         if _is_array_or_scalar(value):
             # Random draws happen on the CPU, whatever the program's device.
-            if not (operands and isinstance(operands[0], Draws)):
-                self._stay_on(result.device, operation)
-            base = operands[0] if operation.is_view and is_array(value) else None
+            if not (operands and isinstance(operands[0], GeneratorTracer)):
+                self._stay_on(result.device, primitive)
+            base = operands[0] if primitive.is_view and is_array(value) else None
             # A reshape that copies now, because of the memory order, may return a view at the next call.
-            if operation is not operations.reshape and base is not None:
+            if primitive is not primitives.reshape and base is not None:
                 base = base if share_memory(value, base.value) else None
             return self.traced(result, value, base)
         roots: frozenset[Variable] | None = frozenset()
         for x in operands:
-            if isinstance(x, (Tracer, Draws)):
+            if isinstance(x, (Tracer, GeneratorTracer)):
                 roots = None
-            elif isinstance(x, Number) and roots is not None:
+            elif isinstance(x, NumberTracer) and roots is not None:
                 roots = None if x.roots is None else roots | x.roots
-        return Number(self, result, value, roots)
+        return NumberTracer(self, result, value, roots)
 
-    def _stay_on(self, device: str, operation: Operation) -> None:
+    def _stay_on(self, device: str, primitive: Primitive) -> None:
         """Note the device of a result, and a refusal if it is not the program's: a program has one device.
 
-        The refusal is not raised at once: an operation whose own operands are on two devices has a better error.
+        The refusal is not raised at once: a primitive whose own operands are on two devices has a better error.
         """
-        self.computes_on = self.computes_on or (device, operation.name)
+        self.computes_on = self.computes_on or (device, primitive.name)
         first_device, first = self.computes_on
         if device != first_device:
             self._note_refusal(
-                f"{first} is computed on {first_device!r}, {operation.name} on {device!r}, and a program on one device "
+                f"{first} is computed on {first_device!r}, {primitive.name} on {device!r}, and a program on one device "
                 "alone",
                 "Move what they are computed from to one device first, or compute outside of the jitted function",
             )
@@ -141,8 +141,8 @@ class Recorder:
         self.refusal = self.refusal or JitError(f"{users_line() or 'in a jitted function'}: {what}. {instead}")
         return self.refusal
 
-    def operation_of(self, ufunc: np.ufunc, method: str, of_numbers: bool = False) -> Operation:
-        """Return the operation of a ufunc, or of one of its methods such as ``reduce``; refuse unknown ones."""
+    def primitive_of(self, ufunc: np.ufunc, method: str, of_numbers: bool = False) -> Primitive:
+        """Return the primitive of a ufunc, or of one of its methods such as ``reduce``; refuse unknown ones."""
         try:
             if method != "__call__":
                 return _OF_REDUCE[ufunc, method]
@@ -152,14 +152,14 @@ class Recorder:
             self.unsupported(name if method == "__call__" else f"{name}.{method}")
 
     def unsupported(self, what: str) -> NoReturn:
-        """Refuse an operation that cannot be recorded."""
+        """Refuse a primitive that cannot be recorded."""
         self.refuse(
             f"{what} cannot be recorded",
             "Leave it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
         )
 
     def check(self) -> None:
-        """Refuse an operation that is not part of this recording.
+        """Refuse a primitive that is not part of this recording.
 
         Raises
         ------
@@ -287,11 +287,11 @@ class Tracer(NDArrayOperatorsMixin):
             raise TypeError(f"an array of {self.dtype} cannot hold a result of {new.dtype}")
         new = new.astype(self.dtype, copy=False)
         if self.base is not None:
-            self.base.change(self.recorder.record(operations.put, self.base, self.index, new))
-            new = self.recorder.record(operations.getitem, self.base, self.index)
+            self.base.change(self.recorder.record(primitives.put, self.base, self.index, new))
+            new = self.recorder.record(primitives.getitem, self.base, self.index)
             self._changes_of_base = self.base.changes
         if not is_array(new.value):
-            new = self.recorder.record(operations.array, new)  # NumPy may compute a scalar; an array stays one
+            new = self.recorder.record(primitives.array, new)  # NumPy may compute a scalar; an array stays one
         self.variable, self.value = new.variable, new.value
         self.changes += 1
         return self
@@ -316,14 +316,14 @@ class Tracer(NDArrayOperatorsMixin):
             target, index, value = inputs
             if not isinstance(target, Tracer):
                 self.recorder.refuse(*_WRITTEN_ELSEWHERE)
-            target.change(self.recorder.record(operations.add_at, target, _static_index(index), value))
+            target.change(self.recorder.record(primitives.add_at, target, _static_index(index), value))
             return None
-        operation = self.recorder.operation_of(ufunc, method)
+        primitive = self.recorder.primitive_of(ufunc, method)
         if method == "reduce":
             kwargs = {"axis": 0} | kwargs
         elif kwargs:
             self.recorder.unsupported(f"np.{ufunc.__name__} with {', '.join(kwargs)}")
-        result = self.recorder.record(operation, *inputs, **kwargs)
+        result = self.recorder.record(primitive, *inputs, **kwargs)
         if out is None:
             return result
         (target,) = out
@@ -341,7 +341,7 @@ class Tracer(NDArrayOperatorsMixin):
         if kwargs.pop("out", None) is not None:
             self.recorder.unsupported(f"{numpy_name(function)} with out")
         if not _holds_tracers((args, kwargs)):
-            return beside(self, function(*args, **kwargs))  # called for like=: a constant, on its device
+            return on_device_of(self, function(*args, **kwargs))  # called for like=: a constant, on its device
         answer = _ANSWERS.get(function) or answer_for(function)
         if answer is None:
             self.recorder.unsupported(numpy_name(function))
@@ -362,13 +362,13 @@ class Tracer(NDArrayOperatorsMixin):
         """Lay the elements out in another shape."""
         self._refuse_options("reshape", others)
         target = np.empty(self.value.shape, bool).reshape(*shape).shape
-        return self.recorder.record(operations.reshape, self, shape=target)
+        return self.recorder.record(primitives.reshape, self, shape=target)
 
     def transpose(self, *axes: Any) -> Any:
         """Permute the axes."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         order = tuple(reversed(range(self.ndim))) if order is None else tuple(a % self.ndim for a in order)
-        return self.recorder.record(operations.transpose, self, axes=order)
+        return self.recorder.record(primitives.transpose, self, axes=order)
 
     @property
     def T(self) -> Any:
@@ -386,16 +386,16 @@ class Tracer(NDArrayOperatorsMixin):
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self.copy() if copy else self
-        return self.recorder.record(operations.astype, self, dtype=dtype)
+        return self.recorder.record(primitives.astype, self, dtype=dtype)
 
     def as_number(self) -> Any:
         """Return a scalar as a traced Python number; its value cannot be read during the recording either."""
-        return self.recorder.record(operations.item, self)
+        return self.recorder.record(primitives.item, self)
 
     def copy(self, *others: Any) -> Any:
         """Return a copy in memory of its own."""
         self._refuse_options("copy", others)
-        return self.recorder.record(operations.copy, self)
+        return self.recorder.record(primitives.copy, self)
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -428,7 +428,7 @@ class Tracer(NDArrayOperatorsMixin):
         index = _static_index(index)
         parts = index if isinstance(index, tuple) else (index,)
         advanced = any(isinstance(part, Tracer) or is_array(part) for part in parts)
-        part = self.recorder.record(operations.take if advanced else operations.getitem, self, index)
+        part = self.recorder.record(primitives.take if advanced else primitives.getitem, self, index)
         if isinstance(part, Tracer) and part.base is self:
             part.index = index
         return part
@@ -446,7 +446,7 @@ class Tracer(NDArrayOperatorsMixin):
                 "something is written into a result without axes, which is a number in a program",
                 "Give the name another value: x = …",
             )
-        self.change(self.recorder.record(operations.put, self, _static_index(index, for_reading=False), value))
+        self.change(self.recorder.record(primitives.put, self, _static_index(index, for_reading=False), value))
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
@@ -479,23 +479,23 @@ class Tracer(NDArrayOperatorsMixin):
         """The value it stands for."""
         return self.value
 
-    def __moved__(self, device: str) -> Any:
+    def __to_device__(self, device: str) -> Any:
         source = device_of(self)
         if source != "cpu":
             self.recorder.refuse(
                 f"an array is copied from {source!r} to {device!r}, which waits for all that is computed there",
                 "Return it, and copy it outside of the jitted function",
             )
-        return self.recorder.record(operations.to, self, device=device)
+        return self.recorder.record(primitives.to, self, device=device)
 
     @staticmethod
-    def __expect__(holds: Any, error: type[Exception], message: str) -> None:
-        holds.recorder.record(operations.of_check(error, message), holds)
+    def __require__(holds: Any, error: type[Exception], message: str) -> None:
+        holds.recorder.record(primitives.of_check(error, message), holds)
 
     def __all_reduce__(self, function: Callable[[Any], None]) -> Any:
         if device_of(self) != "cpu":
             self.recorder.unsupported(f"the exchange between ranks of arrays on {device_of(self)!r}")
-        summed = self.recorder.record(operations.all_reduce, self, function)
+        summed = self.recorder.record(primitives.all_reduce, self, function)
         summed.variable.name, summed.variable.is_named = "reduced", True
         return summed
 
@@ -527,7 +527,7 @@ _UFUNCS = {
 
 
 def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    """Return the method of `Number` for an operator, and the reflected one."""
+    """Return the method of `NumberTracer` for an operator, and the reflected one."""
 
     def operate(a: Any, b: Any) -> Any:
         a, b = _settled(a), _settled(b)
@@ -550,30 +550,30 @@ def _keep_type_of_power(recorder: Recorder, base: Any, exponent: Any) -> None:
 
     In Python (-2.0) ** 0.5 is complex, and 2 ** -1 a float: the sign of an operand decides the type.
     """
-    a, b = (x._value if isinstance(x, Number) else x for x in (base, exponent))
+    a, b = (x._value if isinstance(x, NumberTracer) else x for x in (base, exponent))
     if isinstance(b, int):
         decisive = exponent if isinstance(a, int) else None
-    elif isinstance(exponent, Number):
-        decisive = base if isinstance(base, Number) or a >= 0 else exponent.known() and None
+    elif isinstance(exponent, NumberTracer):
+        decisive = base if isinstance(base, NumberTracer) or a >= 0 else exponent.known() and None
     else:
         decisive = None if b.is_integer() else base
-    if isinstance(decisive, Number):
+    if isinstance(decisive, NumberTracer):
         sign = np.greater_equal if decisive._value >= 0 else np.less
         holds = recorder.record(of_ufunc(sign, of_numbers=True), decisive, 0)
         message = (
             f"the sign of {decisive.variable.name} has changed, which decides the type of a power of Python numbers: "
             "take np.power of arrays"
         )
-        recorder.record(operations.of_check(ValueError, message), holds)
+        recorder.record(primitives.of_check(ValueError, message), holds)
 
 
 def _of_arrays(recorder: Recorder, *operands: Any) -> list[Any]:
     """Return operands with numbers as arrays: `numpy.dot` converts them too, so a float counts as float64."""
-    return [recorder.record(operations.array, x) if isinstance(x, Real) else x for x in operands]
+    return [recorder.record(primitives.array, x) if isinstance(x, Real) else x for x in operands]
 
 
 def _broadcast(recorder: Recorder, x: Any, shape: Any) -> Any:
-    result = recorder.record(operations.broadcast_to, x, shape=tuple(shape))
+    result = recorder.record(primitives.broadcast_to, x, shape=tuple(shape))
     result.flags.writeable = False  # as in NumPy: several positions share one element
     return result
 
@@ -589,17 +589,17 @@ _COMPARISONS = {
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return the method of `Number` for a comparison: with a number it pins the value, with an array it is recorded."""
+    """Return a comparison method: with a number it pins the value, with an array it is recorded."""
 
-    def method(self: Number, other: Any) -> Any:
-        if hasattr(other, "__array_ufunc__") and not isinstance(other, Number):
+    def method(self: NumberTracer, other: Any) -> Any:
+        if hasattr(other, "__array_ufunc__") and not isinstance(other, NumberTracer):
             return _COMPARISONS[compare](self, other)
         return compare(self.known(), _known(other))
 
     return method
 
 
-class Number:
+class NumberTracer:
     """Stands for a Python number, such as a learning rate, that may differ at the next call.
 
     The function may read its value if it was computed from numbers alone. The program is then correct for these
@@ -632,7 +632,7 @@ class Number:
             return Tracer.__array_ufunc__(self, ufunc, method, *inputs, **kwargs)  # type: ignore[arg-type]
         if method != "__call__" or kwargs:
             return getattr(ufunc, method)(*map(_known, inputs), **kwargs)
-        return self.recorder.record(self.recorder.operation_of(ufunc, method, of_numbers=True), *inputs)
+        return self.recorder.record(self.recorder.primitive_of(ufunc, method, of_numbers=True), *inputs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         return np.array(self.known(), dtype)
@@ -708,7 +708,7 @@ class Number:
 
 
 def _is_number(x: Any) -> bool:
-    return type(x) is Number
+    return type(x) is NumberTracer
 
 
 def _known(x: Any) -> Any:
@@ -716,11 +716,11 @@ def _known(x: Any) -> Any:
 
 
 def _settled(x: Any) -> Any:
-    """Return an operand; a constant `Number` as its plain value."""
+    """Return an operand; a constant `NumberTracer` as its plain value."""
     return x.known() if _is_number(x) and x.is_constant else x
 
 
-Real.register(Number)
+Real.register(NumberTracer)
 
 
 class Reflects(BaseException):
@@ -734,7 +734,7 @@ class _Type:
         pass
 
     def __call__(self, x: Any, *others: Any, **options: Any) -> Any:
-        is_traced = issubclass(type(x), (Tracer, Number, Draws)) and not others
+        is_traced = issubclass(type(x), (Tracer, NumberTracer, GeneratorTracer)) and not others
         return x.__class__ if is_traced else type(x, *others, **options)
 
     def __instancecheck__(self, x: Any) -> bool:
@@ -788,7 +788,7 @@ STAND_INS: dict[str, Callable[[Recorder, Any], Any]] = {
 _NO_DRAWS = ("shuffle", "spawn", "bytes", "seed", "set_state")  # they have side effects, or return no array
 
 
-class Draws:
+class GeneratorTracer:
     """Stands for a random generator during a recording: the program draws new values at each call."""
 
     def __init__(self, recorder: Recorder, variable: Variable, value: Any) -> None:
@@ -822,7 +822,7 @@ class Draws:
 def variable_of(x: Any) -> Variable | None:
     """Return the variable of a tracer, or of a Tensor whose data is one; None for anything else."""
     traced = x._data if isinstance(x, Node) else x
-    return traced.variable if isinstance(traced, (Tracer, Number)) else None
+    return traced.variable if isinstance(traced, (Tracer, NumberTracer)) else None
 
 
 def _is_array_or_scalar(x: Any) -> bool:
@@ -833,14 +833,14 @@ def _is_array_or_scalar(x: Any) -> bool:
 def _holds_tracers(x: Any) -> bool:
     if isinstance(x, (tuple, list, dict)):
         return any(map(_holds_tracers, x.values() if isinstance(x, dict) else x))
-    return isinstance(x, (Tracer, Number))
+    return isinstance(x, (Tracer, NumberTracer))
 
 
 def _value(x: Any) -> Any:
     """Return the value of an operand; of a tuple of operands, their values."""
-    if isinstance(x, (Tracer, Draws)):
+    if isinstance(x, (Tracer, GeneratorTracer)):
         return x.value
-    if isinstance(x, Number):
+    if isinstance(x, NumberTracer):
         return x._value
     return tuple(map(_value, x)) if isinstance(x, tuple) else x
 
@@ -849,10 +849,10 @@ def _operand(x: Any) -> Any:
     """Return an operand in the form that instructions hold: a variable, a constant, or a tuple of these."""
     if isinstance(x, Tracer):
         return x.current().variable
-    if isinstance(x, (Number, Draws)):
+    if isinstance(x, (NumberTracer, GeneratorTracer)):
         return x.variable
     if is_array(x):
-        return moved(x, "cpu").copy()  # the function may change it later
+        return to_device(x, "cpu").copy()  # the function may change it later
     return tuple(map(_operand, x)) if isinstance(x, tuple) else x
 
 
@@ -885,7 +885,7 @@ def _static_index(index: Any, for_reading: bool = True) -> Any:
     return index
 
 
-_OF_REDUCE: dict[tuple[np.ufunc, str], Operation] = {
+_OF_REDUCE: dict[tuple[np.ufunc, str], Primitive] = {
     (ufunc, "reduce"): REDUCTIONS[name]
     for ufunc, name in ((np.add, "sum"), (np.multiply, "prod"), (np.maximum, "max"), (np.minimum, "min"))
 }
@@ -899,7 +899,7 @@ def _of_function(function: Callable[..., Any]) -> Callable[..., Any]:
         given = signature(function).bind(*args, **kwargs).arguments
         given |= given.pop("kwargs", {})
         given = {k: x for k, x in given.items() if k not in parameters or x is not parameters[k].default}
-        operands = [x for x in given.values() if isinstance(x, (Tracer, Number)) or is_array(x)]
+        operands = [x for x in given.values() if isinstance(x, (Tracer, NumberTracer)) or is_array(x)]
         if any(a is not b for a, b in zip(given.values(), operands, strict=False)):
             recorder.unsupported(f"{numpy_name(function)} with these arguments")
         if len(operands) > 1 and function not in OF_SEVERAL:
@@ -919,7 +919,7 @@ def _taken(recorder: Recorder, x: Any, indices: Any, axis: int | None) -> Any:
     if axis is None:
         x, axis = x.reshape(-1), 0
     index = (*[slice(None)] * (axis % np.ndim(x)), _static_index(indices))
-    return x[index] if isinstance(x, Tracer) else recorder.record(operations.take, x, index)
+    return x[index] if isinstance(x, Tracer) else recorder.record(primitives.take, x, index)
 
 
 def _filled(value: Any) -> Callable[..., Any]:
@@ -929,20 +929,20 @@ def _filled(value: Any) -> Callable[..., Any]:
         shape = _value(x).shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = np.dtype(x.dtype if dtype is None else dtype)
         if isinstance(value, Tracer) or is_array(value):
-            return recorder.record(operations.astype, np.broadcast_to(value, shape), dtype=dtype)
+            return recorder.record(primitives.astype, np.broadcast_to(value, shape), dtype=dtype)
         recorder.check()
-        made = beside(x, np.full(shape, _value(value), dtype))
-        return recorder.written(operations.full, (value,), {"shape": shape, "dtype": dtype}, made)
+        made = on_device_of(x, np.full(shape, _value(value), dtype))
+        return recorder.written(primitives.full, (value,), {"shape": shape, "dtype": dtype}, made)
 
     return answer
 
 
 _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     **{function: _of_function(function) for function in FUNCTIONS},
-    np.where: lambda recorder, condition, a, b: recorder.record(operations.where, _truth(condition), a, b),
-    np.concatenate: lambda recorder, xs, axis=0: recorder.record(operations.concatenate, *xs, axis=axis),
+    np.where: lambda recorder, condition, a, b: recorder.record(primitives.where, _truth(condition), a, b),
+    np.concatenate: lambda recorder, xs, axis=0: recorder.record(primitives.concatenate, *xs, axis=axis),
     np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
-        recorder.record(operations.einsum, *xs, subscripts=subscripts)
+        recorder.record(primitives.einsum, *xs, subscripts=subscripts)
         if isinstance(subscripts, str)
         else recorder.unsupported("np.einsum with lists of axes")
     ),
@@ -954,7 +954,7 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
     ),
     np.flip: lambda recorder, x, axis=None: recorder.record(
-        operations.flip, x, **({} if axis is None else {"axis": axis})
+        primitives.flip, x, **({} if axis is None else {"axis": axis})
     ),
     **{getattr(np, name): _method(name) for name in (*REDUCTIONS, "copy")},
     np.zeros_like: _filled(0),

@@ -25,7 +25,7 @@ from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
 from ..tensor import Tensor
-from .state import DRAW_OUTSIDE, State
+from .environment import DRAW_OUTSIDE, Environment
 from .tracer import Recorder, variable_of
 
 LEAST_LETTERS = 2  # shorter names of local variables are not used: x often stands for many values in turn
@@ -203,7 +203,7 @@ class _NoDraws(Observer):
 class Namer(Observer):
     """Names variables after the layers and rules that compute them, and after the user's local variables."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: Environment) -> None:
         self.layers = state.program_names.layers
         self.parameters = state.program_names.tensors
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..nn.state_dict import expect_no_problems, misnamed
-from ..support.devices import moved
+from ..support.devices import to_device
 from ..support.randomness import checked_seed, generator_for
 
 
@@ -123,7 +123,7 @@ class Batches:
             images, labels = self.images[pick], self.labels[pick]
             if self.shard is not None:
                 images, labels = self.shard(images, labels)
-            yield moved(images, self.device), moved(labels, self.device)
+            yield to_device(images, self.device), to_device(labels, self.device)
 
     def state_dict(self) -> dict[str, int]:
         """Return the place of the next batch, the one after the latest that a loop has taken, as integers.

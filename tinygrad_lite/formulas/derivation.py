@@ -22,7 +22,7 @@ from ..tensor import Tensor
 from .explanation import Explanation
 from .expressions import CHOICE, SUM, Derivative, Expression, Language, Number, legend, terms, walk, write
 from .formula import output_of
-from .graph import Graph, Name, Step, Value, backward_steps, bare_node, read
+from .graph import AppliedRule, Graph, Name, Value, backward_steps, bare_node, read
 from .symbols import Scope, Symbol
 
 WIDTH = 100  # characters in a line of the legend
@@ -162,7 +162,7 @@ def _of_symbols(graph: Graph) -> Graph:
     for step in graph.steps:
         operands = tuple(mirrored[x] if isinstance(x, Value) else x for x in step.operands)
         mirrored[step.result] = _mirrored(step.result, scope)
-        steps.append(Step(step.rule, operands, step.params, mirrored[step.result]))
+        steps.append(AppliedRule(step.rule, operands, step.params, mirrored[step.result]))
     return Graph(tuple(mirrored[leaf] for leaf in graph.leaves), tuple(steps))
 
 
@@ -176,7 +176,7 @@ def _given(leaf: Value) -> Line:
     return _line((symbol.expression,), None, symbol.value, leaf.path if leaf.path != leaf.name.text else None)
 
 
-def _forward(step: Step) -> Line:
+def _forward(step: AppliedRule) -> Line:
     symbol = step.result.array
     inputs = [x.array if isinstance(x, Value) else x for x in step.operands]
     return _line((symbol.expression,), _written_out(step.rule, inputs, step.params), symbol.value, step.rule.name)

@@ -94,7 +94,7 @@ class Value:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class AppliedRule:
     """One operation: a rule, its operands (values or plain numbers), its parameters and its result."""
 
     rule: Rule
@@ -125,12 +125,12 @@ class Graph:
     ----------
     leaves : tuple of Value
         Parameters, inputs and constants, in order of their first use.
-    steps : tuple of Step
+    steps : tuple of AppliedRule
         The operations, oldest first; the result of the last is the Tensor itself.
     """
 
     leaves: tuple[Value, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[AppliedRule, ...]
 
     @property
     def result(self) -> Value:
@@ -187,7 +187,7 @@ def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -
         raise ValueError("none of the model's parameters has to do with this Tensor: was it computed with the model?")
     known: dict[int, Value] = {}
     leaves: list[Value] = []
-    steps: list[Step] = []
+    steps: list[AppliedRule] = []
     for node, operation in copies.results:
         operands: list[Value | float] = []
         for x, array in zip(operation.inputs or (), operation.arrays or (), strict=True):
@@ -201,7 +201,7 @@ def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -
                 leaves.append(known[id(x)])
             operands.append(known[id(x)])
         known[id(node)] = Value(names[id(node)], node._data, node)
-        steps.append(Step(operation.rule, tuple(operands), operation.params, known[id(node)]))
+        steps.append(AppliedRule(operation.rule, tuple(operands), operation.params, known[id(node)]))
     return Graph(tuple(leaves), tuple(steps))
 
 
@@ -357,7 +357,7 @@ def _numbered(words: Iterable[tuple[str, int | None]]) -> Iterator[Name]:
         yield name
 
 
-def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[Step, dict[Node, Any]]]:
+def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[AppliedRule, dict[Node, Any]]]:
     """Carry a cotangent back through a graph, one operation at a time.
 
     Parameters
@@ -369,7 +369,7 @@ def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[Step, dict[Node, A
 
     Yields
     ------
-    step : Step
+    step : AppliedRule
         The operation, latest first.
     cotangents : dict
         The complete cotangents of its operands: those to which no earlier operation will add. The caller may replace

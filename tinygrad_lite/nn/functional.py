@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import get_default_dtype, raw
-from ..errors import ShapeError, expect
+from ..errors import ShapeError, require
 from ..rules import composed, elementwise, neural, products
-from ..support.devices import beside, mixing_error
+from ..support.devices import mixing_error, on_device_of
 from ..support.names import answer_for_missing
 
 
@@ -135,7 +135,7 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
         If a label is outside ``range(classes)``; the message says which one, and at which index.
     """
     column = _checked_labels(labels, classes)[..., None]
-    return (column == beside(column, np.arange(classes))).astype(get_default_dtype())
+    return (column == on_device_of(column, np.arange(classes))).astype(get_default_dtype())
 
 
 def accuracy(p: Any, labels: ArrayLike) -> float:
@@ -185,7 +185,7 @@ def _checked_labels(labels: Any, classes: int) -> Any:
         where = f" at index {', '.join(map(str, index))}" if index else ""
         return f"label {labels[index]}{where} {none_of}"
 
-    expect(inside.all(), ValueError, f"a label {none_of}", first_outside)
+    require(inside.all(), ValueError, f"a label {none_of}", first_outside)
     return labels
 
 

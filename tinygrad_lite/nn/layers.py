@@ -17,7 +17,7 @@ import numpy as np
 
 from ..arrays import get_default_dtype
 from ..errors import ShapeError
-from ..support.devices import beside
+from ..support.devices import on_device_of
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import functional as F
@@ -201,7 +201,7 @@ class Dropout(Module):
         if not self.training or self.p == 0:
             return x
         # NumPy draws on the CPU. An immediate move lets a compiled program do everything else on the other device.
-        kept = beside(x, self.rng.random(x.shape)) >= self.p
+        kept = on_device_of(x, self.rng.random(x.shape)) >= self.p
         dtype = x.dtype if x.dtype.kind == "f" else get_default_dtype()
         return x * (kept / (1 - self.p)).astype(dtype)
 

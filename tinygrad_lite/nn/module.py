@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 
 from ..arrays import as_array, owned
 from ..errors import GraphError, ShapeError
-from ..support.devices import moved
+from ..support.devices import to_device
 from ..support.formatting import table
 from ..support.names import Absent, answer_for_absent_of_modules
 from ..support.observer import MODULE, Step, observers
@@ -165,7 +165,7 @@ class Module:
                 f"{name} is a {held._role} of type {held.dtype}, but it was assigned values of type {array.dtype}: "
                 "convert them with .astype"
             )
-        return moved(array, held.device).astype(held.dtype)
+        return to_device(array, held.device).astype(held.dtype)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every module defines its own."""
@@ -272,7 +272,8 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy, on the CPU, of the array of every parameter and buffer, by path."""
-        return {name: np.array(moved(tensor.data, "cpu")) for name, tensor in by_path(self._named_tensors()).items()}
+        tensors = by_path(self._named_tensors())
+        return {name: np.array(to_device(tensor.data, "cpu")) for name, tensor in tensors.items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Set every parameter and buffer from arrays such as `state_dict` returned.
@@ -392,7 +393,7 @@ class Module:
         """
         for _, tensor in self._named_tensors():
             if tensor.device != device:
-                tensor.data = moved(tensor.data, device)
+                tensor.data = to_device(tensor.data, device)
                 tensor.grad = None
         return self
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..arrays import raw
-from ..support.devices import moved
+from ..support.devices import to_device
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def fitted(state: Mapping[str, Any], places: Mapping[str, Any], owner: object) -
     """
     problems, values = misnamed(state, places), {}
     for name in (name for name in places if name in state):
-        value, place = moved(raw(state[name]), "cpu"), places[name]
+        value, place = to_device(raw(state[name]), "cpu"), places[name]
         try:
             array = value if hasattr(value, "__array_function__") else np.asarray(value)
         except ValueError:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..arrays import raw
 from ..errors import ShapeError
-from ..support.devices import moved
+from ..support.devices import to_device
 
 
 def numbers(caller: str, name: str, values: Any) -> NDArray[Any]:
     """Return the numbers in an array or Tensor as a NumPy array; raise TypeError for anything else."""
-    array = np.asarray(moved(raw(values), "cpu"))
+    array = np.asarray(to_device(raw(values), "cpu"))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{caller}: the {name} are an array or a Tensor of numbers, not {type(values).__name__}")
     return array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Node
-from ..formulas.graph import Graph, Name, Step, Value, backward_steps
+from ..formulas.graph import AppliedRule, Graph, Name, Value, backward_steps
 from .style import BLUE, INK, PAPER, VERMILION
 
 SMALL = 6  # elements: the numbers of a vector up to this length are shown
@@ -127,7 +127,7 @@ def _details(value: Value, result: Name, gradients: dict[Node, Any]) -> list[str
     return details
 
 
-def _operation(step: Step) -> str:
+def _operation(step: AppliedRule) -> str:
     """Return the name of a rule, with its arguments if some of them are not values of the graph."""
     rule = step.rule
     given = ["·" if isinstance(x, Value) else _numbers(x) for x in step.operands]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays import raw
 from ..data.splits import SIDE
 from ..errors import ShapeError
-from ..support.devices import moved
+from ..support.devices import to_device
 from .checks import check_counts, check_labels, check_positive, numbers
 from .style import BAR_INCHES, INK, PAPER, add_axes, colour_bar, in_style, join_lines, new_figure
 
@@ -53,7 +53,7 @@ def digits(
         positive.
     """
     if titles is not None:
-        titles = [str(x) for x in moved(raw(titles), "cpu")]
+        titles = [str(x) for x in to_device(raw(titles), "cpu")]
     return _digits("digits", images, titles, columns, title)
 
 

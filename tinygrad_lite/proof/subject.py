@@ -166,7 +166,7 @@ class PlainFunction(Subject):
 
 
 @dataclass(frozen=True)
-class Graph:
+class Linearization:
     """One recorded evaluation: its outputs, and the Tensors they are differentiated by."""
 
     outputs: Sequence[Tensor]
@@ -176,10 +176,10 @@ class Graph:
         """Return u times the Jacobian."""
         return strung(map(raw, self._swept(u)))
 
-    def gradient(self, u: Array) -> Graph:
+    def gradient(self, u: Array) -> Linearization:
         """Return the graph of u times the Jacobian, for second derivatives."""
         with recording(True):
-            return Graph(self._swept(u, as_nodes=True), self.sources)
+            return Linearization(self._swept(u, as_nodes=True), self.sources)
 
     def reaches(self, number: int) -> bool:
         """Return True if the backward sweep reaches a source."""
@@ -227,7 +227,7 @@ class TensorFunction(Subject):
     def __call__(self, x: Array) -> Array:
         return strung(map(raw, self._evaluated([part.of(x) for part in self.arguments]).outputs))
 
-    def graph_at(self, x: Array) -> Graph:
+    def graph_at(self, x: Array) -> Linearization:
         """Record the function at a point."""
         return self._evaluated([part.of(x) for part in self.arguments], record=True)
 
@@ -237,7 +237,7 @@ class TensorFunction(Subject):
     def reaches(self, argument: Part) -> bool:
         return self.graph.reaches(self.arguments.index(argument))
 
-    def _evaluated(self, arrays: Sequence[Array], record: bool = False) -> Graph:
+    def _evaluated(self, arrays: Sequence[Array], record: bool = False) -> Linearization:
         """Call the function: the first arrays are its inputs, the others stand in its parameters during the call."""
         inputs, held = [constant(array) for array in arrays[: self._count]], arrays[self._count :]
         for x in inputs:
@@ -251,7 +251,7 @@ class TensorFunction(Subject):
                     raise _changed(self._f, part.name)
         finally:
             _hold(self._parameters, self._base)
-        return Graph(list(y) if isinstance(y, (tuple, list)) else [y], [*inputs, *self._parameters])
+        return Linearization(list(y) if isinstance(y, (tuple, list)) else [y], [*inputs, *self._parameters])
 
 
 class Gradient(Subject):

@@ -20,9 +20,9 @@ If these do not suffice, the class may implement protocols of this library, whic
     symbol writes its name.
 ``__traced__``, an attribute
     The array that a tracer stands for. A value that has it differs at the next call, so no branch may depend on it.
-``__moved__(device)``
+``__to_device__(device)``
     Returns the value on another device.
-``__expect__(holds, error, message)``, static
+``__require__(holds, error, message)``, static
     Takes a check of values, such as that labels are classes; a program repeats it at each call.
 ``__all_reduce__(function)``
     Returns the sum over all ranks; the function adds up an array in place.

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.devices import moved
+from ..support.devices import to_device
 from .rule import Rule, define, sample
 from .samples import distinct, each, normal, pairs, positive, with_zeros
 
@@ -156,6 +156,6 @@ cast = define("astype", lambda x, dtype: x.astype(dtype),
     x=lambda g, x: g.astype(x.dtype),
     samples=lambda: [sample(x, np.dtype(np.float64)) for x in (normal(3, 4), normal(), normal(0, 2))])
 
-to: Rule = define("to", lambda x, device, source: moved(x, device),
+to: Rule = define("to", lambda x, device, source: to_device(x, device),
     x=lambda g, device, source: to(g, source, device),
     samples=lambda: [sample(x, "cpu", "cpu") for x in (normal(3, 4), normal(), normal(0, 2))])

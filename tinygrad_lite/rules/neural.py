@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import difference
-from .reductions import Axis, count, kept, share
+from .reductions import Axis, count, restore_axes, share
 from .rule import Sample, define, sample
 from .samples import distinct, each, normal, positive
 
@@ -84,7 +84,7 @@ log_softmax = define("log_softmax", _log_softmax, samples=_rows,
 # eˣ / Σ eˣ, as softmax. `share` divides by the sum: for large equal numbers y is rounded to x, and e^(x - y) is 1 for
 # each of them.
 logsumexp = define("logsumexp", _logsumexp,
-    x=lambda g, y, x, axis: kept(g, x, axis) * share(np.exp(difference(x, kept(y, x, axis))), x, axis),
+    x=lambda g, y, x, axis: restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), x, axis),
     samples=lambda: [sample(normal(3, 4)), sample(normal(3, 4), axis=1), sample(normal(2, 3, 4), axis=(0, -1)),
                      sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1),
                      sample(normal(3, 1), axis=1)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.devices import beside
+from ..support.devices import on_device_of
 from .rule import define, sample
 from .samples import normal
 
@@ -61,7 +61,7 @@ def _einsum_back(g: Any, k: int, xs: tuple[Any, ...], subscripts: str) -> Any:
         size = x.shape[axis]
         if label in target:
             twin = next(unused)
-            others.append(beside(x, np.eye(size, dtype=x.dtype)))
+            others.append(on_device_of(x, np.eye(size, dtype=x.dtype)))
             sources.append(label + twin)
             label = twin
         elif not any(

@@ -1,7 +1,7 @@
 """Rules of functions that reduce axes: sum, mean, product, maximum, minimum; and of the running sum.
 
-Each expression first gives ``g`` its reduced axes back (`kept`), and then spreads it over the elements: a sum gives the
-same to each, a maximum gives all to the largest.
+Each expression first gives ``g`` its reduced axes back (`restore_axes`), and then spreads it over the elements: a sum
+gives the same to each, a maximum gives all to the largest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..support.devices import beside
+from ..support.devices import on_device_of
 from .rule import Sample, answers, define, sample
 from .samples import distinct, normal
 
@@ -28,7 +28,7 @@ def reduced(x: Any, axis: Axis) -> tuple[int, ...]:
     return axes_of(axis, len(x.shape)) if x.shape else ()
 
 
-def kept(g: Any, x: Any, axis: Axis) -> Any:
+def restore_axes(g: Any, x: Any, axis: Axis) -> Any:
     """Return a reduction of ``x`` with its reduced axes, of length 1 each, so that it broadcasts against ``x``."""
     axes = reduced(x, axis)
     return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
@@ -63,7 +63,7 @@ def folds() -> list[Sample]:
     return [*reductions(), sample(distinct(), axis=0), sample(distinct(), axis=-1, keepdims=True)]
 
 
-def _others(x: Any, axis: Axis) -> Any:
+def product_of_others(x: Any, axis: Axis) -> Any:
     """Return for each element of ``x`` the product of the other elements that are reduced with it.
 
     To divide the whole product by each element would be shorter, but fails where an element is zero.
@@ -72,7 +72,7 @@ def _others(x: Any, axis: Axis) -> Any:
     rest = tuple(i for i in range(len(x.shape)) if i not in axes)
     order = (*rest, *axes)
     rows = x.transpose(order).reshape((*(x.shape[i] for i in rest), 1, count(x, axis)))
-    own = beside(x, np.eye(count(x, axis), dtype=bool))
+    own = on_device_of(x, np.eye(count(x, axis), dtype=bool))
     product = np.where(own, 1, rows).prod(axis=-1)
     return product.reshape(tuple(x.shape[i] for i in order)).transpose(tuple(order.index(i) for i in range(len(order))))
 
@@ -86,19 +86,19 @@ def share(weights: Any, x: Any, axis: Axis) -> Any:
 # fmt: off
 
 sum = define("sum", lambda x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims),
-    x=lambda g, x, axis: np.broadcast_to(kept(g, x, axis), x.shape),
+    x=lambda g, x, axis: np.broadcast_to(restore_axes(g, x, axis), x.shape),
     numpy=np.sum, samples=lambda: [*folds(), sample(distinct(0, 3), axis=0)])
 
 mean = define("mean", lambda x, axis=None, keepdims=False: x.mean(axis=axis, keepdims=keepdims),
-    x=lambda g, x, axis: np.broadcast_to(kept(g / count(x, axis), x, axis), x.shape),
+    x=lambda g, x, axis: np.broadcast_to(restore_axes(g / count(x, axis), x, axis), x.shape),
     numpy=np.mean, samples=reductions)
 
 prod = define("prod", lambda x, axis=None, keepdims=False: x.prod(axis=axis, keepdims=keepdims),
-    x=lambda g, x, axis: kept(g, x, axis) * _others(x, axis),
+    x=lambda g, x, axis: restore_axes(g, x, axis) * product_of_others(x, axis),
     numpy=np.prod, samples=lambda: [*folds(), sample(distinct(3, 3) * (1 - np.eye(3)), axis=1)])
 
 # Equal extremes share the cotangent: any split whose parts add up to one is a subgradient.
-_extreme = {"x": lambda g, y, x, axis: kept(g, x, axis) * share(x == kept(y, x, axis), x, axis)}
+_extreme = {"x": lambda g, y, x, axis: restore_axes(g, x, axis) * share(x == restore_axes(y, x, axis), x, axis)}
 
 max = define("max", lambda x, axis=None, keepdims=False: x.max(axis=axis, keepdims=keepdims), **_extreme,
     numpy=np.max, samples=folds)

@@ -29,7 +29,7 @@ def inner(widths: tuple[tuple[int, int], ...], shape: tuple[int, ...]) -> tuple[
     return tuple(slice(before, n - after) for (before, after), n in zip(widths, shape, strict=True))
 
 
-def block(k: int, xs: tuple[Any, ...], axis: int) -> tuple[slice, ...]:
+def operand_index(k: int, xs: tuple[Any, ...], axis: int) -> tuple[slice, ...]:
     """Return the index of operand ``k`` within the concatenation of ``xs`` along ``axis`` (not negative)."""
     start = sum(x.shape[axis] for x in xs[:k])
     return (*[slice(None)] * axis, slice(start, start + xs[k].shape[axis]))
@@ -70,7 +70,7 @@ broadcast_to = define("broadcast_to", lambda x, shape: np.broadcast_to(x, shape)
     ])
 
 concatenate = define("concatenate", lambda *xs, axis: np.concatenate(xs, axis),
-    xs=lambda g, k, xs, axis: g[block(k, xs, axis)],
+    xs=lambda g, k, xs, axis: g[operand_index(k, xs, axis)],
     samples=lambda: [
         sample(normal(2, 3), normal(1, 3), normal(2, 3, seed=1), axis=0), sample(normal(2, 3), normal(2, 1), axis=1),
         sample(normal(3), axis=0), sample(normal(0, 2), normal(3, 2), axis=0),

@@ -91,7 +91,7 @@ def module_of(device: str) -> Any:
     return module
 
 
-def moved(array: Any, device: str) -> Any:
+def to_device(array: Any, device: str) -> Any:
     """Return an array on a device: the array itself if it is there already, else a copy.
 
     Raises
@@ -102,15 +102,15 @@ def moved(array: Any, device: str) -> Any:
     source = device_of(array)
     if source == device:
         return array
-    record = getattr(type(array), "__moved__", None)
+    record = getattr(type(array), "__to_device__", None)
     if record is not None:
         return record(array, device)
     return module_of(device).asarray(array if source == "cpu" else array.get())
 
 
-def beside(x: Any, array: Any) -> Any:
+def on_device_of(x: Any, array: Any) -> Any:
     """Return an array on the device of ``x``, an array or Tensor, so that the two can be operands of one rule."""
-    return moved(array, device_of(x))
+    return to_device(array, device_of(x))
 
 
 def mixing_error(operation: str, operands: Mapping[str, Any]) -> DeviceError | None:

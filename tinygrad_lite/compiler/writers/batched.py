@@ -18,14 +18,14 @@ from ...nn import Module
 from ...rules import Rule
 from ...rules import all as all_rules
 from ...support.call_stack import users_line
-from ...support.devices import is_array, moved
+from ...support.devices import is_array, to_device
 from ...support.observer import MODULE, under_way
 from ...tensor import Tensor
-from .. import operations
-from ..operations import Operation
+from .. import primitives
+from ..passes import simplify
+from ..primitives import Primitive
 from ..program import Instruction, Variable, substituted
-from ..record import Recording, record, recording_lock
-from ..simplify import simplify
+from ..recording import Recording, record, recording_lock
 from ..tracer import Recorder, Tracer, variable_of
 from .lengths import BATCHES, Length, at, mapped, plain, varies
 
@@ -127,16 +127,16 @@ def _finished(
     # A shared parameter gets the first of its paths.
     paths = {id(raw(x)): path for path, x in reversed([*model._named_tensors()])}
     inputs = program.inputs[:count]
-    known = {x: moved(array, "cpu") for x, array in found.items() if x not in inputs}
+    known = {x: to_device(array, "cpu") for x, array in found.items() if x not in inputs}
     results = tuple(variables.get(id(raw(y)), raw(y)) for y in outputs.values())
     program = simplify(replace(program, outputs=results, updates=()))
     instructions = []
     for i in program.instructions:
-        is_only_for_now = i.operation is operations.to or (i.operation.has_effect and not i.operation.is_statement)
+        is_only_for_now = i.primitive is primitives.to or (i.primitive.has_effect and not i.primitive.is_statement)
         if is_only_for_now or varies((i.operands, dict(i.params))) or not all(x in known for x in i.reads):
             instructions.append(i)
         else:
-            known[i.result] = i.operation.compute(*substituted(i.operands, known), **i.params)
+            known[i.result] = i.primitive.compute(*substituted(i.operands, known), **i.params)
     return Batched(
         instructions=tuple(instructions),
         inputs=inputs,
@@ -159,14 +159,14 @@ def _units(recorder: _BatchRecorder, names: Collection[str]) -> Iterator[None]:
 
 
 def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
-    operation = Operation(rule.name, rule.forward, text=lambda *operands, **params: rule.name)
+    primitive = Primitive(rule.name, rule.forward, text=lambda *operands, **params: rule.name)
 
     def unit(*args: Any, **params: Any) -> Any:
         # Other threads may use the rule on arrays meanwhile.
         if not any(isinstance(x, Tracer) and x.recorder is recorder for x in args):
-            return operation.compute(*args, **params)
+            return primitive.compute(*args, **params)
         count = len(args) if rule.variadic else len(rule.inputs)
-        return recorder.record(operation, *args[:count], **dict(zip(rule.params, args[count:], strict=False)), **params)
+        return recorder.record(primitive, *args[:count], **dict(zip(rule.params, args[count:], strict=False)), **params)
 
     return unit
 
@@ -205,13 +205,13 @@ class _BatchRecorder(Recorder):
             self._pair(self.first._lifted[len(self._lifted) - 1], tracer.variable)
         return tracer
 
-    def record(self, operation: Operation, *operands: Any, **params: Any) -> Any:
-        """Compute one operation with lengths as plain numbers, and write it down; `written` marks the lengths."""
-        return super().record(operation, *plain(operands), **plain(params))
+    def record(self, primitive: Primitive, *operands: Any, **params: Any) -> Any:
+        """Compute one primitive with lengths as plain numbers, and write it down; `written` marks the lengths."""
+        return super().record(primitive, *plain(operands), **plain(params))
 
-    def written(self, operation: Operation, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
-        """Write down an operation, with a `Length` for each number that differs between the recordings."""
-        traced = super().written(operation, operands, params, value)
+    def written(self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
+        """Write down a primitive, with a `Length` for each number that differs between the recordings."""
+        traced = super().written(primitive, operands, params, value)
         if self.first is not None:
             new, i = self.instructions[-1], len(self.instructions) - 1
             if len(self.first.instructions) <= i:
@@ -220,14 +220,14 @@ class _BatchRecorder(Recorder):
         return traced
 
     def _marked(self, old: Instruction, new: Instruction) -> Instruction:
-        if (old.operation.name, len(old.operands)) != (new.operation.name, len(new.operands)):
+        if (old.primitive.name, len(old.operands)) != (new.primitive.name, len(new.operands)):
             self._refuse_other_steps()
         modules = (self._paths.get(id(step.of), "") for step in under_way() if step.kind == MODULE)
         path = next(filter(None, modules), "")
         self.origins[new.result] = users_line() or "in forward", new.result.name, path
         self._pair(old.result, new.result)
         operands = mapped(self._merged, new.operands, old.operands)
-        if new.operation.name == "getitem":
+        if new.primitive.name == "getitem":
             self._check_slices(new.operands[0], operands[1], new.result)
         operands = tuple(x.variable if isinstance(x, Length) else x for x in operands)
         return replace(new, operands=operands, params=mapped(self._merged, dict(new.params), dict(old.params)))

@@ -20,7 +20,7 @@ from ...arrays import raw
 from ...engine import no_grad
 from ...errors import JitError
 from ...nn import Module
-from ...support.devices import moved
+from ...support.devices import to_device
 from ...support.extras import extra
 from ...support.files import write_atomically
 from ...tensor import Tensor
@@ -62,7 +62,7 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
     ExportError
         If the model uses an operation that has no counterpart in ONNX, or reads the values or the length of the batch.
         The message names the operation and the user's line. `tinygrad_lite.compiler.writers.onnx_table` lists the
-        supported operations; add an operator for a rule of your own to its ``RULES``.
+        supported primitives; add an operator for a rule of your own to its ``RULES``.
     MissingExtra
         If the package onnx is not installed.
     """
@@ -128,7 +128,7 @@ def _computed(model: Module, batch: tuple[Any, ...]) -> dict[str, Any]:
 
 def _host(x: Any) -> Any:
     """Return a Tensor, an array of any device or a number as a NumPy array."""
-    return np.asarray(moved(raw(x), "cpu"))
+    return np.asarray(to_device(raw(x), "cpu"))
 
 
 def _verify(
@@ -207,7 +207,7 @@ class _Graph:
 
     def _operation(self, instruction: Instruction) -> str:
         """Write an instruction by its entry in the table; return the name of its result."""
-        name, dtype, operands = instruction.operation.name, instruction.result.dtype, instruction.operands
+        name, dtype, operands = instruction.primitive.name, instruction.result.dtype, instruction.operands
         entry = RULES.get(name) or OPERATIONS.get(name, _ABSENT)
         if any(x.is_generator for x in instruction.reads):
             raise Refused("it draws random numbers, others at each call: draw outside, or in training alone")
@@ -229,7 +229,7 @@ class _Graph:
 
     def _refuse(self, instruction: Instruction, reason: str) -> NoReturn:
         """Raise an error that names an instruction without a counterpart in ONNX, and the user's line."""
-        name, (line, rule, _) = instruction.operation.name, self.program.origins[instruction.result]
+        name, (line, rule, _) = instruction.primitive.name, self.program.origins[instruction.result]
         error = ExportError(f"{line}: {'np.' * hasattr(np, name)}{name} cannot be written in ONNX: {reason}")
         if rule and not rules.get(rule).is_built_in:
             error.add_note(

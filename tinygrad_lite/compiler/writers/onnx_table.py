@@ -1,10 +1,10 @@
-"""The table of ONNX operators for the operations of a program.
+"""The table of ONNX operators for the primitives of a program.
 
-An entry is one of three: the name of an operator; a function of the writer ``to`` and the operation's operands and
+An entry is one of three: the name of an operator; a function of the writer ``to`` and the primitive's operands and
 parameters, in which ``to.Add(a, b)`` writes an operator; or a `Refused` with the reason why there is none. Operands are
 converted to the type of the result; for comparisons and `OF_ANOTHER_TYPE`, to the common type of the operands.
 
-`OPERATIONS` has the entries for operations. `RULES` has entries for whole rules, in place of the operations of their
+`OPERATIONS` has the entries for primitives. `RULES` has entries for whole rules, in place of the primitives of their
 forward expression. A rule of your own needs no entry; if ONNX has an operator for it, add it:
 
 >>> import tinygrad_lite as tg
@@ -26,7 +26,7 @@ from .lengths import Length
 
 
 class Refused(Exception):
-    """The reason why an operation cannot be written in ONNX."""
+    """The reason why a primitive cannot be written in ONNX."""
 
 
 Entry = str | Callable[..., Any] | Refused

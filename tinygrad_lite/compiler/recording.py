@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import JitError
-from ..support.devices import is_array, moved
+from ..support.devices import is_array, to_device
 from ..support.locks import Lock
 from ..tensor import Tensor
-from .operations import is_literal
+from .environment import GIVEN, Environment, Input, is_plain
 from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
+from .primitives import is_literal
 from .program import GENERATORS, Instruction, Program, Variable
-from .state import GIVEN, Input, State, is_plain
-from .tracer import Number, Recorder, Reflects, Tracer, variable_of
+from .tracer import NumberTracer, Recorder, Reflects, Tracer, variable_of
 from .watch import Gradients, Namer, calls_watched, handlers_apart, no_chance
 
 recording_lock = Lock()
@@ -59,7 +59,7 @@ class Recording:
     ----------
     program : Program
         The operations of the call.
-    state : State
+    state : Environment
         The values the function reaches.
     sources : dict of Variable to Input or array
         The source of each input of the program: a value of the state, or a constant array or function.
@@ -76,7 +76,7 @@ class Recording:
     """
 
     program: Program
-    state: State
+    state: Environment
     sources: dict[Variable, Any]
     guards: dict[str, str]
     made: list[str]
@@ -122,7 +122,7 @@ def _record(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], recorder: Recorder, reflects: bool
 ) -> Recording:
     lifted, named = list(args), dict(kwargs)
-    state = State(function, lifted, named, reflects)
+    state = Environment(function, lifted, named, reflects)
     gradients = Gradients([*state.tensors])
     before = Before(state, gradients)
     with handlers_apart(recorder), _put_back_on_error(before):
@@ -143,13 +143,13 @@ class Before:
 
     Parameters
     ----------
-    state : State
+    state : Environment
         The values the function reaches.
     gradients : Gradients
         The gradients of the Tensors among them.
     """
 
-    def __init__(self, state: State, gradients: Gradients) -> None:
+    def __init__(self, state: Environment, gradients: Gradients) -> None:
         self.state, self.gradients = state, gradients
         self.thread = threading.get_ident()
         self.collects_garbage = gc.isenabled()
@@ -204,7 +204,12 @@ def _put_back_on_error(before: Before) -> Iterator[None]:
 
 
 def _finished(
-    function: Callable[..., Any], state: State, recorder: Recorder, gradients: Gradients, before: Before, result: Any
+    function: Callable[..., Any],
+    state: Environment,
+    recorder: Recorder,
+    gradients: Gradients,
+    before: Before,
+    result: Any,
 ) -> Recording:
     """Finish a recording: collect the side effects of the function, then restore everything."""
     outputs = Outputs(state)
@@ -241,7 +246,7 @@ def _finished(
     return Recording(program, state, sources, guards, outputs.made, writes, made, result)
 
 
-def _replaced_values(state: State, before: Before, outputs: Outputs) -> Iterator[str]:
+def _replaced_values(state: Environment, before: Before, outputs: Outputs) -> Iterator[str]:
     """Yield the statements for values that the function replaced: in Tensors, variables, containers and objects."""
     for tensor, text in state.tensors.items():
         if tensor._data is not state.traced(tensor):
@@ -275,7 +280,7 @@ def _left(
     """Return the statement that stores a new value; refuse counters, and what is no array or flag."""
     x = old if new is EMPTY else new
     is_flag = is_plain(x) and (of_optimizer or type(x) not in (int, float, complex))
-    if not (is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, Number))):
+    if not (is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, NumberTracer))):
         raise _refusal_to_leave(path)
     return outputs.storing(holder_text, key, new)
 
@@ -288,7 +293,7 @@ def _refusal_to_leave(path: str) -> JitError:
 
 
 def _kept_gradients(
-    state: State, gradients: Gradients, outputs: Outputs, instructions: list[Instruction]
+    state: Environment, gradients: Gradients, outputs: Outputs, instructions: list[Instruction]
 ) -> Iterator[str]:
     """Yield the statements that set `.grad` after the call: None for a gradient that this call's update consumed.
 
@@ -313,14 +318,14 @@ def _is_computed_from(x: Any, source: Any, instructions: list[Instruction]) -> b
     return of_source in wanted
 
 
-def _guards_of_gradients(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:
+def _guards_of_gradients(state: Environment, gradients: Gradients) -> Iterator[tuple[str, str]]:
     """Yield the guards of gradients that the function reads before it writes them: present, or None."""
     for tensor in gradients.were_read:
         is_there = gradients.before[tensor] is not None
         yield f"{state.tensors[tensor]}.grad is {'not ' * is_there}None", f"{state.paths[tensor]}.grad"
 
 
-def _guards_of_inputs(state: State, recorder: Recorder, gradients: Gradients) -> Iterator[tuple[str, str]]:
+def _guards_of_inputs(state: Environment, recorder: Recorder, gradients: Gradients) -> Iterator[tuple[str, str]]:
     """Yield the guards of the inputs: their types, and the values of those that decided a branch or a shape."""
     for found in state.inputs:
         if found.owner is None or found.owner in gradients.were_read:
@@ -329,7 +334,7 @@ def _guards_of_inputs(state: State, recorder: Recorder, gradients: Gradients) ->
             yield state.guard_of_value(found), found.path
 
 
-def _guards_of_memory(state: State, updates: list[Input], recorder: Recorder) -> Iterator[tuple[str, str]]:
+def _guards_of_memory(state: Environment, updates: list[Input], recorder: Recorder) -> Iterator[tuple[str, str]]:
     """Yield the guard that no other array shares memory with one changed in place: it would change too.
 
     Raises
@@ -367,7 +372,7 @@ def overlap(changed: list[Any], others: list[Any]) -> bool:
     return any(np.may_share_memory(x, y) for i, x in enumerate(changed) for y in (*changed[:i], *others))
 
 
-def _guards_of_identity(state: State, gradients: Gradients) -> Iterator[tuple[str, str]]:
+def _guards_of_identity(state: Environment, gradients: Gradients) -> Iterator[tuple[str, str]]:
     """Yield the guards that objects which were different in the recording are different in the call."""
     read = [found for found in state.inputs if found.owner is None or found.owner in gradients.were_read]
     texts = [*state.apart, *(found.place.text for found in read if is_array(found.value))]
@@ -406,7 +411,7 @@ def _with_captured(instructions: list[Instruction], device: str) -> tuple[list[I
         is_function = callable(x) and not isinstance(x, type)
         if not is_function and (not isinstance(x, np.ndarray) or is_literal(x)):
             return x
-        value = x if is_function else moved(x, device)
+        value = x if is_function else to_device(x, device)
         variable = Variable.like(value, getattr(x, "__name__", "constant"))
         captured[variable] = value
         return variable

@@ -8,7 +8,7 @@ import pytest
 import tinygrad_lite as tg
 from models.mnist import Net
 from tinygrad_lite.compiler import Program, load, record, simplify, source_of
-from tinygrad_lite.compiler.simplify import (
+from tinygrad_lite.compiler.passes import (
     compute_constants,
     drop_moves,
     drop_unused,
@@ -16,7 +16,7 @@ from tinygrad_lite.compiler.simplify import (
     merge_equal,
     merge_sums,
 )
-from tinygrad_lite.errors import expect
+from tinygrad_lite.errors import require
 from tinygrad_lite.nn.functional import cross_entropy, one_hot, squared_loss
 
 X = np.random.default_rng(0).normal(size=(3, 4))
@@ -28,7 +28,7 @@ def recorded(f, *args) -> Program:
 
 
 def names(program):
-    return [instruction.operation.name for instruction in program.instructions]
+    return [instruction.primitive.name for instruction in program.instructions]
 
 
 def run(program, *args):
@@ -80,7 +80,7 @@ def test_draws_and_checks_are_kept_in_their_order():
 
     def f(x):
         rng.random(3)
-        expect((x > -100).all(), ValueError, "too small")
+        require((x > -100).all(), ValueError, "too small")
         rng.normal(size=2)
         return x + rng.random(4)
 
@@ -362,7 +362,7 @@ def products_with(program, name):
     return [
         instruction.result
         for instruction in program.instructions
-        if instruction.operation.name == "multiply" and instruction.result.shape and set(instruction.reads) & numbers
+        if instruction.primitive.name == "multiply" and instruction.result.shape and set(instruction.reads) & numbers
     ]
 
 
@@ -513,7 +513,7 @@ def test_the_learning_rate_of_the_mnist_step_ends_on_the_derivative_by_the_outpu
     assert weights <= {variable.shape for variable in products_with(recording.program, "lr")}
     program = simplify(recording.program)
     assert [variable.shape for variable in products_with(program, "lr")] == [(100, 10)]
-    others = [i.result.shape for i in program.instructions if i.operation.name == "multiply"]
+    others = [i.result.shape for i in program.instructions if i.primitive.name == "multiply"]
     assert not weights & set(others)
     assert names(program).count("dot") == 5
 

@@ -12,7 +12,7 @@ import pytest
 import tinygrad_lite as tg
 from models.mnist import Net, training_step
 from tinygrad_lite import nn
-from tinygrad_lite.compiler import Plan, Variable, load, plan, record, simplify, source_of
+from tinygrad_lite.compiler import Plan, Variable, load, plan_memory, record, simplify, source_of
 from tinygrad_lite.nn.functional import cross_entropy, one_hot, softmax, squared_loss
 from tinygrad_lite.optim import SGD, Adam, AdamW
 
@@ -319,7 +319,7 @@ def poison(memory):
 def test_values_are_whole_for_as_long_as_they_are_read(make):
     """Run the program in the memory of its plan, spoiling it as soon as nothing that is still needed lies there."""
     program, _, given = recorded(make)
-    planned = plan(program)
+    planned = plan_memory(program)
     real = {variable: copied(value) for variable, value in given.items()}
     seen = {variable: copied(value) for variable, value in given.items()}
     memories = {memory: np.empty(memory.shape, memory.dtype) for memory in planned.memories}
@@ -333,8 +333,8 @@ def test_values_are_whole_for_as_long_as_they_are_read(make):
             if not variable.is_generator:
                 np.testing.assert_array_equal(real[variable], seen[variable])
         params = instruction.params
-        seen[instruction.result] = instruction.operation.compute(*substituted(instruction.operands, seen), **params)
-        value = instruction.operation.compute(*substituted(instruction.operands, real), **params)
+        seen[instruction.result] = instruction.primitive.compute(*substituted(instruction.operands, seen), **params)
+        value = instruction.primitive.compute(*substituted(instruction.operands, real), **params)
         place = planned.places.get(instruction.result)
         if place is not None:
             memory = real[place] if isinstance(place, Variable) else memories[place]
@@ -357,7 +357,7 @@ def outcome(program, inputs):
     """Return what a program hands out, from copies of its inputs, and the inputs as it leaves them; by no plan."""
     values = {variable: copied(value) for variable, value in inputs.items()}
     for i in program.instructions:
-        values[i.result] = i.operation.compute(*substituted(i.operands, values), **i.params)
+        values[i.result] = i.primitive.compute(*substituted(i.operands, values), **i.params)
     changed = {old: np.array(values[new]) for old, new in program.updates}
     return [np.array(x) for x in substituted(program.outputs, values)], values | changed
 
@@ -365,10 +365,10 @@ def outcome(program, inputs):
 @each
 def test_the_planned_program_gives_what_the_recorded_one_gives(make):
     program, as_recorded, given = recorded(make)
-    source = source_of(program, plan(program))
+    source = source_of(program, plan_memory(program))
     run = load(source, program.name)
     made_once = re.findall(r"^(\w+) = .*\bnp\.empty\(", source, re.MULTILINE)
-    assert len(made_once) == len(plan(program).memories)
+    assert len(made_once) == len(plan_memory(program).memories)
     values = {variable: copied(value) for variable, value in given.items()}
     kept = []
     for call in range(3):
@@ -400,7 +400,7 @@ def _as_tuple(x):
 @each
 def test_what_is_handed_out_lies_in_no_memory_of_others(make):
     program, _, given = recorded(make)
-    run = load(source_of(program, plan(program)), program.name)
+    run = load(source_of(program, plan_memory(program)), program.name)
     inputs = [copied(given[variable]) for variable in program.inputs]
     arrays = [x for call in range(2) for x in _as_tuple(run(*inputs)) if isinstance(x, np.ndarray)]
     half = len(arrays) // 2
@@ -480,20 +480,20 @@ def test_memory_is_used_again():
 
     x = array(16, 16)
     program = simplify(record(f, (x,), {}).program)
-    assert len(plan(program).memories) == 2
-    assert plan(program).bytes == 2 * x.nbytes
+    assert len(plan_memory(program).memories) == 2
+    assert plan_memory(program).bytes == 2 * x.nbytes
 
 
 def test_elementwise_chains_are_computed_in_place():
     program = simplify(record(lambda x: (np.exp(np.sin(x) * 2.0) + 1.0).sum(), (array(4, 4),), {}).program)
-    planned = plan(program)
+    planned = plan_memory(program)
     assert len(planned.memories) == 1
     assert len(planned.overwrites) == 3
 
 
 def test_results_are_computed_into_memory_of_their_own_and_not_copied():
     program = simplify(record(lambda x: (np.sin(x) * 2.0, np.cos(x) + 1.0), (array(4, 4),), {}).program)
-    planned = plan(program)
+    planned = plan_memory(program)
     assert planned.copied == (False, False)
     assert not {*program.outputs} & {*planned.places}
 
@@ -501,14 +501,14 @@ def test_results_are_computed_into_memory_of_their_own_and_not_copied():
 def test_parameters_and_the_state_of_optimizers_are_changed_in_place():
     step, args = training("momentum")
     program = simplify(record(step, args, {}).program)
-    planned = plan(program)
+    planned = plan_memory(program)
     assert len(program.updates) == 12
     assert all(planned.places[new] is old for old, new in program.updates)
 
 
 def test_a_plan_of_nothing_is_empty():
     program = simplify(record(lambda x: x, (array(2),), {}).program)
-    planned = plan(program)
+    planned = plan_memory(program)
     assert isinstance(planned, Plan)
     assert planned.memories == []
     assert planned.bytes == 0

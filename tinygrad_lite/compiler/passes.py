@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from . import operations
-from .operations import REDUCTIONS, of_ufunc
+from . import primitives
+from .primitives import REDUCTIONS, of_ufunc
 from .program import Instruction, Program, Variable, variables_in
 
 multiply, divide, power, matmul = map(of_ufunc, (np.multiply, np.divide, np.power, np.matmul))
@@ -36,7 +36,7 @@ def simplify(program: Program) -> Program:
 
 def _same(a: Program, b: Program) -> bool:
     return len(a.instructions) == len(b.instructions) and all(
-        x.operation is y.operation and x.operands == y.operands and x.params == y.params
+        x.primitive is y.primitive and x.operands == y.operands and x.params == y.params
         for x, y in zip(a.instructions, b.instructions, strict=True)
     )
 
@@ -46,7 +46,7 @@ def drop_unused(program: Program) -> Program:
     needed = set(program.results)
     kept = []
     for instruction in reversed(program.instructions):
-        if instruction.result in needed or instruction.operation.has_effect or _may_raise(instruction):
+        if instruction.result in needed or instruction.primitive.has_effect or _may_raise(instruction):
             needed.update(instruction.reads)
             kept.append(instruction)
     needed.update(old for old, _ in program.updates)
@@ -56,14 +56,14 @@ def drop_unused(program: Program) -> Program:
 
 def _may_raise(instruction: Instruction) -> bool:
     """Return True if the values of an instruction's operands may make it raise an error."""
-    deciding = tuple(instruction.operands[k] for k in instruction.operation.raises_by)
+    deciding = tuple(instruction.operands[k] for k in instruction.primitive.raises_by)
     return any(x.dtype is None or x.dtype.kind in "iu" for x in variables_in(deciding))
 
 
 def compute_constants(program: Program) -> Program:
     """Compute results that depend only on constants (constant folding); remove factors and exponents of one."""
     uses = program.uses()
-    written = {x for x in uses if any(use is not None and use.operation.overwrites_first for use in uses[x])}
+    written = {x for x in uses if any(use is not None and use.primitive.overwrites_first for use in uses[x])}
     shown = _Shown(program)
     return program.rewritten(lambda instruction: _computed(instruction, written, shown))
 
@@ -78,7 +78,7 @@ class _Shown:
     """
 
     def __init__(self, program: Program) -> None:
-        self._views = {i.result: i.operands[0] for i in program.instructions if i.operation.is_view}
+        self._views = {i.result: i.operands[0] for i in program.instructions if i.primitive.is_view}
         self._fixed = {*program.inputs}
         self._roots = {self._root(x) for x in variables_in(program.outputs)}
 
@@ -99,21 +99,21 @@ class _Shown:
 
 
 def _computed(instruction: Instruction, written: set[Variable], shown: _Shown) -> Any:
-    operation, result, operands = instruction.operation, instruction.result, instruction.operands
-    if operation.has_effect or (operation is operations.full and (result.size > 1 or result in written)):
+    primitive, result, operands = instruction.primitive, instruction.result, instruction.operands
+    if primitive.has_effect or (primitive is primitives.full and (result.size > 1 or result in written)):
         return [instruction]
     if not any(variables_in(operands)):
-        value = operation.compute(*operands, **instruction.params)
-        return value if np.size(value) <= operations.LITERAL_SIZE else [instruction]
-    if operation is multiply and _is_one(operands[0]):
+        value = primitive.compute(*operands, **instruction.params)
+        return value if np.size(value) <= primitives.LITERAL_SIZE else [instruction]
+    if primitive is multiply and _is_one(operands[0]):
         operands = operands[::-1]
-    if operation in (multiply, divide, power) and _is_one(operands[1]) and _has_type(operands[0], result):
+    if primitive in (multiply, divide, power) and _is_one(operands[1]) and _has_type(operands[0], result):
         return operands[0] if shown.may_become(result, operands[0]) else _copied(instruction, operands[0])
     return [instruction]
 
 
 def _copied(instruction: Instruction, x: Variable) -> list[Instruction]:
-    return [replace(instruction, operation=operations.copy, operands=(x,), params={})]
+    return [replace(instruction, primitive=primitives.copy, operands=(x,), params={})]
 
 
 def _is_one(x: Any) -> bool:
@@ -130,10 +130,10 @@ def merge_equal(program: Program) -> Program:
     shown = _Shown(program)
 
     def merged(instruction: Instruction) -> Any:
-        if instruction.operation.has_effect:
+        if instruction.primitive.has_effect:
             return [instruction]
         params = tuple(sorted((name, _key(value)) for name, value in instruction.params.items()))
-        first = known.setdefault((instruction.operation, _key(instruction.operands), params), instruction.result)
+        first = known.setdefault((instruction.primitive, _key(instruction.operands), params), instruction.result)
         if first is instruction.result:
             return [instruction]
         return first if shown.may_become(instruction.result, first) else _copied(instruction, first)
@@ -157,7 +157,7 @@ def drop_moves(program: Program) -> Program:
     narrowed: set[Variable] = set()
 
     def moved(instruction: Instruction) -> Any:
-        is_copy = instruction.operation is operations.copy
+        is_copy = instruction.primitive is primitives.copy
         if is_copy and not shown.may_become(instruction.result, instruction.operands[0]):
             return [instruction]
         new = _moved(instruction, made, uses, narrowed)
@@ -174,27 +174,27 @@ def _moved(
     uses: dict[Variable, list[Instruction | None]],
     narrowed: set[Variable],
 ) -> Any:
-    operation, result, params = instruction.operation, instruction.result, instruction.params
+    primitive, result, params = instruction.primitive, instruction.result, instruction.params
     x = instruction.operands[0] if instruction.operands else None
     if not isinstance(x, Variable):
         return [instruction]
     source = made.get(x)
-    if operation is operations.copy or (operation is operations.getitem and instruction.operands[1] in (..., ())):
+    if primitive is primitives.copy or (primitive is primitives.getitem and instruction.operands[1] in (..., ())):
         return x
-    if operation in (operations.reshape, operations.broadcast_to) and x.shape == result.shape:
+    if primitive in (primitives.reshape, primitives.broadcast_to) and x.shape == result.shape:
         return x
-    if operation is operations.reshape and source is not None and source.operation is operations.reshape:
+    if primitive is primitives.reshape and source is not None and source.primitive is primitives.reshape:
         return [replace(instruction, operands=source.operands)]
-    if operation is operations.transpose:
+    if primitive is primitives.transpose:
         axes = params["axes"]
         if axes == tuple(range(len(axes))):
             return x
-        if source is not None and source.operation is operations.transpose:
+        if source is not None and source.primitive is primitives.transpose:
             before = source.params["axes"]
             return [
                 replace(instruction, operands=source.operands, params={"axes": tuple(before[axis] for axis in axes)})
             ]
-    if operation is operations.broadcast_to and all(_stretches(use, result, narrowed) for use in uses.get(result, [])):
+    if primitive is primitives.broadcast_to and all(_stretches(use, result, narrowed) for use in uses.get(result, [])):
         narrowed.add(result)
         return x
     return [instruction]
@@ -202,7 +202,7 @@ def _moved(
 
 def _stretches(use: Instruction | None, wide: Variable, narrowed: set[Variable]) -> bool:
     """Return True if broadcasting gives this shape anyway, so that an explicit `broadcast_to` is redundant."""
-    if use is None or not use.operation.elementwise:
+    if use is None or not use.primitive.elementwise:
         return False
     others = [x for x in use.operands if isinstance(x, Variable) and x is not wide and x not in narrowed]
     return np.broadcast_shapes(*(x.shape for x in others)) == wide.shape
@@ -221,16 +221,16 @@ def merge_sums(program: Program) -> Program:
     def merged_alone(instruction: Instruction) -> list[Instruction]:
         x = instruction.operands[0] if instruction.operands else None
         source = made.get(x) if isinstance(x, Variable) else None
-        if source is None or source.operation is not total or len(uses[source.result]) > 1:
+        if source is None or source.primitive is not total or len(uses[source.result]) > 1:
             return [instruction]
         if not source.result.shape or "dtype" in source.params or "dtype" in instruction.params:
             return [instruction]
         axes, (summed,) = _axes(source), source.operands
         kept = tuple(1 if axis in axes else n for axis, n in enumerate(summed.shape))
         left = tuple(n for axis, n in enumerate(summed.shape) if axis not in axes)
-        if instruction.operation is operations.reshape and instruction.result.shape in (kept, left):
+        if instruction.primitive is primitives.reshape and instruction.result.shape in (kept, left):
             return [_sum(instruction, summed, axes, keepdims=instruction.result.shape == kept != left)]
-        if instruction.operation is total and bool(source.params.get("keepdims")) is bool(
+        if instruction.primitive is total and bool(source.params.get("keepdims")) is bool(
             instruction.params.get("keepdims")
         ):
             names = range(len(summed.shape)) if source.params.get("keepdims") else _left(axes, len(summed.shape))
@@ -257,14 +257,14 @@ def _sum(instruction: Instruction, x: Variable, axes: tuple[int, ...], keepdims:
     axis: Any = ordered[0] if len(ordered) == 1 else ordered
     params = {"axis": axis} if len(ordered) < len(x.shape) or keepdims else {}
     return replace(
-        instruction, operation=total, operands=(x,), params={**params, **({"keepdims": True} if keepdims else {})}
+        instruction, primitive=total, operands=(x,), params={**params, **({"keepdims": True} if keepdims else {})}
     )
 
 
 def fold_factors(program: Program) -> Program:
     """Multiply by a number where there are the fewest elements: ``lr * (x.T @ g)`` becomes ``x.T @ (lr * g)``.
 
-    The factor moves from the result of a linear operation to its operand, then through the operation that computed the
+    The factor moves from the result of a linear primitive to its operand, then through the primitive that computed the
     operand, and so on, as long as nothing else reads the values between. It does not move into differences: the
     rounding errors of their terms may be large relative to the difference. Nor does a factor move that is large or
     tiny, since the values between might overflow or underflow.
@@ -285,7 +285,7 @@ def fold_factors(program: Program) -> Program:
 
 def _product(instruction: Instruction) -> tuple[Any, Any]:
     """Return the number and the array that an instruction multiplies; ``(None, None)`` for other instructions."""
-    if instruction.operation is multiply and instruction.result.shape:
+    if instruction.primitive is multiply and instruction.result.shape:
         for s, x in (instruction.operands, instruction.operands[::-1]):
             is_number = isinstance(s, (int, float, np.generic)) or (isinstance(s, Variable) and s.shape == ())
             if is_number and _has_type(x, instruction.result):
@@ -297,9 +297,9 @@ def _work(program: Program) -> float:
     """Estimate a program's cost: 1 for each element written, 1/16 for each multiplication in a matrix product."""
     work = 0.0
     for instruction in program.instructions:
-        if not instruction.operation.is_view:
+        if not instruction.primitive.is_view:
             work += instruction.result.size
-        if instruction.operation in (matmul, operations.dot):
+        if instruction.primitive in (matmul, primitives.dot):
             work += instruction.result.size * instruction.operands[0].shape[-1] / 16
     return work
 
@@ -310,11 +310,11 @@ def use_dot(program: Program) -> Program:
 
     def chosen(instruction: Instruction) -> Any:
         shapes = [x.shape if isinstance(x, Variable) else () for x in instruction.operands]
-        if instruction.operation is not matmul or instruction.result in updated:
+        if instruction.primitive is not matmul or instruction.result in updated:
             return [instruction]
         # For a row or a column the two make different BLAS calls, which may round differently.
         are_matrices = all(len(shape) == 2 and min(shape) > 1 for shape in shapes)
-        return [replace(instruction, operation=operations.dot)] if are_matrices else [instruction]
+        return [replace(instruction, primitive=primitives.dot)] if are_matrices else [instruction]
 
     return program.rewritten(chosen)
 
@@ -347,7 +347,7 @@ class _Folding:
         if use.result not in free or use.result.dtype != x.dtype:
             return False
         positions = [k for k, operand in enumerate(use.operands) if operand is x]
-        return len(positions) == 1 and positions[0] in use.operation.linear_in
+        return len(positions) == 1 and positions[0] in use.primitive.linear_in
 
     def cost(self, x: Variable) -> float:
         """Return the fewest multiplications that compute the factor times ``x``; note the way to do it."""
@@ -356,7 +356,7 @@ class _Folding:
         best, way = float(x.size), partial(self._directly, x)
         instruction = self.made.get(x) if x in self.free else None
         if instruction is not None:
-            for k in instruction.operation.linear_in:
+            for k in instruction.primitive.linear_in:
                 operand, others = instruction.operands[k], dict(self.ways)
                 if not _has_elements(operand) or operand.dtype != x.dtype:
                     continue

@@ -50,7 +50,7 @@ from ..arrays import get_default_dtype
 from ..engine import is_recording
 from ..errors import JitError
 from ..nn import Module
-from ..numpy_calls import Comparison
+from ..numpy_calls import BooleanArray
 from ..optim import Optimizer
 from ..support.call_stack import OURS, is_library
 from ..support.devices import MODULES, is_array, random_modules
@@ -117,7 +117,7 @@ class Input:
         True for a number that becomes a constant of the program when it is used: the program then needs that value.
     started : Variable
         The variable of the program that holds the value at the start.
-    traced : Tracer, Number or Draws
+    traced : Tracer, NumberTracer or GeneratorTracer
         The tracer that replaces the value during the recording.
     """
 
@@ -169,7 +169,7 @@ class Held:
     seen: set[str] = dataclasses.field(default_factory=set)
 
 
-class State:
+class Environment:
     """The values that a function can reach, found before it is recorded.
 
     Parameters
@@ -459,7 +459,7 @@ class State:
             self._guard(f"({text} is {kept} or alike({text}, {kept}))", path)
 
     def _visit_array(self, value: Any, place: Place, path: str) -> None:
-        if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap, Comparison):
+        if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap, BooleanArray):
             raise _not_seen_into(value, path)
         known = self._arrays.get(id(value))
         if known is None:

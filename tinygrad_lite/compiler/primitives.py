@@ -1,7 +1,7 @@
-"""The operations of programs: for each, the NumPy function that computes it and the text that the source has for it.
+"""The primitives of programs: for each, the NumPy function that computes it and the text that the source has for it.
 
-One table serves both the recording and the source, so they cannot differ. An operation that can write its result into
-given memory has a text for this too. An operation that is not in a table here cannot be recorded.
+One table serves both the recording and the source, so they cannot differ. A primitive that can write its result into
+given memory has a text for this too. A primitive that is not in a table here cannot be recorded.
 
 >>> of_ufunc(np.add).text("x", "y"), of_ufunc(np.add).text_into("out", "x", "y")
 ('x + y', 'np.add(x, y, out=out)')
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.devices import moved, scatter_add
+from ..support.devices import scatter_add, to_device
 
 LITERAL_SIZE = 64  # the largest number of elements of a constant array in the source
 
@@ -25,7 +25,7 @@ Text = Callable[..., str]
 
 
 @dataclass(frozen=True, eq=False)
-class Operation:
+class Primitive:
     """One kind of instruction.
 
     Attributes
@@ -38,7 +38,7 @@ class Operation:
         ``text(*operands, **params)`` returns the expression for the source, given those of the operands. Statements
         may follow after ``"; "``; in them ``{result}`` stands for the result.
     text_into : callable or None
-        ``text_into(out, *operands, **params)`` returns statements that compute into ``out``; None if the operation
+        ``text_into(out, *operands, **params)`` returns statements that compute into ``out``; None if the primitive
         always allocates its result.
     into_on_cpu_alone : bool
         True if NumPy can compute it into given memory, but CuPy cannot.
@@ -73,7 +73,7 @@ class Operation:
     raises_by: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<operation {self.name}>"
+        return f"<primitive {self.name}>"
 
 
 # Power is missing: for some exponents `**` uses another function than `numpy.power`.
@@ -98,8 +98,8 @@ _LINEAR = {
 
 
 @cache
-def of_ufunc(ufunc: np.ufunc, of_numbers: bool = False) -> Operation:
-    """Return the operation of a ufunc of NumPy; raise `KeyError` for other ufuncs.
+def of_ufunc(ufunc: np.ufunc, of_numbers: bool = False) -> Primitive:
+    """Return the primitive of a ufunc of NumPy; raise `KeyError` for other ufuncs.
 
     For Python numbers it is written as a function, since Python's operators would return another type, and raise an
     error for 0.0 / 0.0.
@@ -115,7 +115,7 @@ def of_ufunc(ufunc: np.ufunc, of_numbers: bool = False) -> Operation:
             return f"{_PREFIX[name]}{_bracketed(operands[0])}"
         return f"np.{name}({', '.join(operands)})"
 
-    return Operation(
+    return Primitive(
         name=name,
         compute=ufunc,
         text=text,
@@ -135,9 +135,9 @@ def _arguments(params: dict[str, Any]) -> list[str]:
     return [f"{name}={literal(value)}" for name, value in params.items()]
 
 
-def _reduction(name: str) -> Operation:
-    """Return an operation that is written as a method of its operand, such as ``x.sum(axis=0)``."""
-    return Operation(
+def _reduction(name: str) -> Primitive:
+    """Return a primitive that is written as a method of its operand, such as ``x.sum(axis=0)``."""
+    return Primitive(
         name=name,
         compute=lambda x, **params: getattr(x, name)(**params),
         text=lambda x, **params: f"{x}.{name}({', '.join(_arguments(params))})",
@@ -146,8 +146,8 @@ def _reduction(name: str) -> Operation:
     )
 
 
-def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any) -> Operation:
-    """Return an operation that is written as a function of NumPy, such as ``np.roll(x, 1)``."""
+def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any) -> Primitive:
+    """Return a primitive that is written as a function of NumPy, such as ``np.roll(x, 1)``."""
     name = function.__name__
 
     def text(*operands: str, **params: Any) -> str:
@@ -156,7 +156,7 @@ def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any)
     def text_into(out: str, *operands: str, **params: Any) -> str:
         return f"np.{name}({', '.join([*operands, *_arguments(params), f'out={out}'])})"
 
-    return Operation(
+    return Primitive(
         name=name,
         compute=function,
         text=text,
@@ -203,74 +203,74 @@ REDUCTIONS = {
 # CuPy's raises an error for ``out``.
 REDUCTIONS["min"] = replace(REDUCTIONS["min"], into_on_cpu_alone=True)
 
-reshape = Operation(
+reshape = Primitive(
     "reshape", lambda x, shape: x.reshape(shape), lambda x, shape: f"{x}.reshape({literal(shape)})",
     is_view=True, linear_in=(0,),
 )  # fmt: skip
 
-transpose = Operation(
+transpose = Primitive(
     "transpose", lambda x, axes: x.transpose(axes), _transposed, is_view=True, linear_in=(0,),
 )  # fmt: skip
 
-broadcast_to = Operation(
+broadcast_to = Primitive(
     "broadcast_to", lambda x, shape: np.broadcast_to(x, shape), lambda x, shape: f"np.broadcast_to({x}, {shape})",
     is_view=True, linear_in=(0,),
 )  # fmt: skip
 
 flip = _function(np.flip, is_view=True)
 
-getitem = Operation(
+getitem = Primitive(
     "getitem", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", is_view=True, linear_in=(0,),
 )  # fmt: skip
 
-take = Operation(
+take = Primitive(
     "take", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", linear_in=(0,), raises_by=(1,),
 )  # fmt: skip
 
-put = Operation(
+put = Primitive(
     "put", _put, lambda x, index, value: f"{x}.copy(); {{result}}[{_index_text(index)}] = {value}",
     lambda out, x, index, value: f"np.copyto({out}, {x}); {out}[{_index_text(index)}] = {value}",
     overwrites_first=True, raises_by=(1, 2),
 )  # fmt: skip
 
-add_at = Operation(
+add_at = Primitive(
     "add_at", _add_at, lambda x, index, value: f"{x}.copy(); np.add.at({{result}}, {_index_argument(index)}, {value})",
     lambda out, x, index, value: f"np.copyto({out}, {x}); np.add.at({out}, {_index_argument(index)}, {value})",
     overwrites_first=True, raises_by=(1, 2),
 )  # fmt: skip
 
-full = Operation(
+full = Primitive(
     "full", lambda value, shape, dtype: np.full(shape, value, dtype),
     lambda value, shape, dtype: f"np.full({shape}, {value}, {literal(dtype)})",
     lambda out, value, shape, dtype: f"{out}.fill({value})",
 )  # fmt: skip
 
-copy = Operation(
+copy = Primitive(
     "copy", lambda x: x.copy(), lambda x: f"{x}.copy()", lambda out, x: f"np.copyto({out}, {x})",
     elementwise=True, linear_in=(0,),
 )  # fmt: skip
 
-astype = Operation(
+astype = Primitive(
     "astype", lambda x, dtype: x.astype(dtype), lambda x, dtype: f"{x}.astype({literal(dtype)})",
     lambda out, x, dtype: f'np.copyto({out}, {x}, casting="unsafe")',
 )  # fmt: skip
 
-item = Operation("item", lambda x: x.item(), lambda x: f"{x}.item()")
+item = Primitive("item", lambda x: x.item(), lambda x: f"{x}.item()")
 
-array = Operation("array", np.asarray, lambda x: f"np.asarray({x})")
+array = Primitive("array", np.asarray, lambda x: f"np.asarray({x})")
 
-where = Operation(
+where = Primitive(
     "where", np.where, lambda condition, a, b: f"np.where({condition}, {a}, {b})",
     lambda out, condition, a, b: f"np.copyto({out}, {b}); np.copyto({out}, {a}, where={condition})",
 )  # fmt: skip
 
-concatenate = Operation(
+concatenate = Primitive(
     "concatenate", lambda *xs, axis: np.concatenate(xs, axis),
     lambda *xs, axis: f"np.concatenate([{', '.join(xs)}], axis={axis})",
     lambda out, *xs, axis: f"np.concatenate([{', '.join(xs)}], axis={axis}, out={out})",
 )  # fmt: skip
 
-einsum = Operation(
+einsum = Primitive(
     "einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs),
     lambda *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)})',
     lambda out, *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)}, out={out})',
@@ -280,17 +280,17 @@ einsum = Operation(
 dot = _function(np.dot, into=True)
 
 # Moves an array to the device of the program.
-to = Operation("to", moved, lambda x, device: f"np.asarray({x})")
+to = Primitive("to", to_device, lambda x, device: f"np.asarray({x})")
 
 # The recording sends nothing, since other ranks may have their program already, which sends once in each call.
-all_reduce = Operation(
+all_reduce = Primitive(
     "all_reduce", lambda x, function: x.copy(),
     lambda x, function: f"{x}.copy(); {function}({{result}})",
     lambda out, x, function: f"np.copyto({out}, {x}); {function}({out})",
     overwrites_first=True, has_effect=True,
 )  # fmt: skip
 
-FUNCTIONS: dict[Callable[..., Any], Operation] = {
+FUNCTIONS: dict[Callable[..., Any], Primitive] = {
     **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round)},
     np.clip: _function(np.clip, into=True, elementwise=True),
     **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
@@ -307,8 +307,8 @@ OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal,
 
 
 @cache
-def of_draw(method: str, is_of_generator: bool) -> Operation:
-    """Return the operation of a method that draws, ``rng.random(size=(3, 4))``; of a Generator or a RandomState."""
+def of_draw(method: str, is_of_generator: bool) -> Primitive:
+    """Return the primitive of a method that draws, ``rng.random(size=(3, 4))``; of a Generator or a RandomState."""
 
     def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str | None = None) -> list[str]:
         pairs = [(name, x) for name, x in zip(names, values, strict=True) if name != left_out]
@@ -324,7 +324,7 @@ def of_draw(method: str, is_of_generator: bool) -> Operation:
     def text_into(out: str, rng: str, *values: str, names: tuple[str, ...]) -> str:
         return f"{rng}.{method}({', '.join([*arguments(values, names, 'size'), f'out={out}'])})"
 
-    return Operation(
+    return Primitive(
         name=method,
         compute=compute,
         text=text,
@@ -335,20 +335,20 @@ def of_draw(method: str, is_of_generator: bool) -> Operation:
 
 
 @cache
-def of_numbers(name: str) -> Operation:
-    """Return the operation of an operator on Python numbers, by the name of its function in `operator`."""
+def of_numbers(name: str) -> Primitive:
+    """Return the primitive of an operator on Python numbers, by the name of its function in `operator`."""
     signs = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "floordiv": "//", "mod": "%"}
     if name == "neg":
-        return Operation("negative", operator.neg, lambda x: f"-{_bracketed(x)}")
+        return Primitive("negative", operator.neg, lambda x: f"-{_bracketed(x)}")
     sign = signs[name]
     raises_by = (0, 1) if name in ("truediv", "floordiv", "mod", "pow") else ()
-    return Operation(
+    return Primitive(
         name, getattr(operator, name), lambda a, b: f"{_bracketed(a)} {sign} {_bracketed(b)}", raises_by=raises_by
     )
 
 
-def of_check(error: type[Exception], message: str) -> Operation:
-    """Return the operation that raises an error if its operand is false."""
+def of_check(error: type[Exception], message: str) -> Primitive:
+    """Return the primitive that raises an error if its operand is false."""
 
     def compute(holds: Any) -> Any:
         if not holds:
@@ -356,7 +356,7 @@ def of_check(error: type[Exception], message: str) -> Operation:
         return holds
 
     raising = f"raise {error.__name__}({message!r})"
-    return Operation(
+    return Primitive(
         "check", compute, lambda holds: f"if not {holds}:\n    {raising}", has_effect=True, is_statement=True
     )
 

@@ -17,7 +17,7 @@ from .program import Instruction, Program, Variable, variables_in
 
 
 @dataclass(eq=False)
-class Memory:
+class Allocation:
     """An array that is allocated once and used at every call.
 
     Attributes
@@ -44,9 +44,9 @@ class Plan:
 
     Attributes
     ----------
-    memories : list of Memory
+    memories : list of Allocation
         The arrays that are allocated once.
-    places : dict of Variable to Memory or Variable
+    places : dict of Variable to Allocation or Variable
         The memory a result is computed into: one of ``memories``, or an input that is changed in place.
     overwrites : dict of Variable to Variable
         For a result that overwrites an operand, this operand.
@@ -56,8 +56,8 @@ class Plan:
         For each output, True if the program returns a copy, since its memory is used again later.
     """
 
-    memories: list[Memory] = field(default_factory=list)
-    places: dict[Variable, Memory | Variable] = field(default_factory=dict)
+    memories: list[Allocation] = field(default_factory=list)
+    places: dict[Variable, Allocation | Variable] = field(default_factory=dict)
     overwrites: dict[Variable, Variable] = field(default_factory=dict)
     fixed_views: set[Variable] = field(default_factory=set)
     copied: tuple[bool, ...] = ()
@@ -68,10 +68,10 @@ class Plan:
         return sum(int(np.prod(m.shape)) * m.dtype.itemsize for m in self.memories)
 
 
-def plan(program: Program) -> Plan:
+def plan_memory(program: Program) -> Plan:
     """Assign memory to each value of a program.
 
-    A value's memory is free after the last instruction that reads it, or a view of it. An elementwise operation may
+    A value's memory is free after the last instruction that reads it, or a view of it. An elementwise primitive may
     overwrite an operand that it is the last to read. Outputs get a new array at each call.
     """
     return _Planner(program).run()
@@ -83,16 +83,16 @@ class _Planner:
         self.plan = Plan()
         self.roots: dict[Variable, Variable] = {}
         for i in program.instructions:
-            if i.operation.is_view and i.result.is_array and isinstance(i.operands[0], Variable):
+            if i.primitive.is_view and i.result.is_array and isinstance(i.operands[0], Variable):
                 self.roots[i.result] = self.root(i.operands[0])
         self.last_read = self._last_reads()
         self.targets = self._targets()
-        checks = [n for n, i in enumerate(program.instructions) if i.operation.is_statement]
+        checks = [n for n, i in enumerate(program.instructions) if i.primitive.is_statement]
         self.last_check = max(checks, default=-1)
         outputs = [x for x in program.outputs if isinstance(x, Variable)]
         shown = Counter(map(self.root, outputs))
         self.handed_out = {*outputs, *(root for root in shown if shown[root] > 1)}
-        self.free: list[Memory] = []
+        self.free: list[Allocation] = []
         # Actual arrays, to find out which views of them are possible.
         self.arrays: dict[Variable, Any] = {}
 
@@ -116,7 +116,7 @@ class _Planner:
         for n, instruction in reversed([*enumerate(self.program.instructions)]):
             target = targets.get(instruction.result)
             first = instruction.operands[0] if instruction.operands else None
-            overwrites = instruction.operation.elementwise or instruction.operation.overwrites_first
+            overwrites = instruction.primitive.elementwise or instruction.primitive.overwrites_first
             if target is None or not overwrites or not isinstance(first, Variable):
                 continue
             if self.root(first) is first and self.last_read[first] == n:
@@ -137,30 +137,30 @@ class _Planner:
     def _take_view(self, instruction: Instruction) -> None:
         array = self.arrays.get(instruction.operands[0])
         if array is not None and not any(variables_in(instruction.operands[1:])):
-            view = instruction.operation.compute(array, *instruction.operands[1:], **instruction.params)
+            view = instruction.primitive.compute(array, *instruction.operands[1:], **instruction.params)
             if np.may_share_memory(view, array):
                 self.plan.fixed_views.add(instruction.result)
                 self.arrays[instruction.result] = view
 
     def _can_be_placed(self, instruction: Instruction) -> bool:
         """Return True if an instruction can write its result into given memory of the program's device."""
-        operation, device = instruction.operation, self.program.device
-        if operation.text_into is None or instruction.result.device != device:
+        primitive, device = instruction.primitive, self.program.device
+        if primitive.text_into is None or instruction.result.device != device:
             return False
-        return device == "cpu" or not operation.into_on_cpu_alone
+        return device == "cpu" or not primitive.into_on_cpu_alone
 
     def _place(self, n: int, instruction: Instruction) -> None:
         result = instruction.result
         target = self.targets.get(result)
         # An input's memory may have any order, so only elementwise results go there. They wait for the last check: if
         # a check raises an error, no input has been changed.
-        by_element = instruction.operation.elementwise or instruction.operation.overwrites_first
+        by_element = instruction.primitive.elementwise or instruction.primitive.overwrites_first
         if target is not None and by_element and n > self.last_check and self._may_overwrite(n, instruction, target):
             self.plan.places[result] = target
             return
         for operand in instruction.operands:
             memory = self.plan.places.get(operand) if isinstance(operand, Variable) else None
-            if isinstance(memory, Memory) and self._may_overwrite(n, instruction, operand):
+            if isinstance(memory, Allocation) and self._may_overwrite(n, instruction, operand):
                 self.plan.overwrites[result] = operand
                 self._hold(memory, result)
                 return
@@ -170,7 +170,7 @@ class _Planner:
                 self.free.remove(memory)
                 break
         else:
-            memory = Memory(result.shape, result.dtype)
+            memory = Allocation(result.shape, result.dtype)
             self.plan.memories.append(memory)
         self._hold(memory, result)
 
@@ -180,11 +180,11 @@ class _Planner:
         if (target.shape, target.dtype) != (result.shape, result.dtype) or self.last_read.get(target, -1) > n:
             return False
         reads = [variable for variable in instruction.reads if self.root(variable) is target]
-        if instruction.operation.overwrites_first:
+        if instruction.primitive.overwrites_first:
             return not reads or (reads == [target] and instruction.operands[0] is target)
-        return not reads or (instruction.operation.elementwise and all(variable is target for variable in reads))
+        return not reads or (instruction.primitive.elementwise and all(variable is target for variable in reads))
 
-    def _hold(self, memory: Memory, variable: Variable) -> None:
+    def _hold(self, memory: Allocation, variable: Variable) -> None:
         memory.holds.append(variable)
         self.plan.places[variable] = memory
         self.arrays[variable] = memory.array
@@ -193,7 +193,7 @@ class _Planner:
         """Free the memory of the values that this instruction is the last to read."""
         for variable in dict.fromkeys(self.root(v) for v in (*instruction.reads, instruction.result)):
             memory = self.plan.places.get(variable)
-            if isinstance(memory, Memory) and self.last_read[variable] == n and memory.holds[-1] is variable:
+            if isinstance(memory, Allocation) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)
 
     def _is_copied(self, output: Any) -> bool:

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ..support.devices import MODULES
-from .operations import literal
-from .operations import transpose as transpose_operation
-from .plan import Plan
-from .program import Instruction, Program, Variable
+from ...support.devices import MODULES
+from ..memory import Plan
+from ..primitives import literal
+from ..primitives import transpose as transpose_primitive
+from ..program import Instruction, Program, Variable
 
 INDENT = "    "
 WIDEST = 100  # columns of a line that allocates memory
@@ -154,27 +154,27 @@ class _Writer:
         yield f"{last:<{WIDTH}}  # {shape}" if shape and not last.startswith(" ") else last
 
     def _statement(self, instruction: Instruction) -> list[str]:
-        operation, result = instruction.operation, instruction.result
+        primitive, result = instruction.primitive, instruction.result
         place = self.plan.places.get(result)
         if place is None:
             return self._assigned(instruction).split("\n")
-        assert operation.text_into is not None
+        assert primitive.text_into is not None
         out = self.names[place] if isinstance(place, Variable) else self.names[result]
         operands = [self._operand(x) for x in instruction.operands]
-        statements = operation.text_into(out, *operands, **instruction.params).split("; ")
+        statements = primitive.text_into(out, *operands, **instruction.params).split("; ")
         # Leave out copies of an array to itself: an operand that is overwritten is in place already.
         return [s for s in statements if s != f"np.copyto({out}, {out})"]
 
     def _assigned(self, instruction: Instruction) -> str:
         name = self.names[instruction.result]
-        if instruction.operation.is_statement:
+        if instruction.primitive.is_statement:
             return self._expression(instruction)
         first, *more = self._expression(instruction).replace("{result}", name).split("; ")
         return "\n".join([f"{name} = {first}", *more])
 
     def _expression(self, instruction: Instruction) -> str:
         operands = [self._operand(x) for x in instruction.operands]
-        return instruction.operation.text(*operands, **instruction.params)
+        return instruction.primitive.text(*operands, **instruction.params)
 
     def _operand(self, x: Any) -> str:
         if isinstance(x, Variable):
@@ -210,7 +210,7 @@ class _Writer:
 
     def _shows_what_changes(self, variable: Any) -> bool:
         """Return True if a variable is an input that is changed in place, or a view of one."""
-        views = {i.result: i.operands[0] for i in self.program.instructions if i.operation.is_view}
+        views = {i.result: i.operands[0] for i in self.program.instructions if i.primitive.is_view}
         while variable in views:
             variable = views[variable]
         return any(variable is old for old, _ in self.program.updates)
@@ -220,7 +220,7 @@ def _is_inline(instruction: Instruction) -> bool:
     """Return True for the transpose of a matrix: it is written inside the expressions that read it, as ``x.T``."""
     n = len(instruction.result.shape)
     swapped = (*range(n - 2), n - 1, n - 2)
-    return instruction.operation is transpose_operation and n >= 2 and instruction.params["axes"] == swapped
+    return instruction.primitive is transpose_primitive and n >= 2 and instruction.params["axes"] == swapped
 
 
 def _listed(names: list[str]) -> str:
@@ -259,13 +259,13 @@ def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable
     for variable in results:
         if variable.is_final and variable not in names and variable.derivative_of in names:
             take(variable, f"{variable.factor}_d_{names[variable.derivative_of]}".strip("_"))
-    # All others: the rule or derivative that the instruction is a step of, then the operation.
+    # All others: the rule or derivative that the instruction is a step of, then the primitive.
     for instruction in program.instructions:
         variable = instruction.result
         if variable not in names:
             of = variable.derivative_of
             context = variable.name if of is None else f"d_{names[of]}" if of in names else ""
-            take(variable, f"{variable.factor}_{context}_{instruction.operation.name}".strip("_").replace("__", "_"))
+            take(variable, f"{variable.factor}_{context}_{instruction.primitive.name}".strip("_").replace("__", "_"))
     return names
 
 
