@@ -51,7 +51,7 @@ This reading counts the steps that NumPy takes, for a rule and for its derivativ
 (3, array([0.786]))
 """
 
-from . import composed, elementwise, neural, plain, products, reductions, shapes
+from . import composed, elementwise, neural, plain, products, reductions, shapes, special, windows
 from .rule import Rule, Sample, Vjp, all, answer_for, answers, define, get, sample
 
 __all__ = [
@@ -71,4 +71,6 @@ __all__ = [
     "reductions",
     "sample",
     "shapes",
+    "special",
+    "windows",
 ]
