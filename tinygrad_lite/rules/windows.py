@@ -154,7 +154,7 @@ _TRIPLES = [
 # fmt: off
 
 windows: Rule = define("windows",
-    lambda x, window, axes, stride, dilation: _view(x, window, axes, stride, dilation).copy(),
+    lambda x, window, axes, stride, dilation: np.copy(_view(x, window, axes, stride, dilation)),
     x=lambda g, x, window, axes, stride, dilation: overlap_add(g, x.shape, window, axes, stride, dilation),
     samples=lambda: [
         sample(normal(2, 5), (3,), (1,), (1,), (1,)), sample(normal(5, 2, 4), (2, 3), (0, 2), (1, 1), (1, 1)),
@@ -197,7 +197,7 @@ max_pool: Rule = define("max_pool",
 def is_first_maximum(x: Any, y: Any, window: Sizes, axes: Sizes, stride: Sizes) -> Any:
     """Return for each element of each window, whose axes come last, whether it is the first maximum of its window."""
     parts = _pooled(x, window, axes, stride)
-    first = len(parts) - 1  # its number, counted row by row
+    first: Any = len(parts) - 1  # its number, counted row by row
     for k in range(len(parts) - 2, -1, -1):
         first = np.where(parts[k] == y, k, first)
     numbers = on_device_of(x, np.arange(len(parts))).reshape((*window, *[1] * len(x.shape)))
