@@ -1,7 +1,8 @@
 """Embeddings and attention: the layers of language models.
 
-A language model reads a sequence of tokens, which are whole numbers. An `Embedding` looks up a vector for each. Attention
-then lets each position take a weighted mean of the vectors at other positions, with weights that depend on both.
+A language model reads a sequence of tokens, which are whole numbers. An `Embedding` looks up a vector for each.
+Attention then lets each position take a weighted mean of the vectors at other positions, with weights that depend on
+both.
 
 Examples
 --------

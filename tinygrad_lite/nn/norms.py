@@ -256,6 +256,8 @@ class _BatchNorm(Module):
     """
 
     ranks: tuple[int, ...]
+    running_mean: Any
+    running_var: Any
 
     def __init__(
         self,
@@ -286,10 +288,9 @@ class _BatchNorm(Module):
         y = batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, uses_batch, self.eps)
         if self.training and self.running_mean is not None:
             values = x.detach() if isinstance(x, Tensor) else x
-            axes = (0, *range(2, len(shape)))
-            keep, new = 1 - self.momentum, self.momentum
-            self.running_mean = keep * self.running_mean + new * values.mean(axis=axes)
-            self.running_var = keep * self.running_var + new * values.var(axis=axes, ddof=1)
+            over, keep, new = (0, *range(2, len(shape))), 1 - self.momentum, self.momentum
+            self.running_mean = keep * self.running_mean + new * values.mean(axis=over)
+            self.running_var = keep * self.running_var + new * values.var(axis=over, ddof=1)
         return y
 
     def describe(self) -> str:

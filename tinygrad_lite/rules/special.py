@@ -34,9 +34,9 @@ _FACTOR = chebinterpolate(np.vectorize(_complement), 20).tolist()
 
 
 def _erf(x: Any) -> Any:
-    size = np.where(x.real < 0, -x, x)
-    near, far = np.where(size.real < SMALL, size, 0), np.where(size.real < SMALL, SMALL, size)
-    far = np.where(far.real > LARGE, LARGE, far)
+    size = np.where(x < 0, -x, x)  # complex numbers, of the complex step, compare by their real parts first
+    near, far = np.where(size < SMALL, size, 0), np.where(size < SMALL, SMALL, size)
+    far = np.where(far > LARGE, LARGE, far)
     series, square = _SERIES[-1], near * near
     for coefficient in reversed(_SERIES[:-1]):
         series = series * square + coefficient
@@ -45,8 +45,8 @@ def _erf(x: Any) -> Any:
     for coefficient in reversed(_FACTOR[1:]):
         last, before = coefficient + 2 * t * last - before, last
     factor = _FACTOR[0] + t * last - before
-    y = np.where(size.real < SMALL, near * series, 1 - np.exp(-far * far) * factor)
-    return np.where(x.real < 0, -y, y)
+    y = np.where(size < SMALL, near * series, 1 - np.exp(-far * far) * factor)
+    return np.where(x < 0, -y, y)
 
 
 # fmt: off
