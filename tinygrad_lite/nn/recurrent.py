@@ -1,7 +1,7 @@
 """Recurrent layers: they read a sequence step by step, and remember what they have read in a state.
 
-A cell computes the next state from an input and the state before. Gates, numbers between 0 and 1, decide how much of the
-old state stays. A layer runs its cell over a whole sequence.
+A cell computes the next state from an input and the state before. Gates, numbers between 0 and 1, decide how much of
+the old state stays. A layer runs its cell over a whole sequence.
 
 Examples
 --------
@@ -87,9 +87,9 @@ class _Cell(Module):
 class GRUCell(_Cell):
     """A step of a gated recurrent unit.
 
-    With the input x and the state h: r = σ(xWᵣ + hUᵣ), z = σ(xW_z + hU_z), n = tanh(xWₙ + r ⊙ (hUₙ)), and the next state
-    is (1 - z) ⊙ n + z ⊙ h; each product has a bias. Source: K. Cho and others, "Learning phrase representations using
-    RNN encoder-decoder", 2014, with r applied after the product, as in PyTorch.
+    With the input x and the state h: r = σ(xWᵣ + hUᵣ), z = σ(xW_z + hU_z), n = tanh(xWₙ + r ⊙ (hUₙ)), and the next
+    state is (1 - z) ⊙ n + z ⊙ h; each product has a bias. Source: K. Cho and others, "Learning phrase representations
+    using RNN encoder-decoder", 2014, with r applied after the product, as in PyTorch.
     """
 
     gates = 3
