@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -42,7 +42,8 @@ class Run:
         self.net = model.new_net(vars(args), rng=args.seed).to(args.device)
         self.optimizer = make_optimizer(self.net, args)
         train, order = data.train, (args.batch_size, args.shuffle, args.seed)
-        batches = Batches(train.images, model.targets(train.labels), *order, args.device, shard=world.shard)
+        targets = model.targets(train.labels)
+        batches = Batches(train.images, targets, *order, args.device, shard=world.shard, augment=model.augment)
         config = {name: getattr(args, name) for name in (*CONFIG, *model.options)}
         saved = args.out / f"checkpoint.{args.checkpoint_format}"
         state = (self.net, self.optimizer, batches)
@@ -69,20 +70,36 @@ class Run:
             say(f"validation accuracy before training: {accuracy:.4f}", args.quiet)
         world.broadcast(self.net)
 
+    @property
+    def steps(self) -> int:
+        """The number of steps of the whole run."""
+        return self.args.epochs * len(self.record.batches)
+
+    @property
+    def step(self) -> int:
+        """The number of the step in progress, counted from 0."""
+        state = self.record.batches.state_dict()
+        return state["epoch"] * len(self.record.batches) + state["position"] - 1
+
     def compiled(self, step: Any) -> Any:
         """Return a training step, compiled by `jit` unless the options disable it."""
         return tg.jit(step) if self.args.jit else step
 
-    def epochs(self) -> Iterator[Iterator[tuple[Any, Any]]]:
-        """Yield the batches of each remaining epoch, with a progress bar, and with a save after steps that are due."""
+    def epochs(self, rate: Callable[[int], float] | None = None) -> Iterator[Iterator[tuple[Any, Any]]]:
+        """Yield the batches of each remaining epoch, with a progress bar, and with a save after steps that are due.
+
+        Before each step the learning rate becomes ``rate(number of the step)``, if there is a schedule.
+        """
         for epoch in range(self.record.epoch + 1, self.args.epochs + 1):
             batches, label = self.record.batches, f"epoch {epoch}/{self.args.epochs}"
             self.bar = tqdm(batches, label, initial=batches.position, unit="batch", disable=self.args.quiet)
             self.record.begin_epoch()
-            yield self._steps()
+            yield self._steps(rate)
 
-    def _steps(self) -> Iterator[tuple[Any, Any]]:
+    def _steps(self, rate: Callable[[int], float] | None) -> Iterator[tuple[Any, Any]]:
         for batch in self.bar:
+            if rate is not None:
+                self.optimizer.lr = rate(self.step)
             yield batch
             self.record.after_step()
 

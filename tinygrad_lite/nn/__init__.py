@@ -2,6 +2,17 @@
 
 from ..support.names import answer_for_missing
 from . import functional, init
+from .activations import ELU, GELU, LeakyReLU, SiLU, Softplus
+from .attention import Embedding, MultiHeadAttention, TransformerBlock
+from .convolution import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    AvgPool2d,
+    Conv1d,
+    Conv2d,
+    ConvTranspose2d,
+    MaxPool2d,
+)
 from .layers import (
     Dropout,
     Flatten,
@@ -15,20 +26,46 @@ from .layers import (
     Tanh,
 )
 from .module import Buffer, Module
+from .norms import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from .recurrent import GRU, LSTM, GRUCell, LSTMCell
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "GRU",
+    "LSTM",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Buffer",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRUCell",
+    "GroupNorm",
     "Identity",
+    "LSTMCell",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
     "LogSoftmax",
+    "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
+    "RMSNorm",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
+    "TransformerBlock",
     "functional",
     "init",
 ]

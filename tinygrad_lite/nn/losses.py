@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import raw
 from ..errors import ShapeError
+from ..rules.composed import array_like
 from .activations import softplus
 from .functional import _checked_labels
 
@@ -83,10 +85,8 @@ def kl_div(log_p: Any, y: Any, reduction: str = "mean", log_target: bool = False
         What to return: "batchmean", the sum over the number of samples, is the divergence as it is defined.
     """
     _check_shapes("kl_div", log_p, y)
-    if log_target:
-        loss = np.exp(y) * (y - log_p)
-    else:
-        loss = y * (np.log(np.where(y > 0, y, 1)) - log_p)
+    probability, logarithm = (np.exp(y), y) if log_target else (y, np.log(np.where(y > 0, y, 1)))
+    loss = probability * (logarithm - log_p)
     if reduction == "batchmean":
         return loss.sum() / loss.shape[0]
     return reduced("kl_div", loss, reduction)
@@ -108,7 +108,7 @@ def nll_loss(log_p: Any, labels: Any, weight: Any = None, ignore_index: int = -1
     reduction : {"mean", "sum", "none"}
         What to return of the losses of all samples.
     """
-    shape, labels = np.shape(log_p), np.asarray(labels)
+    shape, labels = np.shape(log_p), array_like(raw(labels))
     if shape[:-1] != labels.shape:
         raise ShapeError(f"nll_loss of log probabilities {shape} and labels {labels.shape}: one label a row is needed")
     counts = labels != ignore_index
@@ -117,7 +117,7 @@ def nll_loss(log_p: Any, labels: Any, weight: Any = None, ignore_index: int = -1
     if weight is not None:
         if np.shape(weight) != shape[-1:]:
             raise ShapeError(f"nll_loss needs a weight for each of {shape[-1]} classes, not {np.shape(weight)}")
-        factors = factors * np.asarray(weight, log_p.dtype)[labels]
+        factors = factors * np.take(array_like(raw(weight)).astype(log_p.dtype), labels, axis=0)
     rows = log_p.reshape((-1, shape[-1]))
     chosen = rows[np.arange(labels.size), labels.reshape(-1)].reshape(labels.shape)
     loss = -chosen * factors
