@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,8 +46,8 @@ def write(model: TextModel, arguments: list[str]) -> int:
     warmth = "below 1: likelier characters; above: more surprising ones (%(default)s)"
     parser.add_argument("--temperature", type=positive, default=TEMPERATURE, help=warmth)
     parser.add_argument("--seed", type=whole(0), help="draws the same text again")
-    folder = {"type": path_to("a folder"), "default": Path(model.out), "metavar": "DIR"}
-    parser.add_argument("--out", **folder, help="of the run that trained it (%(default)s)")
+    trained = "of the run that trained it (%(default)s)"
+    parser.add_argument("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help=trained)
     args = parser.parse_args(arguments)
     try:
         net, _ = model.trained(args.out)
@@ -62,6 +63,7 @@ def _add_writing(parser: Parser) -> None:
     parser.add_argument("--prompt", default=PROMPT, help=f"what samples begin with ({PROMPT!r})")
 
 
+@dataclass
 class TextModel(Model):
     """A model that writes text, character by character.
 
@@ -103,7 +105,7 @@ class TextModel(Model):
         inputs = tokens[: count * length].reshape(count, length)
         following = tokens[1 : count * length + 1].reshape(count, length)
         ends = [0, count - 2 * (count // 20), count - count // 20, count]
-        train, valid, test = (Split(inputs[a:b], following[a:b]) for a, b in zip(ends, ends[1:], strict=False))
+        train, valid, test = (Split(inputs[a:b], following[a:b]) for a, b in pairwise(ends))
         return Digits(train, valid, test), "numpy" if args.text is None else args.text.name
 
     def show_sample(self, net: Any, args: Namespace) -> None:
