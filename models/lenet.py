@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_lite as tg
 from models.command import DigitReader, Run, expect_finite, run_command, whole
-from tinygrad_lite import nn, optim, schedule
+from tinygrad_lite import nn, optim
 from tinygrad_lite.data import Batches, Split, augmented
 from tinygrad_lite.nn.functional import accuracy, cross_entropy
 from tinygrad_lite.parallel import ALONE, World
@@ -74,7 +74,7 @@ def evaluate(net: Net, split: Split) -> tuple[float, float]:
 def learn(net: Net, optimizer: optim.Optimizer, run: Run) -> None:
     """Train for the remaining epochs; evaluate and save the net after each."""
     step = run.compiled(training_step(net, optimizer, run.world))
-    for batches in run.epochs(rate=schedule.one_cycle(run.args.lr, run.steps)):
+    for batches in run.epochs(rate=optim.schedule.one_cycle(run.args.lr, run.steps)):
         for images, labels in batches:
             expect_finite(step(images, labels))
         run.finish_epoch(run.evaluate(run.data.train), run.evaluate(run.data.valid))

@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_lite as tg
 from models.command import Run, TextModel, expect_finite, run_command, whole
-from tinygrad_lite import nn, optim, schedule
+from tinygrad_lite import nn, optim
 from tinygrad_lite.data import Batches, Split
 from tinygrad_lite.nn.functional import accuracy, cross_entropy
 from tinygrad_lite.parallel import ALONE, World
@@ -75,7 +75,7 @@ def learn(net: Net, optimizer: optim.Optimizer, run: Run) -> None:
     """Train for the remaining epochs; after each evaluate and save the net, and let it write."""
     step = run.compiled(training_step(net, optimizer, run.world))
     some_read = Split(run.data.train.images[:500], run.data.train.labels[:500])
-    for batches in run.epochs(rate=schedule.cosine(run.args.lr, run.steps, warmup=min(50, run.steps - 1))):
+    for batches in run.epochs(rate=optim.schedule.cosine(run.args.lr, run.steps, warmup=min(50, run.steps - 1))):
         for tokens, following in batches:
             expect_finite(step(tokens, following))
         run.finish_epoch(run.evaluate(some_read), run.evaluate(run.data.valid))

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import optim
 from ..errors import JitError
-from ..optim import Optimizer
 from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
@@ -223,7 +223,7 @@ class Namer(Observer):
         """Take names from a returning function: the user's, or an optimizer's that updates a parameter."""
         if is_users(frame):
             self._name_locals(frame, "")
-        elif frame.f_globals.get("__name__") == Optimizer.__module__:
+        elif frame.f_globals.get("__package__") == optim.__name__:
             updated = next((step.of for step in under_way() if step.kind == UPDATE), None)
             if updated in self.parameters:
                 self._name_locals(frame, f"{self.parameters[updated]}_")

@@ -18,6 +18,7 @@ import numpy as np
 from ..arrays import get_default_dtype
 from ..errors import ShapeError
 from ..support.devices import on_device_of
+from ..support.names import answer_for_arguments
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import functional as F
@@ -208,3 +209,6 @@ class Dropout(Module):
     def describe(self) -> str:
         """Return the layer in one line."""
         return f"Dropout({self.p})"
+
+
+answer_for_arguments(Softmax, LogSoftmax)

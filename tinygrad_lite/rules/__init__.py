@@ -51,8 +51,10 @@ This reading counts the steps that NumPy takes, for a rule and for its derivativ
 (3, array([0.786]))
 """
 
-from . import composed, elementwise, neural, plain, products, reductions, shapes, special, windows
-from .rule import Rule, Sample, Vjp, all, answer_for, answers, define, get, sample
+from . import composed, elementwise, neural, products, reductions, shapes, special, windows
+from .numpy_functions import answer_for
+from .registry import all, answers, define, get
+from .rule import Rule, Sample, Vjp, sample
 
 __all__ = [
     "Rule",
@@ -66,7 +68,6 @@ __all__ = [
     "elementwise",
     "get",
     "neural",
-    "plain",
     "products",
     "reductions",
     "sample",

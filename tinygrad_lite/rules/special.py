@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.chebyshev import chebinterpolate
 
-from .rule import define
+from .registry import define
 from .samples import each, normal
 
 # NumPy has no error function. Up to SMALL, erf is its Maclaurin series (DLMF 7.6.1); beyond it 1 - exp(-x²) f(x), with

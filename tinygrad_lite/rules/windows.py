@@ -25,7 +25,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..support.devices import on_device_of
-from .rule import Rule, define, sample
+from .registry import define
+from .rule import Rule, sample
 from .samples import distinct, normal
 
 Sizes = tuple[int, ...]

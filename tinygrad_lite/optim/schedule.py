@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .support.names import answer_for_missing
+from ..support.names import answer_for_missing
 
 Schedule = Callable[[int], float]
 
