@@ -16,111 +16,19 @@ Examples
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from ..arrays import get_default_dtype, raw
-from ..errors import ShapeError, require
-from ..rules import neural
-from ..rules.composed import array_like
-from ..support.devices import on_device_of
+from ..arrays import get_default_dtype
+from ..errors import ShapeError
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from .activations import GELU
+from .functional.attention import attention_weights, embedding
 from .layers import Dropout, Linear, Sequential
 from .module import Module
 from .norms import LayerNorm
-
-
-def embedding(tokens: Any, weight: Any) -> Any:
-    """Look up the row of ``weight`` for each token.
-
-    Parameters
-    ----------
-    tokens : array of int of any shape
-        Each in ``range(rows)``.
-    weight : Tensor or array of shape (rows, features)
-
-    Returns
-    -------
-    Tensor or array of shape (*tokens.shape, features)
-
-    Raises
-    ------
-    TypeError
-        If tokens are not whole numbers.
-    ValueError
-        If a token has no row; the message says which one, and at which index.
-    """
-    tokens = array_like(raw(tokens))
-    if tokens.dtype.kind not in "iu":
-        raise TypeError(f"embedding: tokens must be whole numbers, not {tokens.dtype}: convert with .astype(int)")
-    rows = weight.shape[0]
-    inside = (tokens >= 0) & (tokens < rows)
-    has_none = f"has no row in an embedding of {rows}, which are 0 to {rows - 1}"
-
-    def first_outside() -> str:
-        index = tuple(int(i) for i in np.argwhere(~inside)[0])
-        return f"token {tokens[index]} at index {', '.join(map(str, index))} {has_none}"
-
-    require(inside.all(), ValueError, f"a token {has_none}", first_outside)
-    return weight[tokens]
-
-
-def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None
-) -> Any:
-    """Return for each query a mean of the values, weighted by softmax(query · key · scale).
-
-    Source: A. Vaswani and others, "Attention is all you need", 2017, equation 1.
-
-    Parameters
-    ----------
-    query : Tensor or array of shape (…, queries, features)
-    key : Tensor or array of shape (…, positions, features)
-    value : Tensor or array of shape (…, positions, value features)
-    attn_mask : array that broadcasts to (…, queries, positions), optional
-        Of booleans: True where a query may look. Of numbers: is added to the scores.
-    is_causal : bool
-        Whether query i may only look at positions up to i.
-    scale : float, optional
-        By default 1 / √features.
-
-    Returns
-    -------
-    Tensor or array of shape (…, queries, value features)
-
-    Raises
-    ------
-    ShapeError
-        If the shapes do not fit.
-    """
-    return attention_weights(query, key, attn_mask, is_causal, scale) @ value
-
-
-def attention_weights(
-    query: Any, key: Any, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None
-) -> Any:
-    """Return the weights of `scaled_dot_product_attention`, of shape (…, queries, positions); each row adds up to 1."""
-    if query.shape[-1] != key.shape[-1]:
-        raise ShapeError(f"attention of queries {query.shape} and keys {key.shape}: the last axes must be equal")
-    scores = (query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.mT
-    if is_causal:
-        queries, positions = scores.shape[-2:]
-        earlier = np.arange(positions) <= np.arange(queries)[:, None]
-        scores = np.where(on_device_of(scores, earlier), scores, -math.inf)
-    if attn_mask is not None:
-        mask = array_like(attn_mask)
-        try:
-            fits = np.broadcast_shapes(mask.shape, scores.shape) == scores.shape
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ShapeError(f"a mask of shape {mask.shape} does not broadcast to the scores {scores.shape}")
-        scores = np.where(mask, scores, -math.inf) if mask.dtype == bool else scores + mask
-    return neural.softmax(scores)
 
 
 class Embedding(Module):

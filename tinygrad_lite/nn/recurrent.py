@@ -25,7 +25,7 @@ from ..support.devices import on_device_of
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import init
-from .functional import linear
+from .functional.activations import linear
 from .module import Module
 
 
