@@ -8,8 +8,8 @@ Examples
 --------
 >>> import numpy as np
 >>> import tinygrad_lite as tg
->>> tg.nn.LayerNorm(3)(np.array([[1.0, 2.0, 3.0]])).numpy().round(2)
-array([[-1.22,  0.  ,  1.22]])
+>>> tg.nn.LayerNorm(3)(np.array([[1.0, 2.0, 3.0]], dtype=np.float32)).numpy().round(2)
+array([[-1.22,  0.  ,  1.22]], dtype=float32)
 """
 
 from __future__ import annotations

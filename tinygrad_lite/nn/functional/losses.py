@@ -92,6 +92,8 @@ def cross_entropy(
         _check_labels("cross_entropy", logits, y)
         labels, counts = _counted(y, ignore_index)
         y = one_hot(labels, shape[-1])
+        if label_smoothing and logits.dtype.kind == "f":
+            y = y.astype(logits.dtype)  # a smoothed target is rounded, as a label is not
         if ignore_index is not None or weight is not None:
             counted = counts.astype(y.dtype)
             y = y * counted[..., None]
