@@ -76,6 +76,7 @@ class _Convolution(Module):
                 raise ValueError(f"{name}: {argument}={value} is no multiple of groups={groups}")
         kernel = pair(name, "kernel_size", kernel_size, 1)[: self.axes]
         self.in_channels, self.out_channels = in_channels, out_channels
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         geometry(name, (*kernel, 1)[:2], stride, padding, dilation, groups)  # an error here names the layer
         rng = generator_for(rng)
@@ -90,13 +91,11 @@ class _Convolution(Module):
 
     def describe(self) -> str:
         """Return the layer in one line."""
-        out, channels, *kernel = self.weight.shape
-        defaults = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-        others = [
-            f", {name}={getattr(self, name)!r}" for name, value in defaults.items() if getattr(self, name) != value
-        ]
-        size = kernel[0] if len({*kernel}) == 1 else tuple(kernel)
-        return f"{type(self).__name__}({channels * self.groups}, {out}, {size}{''.join(others)})"
+        kernel = self.weight.shape[2:]
+        sizes = (self.in_channels, self.out_channels, kernel[0] if len({*kernel}) == 1 else kernel)
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+        others = [f"{name}={getattr(self, name)!r}" for name, value in usual.items() if getattr(self, name) != value]
+        return f"{type(self).__name__}({', '.join([*map(str, sizes), *others])})"
 
 
 class Conv2d(_Convolution):
