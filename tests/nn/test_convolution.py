@@ -74,7 +74,6 @@ def test_layers_can_be_differentiated_and_compiled(name):
     x = random(*shape)
     assert tg.gradcheck(layer, x)
 
-
     def step(x):
         for p in layer.parameters():
             p.grad = None

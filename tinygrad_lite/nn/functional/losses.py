@@ -92,9 +92,10 @@ def cross_entropy(
         _check_labels("cross_entropy", logits, y)
         labels, counts = _counted(y, ignore_index)
         y = one_hot(labels, shape[-1])
-        if label_smoothing and logits.dtype.kind == "f":
-            y = y.astype(logits.dtype)  # a smoothed target is rounded, as a label is not
-        if ignore_index is not None or weight is not None:
+        is_counted = ignore_index is not None or weight is not None
+        if (is_counted or label_smoothing) and logits.dtype.kind == "f":
+            y = y.astype(logits.dtype)  # quotients are rounded, as labels are not
+        if is_counted:
             counted = counts.astype(y.dtype)
             y = y * counted[..., None]
     _check_targets("cross_entropy", logits, y)
