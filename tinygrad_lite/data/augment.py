@@ -103,7 +103,7 @@ def sampled(images: Images, rows: Images, columns: Images) -> Images:
     y = np.clip(rows + MARGIN, 0, h + 2 * MARGIN - 1.001).astype(images.dtype)
     x = np.clip(columns + MARGIN, 0, w + 2 * MARGIN - 1.001).astype(images.dtype)
     top, left = y.astype(np.intp), x.astype(np.intp)
-    down, right = y - top, x - left
+    down, right = (y - top).astype(images.dtype), (x - left).astype(images.dtype)
     width = padded.shape[2]
     first = np.arange(n).reshape((n, *[1] * (rows.ndim - 1))) * (padded.shape[1] * width) + top * width + left
     pixels = padded.reshape(-1)
