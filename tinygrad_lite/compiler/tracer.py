@@ -29,7 +29,7 @@ from ..support.formatting import numpy_name
 from . import primitives
 from .origin import origin
 from .places import EMPTY
-from .primitives import FUNCTIONS, OF_SEVERAL, REDUCTIONS, Primitive, of_draw, of_numbers, of_ufunc
+from .primitives import FUNCTIONS, OF_SEVERAL, REDUCTIONS, UFUNCS, Primitive, of_draw, of_operator, of_ufunc
 from .program import GENERATORS, Instruction, Variable
 
 
@@ -90,7 +90,7 @@ class Recorder:
         value = primitive.compute(*map(_value, operands), **params)
         shown = operands[0] if is_array(value) and not primitive.is_view and operands else None
         if isinstance(shown, Tracer) and share_memory(value, shown.value):
-            primitive = replace(primitive, is_view=True, text_into=None)  # einsum("ij->ji", x) returns a view
+            primitive = replace(primitive, is_view=True, template_into="")  # einsum("ij->ji", x) returns a view
         return self.written(primitive, operands, params, value)
 
     def written(self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
@@ -146,6 +146,8 @@ class Recorder:
         try:
             if method != "__call__":
                 return _OF_REDUCE[ufunc, method]
+            if ufunc not in UFUNCS:
+                raise KeyError
             return of_ufunc(ufunc, True) if of_numbers else of_ufunc(ufunc)
         except KeyError:
             name = f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else ufunc.__name__
@@ -539,7 +541,7 @@ def _operator(name: str) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any]
             number: Any = a if _is_number(a) else b
             if name == "pow":
                 _keep_type_of_power(number.recorder, a, b)
-            return number.recorder.record(of_numbers(name), a, b)
+            return number.recorder.record(of_operator(name), a, b)
         return NotImplemented
 
     return operate, lambda self, other: operate(other, self)
@@ -701,7 +703,7 @@ class NumberTracer:
     __pow__, __rpow__ = _operator("pow")
 
     def __neg__(self) -> Any:
-        return -self.known() if self.is_constant else self.recorder.record(of_numbers("neg"), self)
+        return -self.known() if self.is_constant else self.recorder.record(of_operator("neg"), self)
 
     def __abs__(self) -> Any:
         return abs(self.known())
@@ -803,18 +805,18 @@ class GeneratorTracer:
         if name.startswith("_") or not callable(method) or name in _NO_DRAWS:
             self.recorder.unsupported(f"{name} of a random generator")
 
-        draws = of_draw(name, isinstance(self.value, np.random.Generator))
-
         def draw(*args: Any, **kwargs: Any) -> Any:
             bound = signature(method).bind(*args, **kwargs)
             if "args" in bound.arguments:  # rand(3, 4)
-                return self.recorder.record(draws, self, *bound.args, names=("",) * len(bound.args))
+                renamed = {"rand": "random_sample", "randn": "standard_normal"}[name]
+                return getattr(self, renamed)(size=bound.args)
             given = bound.arguments
             if given.get("out") is not None:
                 self.recorder.unsupported(f"{name} of a random generator with out")
             if isinstance(given.get("size"), Tracer):
                 self.recorder.unsupported(f"{name} of a random generator, of a size that is computed")
-            return self.recorder.record(draws, self, *given.values(), names=tuple(given))
+            draws = of_draw(name, tuple(given), isinstance(self.value, np.random.Generator))
+            return self.recorder.record(draws, self, *given.values())
 
         return draw
 
@@ -954,7 +956,7 @@ _ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
     ),
     np.flip: lambda recorder, x, axis=None: recorder.record(
-        primitives.flip, x, **({} if axis is None else {"axis": axis})
+        FUNCTIONS[np.flip], x, **({} if axis is None else {"axis": axis})
     ),
     **{getattr(np, name): _method(name) for name in (*REDUCTIONS, "copy")},
     np.zeros_like: _filled(0),

@@ -159,7 +159,7 @@ def _units(recorder: _BatchRecorder, names: Collection[str]) -> Iterator[None]:
 
 
 def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
-    primitive = Primitive(rule.name, rule.forward, text=lambda *operands, **params: rule.name)
+    primitive = Primitive(rule.name, rule.forward, rule.name)
 
     def unit(*args: Any, **params: Any) -> Any:
         # Other threads may use the rule on arrays meanwhile.
