@@ -149,18 +149,23 @@ def _with_sign(sign: str, count: int) -> str:
 
 
 @cache
-def of_ufunc(ufunc: np.ufunc, of_numbers: bool = False) -> Primitive:
-    """Return the primitive of one of `UFUNCS`.
-
-    For Python numbers it is written as a function, since Python's operators would return another type, and raise an
-    error for 0.0 / 0.0.
-    """
+def of_ufunc(ufunc: np.ufunc) -> Primitive:
+    """Return the primitive of one of `UFUNCS`."""
     name = ufunc.__name__
     call = f"np.{name}({{arguments}})"
-    is_operator = name in _SIGNS and not of_numbers
-    text = _with_sign(_SIGNS[name], ufunc.nin) if is_operator else call
+    text = _with_sign(_SIGNS[name], ufunc.nin) if name in _SIGNS else call
     raises_by = (1,) if name == "power" else ()
     return Primitive(name, ufunc, text, call, elementwise=ufunc.signature is None, raises_by=raises_by)
+
+
+@cache
+def of_ufunc_of_numbers(ufunc: np.ufunc) -> Primitive:
+    """Return the primitive of one of `UFUNCS` on Python numbers.
+
+    It is written as a function, since Python's operators would return another type, and raise an error for 0.0 / 0.0.
+    """
+    primitive = of_ufunc(ufunc)
+    return replace(primitive, template=primitive.template_into)
 
 
 # The ufuncs that programs may have: all of NumPy's with one result.
@@ -169,7 +174,7 @@ UFUNCS = {x for x in vars(np).values() if isinstance(x, np.ufunc) and x.nout == 
 # By the name of an operator of Python, the ufunc that computes it from arrays.
 # fmt: off
 OPERATORS: dict[str, np.ufunc] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "pow": np.power, "neg": np.negative,
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "pow": np.power,
     "floordiv": np.floor_divide, "mod": np.remainder,
 }
 COMPARISONS: dict[str, np.ufunc] = {
@@ -180,8 +185,8 @@ COMPARISONS: dict[str, np.ufunc] = {
 
 @cache
 def of_operator(name: str) -> Primitive:
-    """Return the primitive of one of `OPERATORS` on Python numbers."""
-    ufunc = OPERATORS[name]
+    """Return the primitive of one of `OPERATORS` on Python numbers, or of ``neg``."""
+    ufunc = OPERATORS.get(name, np.negative)
     sign = "**" if name == "pow" else _SIGNS[ufunc.__name__]
     raises_by = (0, 1) if name in ("truediv", "floordiv", "mod", "pow") else ()
     return Primitive(ufunc.__name__, getattr(operator, name), _with_sign(sign, ufunc.nin), raises_by=raises_by)
