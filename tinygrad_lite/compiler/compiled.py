@@ -27,7 +27,7 @@ from .memory import Plan, plan_memory
 from .passes import simplify
 from .program import Program, is_moderate
 from .recording import Recording, is_being_recorded, record, recording_lock
-from .tracer import NumberTracer, Tracer
+from .traced import Traced
 from .writers.numpy_source import source_of
 
 # A guard raises one of these if its object no longer exists.
@@ -256,7 +256,7 @@ def _refuse_tracers_of_others(args: Any) -> None:
     """Refuse tracers of another thread's recording: waiting for it might be a deadlock."""
     for x in args:
         traced = raw(x)
-        if isinstance(traced, (Tracer, NumberTracer)):
+        if isinstance(traced, Traced):
             traced.recorder.check()
 
 

@@ -145,7 +145,7 @@ class _Planner:
     def _can_be_placed(self, instruction: Instruction) -> bool:
         """Return True if an instruction can write its result into given memory of the program's device."""
         primitive, device = instruction.primitive, self.program.device
-        if primitive.text_into is None or instruction.result.device != device:
+        if not primitive.template_into or instruction.result.device != device:
             return False
         return device == "cpu" or not primitive.into_on_cpu_alone
 

@@ -23,9 +23,11 @@ from ..support.call_stack import is_library
 from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
 from .environment import WITHOUT_CONTENTS, Environment, is_open, is_plain
+from .numbers import NumberTracer
 from .places import EMPTY, contents, set_contents, slots_of, store
 from .program import Variable
-from .tracer import GeneratorTracer, NumberTracer, Tracer
+from .traced import Traced
+from .tracer import Tracer
 
 
 class Outputs:
@@ -61,7 +63,7 @@ class Outputs:
         """
         if isinstance(x, Tensor) and x in self.state.tensors:
             return self.state.tensors[x]
-        if issubclass(type(x), (Tracer, NumberTracer, GeneratorTracer)):
+        if issubclass(type(x), Traced):
             return self._of_traced(x)
         known = self.state.text_of(x) or self._new.get(id(x), (None, ""))[1]
         if known:

@@ -24,11 +24,15 @@ from ..support.devices import is_array, to_device
 from ..support.locks import Lock
 from ..tensor import Tensor
 from .environment import GIVEN, Environment, Input, is_plain
+from .numbers import NumberTracer
 from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
 from .primitives import is_literal
 from .program import GENERATORS, Instruction, Program, Variable
-from .tracer import NumberTracer, Recorder, Reflects, Tracer, variable_of
+from .recorder import Recorder
+from .stand_ins import Reflects
+from .traced import variable_of
+from .tracer import Tracer
 from .watch import Gradients, Namer, calls_watched, handlers_apart, no_chance
 
 recording_lock = Lock()

@@ -158,7 +158,6 @@ class _Writer:
         place = self.plan.places.get(result)
         if place is None:
             return self._assigned(instruction).split("\n")
-        assert primitive.text_into is not None
         out = self.names[place] if isinstance(place, Variable) else self.names[result]
         operands = [self._operand(x) for x in instruction.operands]
         statements = primitive.text_into(out, *operands, **instruction.params).split("; ")
