@@ -18,6 +18,7 @@ from . import primitives
 from .primitives import of_ufunc
 from .program import Instruction, Program, Variable, variables_in
 
+CALL = 1000  # elements of an array that are multiplied in the time it takes to call NumPy
 multiply, divide, power, matmul = map(of_ufunc, (np.multiply, np.divide, np.power, np.matmul))
 
 
@@ -110,17 +111,15 @@ def drop_moves(program: Program) -> Program:
         x = instruction.operands[0] if instruction.operands else None
         if not isinstance(x, Variable):
             return [instruction]
-        is_useless = primitive is primitives.copy
-        if primitive is primitives.getitem:
-            is_useless = instruction.operands[1] in (..., ())
-        elif primitive in (primitives.reshape, primitives.broadcast_to):
-            is_useless = x.shape == result.shape
-        elif primitive is primitives.transpose:
-            is_useless = params["axes"] == tuple(range(len(x.shape)))
+        if (
+            primitive is primitives.copy
+            or (primitive is primitives.getitem and instruction.operands[1] in (..., ()))
+            or (primitive is primitives.transpose and params["axes"] == tuple(range(len(x.shape))))
+            or (primitive in (primitives.reshape, primitives.broadcast_to) and x.shape == result.shape)
+        ):
+            return x
         if primitive is primitives.broadcast_to and all(_stretches(u, result, narrowed) for u in uses.get(result, [])):
             narrowed.add(result)
-            is_useless = True
-        if is_useless:
             return x
         source = made.get(x)
         if source is not None and source.primitive is primitive in (primitives.reshape, primitives.transpose):
@@ -165,7 +164,9 @@ def _key(x: Any) -> Any:
 
 
 def fold_factors(program: Program) -> Program:
-    """Multiply by a number where there are the fewest elements: ``lr * (x.T @ g)`` becomes ``x.T @ (lr * g)``.
+    """Multiply by a number where that takes the least time: ``lr * (x.T @ g)`` becomes ``x.T @ (lr * g)``.
+
+    One product of few elements may take the place of several, and of products of many elements.
 
     The factor moves from the result of a linear primitive to its operand, then through the primitive that computed the
     operand, and so on, as long as nothing else reads the values between. It does not move into differences: the
@@ -194,37 +195,39 @@ def _factor(instruction: Instruction) -> Variable | None:
     return None
 
 
-def _better_place(program: Program, factor: Variable) -> tuple[Variable, list[Instruction]] | None:
-    """Return the value to multiply in place of the most elements of products; None if this saves nothing.
+def _better_place(program: Program, factor: Variable) -> tuple[Variable, set[Variable]] | None:
+    """Return the value to multiply by a factor in place of the products it leads to; None if no place saves anything.
 
-    Return the instructions that lead from it to these products, too.
+    Return the results that lead from it to these products, too.
     """
     uses = program.uses()
-    products = {i.result for i in program.instructions if _factor(i) is factor}
-    # For each value whose every use is, in the end, multiplied by the factor: the instructions that lead there.
-    paths: dict[Variable, list[Instruction]] = {x: [] for x in products}
-    best, most = None, 0
+    saved = {i.result: i.result.size + CALL for i in program.instructions if _factor(i) is factor}
+    free = set(saved)  # the values whose every use is, in the end, multiplied by the factor
+    linear: dict[Variable, list[Variable]] = {product: [] for product in saved}
     for x in [*(i.result for i in reversed(program.instructions)), *program.inputs]:
-        linear = [use for use in uses.get(x, []) if use and use.result in paths and _is_linear(use, x)]
-        path = [i for use in linear for i in (use, *paths[use.result])]
-        if not x.shape or len(path) > len(set(path)):
-            continue  # a product that two ways lead to would be multiplied twice
-        if len(linear) == len(uses.get(x, [])):
-            paths.setdefault(x, path)
-        saved = sum(i.result.size for i in path if i.result in products) - x.size
-        if saved > most:
-            best, most = (x, path), saved
-    return best
+        if x.shape and x not in saved:
+            linear[x] = [use.result for use in uses.get(x, []) if use and use.result in free and _is_linear(use, x)]
+            saved[x] = sum(saved[result] for result in linear[x])
+            if len(linear[x]) == len(uses.get(x, [])):
+                free.add(x)
+    for x in sorted(saved, key=lambda x: x.size - saved[x]):
+        if saved[x] <= x.size + CALL:
+            break
+        path = [*linear[x]]
+        for result in path:
+            path += linear[result] if len(path) < len(linear) else []
+        if len(path) == len(set(path)):  # else two ways lead to a product, which would be multiplied twice
+            return x, set(path)
+    return None
 
 
 def _is_linear(instruction: Instruction, x: Variable) -> bool:
     """Return True if an instruction is linear in a variable, and gives a result of its type."""
-    positions = [k for k, operand in enumerate(instruction.operands) if operand is x]
-    is_linear = len(positions) == 1 and positions[0] in instruction.primitive.linear_in
-    return is_linear and instruction.result.dtype == x.dtype
+    has_type = instruction.result.dtype == x.dtype
+    return has_type and any(instruction.operands[k] is x for k in instruction.primitive.linear_in)
 
 
-def _multiplied_at(program: Program, factor: Variable, x: Variable, path: list[Instruction]) -> Program:
+def _multiplied_at(program: Program, factor: Variable, x: Variable, path: set[Variable]) -> Program:
     """Return the program with a value multiplied by a factor, and copies in place of the products it leads to."""
 
     def scaled(variable: Variable) -> Variable:
@@ -233,14 +236,13 @@ def _multiplied_at(program: Program, factor: Variable, x: Variable, path: list[I
     results = [instruction.result for instruction in program.instructions]
     at = results.index(x) + 1 if x in results else 0
     first = Instruction(multiply, (factor, x), {}, scaled(x), program.instructions[max(at - 1, 0)].phase)
-    on_path = {instruction.result for instruction in path}
 
     def rewrite(instruction: Instruction) -> list[Instruction]:
-        if instruction.result not in on_path:
+        if instruction.result not in path:
             return [instruction]
         operands = tuple(first.result if operand is x else operand for operand in instruction.operands)
         if _factor(instruction) is factor:
-            return [_copy(instruction, *(operand for operand in operands if operand is not factor))]
+            return [_copy(instruction, next(operand for operand in operands if operand is not factor))]
         return [replace(instruction, operands=operands, result=scaled(instruction.result))]
 
     instructions = (*program.instructions[:at], first, *program.instructions[at:])
