@@ -127,8 +127,8 @@ def lines(path: Path) -> int:
 BUDGETS = {
     "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1800, 1300),
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
-    "code lines of the compiler, its export to ONNX aside": (
-        lambda: code(path for path in (PACKAGE / "compiler").glob("*.py") if not path.name.startswith("onnx")),
+    "code lines of the compiler with its writer of NumPy": (
+        lambda: code([*(PACKAGE / "compiler").glob("*.py"), PACKAGE / "compiler/writers/numpy_source.py"]),
         *(3300, 2000),
     ),
     "lines of README.md": (lambda: lines(ROOT / "README.md"), 200, 200),

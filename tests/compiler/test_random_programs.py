@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tinygrad_lite.compiler import Variable, record, simplify, source_of
-from tinygrad_lite.compiler.passes import PASSES, fold_factors, merge_sums
+from tinygrad_lite.compiler.passes import PASSES, fold_factors
 from tinygrad_lite.nn import functional as F
 
 SHAPES = (6, 11), (11,), (6, 1), (11, 5), (2, 3, 11)
@@ -162,7 +162,7 @@ def arguments(seed, dtype):
 
 
 def rounds_alike(f, args):
-    """Return whether a program of ``f`` adds up and multiplies in the same order: no factor moved, no sums merged.
+    """Return whether a program of ``f`` multiplies in the same order: no factor moved.
 
     NumPy goes through memory in the order in which it lies, so all values must lie as the plan would have them.
     """
@@ -173,8 +173,6 @@ def rounds_alike(f, args):
         for simplification in PASSES:
             simplified = simplification(program)
             if simplification is fold_factors and source_of(simplified) != source_of(program):
-                return False
-            if simplification is merge_sums and _sums(simplified) != _sums(program):
                 return False
             program = simplified
         if source_of(program) == before:
@@ -189,10 +187,6 @@ def rounds_alike(f, args):
         np.ndim(value) < 2 or np.asarray(value).flags.c_contiguous or _only_multiplied(recording.program, variable)
         for variable, value in computed(recording.program, inputs)
     )
-
-
-def _sums(program):
-    return sum(instruction.primitive.name == "sum" for instruction in program.instructions)
 
 
 def _only_multiplied(program, variable):

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from tests.fuzz import checks, trainings
+from tests.fuzz import checks, environments, trainings
 from tests.fuzz import program as functions
 from tests.fuzz.checks import Difference
 
@@ -18,13 +18,14 @@ from tests.fuzz.checks import Difference
 def failure(seed, peer=None):
     """Return what is wrong with the program of a seed, and the shortest program that shows it; None if all is well.
 
-    Every third is a training.
+    Of three, one is a function of its arguments alone, one reads what surrounds it, and one is a training.
     """
-    generate, check = (
-        (trainings.generate, trainings.check)
-        if seed % 3 == 2
-        else (functions.generate, partial(checks.check, peer=peer))
+    kinds = (
+        (functions.generate, partial(checks.check, peer=peer)),
+        (environments.generate, environments.check),
+        (trainings.generate, trainings.check),
     )
+    generate, check = kinds[seed % 3]
 
     def difference(program):
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tests.fuzz import grammar, program, trainings
+from tests.fuzz import environments, grammar, program, trainings
 from tests.fuzz.__main__ import failure, main
 from tinygrad_lite import optim, tensor
 from tinygrad_lite.arrays import raw
@@ -17,7 +17,7 @@ from tinygrad_lite.engine import Node
 from tinygrad_lite.rules import elementwise
 from tinygrad_lite.rules.rule import Vjp
 
-FUNCTIONS, TRAININGS = 0, 2  # the remainder of a seed by three
+FUNCTIONS, ENVIRONMENTS, TRAININGS = 0, 1, 2  # the remainder of a seed by three
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,17 @@ def in_any_dtype(patch):
     patch.setattr(tensor, "in_one_dtype", lambda rule, inputs: (inputs, [raw(x) for x in inputs]))
 
 
+def unguarded(patch):
+    """Let a program run though what its function read has changed."""
+    init = Compiled.__init__
+
+    def without_guards(self, recording):
+        recording.guards.clear()
+        init(self, recording)
+
+    patch.setattr(Compiled, "__init__", without_guards)
+
+
 def unnoticed(patch):
     patch.setattr(Node, "mark_changed", lambda self, part=None: None)
 
@@ -68,11 +79,22 @@ def without_momentum(patch):
             "(gradient|second derivative) is wrong",
         ),
         (stale, FUNCTIONS, "jit (values|type of values)"),
+        (stale, ENVIRONMENTS, "(result of|state of) an environment"),
+        (unguarded, ENVIRONMENTS, "(result of|state of) an environment|jit refuses an environment"),
         (in_any_dtype, FUNCTIONS, "type"),
         (unnoticed, TRAININGS, "training"),
         (without_momentum, TRAININGS, "training"),
     ],
-    ids=["wrong derivative", "lost gradient", "stale array", "lost type", "unnoticed change", "lost momentum"],
+    ids=[
+        "wrong derivative",
+        "lost gradient",
+        "stale array",
+        "stale environment",
+        "no guards",
+        "lost type",
+        "unnoticed change",
+        "lost momentum",
+    ],
 )
 def test_a_fault_is_found_within_sixty_programs(monkeypatch, fault, remainder, kind):
     fault(monkeypatch)
@@ -84,7 +106,7 @@ def test_a_fault_is_found_within_sixty_programs(monkeypatch, fault, remainder, k
 
 def test_a_seed_names_one_program_and_its_text_runs_by_itself(capsys):
     for seed in range(40):
-        for module in (program, trainings):
+        for module in (program, trainings, environments):
             source = module.generate(seed).source()
             assert source == module.generate(seed).source()
             compile(source, "program", "exec")

@@ -6,7 +6,6 @@ value, so it allocates a few arrays once and uses them again within a call and a
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,11 +30,6 @@ class Allocation:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     holds: list[Variable] = field(default_factory=list)
-
-    @functools.cached_property
-    def array(self) -> np.ndarray[Any, Any]:
-        """An array of this shape and type, to find out which views of it are possible."""
-        return np.empty(self.shape, self.dtype)
 
 
 @dataclass(eq=False)
@@ -81,54 +75,53 @@ class _Planner:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.plan = Plan()
-        self.roots: dict[Variable, Variable] = {}
-        for i in program.instructions:
-            if i.primitive.is_view and i.result.is_array and isinstance(i.operands[0], Variable):
-                self.roots[i.result] = self.root(i.operands[0])
+        self.views = program.views()
         self.last_read = self._last_reads()
-        self.targets = self._targets()
-        checks = [n for n, i in enumerate(program.instructions) if i.primitive.is_statement]
-        self.last_check = max(checks, default=-1)
         outputs = [x for x in program.outputs if isinstance(x, Variable)]
         shown = Counter(map(self.root, outputs))
         self.handed_out = {*outputs, *(root for root in shown if shown[root] > 1)}
         self.free: list[Allocation] = []
         # Actual arrays, to find out which views of them are possible.
         self.arrays: dict[Variable, Any] = {}
+        self._update_in_place()
 
     def root(self, variable: Variable) -> Variable:
         """Return the variable whose memory a view shares, or the variable itself."""
-        return self.roots.get(variable, variable)
+        return self.views.get(variable, variable)
 
     def _last_reads(self) -> dict[Variable, int]:
         last: dict[Variable, int] = {}
         for n, instruction in enumerate(self.program.instructions):
-            last[self.root(instruction.result)] = n
-            for variable in instruction.reads:
+            for variable in (instruction.result, *instruction.reads):
                 last[self.root(variable)] = n
         for variable in self.program.results:
             last[self.root(variable)] = len(self.program.instructions)
         return last
 
-    def _targets(self) -> dict[Variable, Variable]:
-        """Return the results to compute into an input: its new value, and the steps to it, as in ``m *= k; m += g``."""
+    def _update_in_place(self) -> None:
+        """Let new values of inputs, and the steps to them as in ``m *= k; m += g``, be computed into these inputs.
+
+        An input's memory may have any order, so only elementwise results go there. They wait for the last check: if a
+        check raises an error, no input has been changed.
+        """
         targets = {new: old for old, new in self.program.updates}
         for n, instruction in reversed([*enumerate(self.program.instructions)]):
-            target = targets.get(instruction.result)
-            first = instruction.operands[0] if instruction.operands else None
-            overwrites = instruction.primitive.elementwise or instruction.primitive.overwrites_first
-            if target is None or not overwrites or not isinstance(first, Variable):
+            target, primitive = targets.get(instruction.result), instruction.primitive
+            if primitive.is_statement:
+                break
+            if target is None or not (primitive.elementwise or primitive.overwrites_first):
                 continue
-            if self.root(first) is first and self.last_read[first] == n:
-                targets.setdefault(first, target)
-        return targets
+            if self._can_be_placed(instruction) and self._may_overwrite(n, instruction, target):
+                self.plan.places[instruction.result] = target
+                first = instruction.operands[0]
+                if isinstance(first, Variable) and self.last_read.get(first) == n:
+                    targets.setdefault(first, target)
 
     def run(self) -> Plan:
         for n, instruction in enumerate(self.program.instructions):
-            result = instruction.result
-            if result in self.roots:
+            if instruction.result in self.views:
                 self._take_view(instruction)
-            elif result.shape and self._can_be_placed(instruction) and result not in self.handed_out:
+            elif instruction.result not in self.plan.places and self._can_be_placed(instruction):
                 self._place(n, instruction)
             self._release(n, instruction)
         self.plan.copied = tuple(map(self._is_copied, self.program.outputs))
@@ -144,54 +137,48 @@ class _Planner:
 
     def _can_be_placed(self, instruction: Instruction) -> bool:
         """Return True if an instruction can write its result into given memory of the program's device."""
-        primitive, device = instruction.primitive, self.program.device
-        if not primitive.template_into or instruction.result.device != device:
+        primitive, result, device = instruction.primitive, instruction.result, self.program.device
+        if not primitive.template_into or (primitive.into_on_cpu_alone and device != "cpu"):
             return False
-        return device == "cpu" or not primitive.into_on_cpu_alone
+        return result.shape != () and result.device == device and result not in self.handed_out
 
     def _place(self, n: int, instruction: Instruction) -> None:
         result = instruction.result
-        target = self.targets.get(result)
-        # An input's memory may have any order, so only elementwise results go there. They wait for the last check: if
-        # a check raises an error, no input has been changed.
-        by_element = instruction.primitive.elementwise or instruction.primitive.overwrites_first
-        if target is not None and by_element and n > self.last_check and self._may_overwrite(n, instruction, target):
-            self.plan.places[result] = target
-            return
-        for operand in instruction.operands:
-            memory = self.plan.places.get(operand) if isinstance(operand, Variable) else None
+        memory = self._memory_of_operand(n, instruction) or self._free_memory(result)
+        self.arrays[result] = self.arrays[memory.holds[0]] if memory.holds else np.empty(memory.shape, memory.dtype)
+        memory.holds.append(result)
+        self.plan.places[result] = memory
+
+    def _memory_of_operand(self, n: int, instruction: Instruction) -> Allocation | None:
+        for operand in variables_in(instruction.operands):
+            memory = self.plan.places.get(operand)
             if isinstance(memory, Allocation) and self._may_overwrite(n, instruction, operand):
-                self.plan.overwrites[result] = operand
-                self._hold(memory, result)
-                return
+                self.plan.overwrites[instruction.result] = operand
+                return memory
+        return None
+
+    def _free_memory(self, result: Variable) -> Allocation:
         assert result.dtype is not None
         for memory in self.free:
-            if memory.shape == result.shape and memory.dtype == result.dtype:
+            if (memory.shape, memory.dtype) == (result.shape, result.dtype):
                 self.free.remove(memory)
-                break
-        else:
-            memory = Allocation(result.shape, result.dtype)
-            self.plan.memories.append(memory)
-        self._hold(memory, result)
+                return memory
+        self.plan.memories.append(Allocation(result.shape, result.dtype))
+        return self.plan.memories[-1]
 
     def _may_overwrite(self, n: int, instruction: Instruction, target: Variable) -> bool:
         """Return True if a result may overwrite an input or operand: nothing else needs the old value."""
-        result = instruction.result
+        primitive, result = instruction.primitive, instruction.result
         if (target.shape, target.dtype) != (result.shape, result.dtype) or self.last_read.get(target, -1) > n:
             return False
         reads = [variable for variable in instruction.reads if self.root(variable) is target]
-        if instruction.primitive.overwrites_first:
-            return not reads or (reads == [target] and instruction.operands[0] is target)
-        return not reads or (instruction.primitive.elementwise and all(variable is target for variable in reads))
-
-    def _hold(self, memory: Allocation, variable: Variable) -> None:
-        memory.holds.append(variable)
-        self.plan.places[variable] = memory
-        self.arrays[variable] = memory.array
+        if primitive.overwrites_first:
+            return not reads or (len(reads) == 1 and instruction.operands[0] is target)
+        return not reads or (primitive.elementwise and all(variable is target for variable in reads))
 
     def _release(self, n: int, instruction: Instruction) -> None:
         """Free the memory of the values that this instruction is the last to read."""
-        for variable in dict.fromkeys(self.root(v) for v in (*instruction.reads, instruction.result)):
+        for variable in dict.fromkeys(map(self.root, (*instruction.reads, instruction.result))):
             memory = self.plan.places.get(variable)
             if isinstance(memory, Allocation) and self.last_read[variable] == n and memory.holds[-1] is variable:
                 self.free.append(memory)

@@ -166,6 +166,16 @@ class Program:
             found.setdefault(variable, []).append(None)
         return found
 
+    def views(self) -> dict[Variable, Variable]:
+        """Return, for each view of a variable, the variable whose memory it shares."""
+        found: dict[Variable, Variable] = {}
+        for instruction in self.instructions:
+            if instruction.primitive.is_view and instruction.result.is_array:
+                x = instruction.operands[0]
+                if isinstance(x, Variable):
+                    found[instruction.result] = found.get(x, x)
+        return found
+
     def rewritten(self, rewrite: Callable[[Instruction], Any]) -> Program:
         """Return the program with every instruction passed through a function, in order.
 
