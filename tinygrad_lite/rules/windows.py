@@ -61,10 +61,13 @@ class Geometry(NamedTuple):
 def _view(x: Any, window: Sizes, axes: Sizes, stride: Sizes, dilation: Sizes) -> Any:
     """Return every window of an array as a view: its axes come last."""
     reach = tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True))
+    every = sliding_window_view(x, reach, axis=axes)
+    if set(stride) | set(dilation) == {1}:
+        return every
     index = [slice(None)] * len(x.shape)
     for axis, step in zip(axes, stride, strict=True):
         index[axis] = slice(None, None, step)
-    return sliding_window_view(x, reach, axis=axes)[(*index, *(slice(None, None, d) for d in dilation))]
+    return every[(*index, *(slice(None, None, d) for d in dilation))]
 
 
 def _parts(counts: Sizes, window: Sizes, axes: Sizes, stride: Sizes, dilation: Sizes) -> Iterator[tuple[slice, ...]]:
