@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..support.devices import on_device_of
 from .registry import define
 from .rule import Rule, sample
 from .samples import distinct, normal
@@ -83,10 +82,14 @@ def _parts(counts: Sizes, window: Sizes, axes: Sizes, stride: Sizes, dilation: S
 
 
 def _overlap_add(v: Any, shape: Sizes, window: Sizes, axes: Sizes, stride: Sizes, dilation: Sizes) -> Any:
-    x = np.zeros_like(v, shape=shape)
+    x = np.zeros_like(v[(..., *[0] * len(window))], shape=shape)  # in the memory order of v
     counts = tuple(v.shape[axis] for axis in axes)
+    overlaps = any(d * (k - 1) >= s for k, s, d in zip(window, stride, dilation, strict=True))
     for offset, part in zip(np.ndindex(*window), _parts(counts, window, axes, stride, dilation), strict=True):
-        x[part] += v[(..., *offset)]
+        if overlaps:
+            x[part] += v[(..., *offset)]
+        else:
+            x[part] = v[(..., *offset)]
     return x
 
 
@@ -200,9 +203,10 @@ max_pool: Rule = define("max_pool",
 
 def is_first_maximum(x: Any, y: Any, window: Sizes, axes: Sizes, stride: Sizes) -> Any:
     """Return for each element of each window, whose axes come last, whether it is the first maximum of its window."""
-    parts = _pooled(x, window, axes, stride)
-    first: Any = len(parts) - 1  # its number, counted row by row
-    for k in range(len(parts) - 2, -1, -1):
-        first = np.where(parts[k] == y, k, first)
-    numbers = on_device_of(x, np.arange(len(parts))).reshape((*window, *[1] * len(x.shape)))
-    return np.moveaxis(numbers == first, range(len(window)), range(-len(window), 0))
+    is_first: list[Any] = []
+    taken: Any = np.zeros_like(y, dtype=bool)
+    for part in _pooled(x, window, axes, stride):
+        is_first.append(np.greater(part == y, taken))
+        taken = taken | is_first[-1]
+    stacked = np.stack(is_first).reshape((*window, *y.shape))
+    return np.moveaxis(stacked, range(len(window)), range(-len(window), 0))
