@@ -258,9 +258,11 @@ def add_in_place(program: Program) -> Program:
     uses = program.uses()
 
     def made_by(x: Any, primitive: Any) -> tuple[Any, ...] | None:
-        """Return the operands of the instruction that made a value, if it is of this kind and nothing else reads it."""
+        """Return the operands of the instruction that made a value, if it is of this kind, for this use alone."""
         instruction = made.get(x) if isinstance(x, Variable) else None
-        return instruction.operands if instruction and instruction.primitive is primitive and len(uses[x]) == 1 else None
+        if instruction is None or instruction.primitive is not primitive or len(uses[x]) > 1:
+            return None
+        return instruction.operands
 
     def is_part(value: Any, x: Any, index: Any) -> bool:
         instruction = made.get(value) if isinstance(value, Variable) else None

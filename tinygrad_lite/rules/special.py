@@ -11,9 +11,9 @@ from numpy.polynomial.chebyshev import chebinterpolate
 from .registry import define
 from .samples import each, normal
 
-# NumPy has no error function. Up to SMALL, erf is its Maclaurin series (DLMF 7.6.1). Beyond it, erf is 1 - exp(-x²) f(x)
-# with a smooth factor f, which a sum of Chebyshev polynomials equals at points where Python's erfc gives the value. From
-# LARGE on, erf is 1 in every floating type.
+# NumPy has no error function. Up to SMALL, erf is its Maclaurin series (DLMF 7.6.1). Beyond it, erf is
+# 1 - exp(-x²) f(x) with a smooth factor f, which is interpolated by Chebyshev polynomials between points where Python's
+# erfc gives its values. From LARGE on, erf is 1 in every floating type.
 SMALL, LARGE = 1.0, 6.0
 LOW, HIGH = 1 / (1 + SMALL / 2), 1 / (1 + LARGE / 2)
 
