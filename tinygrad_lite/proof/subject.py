@@ -172,28 +172,35 @@ class Linearization:
     outputs: Sequence[Tensor]
     sources: Sequence[Tensor]
 
+    @property
+    def value(self) -> Array:
+        """The outputs as one vector."""
+        return strung(map(raw, self.outputs))
+
+    def gradient(self, u: Array, record: bool = True) -> Linearization:
+        """Return u times the Jacobian: for second derivatives as a graph, else as its value alone."""
+        seeds: list[Any] = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
+        with recording(record):
+            seeds = [constant(seed) for seed in seeds] if record else seeds
+            found = sweep(self.outputs, seeds, self.sources, as_nodes=record)
+            rows = [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
+        return Linearization(rows, self.sources)
+
+
+class Recorded(Subject):
+    """A function of Tensors, recorded at the point as a graph, which gives its derivatives."""
+
+    graph: Linearization
+
     def pull_back(self, u: Array) -> Array:
-        """Return u times the Jacobian."""
-        return strung(map(raw, self._swept(u)))
+        return self.graph.gradient(u, record=False).value
 
-    def gradient(self, u: Array) -> Linearization:
-        """Return the graph of u times the Jacobian, for second derivatives."""
-        with recording(True):
-            return Linearization(self._swept(u, as_nodes=True), self.sources)
-
-    def reaches(self, number: int) -> bool:
-        """Return True if the backward sweep reaches a source."""
-        return self.sources[number] in sweep(self.outputs, [np.ones(y.shape) for y in self.outputs], self.sources)
-
-    def _swept(self, u: Array, as_nodes: bool = False) -> list[Any]:
-        seeds = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
-        found = sweep(
-            self.outputs, [constant(seed) for seed in seeds] if as_nodes else seeds, self.sources, as_nodes=as_nodes
-        )
-        return [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
+    def reaches(self, argument: Part) -> bool:
+        outputs, source = self.graph.outputs, self.graph.sources[self.arguments.index(argument)]
+        return source in sweep(outputs, [np.ones(y.shape) for y in outputs], [source])
 
 
-class TensorFunction(Subject):
+class TensorFunction(Recorded):
     """A function of Tensors, whose derivatives come from the rules.
 
     Its arguments are its inputs and the parameters that it reads from outside. The parameters must be `borrowed` while
@@ -212,32 +219,23 @@ class TensorFunction(Subject):
         self.arguments = parts([*input_names(inputs), *parameters], arrays)
         self.point = strung(arrays)
         given = [x.copy() for x in arrays]
-        outputs = self._evaluated(given).outputs
+        evaluation = self.evaluated(given)
+        outputs = evaluation.outputs
         _refuse_change(f, self.arguments, arrays, given)
         if not outputs:
             raise TypeError(f"{_name(f)} must return a Tensor, or several, but it returned none")
         for y in outputs:
             _refuse_type(f, y, Tensor)
         self.results = parts(["y"] if len(outputs) == 1 else [f"y{i}" for i in range(len(outputs))], outputs)
-        self.value = strung(map(raw, outputs))
+        self.value = evaluation.value
         _refuse_value(f, self)
         # The given arrays, not contiguous copies of them: so rules are also checked on arrays that are not contiguous.
-        self.graph = self._evaluated(arrays, record=True)
+        self.graph = self.evaluated(arrays, record=True)
 
     def __call__(self, x: Array) -> Array:
-        return strung(map(raw, self._evaluated([part.of(x) for part in self.arguments]).outputs))
+        return self.evaluated([part.of(x) for part in self.arguments]).value
 
-    def graph_at(self, x: Array) -> Linearization:
-        """Record the function at a point."""
-        return self._evaluated([part.of(x) for part in self.arguments], record=True)
-
-    def pull_back(self, u: Array) -> Array:
-        return self.graph.pull_back(u)
-
-    def reaches(self, argument: Part) -> bool:
-        return self.graph.reaches(self.arguments.index(argument))
-
-    def _evaluated(self, arrays: Sequence[Array], record: bool = False) -> Linearization:
+    def evaluated(self, arrays: Sequence[Array], record: bool = False) -> Linearization:
         """Call the function: the first arrays are its inputs, the others stand in its parameters during the call."""
         inputs, held = [constant(array) for array in arrays[: self._count]], arrays[self._count :]
         for x in inputs:
@@ -254,7 +252,7 @@ class TensorFunction(Subject):
         return Linearization(list(y) if isinstance(y, (tuple, list)) else [y], [*inputs, *self._parameters])
 
 
-class Gradient(Subject):
+class Gradient(Recorded):
     """The gradient of a weighted sum of a function's results; its derivatives are the second derivatives.
 
     The weights all differ, so that second derivatives of different results do not cancel.
@@ -265,17 +263,12 @@ class Gradient(Subject):
         self._weights = np.linspace(1.0, 2.0, function.value.size)
         self.arguments = self.results = function.arguments
         self.point = function.point
-        self._graph = function.graph.gradient(self._weights)
-        self.value = strung(map(raw, self._graph.outputs))
+        self.graph = function.graph.gradient(self._weights)
+        self.value = self.graph.value
 
     def __call__(self, x: Array) -> Array:
-        return self._function.graph_at(x).pull_back(self._weights)
-
-    def pull_back(self, u: Array) -> Array:
-        return self._graph.pull_back(u)
-
-    def reaches(self, argument: Part) -> bool:
-        return self._graph.reaches(self.arguments.index(argument))
+        graph = self._function.evaluated([part.of(x) for part in self.arguments], record=True)
+        return graph.gradient(self._weights, record=False).value
 
 
 @contextmanager
