@@ -211,13 +211,11 @@ class _Hand:
 
     def __init__(self, n: int, rng: np.random.Generator) -> None:
         turn, slant, aspect = (_normal(rng, n, spread) for spread in (TURN, SLANT, ASPECT))
-        cos, sin, wide, tall = np.cos(turn), np.sin(turn), np.exp(aspect), np.exp(-aspect)
-        self.matrix: tuple[Floats, ...] = (
-            cos * wide,
-            -(sin + slant * cos) * tall,
-            sin * wide,
-            (cos - slant * sin) * tall,
-        )
+        cos: Floats = np.cos(turn)
+        sin: Floats = np.sin(turn)
+        wide: Floats = np.exp(aspect)
+        tall: Floats = np.exp(-aspect)
+        self.matrix = cos * wide, -(sin + slant * cos) * tall, sin * wide, (cos - slant * sin) * tall
         self.sideways, self.upright = _wave(n, rng), _wave(n, rng)
 
     def write(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:

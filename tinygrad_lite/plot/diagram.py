@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node
 from ..formulas.graph import AppliedRule, Graph, Name, Value, backward_steps
 from .style import BLUE, INK, PAPER, VERMILION
 
@@ -73,7 +72,7 @@ def diagram(graph: Graph) -> Diagram:
     return Diagram(boxes, edges)
 
 
-def _box(value: Value, step: AppliedRule | None, result: Value, gradients: dict[Node, Any]) -> Box:
+def _box(value: Value, step: AppliedRule | None, result: Value, gradients: dict[Value, Any]) -> Box:
     if value is result:
         kind = "loss" if np.size(value.array) == 1 else "output"
     elif step is not None:
@@ -84,9 +83,9 @@ def _box(value: Value, step: AppliedRule | None, result: Value, gradients: dict[
     details = [] if is_small else ["×".join(map(str, np.shape(value.array)))]
     if value.path not in (None, value.name.word):
         details.append(shortened(value.path))
-    if value.node in gradients:
+    if value in gradients:
         gradient = f"∂{shortened(result.name.text)}/∂{shortened(value.name.text)}"
-        details.append(f"{gradient} = {_numbers(gradients[value.node])}")
+        details.append(f"{gradient} = {_numbers(gradients[value])}")
     numbers = f" = {_numbers(value.array)}" if is_small else ""
     return Box(kind, None if step is None else _operation(step), value.name, numbers, details)
 
@@ -102,16 +101,16 @@ def _is_small(value: Value) -> bool:
     return size == 1 or (np.ndim(value.array) == 1 and 0 < size <= SMALL)
 
 
-def _gradients(graph: Graph) -> dict[Node, Any]:
+def _gradients(graph: Graph) -> dict[Value, Any]:
     """Return the derivatives of the result by all small values; empty if the result is not a single number."""
-    shown = {value.node for value in graph.values if _is_small(value) and value.requires_grad} - {graph.result.node}
+    shown = {value for value in graph.values if _is_small(value) and value.requires_grad} - {graph.result}
     if not shown or np.size(graph.result.array) != 1:
         return {}
-    gradients: dict[Node, Any] = {}
+    gradients: dict[Value, Any] = {}
     # Overflows need no warning: the picture shows the infinities.
     with np.errstate(all="ignore"):
         for _, completed in backward_steps(graph, np.ones_like(graph.result.array)):
-            gradients |= {node: g for node, g in completed.items() if node in shown}
+            gradients |= {value: g for value, g in completed.items() if value in shown}
     return gradients
 
 
