@@ -50,7 +50,7 @@ def parts(names: Iterable[str], arrays: Iterable[Any]) -> tuple[Part, ...]:
     """Return the part of each array or Tensor in the vector that concatenates them."""
     found: list[Part] = []
     for name, array in zip(names, arrays, strict=True):
-        found.append(Part(name, array.shape, found[-1].stop if found else 0))
+        found.append(Part(name, np.shape(array), found[-1].stop if found else 0))
     return tuple(found)
 
 
@@ -89,16 +89,36 @@ class Subject(ABC):
     value: Array
 
     @abstractmethod
-    def __call__(self, x: Array) -> Array:
-        """Return the results at a real or complex point."""
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        """Return the results at real or complex arguments, one array or Tensor for each."""
 
     @abstractmethod
     def pull_back(self, u: Array) -> Array:
         """Return u times the Jacobian at `point`, by the derivative under check."""
 
+    def __call__(self, x: Array) -> Array:
+        """Return the vector of all results at a real or complex point."""
+        return strung(map(raw, self.outputs([part.of(x) for part in self.arguments])))
+
     def reaches(self, argument: Part) -> bool:
         """Return False if the graph has no path from an argument to the results, so that its gradient is 0."""
         return True
+
+    def evaluate(self, f: Callable[..., Any], names: Sequence[str], arrays: Sequence[Array], expected: type) -> None:
+        """Evaluate the function at the point; refuse one that has no derivative there, or returns another type."""
+        self.arguments, self.point = parts(names, arrays), strung(arrays)
+        given = [x.copy() for x in arrays]
+        outputs = self.outputs(given)
+        for part, old, new in zip(self.arguments, arrays, given, strict=True):
+            if not np.array_equal(old, new):
+                raise _changed(f, part.name)
+        if not outputs:
+            raise TypeError(f"{_name(f)} must return a Tensor, or several, but it returned none")
+        for y in outputs:
+            _refuse_type(f, y, expected)
+        self.results = parts(["y"] if len(outputs) == 1 else [f"y{i}" for i in range(len(outputs))], outputs)
+        self.value = strung(map(raw, outputs))
+        _refuse_value(f, self)
 
 
 class PlainFunction(Subject):
@@ -106,20 +126,11 @@ class PlainFunction(Subject):
 
     def __init__(self, f: Callable[..., Any], gradient: Callable[..., Any], inputs: Sequence[Array]) -> None:
         self._f = f
-        self.arguments = parts(input_names(inputs), inputs)
-        self.point = strung(inputs)
-        given = [x.copy() for x in inputs]
-        y = raw(f(*given))
-        _refuse_type(f, y, object)
-        _refuse_change(f, self.arguments, inputs, given)
-        y = np.asarray(y)
-        self.results = parts(["y"], [y])
-        self.value = y.ravel()
-        _refuse_value(f, self)
+        self.evaluate(f, input_names(inputs), inputs, object)
         self._jacobian = self._checked(gradient(*(x.copy() for x in inputs)), gradient)
 
-    def __call__(self, x: Array) -> Array:
-        return np.ravel(raw(self._f(*(part.of(x) for part in self.arguments))))
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        return [raw(self._f(*arrays))]
 
     def pull_back(self, u: Array) -> Array:
         return weighted_sum(u, self._jacobian)
@@ -172,11 +183,6 @@ class Linearization:
     outputs: Sequence[Tensor]
     sources: Sequence[Tensor]
 
-    @property
-    def value(self) -> Array:
-        """The outputs as one vector."""
-        return strung(map(raw, self.outputs))
-
     def gradient(self, u: Array, record: bool = True) -> Linearization:
         """Return u times the Jacobian: for second derivatives as a graph, else as its value alone."""
         seeds: list[Any] = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
@@ -193,7 +199,7 @@ class Recorded(Subject):
     graph: Linearization
 
     def pull_back(self, u: Array) -> Array:
-        return self.graph.gradient(u, record=False).value
+        return strung(map(raw, self.graph.gradient(u, record=False).outputs))
 
     def reaches(self, argument: Part) -> bool:
         outputs, source = self.graph.outputs, self.graph.sources[self.arguments.index(argument)]
@@ -216,26 +222,14 @@ class TensorFunction(Recorded):
         self._count = len(inputs)
         arrays = [*inputs, *(p.data for p in self._parameters)]
         self._base = arrays[self._count :]
-        self.arguments = parts([*input_names(inputs), *parameters], arrays)
-        self.point = strung(arrays)
-        given = [x.copy() for x in arrays]
-        evaluation = self.evaluated(given)
-        outputs = evaluation.outputs
-        _refuse_change(f, self.arguments, arrays, given)
-        if not outputs:
-            raise TypeError(f"{_name(f)} must return a Tensor, or several, but it returned none")
-        for y in outputs:
-            _refuse_type(f, y, Tensor)
-        self.results = parts(["y"] if len(outputs) == 1 else [f"y{i}" for i in range(len(outputs))], outputs)
-        self.value = evaluation.value
-        _refuse_value(f, self)
+        self.evaluate(f, [*input_names(inputs), *parameters], arrays, Tensor)
         # The given arrays, not contiguous copies of them: so rules are also checked on arrays that are not contiguous.
-        self.graph = self.evaluated(arrays, record=True)
+        self.graph = self.linearized(arrays)
 
-    def __call__(self, x: Array) -> Array:
-        return self.evaluated([part.of(x) for part in self.arguments]).value
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        return self.linearized(arrays, record=False).outputs
 
-    def evaluated(self, arrays: Sequence[Array], record: bool = False) -> Linearization:
+    def linearized(self, arrays: Sequence[Array], record: bool = True) -> Linearization:
         """Call the function: the first arrays are its inputs, the others stand in its parameters during the call."""
         inputs, held = [constant(array) for array in arrays[: self._count]], arrays[self._count :]
         for x in inputs:
@@ -264,11 +258,10 @@ class Gradient(Recorded):
         self.arguments = self.results = function.arguments
         self.point = function.point
         self.graph = function.graph.gradient(self._weights)
-        self.value = self.graph.value
+        self.value = strung(map(raw, self.graph.outputs))
 
-    def __call__(self, x: Array) -> Array:
-        graph = self._function.evaluated([part.of(x) for part in self.arguments], record=True)
-        return graph.gradient(self._weights, record=False).value
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        return self._function.linearized(arrays).gradient(self._weights, record=False).outputs
 
 
 @contextmanager
@@ -321,12 +314,6 @@ def _refuse_type(f: Callable[..., Any], y: Any, expected: type) -> None:
             "leave few digits: use constants of float64"
             + (", and pass Tensors it reads as parameters=" if expected is Tensor else "")
         )
-
-
-def _refuse_change(f: Callable[..., Any], arguments: Sequence[Part], before: Sequence[Array], after: Any) -> None:
-    for part, old, new in zip(arguments, before, after, strict=True):
-        if not np.array_equal(old, new):
-            raise _changed(f, part.name)
 
 
 def _changed(f: Callable[..., Any], name: str) -> ValueError:
