@@ -31,7 +31,6 @@ NAME_SIZE, SIZE = 11, 8  # points: the font size of names, and of other text
 FRAME = 0.12  # inches that the frame of an operation adds to its width and height
 ROUNDED, LABEL = "round,pad=0,rounding_size=0.06", "round,pad=0.25,rounding_size=0.5"
 ARROW, WIRE = "-|>,head_length=3.5,head_width=1.8", "#777777"
-LEGENDS = {"input": "input or constant"}
 
 
 def graph(tensor: Tensor, model: Module | None = None, title: str | None = None) -> Figure:
@@ -112,12 +111,12 @@ def _picture(tensor: Tensor, model: Module | None, title: str | None, most: tupl
     for box, texts, (x, y) in zip(drawn.boxes, labels, layout.centres, strict=True):
         fill, frame, ink = COLOURS[box.kind]
         width, height = _size(texts)
-        corner, top = (x - width / 2, y - height / 2), y - height / 2 + PADDING
-        ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=ROUNDED, facecolor=fill, edgecolor=frame))
+        left, top = x - width / 2, y - height / 2
+        ax.add_patch(FancyBboxPatch((left, top), width, height, boxstyle=ROUNDED, facecolor=fill, edgecolor=frame))
         for label in texts:
             ax.text(
                 x,
-                top + label.height / 2,
+                top + PADDING + label.height / 2,
                 label.text,
                 color=fill if label.is_framed else ink,
                 fontsize=label.size,
@@ -129,9 +128,8 @@ def _picture(tensor: Tensor, model: Module | None, title: str | None, most: tupl
             top += label.height
     kinds = [kind for kind in COLOURS if any(box.kind == kind for box in drawn.boxes)]
     patches = [Patch(facecolor=COLOURS[kind][0], edgecolor=COLOURS[kind][1]) for kind in kinds]
-    figure.legend(
-        patches, [LEGENDS.get(kind, kind) for kind in kinds], loc="lower center", ncols=len(kinds), fontsize=SIZE
-    )
+    names = [kind.replace("input", "input or constant") for kind in kinds]
+    figure.legend(patches, names, loc="lower center", ncols=len(kinds), fontsize=SIZE)
     return figure
 
 
