@@ -24,7 +24,7 @@ SWEEPS = 16
 FIRM = 1000  # the weight of a box whose wire should be straight; others have the weight 1
 
 Point = tuple[float, float]
-Place = tuple[int, int]  # a box and a layer: where the box is, or where the wire from it passes a later layer
+Vertex = tuple[int, int]  # a box and a layer: where the box is, or where the wire from it passes a later layer
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
     """
     chart = _Chart(sizes, edges)
     across = min(chart.sweeps(), key=chart.disorder)
-    first = min(position - chart.sizes[place][1] / 2 for place, position in across.items())
-    across = {place: position - first for place, position in across.items()}
-    longest = [max(chart.sizes[place][0] for place in layer) for layer in chart.layers]
+    first = min(position - chart.sizes[vertex][1] / 2 for vertex, position in across.items())
+    across = {vertex: position - first for vertex, position in across.items()}
+    longest = [max(chart.sizes[vertex][0] for vertex in layer) for layer in chart.layers]
     starts = list(accumulate((length + WAY for length in longest), initial=0.0))
-    centres = {place: (starts[place[1]] + longest[place[1]] / 2, across[place]) for place in across}
+    centres = {vertex: (starts[vertex[1]] + longest[vertex[1]] / 2, across[vertex]) for vertex in across}
     wires = []
     for route in chart.routes:
         box = route[0].source
@@ -73,7 +73,7 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
             _extend(wire, (starts[link.target[1]] - ARRIVAL, arrival))
             _extend(wire, (centres[link.target][0] - chart.sizes[link.target][0] / 2, arrival))
         wires.append(wire)
-    breadth = max(position + chart.sizes[place][1] / 2 for place, position in across.items())
+    breadth = max(position + chart.sizes[vertex][1] / 2 for vertex, position in across.items())
     return Layout((starts[-1] - WAY, breadth), [centres[box] for box in chart.boxes], wires)
 
 
@@ -87,46 +87,46 @@ def _extend(wire: list[Point], end: Point) -> None:
 class _Link(NamedTuple):
     """The part of a wire between one layer and the next."""
 
-    source: Place
-    target: Place
+    source: Vertex
+    target: Vertex
     slot: float  # where it arrives: the distance across from the target's centre
     firm: bool  # it should be straight
 
 
 class _Chart:
-    """The boxes, and an empty place for each layer that wires from a box pass on their way.
+    """The boxes, and a dummy vertex for each layer that wires from a box pass on their way.
 
-    The places are laid out like boxes, so no wire crosses a box. Wires from one box share their places.
+    Dummy vertices are laid out like boxes, so no wire crosses a box. Wires from one box share them.
     """
 
     def __init__(self, sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> None:
         depth = [0] * len(sizes)  # the layer, counted from the last: each value is computed just before its first use
         for source, target in reversed(edges):
             depth[source] = max(depth[source], depth[target] + 1)
-        self.boxes: list[Place] = [(i, max(depth) - d) for i, d in enumerate(depth)]
+        self.boxes: list[Vertex] = [(i, max(depth) - d) for i, d in enumerate(depth)]
         self.routes: list[list[_Link]] = []  # for each edge
         for target, arriving in groupby(edges, itemgetter(1)):
             sources = [source for source, _ in arriving]
             apart = min(SLOT, sizes[target][1] / 2 / len(sources))
             for k, source in enumerate(sources):
-                *passed, last = [(source, layer) for layer in range(self.boxes[source][1], self.boxes[target][1])]
-                route = [_Link(a, b, 0, a != self.boxes[source]) for a, b in pairwise([*passed, last])]
-                self.routes.append([*route, _Link(last, self.boxes[target], k * apart, k == 0)])
-        self.into: dict[Place, list[_Link]] = defaultdict(list)
-        self.out_of: dict[Place, list[_Link]] = defaultdict(list)
+                passed = [(source, layer) for layer in range(self.boxes[source][1], self.boxes[target][1])]
+                route = [_Link(a, b, 0, a != self.boxes[source]) for a, b in pairwise(passed)]
+                self.routes.append([*route, _Link(passed[-1], self.boxes[target], k * apart, k == 0)])
+        self.into: dict[Vertex, list[_Link]] = defaultdict(list)
+        self.out_of: dict[Vertex, list[_Link]] = defaultdict(list)
         for link in dict.fromkeys(link for route in self.routes for link in route):
             self.into[link.target].append(link)
             self.out_of[link.source].append(link)
         # Sweeps start from the order in which a walk from the last box to its operands comes by.
         backward = sorted(self.routes, key=lambda route: -route[-1].target[0])
-        places = dict.fromkeys(place for route in backward for link in route for place in (link.source, link.target))
-        self.sizes = {place: sizes[place[0]] if place == self.boxes[place[0]] else (0.0, 0.0) for place in places}
-        self.layers = [[place for place in places if place[1] == layer] for layer in range(max(depth) + 1)]
+        vertices = dict.fromkeys(v for route in backward for link in route for v in (link.source, link.target))
+        self.sizes = {v: sizes[v[0]] if v == self.boxes[v[0]] else (0.0, 0.0) for v in vertices}
+        self.layers = [[v for v in vertices if v[1] == layer] for layer in range(max(depth) + 1)]
 
-    def sweeps(self) -> Iterator[dict[Place, float]]:
+    def sweeps(self) -> Iterator[dict[Vertex, float]]:
         """Yield positions across the flow, each found from the last by a sweep over the layers, forward or backward.
 
-        In each layer, places are ordered by the mean of their neighbours in the layer before, seen in the sweep's
+        In each layer, vertices are ordered by the mean of their neighbours in the layer before, seen in the sweep's
         direction, and moved level with it, or with the neighbours to which they are firmly linked.
         """
         across = dict.fromkeys(self.sizes, 0.0)
@@ -134,24 +134,24 @@ class _Chart:
             forward = sweep % 2 == 0
             for layer in self.layers if forward else reversed(self.layers):
                 rows = []
-                for place in layer:
+                for vertex in layer:
                     if forward:
-                        ends = [(across[link.source] - link.slot, link.firm) for link in self.into[place]]
+                        ends = [(across[link.source] - link.slot, link.firm) for link in self.into[vertex]]
                     else:
-                        ends = [(across[link.target] + link.slot, link.firm) for link in self.out_of[place]]
-                    level = fmean(end for end, _ in ends) if ends else across[place]
+                        ends = [(across[link.target] + link.slot, link.firm) for link in self.out_of[vertex]]
+                    level = fmean(end for end, _ in ends) if ends else across[vertex]
                     firm = [end for end, is_firm in ends if is_firm]
-                    rows.append((level, fmean(firm) if firm else level, FIRM if firm else 1, place))
+                    rows.append((level, fmean(firm) if firm else level, FIRM if firm else 1, vertex))
                 _, wanted, weights, layer[:] = zip(*sorted(rows, key=itemgetter(0)), strict=True)
-                positions = _apart(wanted, weights, [self.sizes[place][1] for place in layer])
+                positions = _apart(wanted, weights, [self.sizes[vertex][1] for vertex in layer])
                 across.update(zip(layer, positions, strict=True))
             yield across.copy()
 
-    def disorder(self, across: dict[Place, float]) -> tuple[int, float]:
+    def disorder(self, across: dict[Vertex, float]) -> tuple[int, float]:
         """Return how many pairs of links cross, and how far all of them deviate from straight lines."""
         crossings, deviation = 0, 0.0
         for layer in self.layers:
-            links = [link for place in layer for link in self.out_of[place]]
+            links = [link for vertex in layer for link in self.out_of[vertex]]
             starts = np.array([across[link.source] for link in links])
             ends = np.array([across[link.target] + link.slot for link in links])
             crossings += int(np.sum((starts[:, None] < starts) & (ends[:, None] > ends)))
