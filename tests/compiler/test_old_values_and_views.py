@@ -203,6 +203,9 @@ def test_a_check_that_fails_leaves_everything_as_it_was():
 def test_a_generator_of_the_old_kind_draws_as_ever():
     jitted = tg.jit(lambda rng, x: x + rng.random(3))
     np.testing.assert_array_equal(jitted(np.random.RandomState(0), np.ones(3)), 1 + np.random.RandomState(0).random(3))
+    one, other = np.random.RandomState(0), np.random.RandomState(0)  # which computes two normal numbers at a time
+    normal = tg.jit(lambda x: x + one.standard_normal())
+    np.testing.assert_array_equal([normal(0.0) for _ in range(3)], other.standard_normal(3))
 
 
 def test_what_is_written_into_an_array_made_inside_by_position_is_refused():
