@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from copy import copy
+from dataclasses import replace
 from numbers import Real
 from types import FunctionType
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..engine import Operation
 from ..errors import GraphError, JitError
-from ..rules import Rule, Vjp
+from ..rules import Vjp, get
 from ..support.call_stack import is_library
 from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
@@ -175,21 +176,10 @@ def _no_history(*values: Any) -> Any:
     )
 
 
-_JITTED = Rule(
-    "jit",
-    forward=lambda x: x,
-    inputs=("x",),
-    params=(),
-    defaults={},
-    variadic=False,
-    vjps=(Vjp(_no_history, _no_history),),
-    make_samples=list,
-)
+_JITTED = replace(get("identity"), name="jit", vjps=(Vjp(_no_history, _no_history),))
 # The operations of all such Tensors. One of each kind is enough, since only the error of their backward pass matters.
 FORGOTTEN, FREED = (Operation(_JITTED, (tensor(np.zeros(()), True, None),), (np.zeros(()),), ()) for _ in range(2))
 FREED.free()
 # What the statements name.
-HELPERS: dict[str, Any] = {
-    **{f.__name__: f for f in (np.asarray, constant, filled, store, tensor)},
-    **{"FORGOTTEN": FORGOTTEN, "FREED": FREED},
-}
+HELPERS: dict[str, Any] = {f.__name__: f for f in (np.asarray, constant, filled, store, tensor)}
+HELPERS |= {"FORGOTTEN": FORGOTTEN, "FREED": FREED}

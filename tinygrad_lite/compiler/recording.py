@@ -10,6 +10,7 @@ import builtins
 import gc
 import keyword
 import os
+import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,14 +24,15 @@ from ..errors import JitError
 from ..support.devices import is_array, share_memory, to_device
 from ..support.locks import Lock
 from ..tensor import Tensor
-from .environment import GIVEN, Environment, Input, is_plain
+from .environment import DRAW_OUTSIDE, GIVEN, Environment, Input, is_plain
 from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
 from .primitives import is_literal
-from .program import GENERATORS, PHASES, Instruction, Program, Variable
+from .program import PHASES, Instruction, Program, Variable
 from .tracer import NumberTracer, Recorder, Reflects, Tracer, variable_of
-from .watch import Gradients, handlers_apart, no_chance, watched
+from .watch import Gradients, handlers_apart, watched
 
+NUMPYS_GENERATOR = np.random.mtrand._rand  # the global one, which has no public name
 recording_lock = Lock()
 _under_way: list[Snapshot] = []  # that of the recording in progress, if any
 
@@ -124,10 +126,11 @@ def _record(
             gc.disable()  # a collection could run finalizers, which are not part of the function
             environment.lift(recorder)
             snapshot.take()
-            with snapshot.gradients, no_chance(), watched(recorder, environment.program_names):
+            with snapshot.gradients, watched(recorder, environment.program_names):
                 result = environment.called[0](*lifted, **named)
             if recorder.refusal is not None:
                 raise recorder.refusal
+            snapshot.refuse_draws()
             return _finished(_identifier(function), snapshot, recorder, result)
         finally:
             recorder.is_open = False
@@ -159,8 +162,7 @@ class Snapshot:
         self.environment, self.gradients = environment, Gradients(environment.tensors)
         self.thread = threading.get_ident()
         self.collects_garbage = gc.isenabled()
-        generators = [found.value for found in environment.inputs if isinstance(found.value, GENERATORS)]
-        self.draws = [(generator, _state_of(generator)) for generator in generators]
+        self.chance = NUMPYS_GENERATOR.get_state(), random.getstate()
         self.cached = {function: function.cache_info().currsize for function in environment.caches}
         self.attributes: dict[tuple[Tensor, str], Any] = {}
         self.bound: list[tuple[Any, str, Any]] = []
@@ -187,6 +189,15 @@ class Snapshot:
                 if new is not old:
                     yield text, f"{path}.{key}", key, old, new
 
+    def refuse_draws(self) -> None:
+        """Refuse draws from the global random generators, which a program would not repeat."""
+        of_numpy, of_python = self.chance
+        is_as_before = all(map(np.array_equal, NUMPYS_GENERATOR.get_state(), of_numpy))
+        if not is_as_before or random.getstate() != of_python:
+            raise JitError(
+                f"the function draws from a global random generator, which cannot be recorded. {DRAW_OUTSIDE}"
+            )
+
     def put_back(self) -> None:
         """Restore everything, with the original values in place of tracers."""
         if self.collects_garbage:
@@ -202,20 +213,8 @@ class Snapshot:
         for function, size in self.cached.items():
             if function.cache_info().currsize != size:
                 function.cache_clear()  # it may hold tracers
-        for generator, state in self.draws:
-            _set_state(generator, state)
-
-
-def _state_of(generator: Any) -> Any:
-    is_new = isinstance(generator, np.random.Generator)
-    return generator.bit_generator.state if is_new else generator.get_state(legacy=False)
-
-
-def _set_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    else:
-        generator.set_state(state)
+        NUMPYS_GENERATOR.set_state(self.chance[0])
+        random.setstate(self.chance[1])
 
 
 def _finished(name: str, snapshot: Snapshot, recorder: Recorder, result: Any) -> Recording:

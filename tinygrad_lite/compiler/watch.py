@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from types import BuiltinFunctionType, FrameType
 from typing import Any
 
 import numpy as np
 
-from ..errors import JitError
 from ..optim import Optimizer
 from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
@@ -86,56 +86,44 @@ class Gradients:
 
 
 @contextmanager
-def no_chance() -> Iterator[None]:
-    """Refuse draws from the global generators, which a program would not repeat; restore their states."""
-    numpys = np.random.mtrand._rand  # it has no public name
-    before, before_of_python = numpys.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        after, after_of_python = numpys.get_state(), random.getstate()
-        numpys.set_state(before)
-        random.setstate(before_of_python)
-    if after_of_python != before_of_python or not all(map(np.array_equal, after, before)):
-        raise JitError(f"the function draws from a global random generator, which cannot be recorded. {DRAW_OUTSIDE}")
-
-
-@contextmanager
 def handlers_apart(recorder: Recorder) -> Iterator[None]:
     """Keep the work of signal handlers out of the recording that they interrupt; refuse their use of its tracers."""
 
-    def apart(handler: Callable[..., Any]) -> Callable[..., Any]:
-        def handle(number: int, frame: FrameType | None) -> None:
-            recorder.interruptions += 1
-            try:
-                handler(number, frame)
-            finally:
-                recorder.interruptions -= 1
-
-        return handle
+    def apart(handler: Callable[..., Any], number: int, frame: FrameType | None) -> None:
+        recorder.interruptions += 1
+        try:
+            handler(number, frame)
+        finally:
+            recorder.interruptions -= 1
 
     is_main = threading.current_thread() is threading.main_thread()  # handlers only run there
-    found = {number: signal.getsignal(number) for number in signal.valid_signals() if is_main}
-    handlers = {
-        number: (handler, apart(handler))
-        for number, handler in found.items()
-        if callable(handler) and handler is not signal.default_int_handler
-    }
+    theirs = {number: signal.getsignal(number) for number in signal.valid_signals() if is_main}
+    ours = {n: partial(apart, f) for n, f in theirs.items() if callable(f) and f is not signal.default_int_handler}
     try:
-        for number, (_, ours) in handlers.items():
-            signal.signal(number, ours)
+        for number, handler in ours.items():
+            signal.signal(number, handler)
         yield
     finally:
-        for number, (theirs, ours) in handlers.items():
-            if signal.getsignal(number) is ours:  # unless the function set another one
-                signal.signal(number, theirs)
+        for number, handler in ours.items():
+            if signal.getsignal(number) is handler:  # unless the function set another one
+                signal.signal(number, theirs[number])
 
 
 @contextmanager
 def watched(recorder: Recorder, names: Names) -> Iterator[None]:
     """Watch the calls within a ``with`` block: refuse those that cannot be recorded, and name variables."""
     watcher = Watcher(recorder, names)
-    profiler: Any = sys.getprofile()
+    record, profiler = recorder.record, sys.getprofile()
+
+    def unwatched(*args: Any, **params: Any) -> Any:
+        recorder.check()  # or another thread would be watched afterwards
+        sys.setprofile(None)  # most calls are made here, and none of them is the user's
+        try:
+            return record(*args, **params)
+        finally:
+            sys.setprofile(watcher.noted)
+
+    recorder.record = unwatched  # type: ignore[method-assign]
     sys.setprofile(watcher.noted)
     try:
         with observing(watcher):
