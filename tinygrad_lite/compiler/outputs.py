@@ -51,49 +51,47 @@ class Outputs:
         self.variables: list[Variable] = []
         self.made: list[str] = []
         self.writes: list[str] = []
-        self._expressions = {id(found.traced): found.place.text for found in environment.inputs}
-        self._expressions |= {id(tensor): text for tensor, text in environment.tensors.items()}
-        self._new: list[Any] = []  # the objects that get a name
+        self._texts = {id(found.traced): found.place.text for found in environment.inputs}
+        self._texts |= {id(tensor): text for tensor, text in environment.tensors.items()}
+        self._named: dict[int, tuple[str, Any]] = {}
         environment.names |= HELPERS
 
-    def expression(self, x: Any) -> str:
-        """Return an expression for ``x``: for the same object if it existed before the call, else for a new copy.
+    def name(self, x: Any) -> str:
+        """Return the name of ``x``: of the same object if it existed before the call, else of a new copy.
+
+        It is assigned before any side effect, which could change the values used, and once only, so that an object that
+        occurs twice stays one object.
 
         Raises
         ------
         JitError
             If it is of a type that the program cannot construct.
         """
-        known = self._expressions.get(id(x)) or self.environment.text_of(x)
+        if id(x) not in self._named:
+            text = self._expression(x)
+            self._named[id(x)] = f"new{len(self._named)}", x
+            self.made.append(f"{self._named[id(x)][0]} = {text}")
+        return self._named[id(x)][0]
+
+    def _expression(self, x: Any) -> str:
+        known = self._texts.get(id(x)) or self.environment.text_of(x)
         if known:
             return known
         if issubclass(type(x), (Tracer, NumberTracer)):
-            text = self._of_computed(x)
-        elif is_plain(x) or isinstance(x, Real):  # numbers are immutable
+            return self._of_computed(x)
+        if is_plain(x) or isinstance(x, Real):  # numbers are immutable
             return self.environment.bind(x)
-        else:
-            text = self._of_new(x)
-        # An object that occurs twice gets one name, so that it stays one object.
-        self._expressions[id(x)] = name = f"new{len(self._new)}"
-        self._new.append(x)
-        self.made.append(f"{name} = {text}")
-        return name
-
-    def keep(self, x: Any) -> str:
-        """Return a name for ``x``, which is assigned before any side effect could change the values used."""
-        text = self.expression(x)
-        self.made.append(f"kept{len(self.made)} = {text}")
-        return f"kept{len(self.made) - 1}"
+        return self._of_new(x)
 
     def write(self, holder_text: str, name: str, x: Any) -> None:
         """Set an attribute of a Tensor."""
-        self.writes.append(f"{holder_text}.{name} = {self.keep(x)}")
+        self.writes.append(f"{holder_text}.{name} = {self.name(x)}")
 
     def store(self, holder_text: str, key: Any, x: Any) -> None:
         """Store a value anywhere else; `EMPTY` deletes the old one."""
         if isinstance(x, Tracer) and isinstance(key, str) and key.isidentifier() and not x.variable.is_named:
             x.variable.name, x.variable.is_named = f"new_{key}", True
-        kept = "EMPTY" if x is EMPTY else self.keep(x)
+        kept = "EMPTY" if x is EMPTY else self.name(x)
         self.writes.append(f"store({holder_text}, {self.environment.bind(key)}, {kept})")
 
     def _of_computed(self, x: Any) -> str:
@@ -115,7 +113,7 @@ class Outputs:
         if isinstance(x, Tensor):
             return self._of_tensor(x)
         if is_array(x):
-            if any(is_array(other) and share_memory(other, x) for other in self._new):
+            if any(is_array(other) and share_memory(other, x) for _, other in self._named.values()):
                 raise JitError("the function returns two arrays that share their memory: return one of them, or a copy")
             return f"{self.environment.bind(x.copy())}.copy()"
         is_of_library = is_library(getattr(x, "__module__", None))
@@ -130,7 +128,7 @@ class Outputs:
         )
 
     def _of_tensor(self, x: Tensor) -> str:
-        data = self.expression(x._data)
+        data = self.name(x._data)
         if x.operation is None or not x.requires_grad:
             is_bare = not x.requires_grad and x.name is None
             return f"constant({data})" if is_bare else f"tensor({data}, {x.requires_grad}, {x.name!r})"
@@ -142,7 +140,7 @@ class Outputs:
         """Return the expression for a container, or for an object with its attributes."""
         is_container = isinstance(x, CONTAINERS)
         items = x if isinstance(x, dict) else dict(enumerate(x)) if is_container else vars(x)
-        parts = {self.environment.bind(key): self.expression(part) for key, part in items.items()}
+        parts = {self.environment.bind(key): self.name(part) for key, part in items.items()}
         listed, pairs = f"[{', '.join(parts.values())}]", ", ".join(f"{key}: {text}" for key, text in parts.items())
         if type(x) is list:
             return listed

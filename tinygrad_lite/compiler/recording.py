@@ -30,7 +30,7 @@ from .places import EMPTY, contents, set_contents
 from .primitives import is_literal
 from .program import PHASES, Instruction, Program, Variable
 from .tracer import NumberTracer, Recorder, Reflects, Tracer, variable_of
-from .watch import Gradients, handlers_apart, watched
+from .watch import GRAD, Watcher, handlers_apart, watched
 
 NUMPYS_GENERATOR = np.random.mtrand._rand  # the global one, which has no public name
 recording_lock = Lock()
@@ -126,12 +126,12 @@ def _record(
             gc.disable()  # a collection could run finalizers, which are not part of the function
             environment.lift(recorder)
             snapshot.take()
-            with snapshot.gradients, watched(recorder, environment.program_names):
+            with watched(recorder, environment) as watcher:
                 result = environment.called[0](*lifted, **named)
             if recorder.refusal is not None:
                 raise recorder.refusal
             snapshot.refuse_draws()
-            return _finished(_identifier(function), snapshot, recorder, result)
+            return _finished(_identifier(function), snapshot, watcher, result)
         finally:
             recorder.is_open = False
             snapshot.put_back()
@@ -148,8 +148,6 @@ class Snapshot:
 
     Attributes
     ----------
-    gradients : Gradients
-        The gradients that the function reads and writes.
     attributes : dict of (Tensor, str) to object
         The attributes of the Tensors.
     bound : list of (Place, str, object)
@@ -159,8 +157,7 @@ class Snapshot:
     """
 
     def __init__(self, environment: Environment) -> None:
-        self.environment, self.gradients = environment, Gradients(environment.tensors)
-        self.thread = threading.get_ident()
+        self.environment, self.thread = environment, threading.get_ident()
         self.collects_garbage = gc.isenabled()
         self.chance = NUMPYS_GENERATOR.get_state(), random.getstate()
         self.cached = {function: function.cache_info().currsize for function in environment.caches}
@@ -183,7 +180,7 @@ class Snapshot:
         for holder, text, path, items in self.held:
             now = contents(holder)
             if isinstance(holder, (list, deque, set)) and now.keys() != items.keys():
-                raise _refusal_to_leave(path)
+                yield text, path, None, holder, holder  # this is refused
             for key in {**now, **items}:
                 old, new = items.get(key, EMPTY), now.get(key, EMPTY)
                 if new is not old:
@@ -202,7 +199,7 @@ class Snapshot:
         """Restore everything, with the original values in place of tracers."""
         if self.collects_garbage:
             gc.enable()
-        self.gradients.__exit__()
+        Tensor.grad = GRAD  # type: ignore[method-assign]
         for holder, _, _, items in self.held:
             set_contents(holder, items)
         for place, _, value in self.bound:
@@ -217,24 +214,24 @@ class Snapshot:
         random.setstate(self.chance[1])
 
 
-def _finished(name: str, snapshot: Snapshot, recorder: Recorder, result: Any) -> Recording:
+def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> Recording:
     """Turn what the recorder has seen into a program, and collect the side effects of the function."""
-    environment = snapshot.environment
+    environment, recorder = snapshot.environment, watcher.recorder
     outputs = Outputs(environment)
-    returned = outputs.keep(result)
+    returned = outputs.name(result)
     updates = [found for found in environment.inputs if getattr(found.traced, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
     outputs.writes += [f"{place.holder_text}.mark_changed()" for place in changed]
-    _write_tensors(snapshot, outputs, recorder.instructions)
+    _write_tensors(snapshot, watcher, outputs)
     _write_others(snapshot, outputs)
-    _add_guards(snapshot, recorder, updates)
+    _add_guards(snapshot, watcher, updates)
 
     device = recorder.computes_on[0] if recorder.computes_on else "cpu"
     instructions, captured = _with_captured(recorder.instructions, device)
     _name_derivatives(instructions)
-    given = [found for found in environment.inputs if found.is_given]
     reached = [found for found in environment.inputs if not found.is_given]
     reached.sort(key=lambda found: not isinstance(found.place.holder, Tensor))
+    given = [found for found in environment.inputs if found.is_given]
     sources = {found.started: found for found in (*given, *reached)} | captured
     program = Program(
         name=name,
@@ -250,13 +247,13 @@ def _finished(name: str, snapshot: Snapshot, recorder: Recorder, result: Any) ->
     return Recording(program, environment, sources, statements, bool(updates or outputs.writes), result)
 
 
-def _write_tensors(snapshot: Snapshot, outputs: Outputs, instructions: list[Instruction]) -> None:
+def _write_tensors(snapshot: Snapshot, watcher: Watcher, outputs: Outputs) -> None:
     """Write what the function replaced in Tensors: data, flags, and gradients.
 
     A gradient becomes None if this call's update consumed it, by computing the Tensor's new value from it. But it stays
     if the function also reads the one that the call before left.
     """
-    environment, gradients, before = snapshot.environment, snapshot.gradients, snapshot.attributes
+    environment, before, instructions = snapshot.environment, snapshot.attributes, watcher.recorder.instructions
     for tensor, text in environment.tensors.items():
         if tensor.operation is not before[tensor, "operation"]:
             raise JitError(
@@ -267,8 +264,8 @@ def _write_tensors(snapshot: Snapshot, outputs: Outputs, instructions: list[Inst
             outputs.write(text, "data", tensor._data)
         if tensor.requires_grad is not before[tensor, "_requires_grad"]:
             outputs.write(text, "requires_grad", tensor.requires_grad)
-        if tensor in gradients.written:
-            is_kept = tensor in gradients.read_first or not _is_computed_from(tensor, tensor.grad, instructions)
+        if tensor in watcher.written:
+            is_kept = tensor in watcher.read_first or not _is_computed_from(tensor, tensor.grad, instructions)
             outputs.write(text, "grad", tensor.grad if is_kept else None)
 
 
@@ -290,24 +287,20 @@ def _write_others(snapshot: Snapshot, outputs: Outputs) -> None:
         x = old if new is EMPTY else new
         is_flag = is_plain(x) and (path.startswith(of_optimizers) or type(x) not in (int, float, complex))
         if not (is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, NumberTracer))):
-            raise _refusal_to_leave(path)
+            raise JitError(
+                f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, "
+                "gradients, and the state of optimizers: return it, and count and collect outside; or count in an array"
+            )
         outputs.store(text, key, new)
 
 
-def _refusal_to_leave(path: str) -> JitError:
-    return JitError(
-        f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, gradients, "
-        "and the state of optimizers: return it, and count and collect outside; or count in an array"
-    )
-
-
-def _add_guards(snapshot: Snapshot, recorder: Recorder, updates: list[Input]) -> None:
+def _add_guards(snapshot: Snapshot, watcher: Watcher, updates: list[Input]) -> None:
     """Add the guards that follow from what the function did.
 
     They are about the presence of gradients that it reads before it writes them, the types of inputs, the values of
     those that decided a branch or a shape, memory that arrays share, and objects that are given twice.
     """
-    environment, read_first = snapshot.environment, snapshot.gradients.read_first
+    environment, recorder, read_first = snapshot.environment, watcher.recorder, watcher.read_first
     guards, inputs = environment.guards, environment.inputs
     for tensor in read_first:
         is_there = snapshot.attributes[tensor, "_grad"] is not None

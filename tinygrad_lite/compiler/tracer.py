@@ -70,9 +70,9 @@ class Recorder:
         variable.is_named = True
         if isinstance(value, GENERATORS):
             # The recording draws from a copy: only a call advances the generator.
-            is_new = isinstance(value, np.random.Generator)
-            twin = np.random.Generator(deepcopy(value.bit_generator)) if is_new else deepcopy(value)
-            return GeneratorTracer(self, variable, twin)
+            if isinstance(value, np.random.Generator):
+                value = np.random.Generator(deepcopy(value.bit_generator))
+            return GeneratorTracer(self, variable, deepcopy(value))
         if _is_array_or_scalar(value):
             tracer = self.traced(variable, value)
             tracer.is_given = is_given

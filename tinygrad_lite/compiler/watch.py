@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import partial
@@ -27,8 +27,7 @@ from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
 from ..tensor import Tensor
-from .environment import DRAW_OUTSIDE
-from .naming import Names
+from .environment import DRAW_OUTSIDE, Environment
 from .tracer import Recorder, variable_of
 
 LEAST_LETTERS = 2  # shorter names of local variables are not used: x often stands for many values in turn
@@ -41,48 +40,6 @@ DIFFERS_EACH_TIME = {
 SETTINGS = {f.__name__: f.__code__ for f in (np.geterr, np.geterrcall, np.get_printoptions)}
 # The packages that open files for themselves: this one, and those behind imports, warnings and tracebacks.
 READS_FOR_ITSELF = (OURS, "importlib", "linecache", "tokenize", "traceback", "warnings")
-
-
-class Gradients:
-    """Notes within a ``with`` block which Tensors' gradients the function reads, and which it writes.
-
-    Parameters
-    ----------
-    tensors : collection of Tensor
-        The Tensors that the function reaches.
-
-    Attributes
-    ----------
-    written : set of Tensor
-        Those whose gradient was written.
-    read_first : dict of Tensor to None
-        Those whose gradient was read before it was written, in this order: the one that the call before has left.
-    """
-
-    def __init__(self, tensors: Collection[Tensor]) -> None:
-        self.tensors = tensors
-        self.written: set[Tensor] = set()
-        self.read_first: dict[Tensor, None] = {}
-        self.thread = threading.get_ident()
-
-    def __enter__(self) -> None:
-        Tensor.grad = property(self._read, self._write)  # type: ignore[assignment, method-assign]
-
-    def __exit__(self, *error: object) -> None:
-        Tensor.grad = GRAD  # type: ignore[method-assign]
-
-    def _concern(self, tensor: Tensor) -> bool:
-        return threading.get_ident() == self.thread and tensor in self.tensors
-
-    def _read(self, tensor: Tensor) -> Any:
-        if self._concern(tensor) and tensor not in self.written:
-            self.read_first[tensor] = None
-        return GRAD.__get__(tensor)
-
-    def _write(self, tensor: Tensor, value: Any) -> None:
-        if self._concern(tensor):
-            self.written.add(tensor)
-        GRAD.__set__(tensor, value)
 
 
 @contextmanager
@@ -110,10 +67,11 @@ def handlers_apart(recorder: Recorder) -> Iterator[None]:
 
 
 @contextmanager
-def watched(recorder: Recorder, names: Names) -> Iterator[None]:
-    """Watch the calls within a ``with`` block: refuse those that cannot be recorded, and name variables."""
-    watcher = Watcher(recorder, names)
-    record, profiler = recorder.record, sys.getprofile()
+def watched(recorder: Recorder, environment: Environment) -> Iterator[Watcher]:
+    """Watch the calls and gradients within a ``with`` block: refuse what cannot be recorded, and name variables."""
+    watcher = Watcher(recorder, environment)
+    record = recorder.record
+    profiler: Any = sys.getprofile()
 
     def unwatched(*args: Any, **params: Any) -> Any:
         recorder.check()  # or another thread would be watched afterwards
@@ -124,11 +82,13 @@ def watched(recorder: Recorder, names: Names) -> Iterator[None]:
             sys.setprofile(watcher.noted)
 
     recorder.record = unwatched  # type: ignore[method-assign]
+    Tensor.grad = property(watcher.read_grad, watcher.write_grad)  # type: ignore[assignment, method-assign]
     sys.setprofile(watcher.noted)
     try:
         with observing(watcher):
-            yield
+            yield watcher
     finally:
+        Tensor.grad = GRAD  # type: ignore[method-assign]
         if hasattr(profiler, "enable"):
             profiler.enable()  # a profiler of cProfile is an object, which sys.setprofile does not take
         else:
@@ -142,14 +102,38 @@ class Watcher(Observer):
     ----------
     recorder : Recorder
         It is told of the refusals.
-    names : Names
-        The names of layers and parameters.
+    environment : Environment
+        The values that the function reaches.
+
+    Attributes
+    ----------
+    written : set of Tensor
+        The Tensors whose gradient the function writes.
+    read_first : dict of Tensor to None
+        Those whose gradient it reads before it writes it: the one that the call before has left.
     """
 
-    def __init__(self, recorder: Recorder, names: Names) -> None:
-        self.recorder, self.names = recorder, names
+    def __init__(self, recorder: Recorder, environment: Environment) -> None:
+        self.recorder, self.names, self._tensors = recorder, environment.program_names, environment.tensors
+        self.written: set[Tensor] = set()
+        self.read_first: dict[Tensor, None] = {}
         self._random_modules = random_modules()
         self._users: dict[str, bool] = {}  # whether a module is the user's
+
+    def read_grad(self, tensor: Tensor) -> Any:
+        """Return the gradient of a Tensor."""
+        if self._concern(tensor) and tensor not in self.written:
+            self.read_first[tensor] = None
+        return GRAD.__get__(tensor)
+
+    def write_grad(self, tensor: Tensor, value: Any) -> None:
+        """Set the gradient of a Tensor."""
+        if self._concern(tensor):
+            self.written.add(tensor)
+        GRAD.__set__(tensor, value)
+
+    def _concern(self, tensor: Tensor) -> bool:
+        return threading.get_ident() == self.recorder.thread and tensor in self._tensors
 
     def noted(self, frame: FrameType, event: str, called: Any) -> None:
         """Take note of a call or a return: the function that `sys.setprofile` calls."""
