@@ -12,7 +12,7 @@ import linecache
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from itertools import count
 from types import MethodType
 from typing import Any
@@ -116,13 +116,13 @@ class Compiled:
 
     def reason(self, args: Any, kwargs: Any) -> str:
         """Return the name of the first value whose guard fails."""
-        for condition, about in self._guards.items():
-            try:
+        about = "nothing"
+        with suppress(*GUARD_ERRORS):
+            for condition, about in self._guards.items():
                 if not self._function(condition)(args, kwargs):
                     return about
-            except GUARD_ERRORS:
-                return about
-        return "nothing"
+            return "nothing"
+        return about
 
     def run(self, inputs: list[Any]) -> Any:
         """Run the program; return its outputs."""

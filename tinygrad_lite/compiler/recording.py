@@ -33,6 +33,8 @@ from .tracer import NumberTracer, Recorder, Reflects, Tracer, variable_of
 from .watch import GRAD, Watcher, handlers_apart, watched
 
 NUMPYS_GENERATOR = np.random.mtrand._rand  # the global one, which has no public name
+# The attributes of a Tensor that a program sets, by the slots that hold them; the watcher knows the gradients.
+OF_TENSORS = {"_data": "data", "_requires_grad": "requires_grad", "name": "name"}
 recording_lock = Lock()
 _under_way: list[Snapshot] = []  # that of the recording in progress, if any
 
@@ -148,12 +150,10 @@ class Snapshot:
 
     Attributes
     ----------
-    attributes : dict of (Tensor, str) to object
-        The attributes of the Tensors.
     bound : list of (Place, str, object)
         The globals and variables, each with its name for the user and its value.
     held : list of (object, str, str, dict)
-        The containers and objects, each with its expression, its name for the user, and its contents.
+        The containers, objects and Tensors, each with its expression, its name for the user, and its contents.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -161,30 +161,29 @@ class Snapshot:
         self.collects_garbage = gc.isenabled()
         self.chance = NUMPYS_GENERATOR.get_state(), random.getstate()
         self.cached = {function: function.cache_info().currsize for function in environment.caches}
-        self.attributes: dict[tuple[Tensor, str], Any] = {}
         self.bound: list[tuple[Any, str, Any]] = []
         self.held: list[tuple[Any, str, str, dict[Any, Any]]] = []
 
     def take(self) -> None:
         """Take the snapshot."""
-        names = ("_data", "_grad", "_requires_grad", "operation", "memory")
-        self.attributes = {(x, name): getattr(x, name) for x in self.environment.tensors for name in names}
-        self.bound = [(place, path, place.get()) for place, path in self.environment.bindings]
-        self.held = [(holder, text, path, contents(holder)) for holder, text, path in self.environment.containers]
+        environment = self.environment
+        tensors = [(tensor, text, environment.paths[tensor]) for tensor, text in environment.tensors.items()]
+        self.bound = [(place, path, place.get()) for place, path in environment.bindings]
+        self.held = [(holder, *names, contents(holder)) for holder, *names in (*environment.containers, *tensors)]
 
-    def replaced(self) -> Iterator[tuple[str, str, Any, Any, Any]]:
-        """Yield the values that were replaced since: holder as an expression, name for the user, key, old, new."""
+    def replaced(self) -> Iterator[tuple[Any, str, str, Any, Any, Any]]:
+        """Yield the values that were replaced since: holder, its expression, name for the user, key, old, new."""
         for place, path, old in self.bound:
             if place.get() is not old:
-                yield place.holder_text, path, place.key, old, place.get()
+                yield place.holder, place.holder_text, path, place.key, old, place.get()
         for holder, text, path, items in self.held:
             now = contents(holder)
             if isinstance(holder, (list, deque, set)) and now.keys() != items.keys():
-                yield text, path, None, holder, holder  # this is refused
+                yield holder, text, path, None, holder, holder  # this is refused
             for key in {**now, **items}:
                 old, new = items.get(key, EMPTY), now.get(key, EMPTY)
                 if new is not old:
-                    yield text, f"{path}.{key}", key, old, new
+                    yield holder, text, f"{path}.{key}", key, old, new
 
     def refuse_draws(self) -> None:
         """Refuse draws from the global random generators, which a program would not repeat."""
@@ -204,8 +203,6 @@ class Snapshot:
             set_contents(holder, items)
         for place, _, value in self.bound:
             place.set(value)
-        for (tensor, name), value in self.attributes.items():
-            setattr(tensor, name, value)
         self.environment.restore()
         for function, size in self.cached.items():
             if function.cache_info().currsize != size:
@@ -222,9 +219,9 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
     updates = [found for found in environment.inputs if getattr(found.traced, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
     outputs.writes += [f"{place.holder_text}.mark_changed()" for place in changed]
-    _write_tensors(snapshot, watcher, outputs)
-    _write_others(snapshot, outputs)
-    _add_guards(snapshot, watcher, updates)
+    _write_replaced(snapshot, outputs)
+    _write_gradients(watcher, outputs)
+    _add_guards(environment, watcher, updates)
 
     device = recorder.computes_on[0] if recorder.computes_on else "cpu"
     instructions, captured = _with_captured(recorder.instructions, device)
@@ -247,25 +244,39 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
     return Recording(program, environment, sources, statements, bool(updates or outputs.writes), result)
 
 
-def _write_tensors(snapshot: Snapshot, watcher: Watcher, outputs: Outputs) -> None:
-    """Write what the function replaced in Tensors: data, flags, and gradients.
+def _write_replaced(snapshot: Snapshot, outputs: Outputs) -> None:
+    """Write what the function replaced, but for gradients; refuse counters, and what is no array or flag."""
+    of_optimizers = tuple(f"{path}." for path in snapshot.environment.optimizers)
+    for holder, text, path, key, old, new in snapshot.replaced():
+        if isinstance(holder, Tensor) and key == "operation":
+            raise JitError(
+                f"{path.removesuffix('.operation')} has a history when the function returns, as after total += loss, "
+                "and a program keeps none: return the result, or add it up in a Tensor that is made in the function"
+            )
+        x = old if new is EMPTY else new
+        is_flag = is_plain(x) and (path.startswith(of_optimizers) or type(x) not in (int, float, complex))
+        if isinstance(holder, Tensor):
+            if key in OF_TENSORS:
+                outputs.write(text, OF_TENSORS[key], new)
+        elif is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, NumberTracer)):
+            outputs.store(text, key, new)
+        else:
+            raise JitError(
+                f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, "
+                "gradients, and the state of optimizers: return it, and count and collect outside; or count in an array"
+            )
+
+
+def _write_gradients(watcher: Watcher, outputs: Outputs) -> None:
+    """Write the gradients that the function wrote.
 
     A gradient becomes None if this call's update consumed it, by computing the Tensor's new value from it. But it stays
     if the function also reads the one that the call before left.
     """
-    environment, before, instructions = snapshot.environment, snapshot.attributes, watcher.recorder.instructions
-    for tensor, text in environment.tensors.items():
-        if tensor.operation is not before[tensor, "operation"]:
-            raise JitError(
-                f"{environment.paths[tensor]} has a history when the function returns, as after total += loss, and a "
-                "program keeps none: return the result, or add it up in a Tensor that is made in the function"
-            )
-        if tensor._data is not before[tensor, "_data"]:
-            outputs.write(text, "data", tensor._data)
-        if tensor.requires_grad is not before[tensor, "_requires_grad"]:
-            outputs.write(text, "requires_grad", tensor.requires_grad)
+    for tensor, text in outputs.environment.tensors.items():
         if tensor in watcher.written:
-            is_kept = tensor in watcher.read_first or not _is_computed_from(tensor, tensor.grad, instructions)
+            is_used_up = _is_computed_from(tensor, tensor.grad, watcher.recorder.instructions)
+            is_kept = tensor in watcher.read_first or not is_used_up
             outputs.write(text, "grad", tensor.grad if is_kept else None)
 
 
@@ -280,30 +291,16 @@ def _is_computed_from(x: Any, source: Any, instructions: list[Instruction]) -> b
     return of_source is not None and of_source in wanted
 
 
-def _write_others(snapshot: Snapshot, outputs: Outputs) -> None:
-    """Write what the function replaced elsewhere; refuse counters, and what is no array or flag."""
-    of_optimizers = tuple(f"{path}." for path in snapshot.environment.optimizers)
-    for text, path, key, old, new in snapshot.replaced():
-        x = old if new is EMPTY else new
-        is_flag = is_plain(x) and (path.startswith(of_optimizers) or type(x) not in (int, float, complex))
-        if not (is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, NumberTracer))):
-            raise JitError(
-                f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, "
-                "gradients, and the state of optimizers: return it, and count and collect outside; or count in an array"
-            )
-        outputs.store(text, key, new)
-
-
-def _add_guards(snapshot: Snapshot, watcher: Watcher, updates: list[Input]) -> None:
+def _add_guards(environment: Environment, watcher: Watcher, updates: list[Input]) -> None:
     """Add the guards that follow from what the function did.
 
     They are about the presence of gradients that it reads before it writes them, the types of inputs, the values of
     those that decided a branch or a shape, memory that arrays share, and objects that are given twice.
     """
-    environment, recorder, read_first = snapshot.environment, watcher.recorder, watcher.read_first
+    recorder, read_first = watcher.recorder, watcher.read_first
     guards, inputs = environment.guards, environment.inputs
     for tensor in read_first:
-        is_there = snapshot.attributes[tensor, "_grad"] is not None
+        is_there = any(found.owner is tensor for found in inputs)
         guards[f"{environment.tensors[tensor]}.grad is {'not ' * is_there}None"] = f"{environment.paths[tensor]}.grad"
     read = [found for found in inputs if found.owner is None or found.owner in read_first]
     for found in read:
