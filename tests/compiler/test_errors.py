@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import dataclasses
 import datetime
 import functools
 import linecache
@@ -271,6 +272,12 @@ def test_what_answers_differently_each_time_is_refused_at_the_users_line(name):
     with pytest.raises(tg.JitError, match=match):
         tg.jit(f)(X)
     assert before == (random.getstate(), repr(np.random.get_state()))  # noqa: NPY002
+
+
+def test_the_clock_is_refused_in_the_rule_of_a_user():
+    late = dataclasses.replace(tg.rules.get("identity"), name="late", forward=lambda x: x * time.time())
+    with pytest.raises(tg.JitError, match=r"late = .*time\(\) answers differently"):
+        tg.jit(lambda x: late(x))(tg.Tensor(X))
 
 
 def test_a_refusal_that_the_function_catches_is_a_refusal_all_the_same():

@@ -12,7 +12,7 @@ import linecache
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from itertools import count
 from types import MethodType
 from typing import Any
@@ -91,7 +91,7 @@ class Compiled:
         # handler loads another one.
         self._idle = [load(self.source, self.program.name)]
         self._has_one_output = len(self.program.outputs) == 1
-        self._lock = changing if recording.has_effects else nullcontext()
+        self._has_effects = recording.has_effects
         environment, sources = recording.environment, recording.sources
         self._names, self._guards = environment.names, environment.guards
         # `is_moderate` of a factor decided whether it moves.
@@ -138,9 +138,14 @@ class Compiled:
 
     def call(self, args: Any, kwargs: Any) -> Any:
         """Make the function's side effects and return its result; `NOT_HELD` if the guards fail."""
-        with self._lock:
-            inputs = self.inputs(args, kwargs)
-            return NOT_HELD if inputs is None else self.finish(self.run(inputs), args, kwargs)
+        if self._has_effects:
+            with changing:
+                return self._call(args, kwargs)
+        return self._call(args, kwargs)
+
+    def _call(self, args: Any, kwargs: Any) -> Any:
+        inputs = self.inputs(args, kwargs)
+        return NOT_HELD if inputs is None else self.finish(self.run(inputs), args, kwargs)
 
 
 class Jitted:
