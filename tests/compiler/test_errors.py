@@ -239,6 +239,7 @@ ANEW = {
     "unseeded default_rng": lambda: lambda x: x * np.random.default_rng().random(3),
     "unseeded RandomState": lambda: lambda x: x * np.random.RandomState().rand(3),
     "time.time": lambda: lambda x: x * time.time(),
+    "time.time after an operation": lambda: lambda x: x * 2 * time.time(),
     "time.perf_counter": lambda: lambda x: x * time.perf_counter(),
     "time.monotonic": lambda: lambda x: x * time.monotonic(),
     "time.process_time_ns": lambda: lambda x: x * time.process_time_ns(),

@@ -348,6 +348,7 @@ def test_a_net_that_another_thread_records_gives_right_results_or_says_so():
             assert "in another" in str(error)  # noqa: PT017
         else:
             assert equal(result, expected)
+        assert sys.getprofile() is None  # this thread is not watched
     assert equal(recorded.first.result(SECONDS), (expected**2).mean() * 0.1)
     assert is_real(recorded.net)
     assert equal(recorded.net(BATCH), expected)
