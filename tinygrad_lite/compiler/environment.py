@@ -239,6 +239,7 @@ class Environment:
         self._arrays: dict[int, Input] = {}
         self._wholes: list[tuple[Any, Place, Callable[[dict[Any, Any]], Any]]] = []
         self._stand_ins: list[Place] = []
+        self._replaced: list[tuple[Place, Any]] = []
         self._visited: set[int] = set()
         self._held: list[Held] = []
         self._own_names: set[str] = set()
@@ -279,6 +280,7 @@ class Environment:
             if id(place.holder) in wholes:
                 in_wholes.setdefault(id(place.holder), {})[place.key] = value
             else:
+                self._replaced.append((place, place.get()))
                 place.set(value)
 
         for found in self.inputs:
@@ -291,31 +293,17 @@ class Environment:
                 )
             for place in found.places:
                 put(place, found.traced)
+        for place in self._stand_ins:
+            value = place.get()
+            put(place, STAND_INS[place.key if value is EMPTY else value.__name__](recorder, self))
         for whole, place, make in reversed(self._wholes):  # inner tuples before outer ones
             if id(whole) in in_wholes:
                 put(place, make(in_wholes[id(whole)]))
-        for place in self._stand_ins:
-            value = place.get()
-            place.set(STAND_INS[place.key if value is EMPTY else value.__name__](recorder, self))
-
-    def traced(self, tensor: Tensor) -> Any:
-        """Return the tracer that replaced the data of a Tensor when the recording began."""
-        return self._arrays_of[tensor].traced
-
-    @functools.cached_property
-    def _arrays_of(self) -> dict[Any, Input]:
-        return {place.holder: f for f in self.inputs for place in f.places if isinstance(place.holder, Tensor)}
 
     def restore(self) -> None:
         """Undo `lift`: put the original values back in every place."""
-        wholes = {id(whole) for whole, _, _ in self._wholes}
-        for whole, place, _ in self._wholes:
-            if id(place.holder) not in wholes:
-                place.set(whole)
-        for found in self.inputs:
-            for place in found.places:
-                if id(place.holder) not in wholes:
-                    place.set(found.value)
+        for place, value in reversed(self._replaced):
+            place.set(value)
 
     def guards_of(self, found: Input) -> list[str]:
         """Return the guards of an array's type, shape and dtype; numbers and generators have other guards."""

@@ -11,6 +11,7 @@ import math
 import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from inspect import signature
 from numbers import Real
@@ -68,7 +69,10 @@ class Recorder:
         variable = Variable.like(value, name)
         variable.is_named = True
         if isinstance(value, GENERATORS):
-            return GeneratorTracer(self, variable, value)
+            # The recording draws from a copy: only a call advances the generator.
+            if isinstance(value, np.random.Generator):
+                value = np.random.Generator(deepcopy(value.bit_generator))
+            return GeneratorTracer(self, variable, deepcopy(value))
         if _is_array_or_scalar(value):
             tracer = self.traced(variable, value)
             tracer.is_given = is_given
