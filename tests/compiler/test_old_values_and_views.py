@@ -262,3 +262,38 @@ def test_a_broadcast_array_is_not_written_into(rows):
         f(np.zeros((rows, 3)))
     with pytest.raises((ValueError, tg.JitError), match=r"read-only|view of an array"):
         tg.jit(f)(np.zeros((rows, 3)))
+
+
+def test_a_list_among_the_arguments_counts_as_it_was_in_the_call():
+    def rolled(x):
+        shift = [1]
+        y = np.roll(x, shift, axis=(0,))
+        shift[0] = 0
+        return y
+
+    def drawn(x, rng):
+        choices = [1, 2, 3]
+        y = x * rng.choice(choices, size=3)
+        choices[:] = [0, 0, 0]
+        return y
+
+    x = np.arange(3.0)
+    assert np.array_equal(tg.jit(rolled)(x), rolled(x))
+    expected = drawn(x, np.random.default_rng(0))
+    assert np.array_equal(tg.jit(drawn)(x, np.random.default_rng(0)), expected)
+
+
+def test_the_size_of_a_draw_may_be_a_number_that_changes():
+    class Net(tg.nn.Module):
+        def __init__(self):
+            self.n = 3
+
+        def forward(self, x, rng):
+            return rng.random((self.n, 2)).sum() / self.n + x
+
+    net, x = Net(), np.arange(3.0)
+    jitted = tg.jit(lambda x, rng: net(x, rng))
+    for n in (3, 5, 3):
+        net.n = n
+        expected = net(x, np.random.default_rng(n))
+        assert np.array_equal(np.asarray(jitted(x, np.random.default_rng(n))), np.asarray(expected))

@@ -63,14 +63,12 @@ class Recorder:
         """Return a tracer for an input: an array, a number or a random generator. Arguments have ``is_given``."""
         variable = Variable.like(value, name)
         variable.is_named = True
+        tracer: Any = NumberTracer(self, variable, value, frozenset({variable}))
         if isinstance(value, GENERATORS):
-            return GeneratorTracer(self, variable, value)
-        if not is_array_or_scalar(value):
-            number = NumberTracer(self, variable, value, frozenset({variable}))
-            number.is_constant = is_constant
-            return number
-        tracer = self.traced(variable, value)
-        tracer.is_given = is_given
+            tracer = GeneratorTracer(self, variable, value)
+        elif is_array_or_scalar(value):
+            tracer = self.traced(variable, value)
+        tracer.is_given, tracer.is_constant = is_given, is_constant
         return tracer
 
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
@@ -92,8 +90,10 @@ class Recorder:
         if is_shown and not primitive.is_view:  # einsum("ij->ji", x) returns a view
             primitive = replace(primitive, is_view=True, template_into="")
         # Of each kind, the innermost step: it tells the phase, and names variables after rules and derivatives.
-        steps = {step.kind: step.of for step in reversed([*under_way()])}
-        phase = next((phase for kind, phase in _PHASES.items() if kind in steps), "")
+        steps: dict[str, Any] = {}
+        for step in under_way():
+            steps.setdefault(step.kind, step.of)
+        phase = _PHASES.get(next(filter(steps.__contains__, _PHASES), ""), "")
         name = steps[RULE].name if RULE in steps else ""
         result = Variable.like(value, self.names.get(steps.get(UPDATE), name))
         result.derivative_of = variable_of(steps.get(DERIVATIVE))

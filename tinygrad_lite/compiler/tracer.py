@@ -30,10 +30,8 @@ _OF_EXPONENT: dict[float, np.ufunc] = {2: np.square, 0.5: np.sqrt, -1: np.recipr
 class _Flags:
     """The flags of a traced array: ``writeable`` can be read and set, all others are refused."""
 
-    writeable = True
-
-    def __init__(self, recorder: Any) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: Any, writeable: bool) -> None:
+        self._recorder, self.writeable = recorder, writeable
 
     def __getattr__(self, name: str) -> Any:
         self._recorder.unsupported(f"the flag {name} of an array")
@@ -65,7 +63,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
 
     def __init__(self, recorder: Any, variable: Variable, value: Any, base: Tracer | None = None) -> None:
         super().__init__(recorder, variable, value)
-        self.flags = _Flags(recorder)
+        self.flags = _Flags(recorder, getattr(value.flags, "writeable", True))
         self.base: Tracer | None = base if base is None or base.base is None else base.base
         self.changes = 0
         self.index: Any = EMPTY
@@ -78,7 +76,10 @@ class Tracer(Traced, NDArrayOperatorsMixin):
     size = property(lambda self: math.prod(self.shape), doc="The number of elements.")
     dtype = property(attrgetter("value.dtype"), doc="The type of the elements.")
     T = property(lambda self: self.transpose(), doc="The axes reversed.")
-    mT = property(np.matrix_transpose, doc="The last two axes exchanged.")  # noqa: N815 - as NumPy calls it
+    mT = property(  # noqa: N815 - as NumPy calls it
+        lambda self: self.transpose((*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)),
+        doc="The last two axes exchanged.",
+    )
     __traced__ = property(attrgetter("value"), doc="The value it stands for.")
 
     def __repr__(self) -> str:
@@ -149,11 +150,10 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         """Return a scalar as a traced Python number; its value cannot be read during the recording either."""
         return self.recorder.record(primitives.item, self)
 
-    def __copy__(self) -> Any:
-        return self.copy()
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        return np.copy(self)
 
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.copy()
+    __copy__ = __deepcopy__
 
     def view(self, *others: Any) -> Any:
         """Return another array that shares the memory."""
