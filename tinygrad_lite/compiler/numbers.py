@@ -45,7 +45,7 @@ class NumberTracer(Traced):
         if any(x is not settled(x) for x in inputs):
             return getattr(ufunc, method)(*map(settled, inputs), **kwargs)
         if any(hasattr(x, "shape") for x in inputs):
-            return call_ufunc(self.recorder, ufunc, method, inputs, **kwargs)
+            return call_ufunc(self, ufunc, method, *inputs, **kwargs)
         if method == "__call__" and ufunc in UFUNCS and not kwargs:
             return self.recorder.record(of_ufunc_of_numbers(ufunc), *inputs)
         return getattr(ufunc, method)(*map(known, inputs), **kwargs)

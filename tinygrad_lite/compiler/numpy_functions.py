@@ -29,9 +29,10 @@ _REDUCED_BY: dict[np.ufunc, Callable[..., Any]] = {
 _signature = cache(signature)
 
 
-def call_ufunc(recorder: Any, ufunc: np.ufunc, method: str, inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-    """Record a ufunc, or one of its methods ``reduce`` and ``at``; write the result into ``out`` if it is given."""
-    if any(isinstance(x, Node) for x in inputs):
+def call_ufunc(x: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Record a ufunc called on a tracer ``x``, or its method ``reduce`` or ``at``; write the result into ``out``."""
+    recorder = x.recorder
+    if any(isinstance(operand, Node) for operand in inputs):
         return NotImplemented
     composition: Any = answer_for(ufunc) if ufunc.nout > 1 else None
     if method == "at" and ufunc is np.add:

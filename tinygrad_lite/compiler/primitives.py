@@ -111,9 +111,8 @@ def _filled(template: str, operands: tuple[str, ...], params: Mapping[str, Any])
     """Return a template with its fields filled in."""
     texts = {name: x if isinstance(x, _Text) else literal(x) for name, x in params.items()}
     options = [f"{name}={text}" for name, text in texts.items()]
-    lists = {"operands": operands, "options": options, "arguments": [*operands, *options]}
-    joined = {name: ", ".join(parts) for name, parts in lists.items()}
-    return template.format(*map(_Text, operands), **{"out": "{result}"} | texts | joined)
+    texts = {"out": "{result}", "operands": ", ".join(operands), "options": ", ".join(options)} | texts
+    return template.format(*map(_Text, operands), arguments=", ".join([*operands, *options]), **texts)
 
 
 class _Transpose(Primitive):

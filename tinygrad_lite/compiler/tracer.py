@@ -120,11 +120,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             )
         return self
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return call_ufunc(self.recorder, ufunc, method, inputs, **kwargs)
-
-    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        return call_function(self, function, types, args, kwargs)
+    __array_ufunc__, __array_function__ = call_ufunc, call_function
 
     def reshape(self, *shape: Any, **others: Any) -> Any:
         """Lay the elements out in another shape."""
