@@ -26,6 +26,7 @@ _REDUCED_BY: dict[np.ufunc, Callable[..., Any]] = {
     np.maximum: np.max,
     np.minimum: np.min,
 }
+_OPTIONS = {"axis", "dtype", "keepdims"}  # those of reductions
 _signature = cache(signature)
 
 
@@ -86,7 +87,10 @@ def call_function(x: Any, function: Callable[..., Any], types: Any, args: Any, k
 def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs: Any) -> Any:
     """Record a function whose arrays come first, and whose other arguments are constants."""
     parameters = _signature(function).parameters
-    given = _signature(function).bind(*args, **kwargs).arguments
+    if len(args) == 1 and kwargs.keys() <= _OPTIONS:  # as binding the arguments takes long
+        given = {"": args[0], **kwargs}
+    else:
+        given = _signature(function).bind(*args, **kwargs).arguments
     given |= given.pop("kwargs", {})
     given = {k: x for k, x in given.items() if k not in parameters or x is not parameters[k].default}
     operands = [x for x in given.values() if is_traced(x) or is_array(x)]
@@ -94,7 +98,7 @@ def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs:
     if params.get("keepdims") is False:
         del params["keepdims"]
     come_first = all(a is b for a, b in zip(given.values(), operands, strict=False))
-    is_option_missing = function.__name__ in REDUCTIONS and not params.keys() <= {"axis", "dtype", "keepdims"}
+    is_option_missing = function.__name__ in REDUCTIONS and not params.keys() <= _OPTIONS
     if not come_first or is_option_missing:
         recorder.unsupported(f"{numpy_name(function)} with these arguments")
     if len(operands) > 1 and function not in OF_SEVERAL:

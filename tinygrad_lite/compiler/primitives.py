@@ -112,7 +112,8 @@ def _filled(template: str, operands: tuple[str, ...], params: Mapping[str, Any])
     texts = {name: x if isinstance(x, _Text) else literal(x) for name, x in params.items()}
     options = [f"{name}={text}" for name, text in texts.items()]
     texts = {"out": "{result}", "operands": ", ".join(operands), "options": ", ".join(options)} | texts
-    return template.format(*map(_Text, operands), arguments=", ".join([*operands, *options]), **texts)
+    written = map(_Text, operands) if ":" in template else operands
+    return template.format(*written, arguments=", ".join([*operands, *options]), **texts)
 
 
 class _Transpose(Primitive):

@@ -25,8 +25,8 @@ from .program import GENERATORS, Instruction, Variable
 from .traced import Traced, is_array_or_scalar, operand_of, value_of, variable_of
 from .tracer import Tracer
 
-# By the kind of a step of the library that is under way, the phase it belongs to.
-_PHASES = {UPDATE: "update", DERIVATIVE: "backward", MODULE: "forward"}
+# By the kind of a step of the library that is under way, the phase it belongs to; the last of several counts.
+_PHASES = {MODULE: "forward", DERIVATIVE: "backward", UPDATE: "update"}
 
 
 class Recorder:
@@ -92,11 +92,14 @@ class Recorder:
         # Of each kind, the innermost step: it tells the phase, and names variables after rules and derivatives.
         steps: dict[str, Any] = {}
         for step in under_way():
-            steps.setdefault(step.kind, step.of)
-        phase = _PHASES.get(next(filter(steps.__contains__, _PHASES), ""), "")
+            if step.kind not in steps:
+                steps[step.kind] = step.of
+        phase = ""
+        for kind in _PHASES:
+            phase = _PHASES[kind] if kind in steps else phase
         name = steps[RULE].name if RULE in steps else ""
-        result = Variable.like(value, self.names.get(steps.get(UPDATE), name))
-        result.derivative_of = variable_of(steps.get(DERIVATIVE))
+        result = Variable.like(value, self.names.get(steps[UPDATE], name) if UPDATE in steps else name)
+        result.derivative_of = variable_of(steps[DERIVATIVE]) if DERIVATIVE in steps else None
         self.instructions.append(Instruction(primitive, tuple(map(operand_of, operands)), params, result, phase))
         if not is_array_or_scalar(value):
             roots = [x.roots for x in operands if isinstance(x, Traced)]

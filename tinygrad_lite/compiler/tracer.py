@@ -62,7 +62,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
     """
 
     def __init__(self, recorder: Any, variable: Variable, value: Any, base: Tracer | None = None) -> None:
-        super().__init__(recorder, variable, value)
+        self.recorder, self.variable, self.value, self.roots = recorder, variable, value, None
         self.flags = _Flags(recorder, getattr(value.flags, "writeable", True))
         self.base: Tracer | None = base if base is None or base.base is None else base.base
         self.changes = 0
