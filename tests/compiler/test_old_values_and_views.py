@@ -284,16 +284,11 @@ def test_a_list_among_the_arguments_counts_as_it_was_in_the_call():
 
 
 def test_the_size_of_a_draw_may_be_a_number_that_changes():
-    class Net(tg.nn.Module):
-        def __init__(self):
-            self.n = 3
-
-        def forward(self, x, rng):
-            return rng.random((self.n, 2)).sum() / self.n + x
-
-    net, x = Net(), np.arange(3.0)
-    jitted = tg.jit(lambda x, rng: net(x, rng))
+    scope = {"size": 3}  # a global with the name of a method, so that it may be meant or not
+    exec("def drawn(x, rng): return rng.random(size=(size, 2)).sum() / size + x", scope)
+    x, drawn = np.arange(3.0), scope["drawn"]
+    jitted = tg.jit(drawn)
     for n in (3, 5, 3):
-        net.n = n
-        expected = net(x, np.random.default_rng(n))
-        assert np.array_equal(np.asarray(jitted(x, np.random.default_rng(n))), np.asarray(expected))
+        scope["size"] = n
+        expected = drawn(x, np.random.default_rng(n))
+        assert np.array_equal(jitted(x, np.random.default_rng(n)), expected)
