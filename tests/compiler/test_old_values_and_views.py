@@ -289,3 +289,33 @@ def test_an_attribute_that_a_partial_of_getattr_reads_is_followed():
     for scale in (2.0, 3.0):
         held.scale_a = scale
         np.testing.assert_array_equal(jitted(np.ones(2)), np.full(2, scale))
+
+
+def test_a_list_among_the_arguments_counts_as_it_was_in_the_call():
+    def rolled(x):
+        shift = [1]
+        y = np.roll(x, shift, axis=(0,))
+        shift[0] = 0
+        return y
+
+    def drawn(x, rng):
+        choices = [1, 2, 3]
+        y = x * rng.choice(choices, size=3)
+        choices[:] = [0, 0, 0]
+        return y
+
+    x = np.arange(3.0)
+    assert np.array_equal(tg.jit(rolled)(x), rolled(x))
+    expected = drawn(x, np.random.default_rng(0))
+    assert np.array_equal(tg.jit(drawn)(x, np.random.default_rng(0)), expected)
+
+
+def test_the_size_of_a_draw_may_be_a_number_that_changes():
+    scope = {"size": 3}  # a global with the name of a method, so that it may be meant or not
+    exec("def drawn(x, rng): return rng.random(size=(size, 2)).sum() / size + x", scope)
+    x, drawn = np.arange(3.0), scope["drawn"]
+    jitted = tg.jit(drawn)
+    for n in (3, 5, 3):
+        scope["size"] = n
+        expected = drawn(x, np.random.default_rng(n))
+        assert np.array_equal(jitted(x, np.random.default_rng(n)), expected)

@@ -28,7 +28,7 @@ from .memory import Plan, plan_memory
 from .passes import simplify
 from .program import Program, is_moderate
 from .recording import Recording, is_being_recorded, record, recording_lock
-from .tracer import NumberTracer, Tracer
+from .traced import is_traced
 from .writers.numpy_source import source_of
 
 # A guard raises one of these if its object no longer exists.
@@ -176,7 +176,7 @@ class Jitted:
         if is_being_recorded() or (is_recording() and any(map(_has_history, _parts((args, kwargs))))):
             return self.__wrapped__(*args, **kwargs)
         for traced in map(raw, _parts((args, kwargs))):
-            if isinstance(traced, (Tracer, NumberTracer)):
+            if is_traced(traced):
                 traced.recorder.check()  # those of another thread's recording: waiting for it might be a deadlock
         if not recording_lock.acquire(PATIENCE):
             return self.__wrapped__(*args, **kwargs)  # the other recording may wait for this thread

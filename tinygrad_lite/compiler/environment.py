@@ -59,7 +59,8 @@ from ..tensor import Tensor
 from .naming import Names
 from .places import EMPTY, Place, alike, slots_of
 from .program import GENERATORS, Variable
-from .tracer import STAND_INS, Recorder
+from .recorder import Recorder
+from .stand_ins import STAND_INS
 
 # Immutable types, whose values are compared by content; PLAIN_OF_NUMPY also accepts subclasses.
 PLAIN = (

@@ -138,7 +138,7 @@ class _Planner:
     def _can_be_placed(self, instruction: Instruction) -> bool:
         """Return True if an instruction can write its result into given memory of the program's device."""
         primitive, result, device = instruction.primitive, instruction.result, self.program.device
-        if primitive.text_into is None or (primitive.into_on_cpu_alone and device != "cpu"):
+        if not primitive.template_into or (primitive.into_on_cpu_alone and device != "cpu"):
             return False
         return result.shape != () and result.device == device and result not in self.handed_out
 

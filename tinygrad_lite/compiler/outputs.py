@@ -23,9 +23,11 @@ from ..support.call_stack import is_library
 from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
 from .environment import CONTAINERS, WITHOUT_CONTENTS, Environment, is_open, is_plain
+from .numbers import NumberTracer
 from .places import EMPTY, set_contents, slots_of, store
 from .program import Variable
-from .tracer import NumberTracer, Tracer
+from .traced import is_traced
+from .tracer import Tracer
 
 
 class Outputs:
@@ -77,7 +79,7 @@ class Outputs:
         known = self._texts.get(id(x)) or self.environment.text_of(x)
         if known:
             return known
-        if issubclass(type(x), (Tracer, NumberTracer)):
+        if is_traced(x):
             return self._of_computed(x)
         if is_plain(x) or isinstance(x, Real):  # numbers are immutable
             return self.environment.bind(x)

@@ -9,8 +9,9 @@ given memory has a text for this too. A primitive that is not in a table here ca
 
 from __future__ import annotations
 
+import json
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -21,7 +22,12 @@ from ..support.devices import scatter_add, to_device
 
 LITERAL_SIZE = 64  # the largest number of elements of a constant array in the source
 
-Text = Callable[..., str]
+# By the name of a primitive, the operands in which it is linear.
+_LINEAR_IN: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("multiply", "matmul", "dot"), (0, 1)),
+    **dict.fromkeys(("divide", "negative", "sum", "mean", "copy", "getitem", "take"), (0,)),
+    **dict.fromkeys(("reshape", "transpose", "broadcast_to", "flip"), (0,)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +40,13 @@ class Primitive:
         The name; results that have no better name get it too.
     compute : callable
         ``compute(*operands, **params)`` computes the result from arrays and numbers.
-    text : callable
-        ``text(*operands, **params)`` returns the expression for the source, given those of the operands. Statements
-        may follow after ``"; "``; in them ``{result}`` stands for the result.
-    text_into : callable or None
-        ``text_into(out, *operands, **params)`` returns statements that compute into ``out``; None if the primitive
-        always allocates its result.
+    template : str
+        The expression for the source, as a format string. Statements may follow after ``"; "``. It may have the fields
+        ``{0}``, ``{1}``, … for the operands, ``{operands}`` for all of them, ``{name}`` for a parameter, ``{options}``
+        for all parameters by keyword, ``{arguments}`` for all operands and parameters, and ``{out}`` for the result.
+        A field may say how to write an operand, as in ``{1:index}``: see `_Text`.
+    template_into : str
+        The statements that compute into ``{out}``; empty if the primitive always allocates its result.
     into_on_cpu_alone : bool
         True if NumPy can compute it into given memory, but CuPy cannot.
     elementwise : bool
@@ -52,298 +59,212 @@ class Primitive:
     has_effect : bool
         True if it must run exactly once and in order, even if nothing reads the result.
     is_statement : bool
-        True if it has no result, and ``text`` returns statements in place of an expression.
-    linear_in : tuple of int
-        The positions of the operands in which it is linear, each on its own: ``f(s * x) = s * f(x)``.
+        True if it has no result, and its template is of statements in place of an expression.
     raises_by : tuple of int
         The positions of the operands, such as indices and exponents, whose integer or Python values may raise an error.
     """
 
     name: str
     compute: Callable[..., Any]
-    text: Text
-    text_into: Text | None = None
+    template: str
+    template_into: str = ""
     into_on_cpu_alone: bool = False
     elementwise: bool = False
     overwrites_first: bool = False
     is_view: bool = False
     has_effect: bool = False
     is_statement: bool = False
-    linear_in: tuple[int, ...] = ()
     raises_by: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    @property
+    def linear_in(self) -> tuple[int, ...]:
+        """The positions of the operands in which it is linear, each on its own: ``f(s * x) = s * f(x)``."""
+        return _LINEAR_IN.get(self.name, ())
+
+    def text(self, *operands: str, **params: Any) -> str:
+        """Return the expression for the source, given those of the operands; ``{result}`` stands for the result."""
+        return _filled(self.template, operands, params)
+
+    def text_into(self, out: str, *operands: str, **params: Any) -> str:
+        """Return the statements that compute into ``out``."""
+        return _filled(self.template_into, operands, params | {"out": _Text(out)})
+
+
+class _Text(str):
+    """The text of an operand or a parameter, which a template may write in several ways."""
+
+    def __format__(self, way: str) -> str:
+        if way == "term":  # of an infix operator
+            return f"({self})" if self.startswith("-") else str(self)
+        inside = self[1:-1].rstrip(",") if self.startswith("(") and self.endswith(")") else self
+        if way == "index":  # between brackets, without those of a tuple
+            return inside or "()"
+        if way == "argument" and (":" in self or "..." in self):  # an index outside of brackets
+            return f"np.s_[{inside}]"
+        return str(self)
+
+
+def _filled(template: str, operands: tuple[str, ...], params: Mapping[str, Any]) -> str:
+    """Return a template with its fields filled in."""
+    texts = {name: x if isinstance(x, _Text) else literal(x) for name, x in params.items()}
+    options = [f"{name}={text}" for name, text in texts.items()]
+    texts = {"out": "{result}", "operands": ", ".join(operands), "options": ", ".join(options)} | texts
+    written = map(_Text, operands) if ":" in template else operands
+    return template.format(*written, arguments=", ".join([*operands, *options]), **texts)
+
+
+class _Transpose(Primitive):
+    """The transpose, which has shorter texts for the usual order of axes."""
+
+    def text(self, *operands: str, **params: Any) -> str:
+        """Return the expression for the source."""
+        (x,), axes = operands, params["axes"]
+        if axes == (1, 0):
+            return f"{x}.T"
+        if axes == (*range(len(axes) - 2), len(axes) - 1, len(axes) - 2):
+            return f"{x}.mT"
+        return super().text(x, axes=axes)
+
 
 # Power is missing: for some exponents `**` uses another function than `numpy.power`.
 # fmt: off
-_INFIX = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@",
+_SIGNS = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "negative": "-", "invert": "~",
     "floor_divide": "//", "remainder": "%", "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^",
     "greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!=",
 }
 # fmt: on
-_PREFIX = {"negative": "-", "invert": "~"}
-_LINEAR = {
-    "multiply": (0, 1),
-    "matmul": (0, 1),
-    "dot": (0, 1),
-    "flip": (0,),
-    "divide": (0,),
-    "negative": (0,),
-    "sum": (0,),
-    "mean": (0,),
-}
+
+
+def _with_sign(sign: str, count: int) -> str:
+    """Return the template of an operator."""
+    return f"{{0:term}} {sign} {{1:term}}" if count > 1 else f"{sign}{{0:term}}"
 
 
 @cache
-def of_ufunc(ufunc: np.ufunc, of_numbers: bool = False) -> Primitive:
-    """Return the primitive of a ufunc of NumPy; raise `KeyError` for other ufuncs.
-
-    For Python numbers it is written as a function, since Python's operators would return another type, and raise an
-    error for 0.0 / 0.0.
-    """
+def of_ufunc(ufunc: np.ufunc) -> Primitive:
+    """Return the primitive of one of `UFUNCS`."""
     name = ufunc.__name__
-    if getattr(np, name, None) is not ufunc or ufunc.nout != 1:
-        raise KeyError(name)
-
-    def text(*operands: str) -> str:
-        if name in _INFIX and not of_numbers:
-            return f" {_INFIX[name]} ".join(map(_bracketed, operands))
-        if name in _PREFIX and not of_numbers:
-            return f"{_PREFIX[name]}{_bracketed(operands[0])}"
-        return f"np.{name}({', '.join(operands)})"
-
-    return Primitive(
-        name=name,
-        compute=ufunc,
-        text=text,
-        text_into=lambda out, *operands: f"np.{name}({', '.join(operands)}, out={out})",
-        elementwise=ufunc.signature is None,
-        linear_in=_LINEAR.get(name, ()),
-        raises_by=(1,) if name == "power" else (),
-    )
+    call = f"np.{name}({{arguments}})"
+    text = _with_sign(_SIGNS[name], ufunc.nin) if name in _SIGNS else call
+    raises_by = (1,) if name == "power" else ()
+    return Primitive(name, ufunc, text, call, elementwise=ufunc.signature is None, raises_by=raises_by)
 
 
-def _bracketed(operand: str) -> str:
-    return f"({operand})" if operand.startswith("-") else operand
+@cache
+def of_ufunc_of_numbers(ufunc: np.ufunc) -> Primitive:
+    """Return the primitive of one of `UFUNCS` on Python numbers.
+
+    It is written as a function, since Python's operators would return another type, and raise an error for 0.0 / 0.0.
+    """
+    primitive = of_ufunc(ufunc)
+    return replace(primitive, template=primitive.template_into)
 
 
-def _arguments(params: dict[str, Any]) -> list[str]:
-    """Return the text of parameters as keyword arguments."""
-    return [f"{name}={literal(value)}" for name, value in params.items()]
+# The ufuncs that programs may have: all of NumPy's with one result.
+UFUNCS = {x for x in vars(np).values() if isinstance(x, np.ufunc) and x.nout == 1}
+
+# The operators on Python numbers that are recorded, by their names in `operator`.
+OPERATORS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
 
 
-def _reduction(name: str) -> Primitive:
-    """Return a primitive that is written as a method of its operand, such as ``x.sum(axis=0)``."""
-    return Primitive(
-        name=name,
-        compute=lambda x, **params: getattr(x, name)(**params),
-        text=lambda x, **params: f"{x}.{name}({', '.join(_arguments(params))})",
-        text_into=lambda out, x, **params: f"{x}.{name}({', '.join([*_arguments(params), f'out={out}'])})",
-        linear_in=_LINEAR.get(name, ()),
-    )
+@cache
+def of_operator(name: str) -> Primitive:
+    """Return the primitive of one of `OPERATORS`, or of ``neg``, on Python numbers."""
+    text = _with_sign(OPERATORS[name], 2) if name in OPERATORS else _with_sign("-", 1)
+    raises_by = (0, 1) if name in ("truediv", "floordiv", "mod", "pow") else ()
+    return Primitive(name, getattr(operator, name), text, raises_by=raises_by)
 
 
 def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any) -> Primitive:
     """Return a primitive that is written as a function of NumPy, such as ``np.roll(x, 1)``."""
-    name = function.__name__
-
-    def text(*operands: str, **params: Any) -> str:
-        return f"np.{name}({', '.join([*operands, *_arguments(params)])})"
-
-    def text_into(out: str, *operands: str, **params: Any) -> str:
-        return f"np.{name}({', '.join([*operands, *_arguments(params), f'out={out}'])})"
-
-    return Primitive(
-        name=name,
-        compute=function,
-        text=text,
-        text_into=text_into if into else None,
-        linear_in=_LINEAR.get(name, ()),
-        **flags,
-    )
+    call = f"np.{function.__name__}({{arguments}})"
+    return Primitive(function.__name__, function, call, call if into else "", **flags)
 
 
-def _index_text(index: str) -> str:
-    """Return an index without the brackets of a tuple."""
-    inside = index[1:-1].rstrip(",") if index.startswith("(") and index.endswith(")") else index
-    return inside or "()"
+def _method(name: str, **flags: Any) -> Primitive:
+    """Return a primitive that is written as a method of its operand, such as ``x.sum(axis=0)``."""
+    call = f"{{0}}.{name}({{options}})"
+    return Primitive(name, getattr(np, name), call, call, **flags)
 
 
-def _index_argument(index: str) -> str:
-    """Return an index as a function argument, where slices cannot be written with colons."""
-    return f"np.s_[{_index_text(index)}]" if ":" in index or "..." in index else index
+def _change(name: str, change: Callable[..., Any], statement: str, **flags: Any) -> Primitive:
+    """Return a primitive that changes a copy of its first operand."""
+
+    def compute(x: Any, *operands: Any) -> Any:
+        y = x.copy()
+        change(y, *operands)
+        return y
+
+    template, into = f"{{0}}.copy(); {statement}", f"np.copyto({{out}}, {{0}}); {statement}"
+    return Primitive(name, compute, template, into, overwrites_first=True, **flags)
 
 
-def _transposed(x: str, axes: tuple[int, ...]) -> str:
-    if axes == (1, 0):
-        return f"{x}.T"
-    if axes == (*range(len(axes) - 2), len(axes) - 1, len(axes) - 2):
-        return f"{x}.mT"
-    return f"{x}.transpose({literal(axes)})"
-
-
-def _put(x: Any, index: Any, value: Any) -> Any:
-    y = x.copy()
-    y[index] = value
-    return y
-
-
-def _add_at(x: Any, index: Any, value: Any) -> Any:
-    y = x.copy()
-    scatter_add(y, index, value)
-    return y
-
-
-REDUCTIONS = {
-    name: _reduction(name) for name in ("sum", "prod", "max", "min", "mean", "any", "all", "argmax", "argmin")
-}
-# CuPy's raises an error for ``out``.
-REDUCTIONS["min"] = replace(REDUCTIONS["min"], into_on_cpu_alone=True)
-
-reshape = Primitive(
-    "reshape", lambda x, shape: x.reshape(shape), lambda x, shape: f"{x}.reshape({literal(shape)})",
-    is_view=True, linear_in=(0,),
-)  # fmt: skip
-
-transpose = Primitive(
-    "transpose", lambda x, axes: x.transpose(axes), _transposed, is_view=True, linear_in=(0,),
-)  # fmt: skip
-
-broadcast_to = Primitive(
-    "broadcast_to", lambda x, shape: np.broadcast_to(x, shape), lambda x, shape: f"np.broadcast_to({x}, {shape})",
-    is_view=True, linear_in=(0,),
-)  # fmt: skip
-
-flip = _function(np.flip, is_view=True)
-
-getitem = Primitive(
-    "getitem", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", is_view=True, linear_in=(0,),
-)  # fmt: skip
-
-take = Primitive(
-    "take", lambda x, index: x[index], lambda x, index: f"{x}[{_index_text(index)}]", linear_in=(0,), raises_by=(1,),
-)  # fmt: skip
-
-put = Primitive(
-    "put", _put, lambda x, index, value: f"{x}.copy(); {{result}}[{_index_text(index)}] = {value}",
-    lambda out, x, index, value: f"np.copyto({out}, {x}); {out}[{_index_text(index)}] = {value}",
-    overwrites_first=True, raises_by=(1, 2),
-)  # fmt: skip
-
-add_at = Primitive(
-    "add_at", _add_at, lambda x, index, value: f"{x}.copy(); np.add.at({{result}}, {_index_argument(index)}, {value})",
-    lambda out, x, index, value: f"np.copyto({out}, {x}); np.add.at({out}, {_index_argument(index)}, {value})",
-    overwrites_first=True, raises_by=(1, 2),
-)  # fmt: skip
-
-full = Primitive(
-    "full", lambda value, shape, dtype: np.full(shape, value, dtype),
-    lambda value, shape, dtype: f"np.full({shape}, {value}, {literal(dtype)})",
-    lambda out, value, shape, dtype: f"{out}.fill({value})",
-)  # fmt: skip
-
-copy = Primitive(
-    "copy", lambda x: x.copy(), lambda x: f"{x}.copy()", lambda out, x: f"np.copyto({out}, {x})",
-    elementwise=True, linear_in=(0,),
-)  # fmt: skip
-
-astype = Primitive(
-    "astype", lambda x, dtype: x.astype(dtype), lambda x, dtype: f"{x}.astype({literal(dtype)})",
-    lambda out, x, dtype: f'np.copyto({out}, {x}, casting="unsafe")',
-)  # fmt: skip
-
-item = Primitive("item", lambda x: x.item(), lambda x: f"{x}.item()")
-
-array = Primitive("array", np.asarray, lambda x: f"np.asarray({x})")
-
-where = Primitive(
-    "where", np.where, lambda condition, a, b: f"np.where({condition}, {a}, {b})",
-    lambda out, condition, a, b: f"np.copyto({out}, {b}); np.copyto({out}, {a}, where={condition})",
-)  # fmt: skip
-
-concatenate = Primitive(
-    "concatenate", lambda *xs, axis: np.concatenate(xs, axis),
-    lambda *xs, axis: f"np.concatenate([{', '.join(xs)}], axis={axis})",
-    lambda out, *xs, axis: f"np.concatenate([{', '.join(xs)}], axis={axis}, out={out})",
-)  # fmt: skip
-
-einsum = Primitive(
-    "einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs),
-    lambda *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)})',
-    lambda out, *xs, subscripts: f'np.einsum("{subscripts}", {", ".join(xs)}, out={out})',
-    into_on_cpu_alone=True,
-)  # fmt: skip
-
+# fmt: off
+reshape = Primitive("reshape", lambda x, shape: x.reshape(shape), "{0}.reshape({shape})", is_view=True)
+transpose = _Transpose("transpose", lambda x, axes: x.transpose(axes), "{0}.transpose({axes})", is_view=True)
+broadcast_to = Primitive("broadcast_to", lambda x, shape: np.broadcast_to(x, shape), "np.broadcast_to({0}, {shape})",
+                         is_view=True)
+getitem = Primitive("getitem", operator.getitem, "{0}[{1:index}]", is_view=True)
+take = replace(getitem, name="take", is_view=False, raises_by=(1,))
+put = _change("put", operator.setitem, "{out}[{1:index}] = {2}", raises_by=(1, 2))
+add_at = _change("add_at", scatter_add, "np.add.at({out}, {1:argument}, {2})", raises_by=(1, 2))
+full = Primitive("full", lambda value, shape, dtype: np.full(shape, value, dtype), "np.full({shape}, {0}, {dtype})",
+                 "{out}.fill({0})")
+copy = Primitive("copy", lambda x: x.copy(), "{0}.copy()", "np.copyto({out}, {0})", elementwise=True)
+astype = Primitive("astype", lambda x, dtype: x.astype(dtype), "{0}.astype({dtype})",
+                   'np.copyto({out}, {0}, casting="unsafe")')
+item = Primitive("item", lambda x: x.item(), "{0}.item()")
+array = Primitive("array", np.asarray, "np.asarray({0})")
+where = Primitive("where", np.where, "np.where({operands})",
+                  "np.copyto({out}, {2}); np.copyto({out}, {1}, where={0})")
+concatenate = Primitive("concatenate", lambda *xs, axis: np.concatenate(xs, axis),
+                        "np.concatenate([{operands}], {options})", "np.concatenate([{operands}], {options})")
+einsum = Primitive("einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs), "np.einsum({subscripts}, {operands})",
+                   "np.einsum({subscripts}, {operands}, out={out})", into_on_cpu_alone=True)
 dot = _function(np.dot, into=True)
-
 # Moves an array to the device of the program.
-to = Primitive("to", to_device, lambda x, device: f"np.asarray({x})")
-
+to = Primitive("to", to_device, "np.asarray({0})")
 # The recording sends nothing, since other ranks may have their program already, which sends once in each call.
-all_reduce = Primitive(
-    "all_reduce", lambda x, function: x.copy(),
-    lambda x, function: f"{x}.copy(); {function}({{result}})",
-    lambda out, x, function: f"np.copyto({out}, {x}); {function}({out})",
-    overwrites_first=True, has_effect=True,
-)  # fmt: skip
+all_reduce = _change("all_reduce", lambda x, function: None, "{1}({out})", has_effect=True)
+# fmt: on
+
+REDUCTIONS = {name: _method(name) for name in ("sum", "prod", "max", "mean", "any", "all", "argmax", "argmin")}
+REDUCTIONS["min"] = _method("min", into_on_cpu_alone=True)  # CuPy's raises an error for ``out``
 
 FUNCTIONS: dict[Callable[..., Any], Primitive] = {
+    **{getattr(np, name): primitive for name, primitive in REDUCTIONS.items()},
     **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round)},
-    np.clip: _function(np.clip, into=True, elementwise=True),
     **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
     **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.tril, np.triu, np.diff, np.trace)},
     **{f: _function(f) for f in (np.repeat, np.tile, np.median)},
+    np.clip: _function(np.clip, into=True, elementwise=True),
+    np.flip: _function(np.flip, is_view=True),
     np.take_along_axis: _function(np.take_along_axis, raises_by=(1,)),
 }
-
-
-_FILLING = ("random", "standard_normal", "standard_exponential")
 
 # Functions of several arrays whose result's shape only depends on their shapes, not on their values.
 OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal, np.take_along_axis}
 
+_FILLING = ("random", "standard_normal", "standard_exponential")
+
 
 @cache
-def of_draw(method: str, is_of_generator: bool) -> Primitive:
+def of_draw(method: str, names: tuple[str, ...], is_of_generator: bool) -> Primitive:
     """Return the primitive of a method that draws, ``rng.random(size=(3, 4))``; of a Generator or a RandomState."""
-
-    def arguments(values: tuple[str, ...], names: tuple[str, ...], left_out: str | None = None) -> list[str]:
-        pairs = [(name, x) for name, x in zip(names, values, strict=True) if name != left_out]
-        return [f"{name}={x}" if name else x for name, x in pairs]
-
-    def compute(rng: Any, *values: Any, names: tuple[str, ...]) -> Any:
-        draw = getattr(rng, method)
-        return draw(**dict(zip(names, values, strict=True))) if all(names) else draw(*values)
-
-    def text(rng: str, *values: str, names: tuple[str, ...]) -> str:
-        return f"{rng}.{method}({', '.join(arguments(values, names))})"
-
-    def text_into(out: str, rng: str, *values: str, names: tuple[str, ...]) -> str:
-        return f"{rng}.{method}({', '.join([*arguments(values, names, 'size'), f'out={out}'])})"
-
+    given = {name: f"{name}={{{i}}}" for i, name in enumerate(names, 1)}
+    without_size = [text for name, text in given.items() if name != "size"]
+    # These methods of NumPy have an ``out``, and draw the same numbers with it.
+    fills = is_of_generator and method in _FILLING
     return Primitive(
         name=method,
-        compute=compute,
-        text=text,
-        # These methods of NumPy have an ``out``, and draw the same numbers with it.
-        text_into=text_into if is_of_generator and method in _FILLING else None,
+        compute=lambda rng, *values: getattr(rng, method)(**dict(zip(names, values, strict=True))),
+        template=f"{{0}}.{method}({', '.join(given.values())})",
+        template_into=f"{{0}}.{method}({', '.join([*without_size, 'out={out}'])})" if fills else "",
         has_effect=True,
-    )
-
-
-@cache
-def of_numbers(name: str) -> Primitive:
-    """Return the primitive of an operator on Python numbers, by the name of its function in `operator`."""
-    signs = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "floordiv": "//", "mod": "%"}
-    if name == "neg":
-        return Primitive("negative", operator.neg, lambda x: f"-{_bracketed(x)}")
-    sign = signs[name]
-    raises_by = (0, 1) if name in ("truediv", "floordiv", "mod", "pow") else ()
-    return Primitive(
-        name, getattr(operator, name), lambda a, b: f"{_bracketed(a)} {sign} {_bracketed(b)}", raises_by=raises_by
     )
 
 
@@ -355,32 +276,26 @@ def of_check(error: type[Exception], message: str) -> Primitive:
             raise error(message)
         return holds
 
-    raising = f"raise {error.__name__}({message!r})"
-    return Primitive(
-        "check", compute, lambda holds: f"if not {holds}:\n    {raising}", has_effect=True, is_statement=True
-    )
+    written = repr(message).replace("{", "{{").replace("}", "}}")
+    template = f"if not {{0}}:\n    raise {error.__name__}({written})"
+    return Primitive("check", compute, template, has_effect=True, is_statement=True)
 
 
 def literal(value: Any) -> str:
-    """Return the source text of a constant.
-
-    Raises
-    ------
-    KeyError
-        If it is a large array without a short expression.
-    """
+    """Return the source text of a constant."""
     if isinstance(value, np.ndarray):
-        return _array_literal(value)
-    if isinstance(value, np.dtype):
-        return "bool" if value.kind == "b" else f"np.{value.name}"
-    if isinstance(value, np.bool):
-        return f"np.bool({value})"  # CuPy has no np.True_
+        return _pattern(value) or f"np.array({literal(value.tolist())}, {literal(value.dtype)})"
+    if isinstance(value, (type, np.dtype)):
+        dtype = np.dtype(value)
+        return "bool" if dtype.kind == "b" else f"np.{dtype.name}"
     if isinstance(value, np.generic):
-        return repr(value) if np.isfinite(value) else f"np.{value.dtype.name}({literal(value.item())})"
+        # CuPy has no np.True_, and no number is written as nan or inf.
+        is_plain = value.dtype != bool and np.isfinite(value)
+        return repr(value) if is_plain else f"np.{value.dtype.name}({literal(value.item())})"
     if isinstance(value, complex):
         return f"complex({literal(value.real)}, {literal(value.imag)})"
     if isinstance(value, float) and not np.isfinite(value):
-        return "np.nan" if value != value else f"{'-' if value < 0 else ''}np.inf"
+        return f"{'-' if value < 0 else ''}np.{'nan' if np.isnan(value) else 'inf'}"
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
     if isinstance(value, list):
@@ -388,32 +303,25 @@ def literal(value: Any) -> str:
     if isinstance(value, slice):
         parts = ["" if end is None else literal(end) for end in (value.start, value.stop, value.step)]
         return ":".join(parts if value.step is not None else parts[:2])
-    if value is Ellipsis:
-        return "..."
-    if isinstance(value, type):
-        return f"np.{value.__name__}" if issubclass(value, np.generic) else value.__name__
-    return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value)  # with double quotes
+    return "..." if value is Ellipsis else repr(value)
 
 
-def _array_literal(x: np.ndarray[Any, Any]) -> str:
+def _pattern(x: np.ndarray[Any, Any]) -> str:
+    """Return a short expression for an array of a simple pattern; an empty text for any other array."""
     dtype = literal(x.dtype)
+    if not x.size:
+        return f"np.empty({x.shape}, {dtype})"
     if x.size > 1 and x.tobytes() == np.full_like(x, x.flat[0]).tobytes():
         return f"np.full({x.shape}, {literal(x.flat[0].item())}, {dtype})"
     if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and x.tobytes() == np.eye(len(x), dtype=x.dtype).tobytes():
         return f"np.eye({len(x)}, dtype={dtype})"
     if x.ndim == 1 and x.dtype.kind == "i" and x.size > 2 and np.array_equal(x, np.arange(int(x[0]), int(x[-1]) + 1)):
         return f"np.arange({x[0]}, {int(x[-1]) + 1}, dtype={dtype})"
-    if x.size > LITERAL_SIZE:
-        raise KeyError("array")
-    if not x.size:
-        return f"np.empty({x.shape}, {dtype})"
-    return f"np.array({literal(x.tolist())}, {dtype})"
+    return ""
 
 
-def is_literal(value: Any) -> bool:
-    """Return True if `literal` has a text for a constant."""
-    try:
-        literal(value)
-    except KeyError:
-        return False
-    return True
+def is_literal(x: np.ndarray[Any, Any]) -> bool:
+    """Return True for a constant array that is written in the source, False for one that is too large for it."""
+    return x.size <= LITERAL_SIZE or bool(_pattern(x))

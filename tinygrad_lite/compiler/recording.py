@@ -29,7 +29,9 @@ from .outputs import Outputs
 from .places import EMPTY, contents, set_contents
 from .primitives import is_literal
 from .program import PHASES, Instruction, Program, Variable
-from .tracer import NumberTracer, Recorder, Reflects, Tracer, variable_of
+from .recorder import Recorder
+from .stand_ins import Reflects
+from .traced import is_traced, variable_of
 from .watch import GRAD, Watcher, handlers_apart, watched
 
 NUMPYS_GENERATOR = np.random.mtrand._rand  # the global one, which has no public name
@@ -258,7 +260,7 @@ def _write_replaced(snapshot: Snapshot, outputs: Outputs) -> None:
         if isinstance(holder, Tensor):
             if key in OF_TENSORS:
                 outputs.write(text, OF_TENSORS[key], new)
-        elif is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, NumberTracer)):
+        elif is_flag or isinstance(x, Tensor) or is_array(x) or is_traced(x):
             outputs.store(text, key, new)
         else:
             raise JitError(

@@ -28,7 +28,8 @@ from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
 from ..tensor import Tensor
 from .environment import DRAW_OUTSIDE, Environment
-from .tracer import Recorder, variable_of
+from .recorder import Recorder
+from .traced import variable_of
 
 LEAST_LETTERS = 2  # shorter names of local variables are not used: x often stands for many values in turn
 GRAD = vars(Tensor)["grad"]

@@ -25,8 +25,10 @@ from .. import primitives
 from ..passes import simplify
 from ..primitives import Primitive
 from ..program import Instruction, Variable, substituted
+from ..recorder import Recorder
 from ..recording import Recording, record, recording_lock
-from ..tracer import Recorder, Tracer, variable_of
+from ..traced import variable_of
+from ..tracer import Tracer
 from .lengths import BATCHES, Length, at, mapped, plain, varies
 
 _AS_TEXT = (np.array2string, np.array_repr, np.array_str)
@@ -159,7 +161,7 @@ def _units(recorder: _BatchRecorder, names: Collection[str]) -> Iterator[None]:
 
 
 def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
-    primitive = Primitive(rule.name, rule.forward, text=lambda *operands, **params: rule.name)
+    primitive = Primitive(rule.name, rule.forward, rule.name)
 
     def unit(*args: Any, **params: Any) -> Any:
         # Other threads may use the rule on arrays meanwhile.

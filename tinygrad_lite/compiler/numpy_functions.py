@@ -1,0 +1,199 @@
+"""NumPy's functions on tracers: the primitive that records each, or the functions that it is composed of."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache, partial
+from inspect import signature
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from ..engine import Node
+from ..rules import answer_for, composed
+from ..support.devices import is_array, on_device_of
+from ..support.formatting import numpy_name
+from . import primitives
+from .primitives import FUNCTIONS, OF_SEVERAL, REDUCTIONS, UFUNCS, of_ufunc
+from .traced import holds_tracers, is_array_or_scalar, is_traced, value_of
+
+_REDUCED_BY: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+}
+_OPTIONS = {"axis", "dtype", "keepdims"}  # those of reductions
+_signature = cache(signature)
+
+
+def call_ufunc(x: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Record a ufunc called on a tracer ``x``, or its method ``reduce`` or ``at``; write the result into ``out``."""
+    recorder = x.recorder
+    if any(isinstance(operand, Node) for operand in inputs):
+        return NotImplemented
+    composition: Any = answer_for(ufunc) if ufunc.nout > 1 else None
+    if method == "at" and ufunc is np.add:
+        target, index, value = inputs
+        _write(recorder, target, recorder.record(primitives.add_at, target, static_index(index), value))
+        return None
+    if method == "reduce" and ufunc in _REDUCED_BY:
+        result = _REDUCED_BY[ufunc](*inputs, **{"axis": 0} | kwargs)
+    elif method == "__call__" and composition is not None:
+        result = composition(*inputs, **kwargs)
+    elif method == "__call__" and ufunc in UFUNCS and not kwargs:
+        result = recorder.record(of_ufunc(ufunc), *inputs)
+    else:
+        name = numpy_name(ufunc) if method == "__call__" else f"{numpy_name(ufunc)}.{method}"
+        recorder.unsupported(f"{name} with {', '.join(kwargs)}" if kwargs else name)
+    return result if out is None else _write(recorder, out[0], result)
+
+
+def _write(recorder: Any, target: Any, result: Any) -> Any:
+    """Write a result into an array; return the array, or the result in place of a scalar, which is immutable."""
+    if isinstance(value_of(target), np.generic):
+        return result
+    if not is_traced(target):
+        recorder.refuse(
+            "a result is written into an array that jit does not know",
+            "Write a = a + b instead of a += b, or make the array outside of the function",
+        )
+    return target.change(result)
+
+
+def call_function(x: Any, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+    """Record another function of NumPy, called on a tracer ``x``."""
+    if any(issubclass(t, Node) for t in types):
+        return NotImplemented
+    name, recorder = numpy_name(function), x.recorder
+    if kwargs.pop("out", None) is not None:
+        recorder.unsupported(f"{name} with out")
+    if not holds_tracers((args, kwargs)):
+        return on_device_of(x, function(*args, **kwargs))  # called for like=: a constant, on its device
+    answer: Any = partial(ANSWERS[function], recorder) if function in ANSWERS else answer_for(function)
+    if answer is None:
+        recorder.unsupported(name)
+    try:
+        return answer(*args, **kwargs)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself raised it
+            recorder.unsupported(f"{name} with these arguments")
+        raise
+
+
+def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs: Any) -> Any:
+    """Record a function whose arrays come first, and whose other arguments are constants."""
+    parameters = _signature(function).parameters
+    if len(args) == 1 and kwargs.keys() <= _OPTIONS:  # as binding the arguments takes long
+        given = {"": args[0], **kwargs}
+    else:
+        given = _signature(function).bind(*args, **kwargs).arguments
+    given |= given.pop("kwargs", {})
+    given = {k: x for k, x in given.items() if k not in parameters or x is not parameters[k].default}
+    operands = [x for x in given.values() if is_traced(x) or is_array(x)]
+    params = deepcopy(dict([*given.items()][len(operands) :]))  # the function may change a list later
+    if params.get("keepdims") is False:
+        del params["keepdims"]
+    come_first = all(a is b for a, b in zip(given.values(), operands, strict=False))
+    is_option_missing = function.__name__ in REDUCTIONS and not params.keys() <= _OPTIONS
+    if not come_first or is_option_missing:
+        recorder.unsupported(f"{numpy_name(function)} with these arguments")
+    if len(operands) > 1 and function not in OF_SEVERAL:
+        recorder.unsupported(f"{numpy_name(function)} by counts that are computed")
+    return recorder.record(FUNCTIONS[function], *operands, **params)
+
+
+def _of_arrays(answer: Callable[..., Any], recorder: Any, *operands: Any) -> Any:
+    """Compose a function of operands with numbers as arrays: `numpy.dot` converts them too, so a float is float64."""
+    return answer(*(recorder.record(primitives.array, x) if isinstance(x, Real) else x for x in operands))
+
+
+def _take(recorder: Any, x: Any, indices: Any, axis: int | None = None) -> Any:
+    """Record `numpy.take`, also of a plain array by traced indices."""
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    index = (*[slice(None)] * (axis % np.ndim(x)), static_index(indices))
+    return x[index] if is_traced(x) else recorder.record(primitives.take, x, index)
+
+
+def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Record a function such as `numpy.zeros_like`: it makes an array that can be written into."""
+    shape = np.broadcast_to(0, value_of(x).shape if shape is None else shape).shape
+    dtype = np.dtype(x.dtype if dtype is None else dtype)
+    if hasattr(value, "shape"):
+        return recorder.record(primitives.astype, np.broadcast_to(value, shape), dtype=dtype)
+    recorder.check()
+    made = on_device_of(x, np.full(shape, value_of(value), dtype))
+    return recorder.written(primitives.full, (value,), {"shape": shape, "dtype": dtype}, made)
+
+
+def _truth(condition: Any) -> Any:
+    """Return a condition as booleans: the program passes it to ``np.copyto(where=…)``, which takes no other type."""
+    is_boolean = isinstance(condition, bool) or getattr(condition, "dtype", None) == np.bool_
+    return condition if is_boolean else np.not_equal(condition, 0)
+
+
+def static_index(index: Any, for_reading: bool = True) -> Any:
+    """Return an index with lists as arrays and numbers as constants; refuse to read by a mask that may change."""
+    if isinstance(index, tuple):
+        return tuple(static_index(part, for_reading) for part in index)
+    if isinstance(index, slice):
+        return slice(*(None if end is None else operator.index(end) for end in (index.start, index.stop, index.step)))
+    if isinstance(index, list):
+        return np.array(index, dtype=None if index else int)
+    if is_traced(index) and getattr(index, "dtype", None) == np.bool and for_reading:
+        if index.is_given or index.changes:
+            index.recorder.refuse(
+                "a mask chooses elements, so that the shape of the result depends on their values",
+                "Use np.where(mask, x, 0), which keeps the shape",
+            )
+        index.recorder.pinned.add(index.variable)
+        return index.value.copy()
+    is_number = not is_array_or_scalar(value_of(index)) if is_traced(index) else _is_whole(index)
+    return operator.index(index) if is_number else index  # the program's source has a plain integer there
+
+
+def _is_whole(x: Any) -> bool:
+    """Return True for a whole number of NumPy's, on the CPU."""
+    return isinstance(x, (np.ndarray, np.generic)) and not x.shape and x.dtype.kind in "iu"
+
+
+def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda recorder, *args: function(*map(value_of, args))
+
+
+# How each function is recorded: ``answer(recorder, *args, **kwargs)``.
+ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
+    **{function: partial(_recorded, function) for function in FUNCTIONS},
+    np.where: lambda recorder, condition, a, b: recorder.record(primitives.where, _truth(condition), a, b),
+    np.concatenate: lambda recorder, xs, axis=0: recorder.record(primitives.concatenate, *xs, axis=axis),
+    np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
+        recorder.record(primitives.einsum, *xs, subscripts=subscripts)
+        if isinstance(subscripts, str)
+        else composed.einsum(subscripts, *xs)
+    ),
+    np.broadcast_to: lambda recorder, x, shape: recorder.record(
+        primitives.broadcast_to, x, shape=np.broadcast_to(value_of(x), shape).shape
+    ),
+    np.dot: partial(_of_arrays, composed.dot),
+    np.inner: partial(_of_arrays, composed.inner),
+    np.take: _take,
+    np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
+        FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
+    ),
+    np.copy: lambda recorder, x: recorder.record(primitives.copy, x),
+    np.zeros_like: partial(_fill, 0),
+    np.empty_like: partial(_fill, 0),
+    np.ones_like: partial(_fill, 1),
+    np.full_like: lambda recorder, x, value, *args, **kwargs: _fill(value, recorder, x, *args, **kwargs),
+    # A print during the recording shows the tracer.
+    **dict.fromkeys((np.array2string, np.array_repr, np.array_str), lambda recorder, x, *args, **kwargs: repr(x)),
+    np.shape: lambda recorder, x: x.shape,
+    np.ndim: lambda recorder, x: x.ndim,
+    np.size: lambda recorder, x, axis=None: x.size if axis is None else x.shape[axis],
+    np.result_type: _of_values(np.result_type),
+    np.can_cast: _of_values(np.can_cast),
+}
