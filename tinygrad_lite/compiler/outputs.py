@@ -22,7 +22,8 @@ from ..rules import Rule, Vjp
 from ..support.call_stack import is_library
 from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
-from .environment import WITHOUT_CONTENTS, Environment, is_open, is_plain
+from .environment import Environment
+from .kinds import WITHOUT_CONTENTS, is_open, is_plain
 from .places import EMPTY, contents, set_contents, slots_of, store
 from .program import Variable
 from .tracer import GeneratorTracer, NumberTracer, Tracer
@@ -48,7 +49,7 @@ class Outputs:
         self.state = state
         self.variables: list[Variable] = []
         self.made: list[str] = []
-        self._given = {id(found.traced): found for found in state.inputs}
+        self._given = {id(found.tracer): found for found in state.inputs}
         self._new: dict[int, tuple[Any, str]] = {}
 
     def expression(self, x: Any) -> str:

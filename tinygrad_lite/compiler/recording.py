@@ -23,9 +23,10 @@ from ..errors import JitError
 from ..support.devices import is_array, to_device
 from ..support.locks import Lock
 from ..tensor import Tensor
-from .environment import GIVEN, Environment, Input, is_plain
+from .environment import Environment, Input
+from .kinds import is_plain
 from .outputs import Outputs
-from .places import EMPTY, contents, set_contents
+from .places import EMPTY, GIVEN, contents, set_contents
 from .primitives import is_literal
 from .program import GENERATORS, Instruction, Program, Variable
 from .tracer import NumberTracer, Recorder, Reflects, Tracer, variable_of
@@ -154,7 +155,7 @@ class Before:
         self.thread = threading.get_ident()
         self.collects_garbage = gc.isenabled()
         self.items = [contents(holder) for holder, *_ in state.containers]
-        self.bindings = [place.get() for place, _ in state.bindings]
+        self.bindings = [place.get() for place in state.bindings]
         generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
         self.cached = {function: function.cache_info().currsize for function in state.caches}
         self.history = {tensor: (tensor._requires_grad, tensor.operation, tensor.memory) for tensor in state.tensors}
@@ -163,7 +164,7 @@ class Before:
     def note_tracers(self) -> None:
         """Take the snapshot with the tracers in place."""
         self.lifted_items = [contents(holder) for holder, *_ in self.state.containers]
-        self.lifted_bindings = [place.get() for place, _ in self.state.bindings]
+        self.lifted_bindings = [place.get() for place in self.state.bindings]
 
     def put_back(self) -> None:
         """Restore everything."""
@@ -172,7 +173,7 @@ class Before:
         self.gradients.unwatch()
         for (holder, *_), items in zip(self.state.containers, self.items, strict=True):
             set_contents(holder, items)
-        for (place, _), value in zip(self.state.bindings, self.bindings, strict=True):
+        for place, value in zip(self.state.bindings, self.bindings, strict=True):
             place.set(value)
         self.state.restore()
         for function, size in self.cached.items():
@@ -214,7 +215,7 @@ def _finished(
     """Finish a recording: collect the side effects of the function, then restore everything."""
     outputs = Outputs(state)
     made = outputs.keep(result)
-    updates = [found for found in state.inputs if getattr(found.traced, "changes", 0)]
+    updates = [found for found in state.inputs if getattr(found.tracer, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
     writes = [f"{place.holder_text}.mark_changed()" for place in changed]
     writes += _replaced_values(state, before, outputs)
@@ -227,29 +228,29 @@ def _finished(
     device = recorder.computes_on[0] if recorder.computes_on else "cpu"
     instructions, captured = _with_captured(recorder.instructions, device)
     _name_derivatives(instructions)
-    given = [found for found in state.inputs if found.is_given]
-    reached = [found for found in state.inputs if not found.is_given]
+    given = [found for found in state.inputs if found.place.is_given]
+    reached = [found for found in state.inputs if not found.place.is_given]
     reached.sort(key=lambda found: not isinstance(found.place.holder, Tensor))
-    sources = {found.started: found for found in (*given, *reached)} | captured
+    sources = {found.variable: found for found in (*given, *reached)} | captured
     program = Program(
         name=_identifier(function),
         inputs=tuple(sources),
         instructions=tuple(_with_phases(instructions)),
         outputs=tuple(outputs.variables),
-        updates=tuple((found.started, found.traced.variable) for found in updates),
+        updates=tuple((found.variable, found.tracer.variable) for found in updates),
         device=device,
     )
     recorder.is_open = False
     before.put_back()
     for found in state.inputs:
-        found.traced = found.value = None  # or the recording would keep the arrays of this call alive
+        found.tracer = found.value = None  # or the recording would keep the arrays of this call alive
     return Recording(program, state, sources, guards, outputs.made, writes, made, result)
 
 
 def _replaced_values(state: Environment, before: Before, outputs: Outputs) -> Iterator[str]:
     """Yield the statements for values that the function replaced: in Tensors, variables, containers and objects."""
     for tensor, text in state.tensors.items():
-        if tensor._data is not state.traced(tensor):
+        if tensor._data is not state.tracer_of(tensor):
             yield outputs.writing(text, "_data", tensor._data)
         requires_grad, operation, _ = before.history[tensor]
         if tensor.operation is not operation:
@@ -259,9 +260,9 @@ def _replaced_values(state: Environment, before: Before, outputs: Outputs) -> It
             )
         if tensor.requires_grad is not requires_grad:
             yield outputs.writing(text, "requires_grad", tensor.requires_grad)
-    for (place, path), bound in zip(state.bindings, before.lifted_bindings, strict=True):
+    for place, bound in zip(state.bindings, before.lifted_bindings, strict=True):
         if place.get() is not bound:
-            yield _left(outputs, place.holder_text, path, place.key, bound, place.get())
+            yield _left(outputs, place.holder_text, place.path, place.key, bound, place.get())
     of_optimizers = [f"{path}." for path in state.optimizers]
     for (holder, text, path), old in zip(state.containers, before.lifted_items, strict=True):
         now = contents(holder)
@@ -330,7 +331,7 @@ def _guards_of_inputs(state: Environment, recorder: Recorder, gradients: Gradien
     for found in state.inputs:
         if found.owner is None or found.owner in gradients.were_read:
             yield from ((condition, found.path) for condition in state.guards_of(found))
-        if found.started in recorder.pinned:
+        if found.variable in recorder.pinned:
             yield state.guard_of_value(found), found.path
 
 
@@ -343,10 +344,10 @@ def _guards_of_memory(state: Environment, updates: list[Input], recorder: Record
         If two arrays share memory already.
     """
     read = {variable for instruction in recorder.instructions for variable in instruction.reads}
-    for device in dict.fromkeys(found.started.device for found in updates):
-        arrays = [found for found in state.inputs if is_array(found.value) and found.started.device == device]
-        changed = [found for found in updates if found.started.device == device]
-        others = [found for found in arrays if found.started in read and found not in changed]
+    for device in dict.fromkeys(found.variable.device for found in updates):
+        arrays = [found for found in state.inputs if is_array(found.value) and found.variable.device == device]
+        changed = [found for found in updates if found.variable.device == device]
+        others = [found for found in arrays if found.variable in read and found not in changed]
         for found in changed:
             for other in (*changed, *others):
                 if other is not found and overlap([found.value], [other.value]):
@@ -375,11 +376,11 @@ def overlap(changed: list[Any], others: list[Any]) -> bool:
 def _guards_of_identity(state: Environment, gradients: Gradients) -> Iterator[tuple[str, str]]:
     """Yield the guards that objects which were different in the recording are different in the call."""
     read = [found for found in state.inputs if found.owner is None or found.owner in gradients.were_read]
-    texts = [*state.apart, *(found.place.text for found in read if is_array(found.value))]
+    texts = [*state.distinct, *(found.place.text for found in read if is_array(found.value))]
     about = "an object that is given twice"
     if len(texts) > 1:
         yield f"len({{*map(id, [{', '.join(texts)}])}}) == {len(texts)}", about
-    given = [text for text in state.apart if text.startswith(GIVEN)]
+    given = [text for text in state.distinct if text.startswith(GIVEN)]
     if given:
         state.names["reached"] = frozenset(id(x) for x in state.names.values() if not is_plain(x))
         yield f"reached.isdisjoint(map(id, [{', '.join(given)}]))", about

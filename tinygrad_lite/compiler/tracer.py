@@ -749,9 +749,9 @@ def _by_name(function: Callable[..., Any]) -> Callable[[Recorder, Any], Any]:
 
     def make(recorder: Recorder, state: Any) -> Any:
         def read(x: Any, name: str, *default: Any) -> Any:
-            if not isinstance(x, ModuleType) and not state.is_named(name) and state.text_of(x) is not None:
+            if not isinstance(x, ModuleType) and not state.code.can_read(name) and state.text_of(x) is not None:
                 raise Reflects
-            if isinstance(x, ModuleType) and name not in state.code_names and not is_library(x.__name__):
+            if isinstance(x, ModuleType) and name not in state.code.names and not is_library(x.__name__):
                 recorder.refuse(
                     f"{function.__name__}() reads {name} of the module {x.__name__} by a name that is computed",
                     f"write {x.__name__}.{name}, or keep it in a dictionary",

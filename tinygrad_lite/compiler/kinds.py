@@ -1,0 +1,156 @@
+"""Kinds of values: those compared by content, those whose contents are followed, and those that are refused.
+
+A value of an unknown type could change unnoticed, so only values of the types listed here are followed.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import types
+from array import array
+from collections import deque
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from ..errors import JitError
+from ..numpy_calls import BooleanArray
+from ..support.call_stack import OURS, is_library
+from ..support.devices import is_array, random_modules
+from ..support.flags import Block
+from ..tensor import Tensor
+from .program import GENERATORS
+
+# Immutable types, whose values are compared by content; PLAIN_OF_NUMPY also accepts subclasses.
+PLAIN = (
+    types.NoneType,
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    range,
+    slice,
+    types.EllipsisType,
+    Decimal,
+    Fraction,
+    UUID,
+)
+PLAIN_OF_NUMPY = (np.generic, np.dtype, np.finfo, np.iinfo, re.Pattern, PurePath, date, time, timedelta, tzinfo)
+CONTAINERS = (tuple, list, dict, set, frozenset, deque)
+METHODS = (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
+WITHOUT_CONTENTS = (types.BuiltinFunctionType, np.ufunc, type(np.sum), types.GenericAlias, types.UnionType, property)
+WRAPPERS = (property, staticmethod, classmethod, functools.cached_property)
+IMMUTABLE = (tuple, *METHODS, *WRAPPERS)  # what holds others, always the same ones
+FOLLOWED = (
+    *(Tensor, *GENERATORS, *PLAIN_OF_NUMPY, *CONTAINERS, *WITHOUT_CONTENTS, *METHODS, bytearray, Block, ContextVar),
+    *(types.FunctionType, types.ModuleType, functools.partial, *WRAPPERS),
+)
+# A user's class may derive from the classes of these modules: they store no state outside of its attributes.
+OPEN = ("abc", "argparse", "collections.abc", "contextlib", "dataclasses", "enum", "numbers", "types", "typing", OURS)
+HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for classes that Python code defines
+DRAW_OUTSIDE = (
+    "Draw from an np.random.Generator made outside of the jitted function, and give it other values as arguments"
+)
+
+
+def is_plain(x: Any) -> bool:
+    """Return True for an immutable value, which guards compare by content."""
+    if type(x) in (tuple, frozenset):
+        return all(map(is_plain, x))
+    return type(x) in PLAIN or issubclass(type(x), PLAIN_OF_NUMPY)  # isinstance would accept a tracer
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Return True if plain values are interchangeable in a program: 1 and 1.0 are not, nor are 0.0 and -0.0."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return alike([*a.items()], [*b.items()])
+    if isinstance(a, (list, tuple, deque)):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, (set, frozenset)):
+        equal = {x: x for x in b}
+        return len(a) == len(b) and all(x in equal and alike(x, equal[x]) for x in a)
+    if isinstance(a, (float, complex, np.inexact)):
+        return repr(a) == repr(b)
+    return bool(a == b)
+
+
+def of_library(x: Any) -> bool:
+    """Return True for a class or a module of a library, as opposed to the user's own."""
+    if not isinstance(x, type):
+        return isinstance(x, types.ModuleType) and is_library(x.__name__)
+    module = x.__module__
+    # A class that Python code defines outside of any module is the user's, though its module reads "builtins".
+    return not isinstance(module, str) or (is_library(module) and not (module == "builtins" and x.__flags__ & HEAP))
+
+
+def is_open(base: type) -> bool:
+    """Return True if objects of a class store all their state where it is visited: in attributes or as a container."""
+    if not of_library(base) or base in CONTAINERS:
+        return True
+    if base.__module__ == "builtins":
+        return base in (object, *PLAIN, type) or issubclass(base, BaseException)
+    return f"{base.__module__}.".startswith(tuple(f"{name}." for name in OPEN))
+
+
+def parts_of(value: Any) -> tuple[str, ...]:
+    """Return the attributes of a method, or of another wrapper of a function, that hold the values inside it."""
+    if isinstance(value, METHODS):
+        return "__self__", "__func__"
+    if isinstance(value, functools.partial):
+        return "func", "args", "keywords"
+    if isinstance(value, WRAPPERS):
+        return "fget", "fset", "func", "__func__"
+    return ("__wrapped__",) if callable(getattr(value, "__wrapped__", None)) else ()
+
+
+def refusal(value: Any, path: str) -> JitError | None:
+    """Return the error about a value that is not followed; None if it is."""
+    cls = type(value)
+    of_other_array = isinstance(value, np.ndarray) and cls not in (np.ndarray, np.memmap, BooleanArray)
+    if not of_other_array and (is_array(value) or cls in PLAIN or isinstance(value, FOLLOWED) or parts_of(value)):
+        return None
+    if of_other_array or isinstance(value, (memoryview, array)) or hasattr(cls, "__array__"):
+        words = f"a {cls.__name__}, whose contents and arithmetic are its own: give a plain array"
+    elif isinstance(value, Iterator):
+        words = (
+            "an iterator, which gives something else each time: take the next value outside of the jitted function, "
+            "and give it as an argument"
+        )
+    elif isinstance(value, Random):
+        words = f"a random.Random, which draws differently at each call. {DRAW_OUTSIDE}"
+    elif cls.__module__.startswith(random_modules()):
+        words = (
+            "a random generator of a device, whose draws cannot be recorded: draw from an np.random.Generator, and "
+            "move what it draws"
+        )
+    elif all(map(is_open, cls.__mro__)) or inspect.isdatadescriptor(value):
+        return None
+    else:
+        return may_change(value, path)
+    return JitError(f"{path} is {words}")
+
+
+def may_change(value: Any, path: str) -> JitError:
+    """Return the error about a value that may change unnoticed."""
+    cls = type(value)
+    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return JitError(
+        f"{path} is a {name}, which may change without jit seeing it: pass what the function needs of it as an "
+        "argument, or compute that outside of the jitted function"
+    )
