@@ -19,7 +19,6 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from copy import copy
 from types import CodeType, FunctionType, ModuleType, NoneType
 from typing import Any
@@ -34,19 +33,8 @@ from ..optim import Optimizer
 from ..support.call_stack import OURS, is_library
 from ..support.devices import MODULES, is_array
 from ..tensor import Tensor
-from .kinds import (
-    CONTAINERS,
-    IMMUTABLE,
-    METHODS,
-    PLAIN,
-    WITHOUT_CONTENTS,
-    alike,
-    is_plain,
-    may_change,
-    of_library,
-    parts_of,
-    refusal,
-)
+from . import kinds
+from .kinds import CONTAINERS, METHODS, is_plain, of_library
 from .naming import Names
 from .places import EMPTY, GIVEN, Place, slots_of
 from .program import GENERATORS, Variable
@@ -64,52 +52,42 @@ MOST = 20_000  # the limit on the number of values a function may reach
 
 
 class Code:
-    """The names in all code that a function can run: they decide which attributes it can read.
-
-    Parameters
-    ----------
-    reflects : bool
-        True if the code computes names of attributes, so that all attributes count.
+    """The names in the user's code that a function can run: they decide which attributes it can read.
 
     Attributes
     ----------
     names : set of str
-        The names in the code.
-    own_names : set of str
-        Those in the user's code.
+        The names.
     makes : set of type
         The classes that the code names, whose constructors it can call.
     """
 
-    def __init__(self, reflects: bool) -> None:
-        self._reflects = reflects
+    def __init__(self) -> None:
         self.names: set[str] = set()
-        self.own_names: set[str] = set()
         self.makes: set[type] = set()
 
     @property
     def reflects(self) -> bool:
-        """True if the code can read all attributes."""
-        return self._reflects or not REFLECTING.isdisjoint(self.own_names)
+        """True if it computes names of attributes, so that it can read all of them."""
+        return not REFLECTING.isdisjoint(self.names)
 
     def can_read(self, name: str) -> bool:
-        """Return True if the code can read an attribute of this name."""
+        """Return True if it can read an attribute of this name."""
         return name in self.names or self.reflects
 
     def reads(self, owner: Any) -> set[str]:
-        """Return the names of those attributes of an object, class or module that the code can read."""
+        """Return the names of those attributes of an object, class or module that it, or a library, can read."""
         values = vars(owner)
-        names = self.names & values.keys()
         if isinstance(owner, ModuleType):
-            return names
-        if isinstance(owner, Optimizer) or self.reflects:
-            names = {*values}
+            return self.names & values.keys()
+        cls: Any = owner if isinstance(owner, type) else type(owner)
+        names = {*values} if self.reflects else (self.names | _names_in_library(cls)) & values.keys()
         if isinstance(owner, type):
             special = {name for name in values if name.startswith("__") and name.endswith("__")}
             methods = {name for name in special if isinstance(values[name], FunctionType)}
-            makes = owner in self.makes or not MAKING.isdisjoint(self.own_names)
+            makes = owner in self.makes or not MAKING.isdisjoint(self.names)
             return (names - special) | (methods if makes else methods - CONSTRUCTORS)
-        if isinstance(owner, Module) and not WALKING.isdisjoint(self.own_names):
+        if isinstance(owner, Module) and not WALKING.isdisjoint(self.names):
             walked = (Tensor, Module, NoneType, *CONTAINERS)
             names |= {name for name, x in values.items() if isinstance(x, walked)}
         return names
@@ -233,17 +211,11 @@ class Environment:
         self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], reflects: bool = False
     ) -> None:
         self.called = [function]
-        self.code = Code(reflects)
-        self.names: dict[str, Any] = {
-            "is_recording": is_recording,
-            "get_default_dtype": get_default_dtype,
-            "alike": alike,
-            "array_equal": np.array_equal,
-            "code": self.code,
-            "EMPTY": EMPTY,
-        }
+        self.code = Code()
+        self.code.names |= REFLECTING if reflects else set()
+        self.names: dict[str, Any] = {"is_recording": is_recording, "get_default_dtype": get_default_dtype}
+        self.names |= {"alike": kinds.alike, "array_equal": np.array_equal, "code": self.code, "EMPTY": EMPTY}
         self.guards: dict[str, str] = {}
-        self.inputs: list[Input] = []
         self.tensors: dict[Tensor, str] = {}
         self.paths: dict[Tensor, str] = {}
         self.containers: list[tuple[Any, str, str]] = []
@@ -256,11 +228,10 @@ class Environment:
         self._texts: dict[int, str] = {}
         self._visited: set[int] = set()
         self._outer: dict[int, list[Place]] = {}  # the places of immutable objects
-        self._shared: dict[int, Input] = {}  # the inputs that are one object wherever they are: arrays and generators
+        self._inputs: dict[int, Input] = {}
         self._data: dict[Tensor, Input] = {}
-        self._attributes: list[Attributes] = []
-        self._classes: set[type] = set()
-        self._globals: set[tuple[int, str]] = set()
+        self._attributes: dict[int, Attributes] = {}
+        self._globals: dict[int, set[str]] = {}
         self._stand_ins: list[Place] = []
         self._originals: list[tuple[Place, Any]] = []
         self._count = 0
@@ -275,7 +246,8 @@ class Environment:
         for name in kwargs:
             self._visit(self._place(kwargs, name, "kwargs", name))
         self._visit_attributes()
-        if "name" in self.code.own_names:
+        self.inputs = [*self._inputs.values()]
+        if "name" in self.code.names:
             for tensor, text in self.tensors.items():
                 self._guard(f"{text}.name == {tensor.name!r}", self.paths[tensor])
         self.program_names = Names(self.paths, self.modules, self.optimizers)
@@ -320,15 +292,12 @@ class Environment:
             place.set(value)
 
     def guards_of(self, found: Input) -> list[str]:
-        """Return the guards of an array's type, shape and dtype; numbers and generators have other guards."""
+        """Return the guard of an array's type, shape and dtype; numbers and generators have other guards."""
         text, value = found.place.text, found.value
-        if not (isinstance(value, np.generic) or is_array(value)):
+        if not hasattr(value, "dtype"):
             return []
-        return [
-            f"type({text}) is {self.bind(type(value))}",
-            f"{text}.shape == {value.shape}",
-            f"{text}.dtype == {self.bind(value.dtype)}",
-        ]
+        is_type = f"type({text}) is {self.bind(type(value))}"
+        return [f"{is_type} and {text}.shape == {value.shape} and {text}.dtype == {self.bind(value.dtype)}"]
 
     def guard_of_value(self, found: Input) -> str:
         """Return the guard that an input, a number or a mask, has the value it has now."""
@@ -338,8 +307,6 @@ class Environment:
 
     def bind(self, value: Any) -> str:
         """Return the expression for an object in guards; a new object gets a new name."""
-        if value is None or isinstance(value, bool):
-            return str(value)
         text = self._texts.get(id(value))
         if text is None:
             text = self._texts[id(value)] = f"o{len(self._texts)}"
@@ -362,13 +329,11 @@ class Environment:
         text, path, known = place.text, place.path, self._texts.get(id(value))
         is_new = id(value) not in self._visited
         self._visited.add(id(value))
-        if isinstance(value, IMMUTABLE):
+        if isinstance(value, kinds.IMMUTABLE):
             self._outer.setdefault(id(value), []).append(place)
-        if isinstance(value, Tensor):
-            # A parameter is guarded by identity. Data and computed Tensors may be replaced between calls.
-            is_replaceable = place.is_given or not value.requires_grad or value.operation is not None
-        else:
-            is_replaceable = place.is_given and not callable(value) and not isinstance(value, (Optimizer, ModuleType))
+        is_replaceable = place.is_given and not (callable(value) or isinstance(value, (Optimizer, ModuleType)))
+        if isinstance(value, Tensor):  # a parameter is guarded by identity; data may be replaced between calls
+            is_replaceable |= not value.requires_grad or value.operation is not None
         if is_replaceable:
             self._guard(f"type({text}) is {self.bind(type(value))}", path)
             if isinstance(value, (tuple, frozenset)):
@@ -392,17 +357,12 @@ class Environment:
         return Place(holder, key, holder_text, key_text, path, of_optimizer, self._outer.get(id(holder)))
 
     def _add_input(self, value: Any, place: Place) -> Input:
-        found = Input([place], value)
-        self.inputs.append(found)
-        return found
-
-    def _add_shared_input(self, value: Any, place: Place) -> Input:
-        found = self._shared.get(id(value))
-        if found is None:
-            found = self._shared[id(value)] = self._add_input(value, place)
-        else:
+        """Return the input of a value; an array or a generator has one, wherever it is found."""
+        is_number = isinstance(value, (int, float, np.inexact))
+        found = self._inputs.setdefault(id(place) if is_number else id(value), Input([], value))
+        found.places.append(place)
+        if place is not found.place:
             self._guard(f"{place.text} is {found.place.text}", place.path)
-            found.places.append(place)
         return found
 
     def _visit(self, place: Place) -> None:
@@ -414,13 +374,13 @@ class Environment:
                 f"the function reaches more than {MOST:,} values, the last of them {path}: let it reach less, and pass "
                 "what it needs as arguments"
             )
-        refused = refusal(value, path)
+        refused = kinds.refusal(value, path)
         if refused is not None:
             raise refused
         kind, makes_inputs = type(value), place.is_given or place.of_optimizer
         is_number = kind is float or (kind is int and not place.is_given)
         if is_array(value) or (isinstance(value, np.inexact) and place.is_given):
-            self._add_shared_input(value, place)
+            self._add_input(value, place)
         elif is_number and makes_inputs:
             self._guard(f"type({text}) is {kind.__name__}", path)
             self._add_input(value, place)
@@ -435,7 +395,7 @@ class Environment:
             self._visit_object(value, place)
 
     def _visit_tensor(self, tensor: Tensor, place: Place) -> None:
-        is_shared = id(tensor._data) in self._shared
+        is_shared = id(tensor._data) in self._inputs
         text, is_new = self._guard_object(tensor, place)
         if not is_new:
             return
@@ -444,24 +404,24 @@ class Environment:
         if tensor.requires_grad:
             self._guard(f"{text}.operation is {'not ' * (tensor.operation is not None)}None", path)
         self.tensors[tensor], self.paths[tensor] = text, path
-        found = self._data[tensor] = self._add_shared_input(tensor._data, self._place(tensor, "_data", text, path))
+        found = self._data[tensor] = self._add_input(tensor._data, self._place(tensor, "_data", text, path))
         found.has_history |= tensor.operation is not None and tensor.requires_grad
         if is_shared and not place.is_given:
             self.distinct.append(text)
         grad = tensor._grad
         if grad is not None:
-            other = self._shared.get(id(grad._data))
+            other = self._inputs.get(id(grad._data))
             if other is not None:
                 raise JitError(f"{path}.grad and {other.path} are one array in memory: give each its own, with .copy()")
-            found = self._add_shared_input(grad._data, self._place(grad, "_data", f"{text}.grad", f"{path}.grad"))
+            found = self._add_input(grad._data, self._place(grad, "_data", f"{text}.grad", f"{path}.grad"))
             found.owner = tensor
 
     def _visit_object(self, value: Any, place: Place) -> None:
         """Guard which object a place holds, and visit the values inside it."""
         (text, is_new), path = self._guard_object(value, place), place.path
-        parts = parts_of(value)
+        parts = kinds.parts_of(value)
         if isinstance(value, GENERATORS):
-            self._add_shared_input(value, place)
+            self._add_input(value, place)
         elif isinstance(value, METHODS) and value in STOOD_FOR:
             self._stand_ins.append(place)
         elif not is_new:
@@ -472,23 +432,18 @@ class Environment:
             self._visit_function(value, text)
         elif parts:
             for name in parts:
-                if not isinstance(getattr(value, name, None), (NoneType, ModuleType)):
-                    path_of_part = path.rpartition(".")[0] or "self" if name == "__self__" else path
-                    self._visit(self._place(value, name, text, path_of_part))
+                part = self._place(value, name, text, path.rpartition(".")[0] or "self" if name == "__self__" else path)
+                if not isinstance(part.get(), (NoneType, ModuleType)):
+                    self._visit(part)
             if hasattr(value, "cache_clear"):
                 self.caches.append(value)
-        elif isinstance(value, ContextVar):
-            now = value.get(EMPTY)
-            if now is not EMPTY and not is_plain(now) and not callable(now):
-                raise may_change(now, f"{path}.get()")
-            self._guard(f"{text}.get(EMPTY) is {self.bind(now)}", path)
         elif isinstance(value, ModuleType):
             if value.__name__.partition(".")[0] not in (*MODULES.values(), "builtins", OURS):
                 self._add_attributes(value, text, path)
         elif isinstance(value, type):
             self.code.makes.update(value.__mro__)
             self._add_class(value)
-        elif not isinstance(value, WITHOUT_CONTENTS) and not inspect.isdatadescriptor(value):
+        elif not isinstance(value, kinds.WITHOUT_CONTENTS) and not inspect.isdatadescriptor(value):
             self._visit_inside(value, text, path)
 
     def _visit_container(self, value: Any, text: str, place: Place) -> None:
@@ -534,54 +489,46 @@ class Environment:
                 self._guard(f"not hasattr({text}, {name!r})", path)
 
     def _add_attributes(self, owner: Any, text: str, path: str) -> None:
+        if (of_library(owner) and isinstance(owner, type)) or id(owner) in self._attributes:
+            return
         holder: Any = owner if isinstance(owner, type) else vars(owner)
         holder_text = f"{text}.__dict__" if text.startswith(GIVEN) else self.bind(holder)
-        self._attributes.append(Attributes(owner, text, holder, holder_text, path))
-        if not isinstance(owner, ModuleType) and not of_library(owner):
+        self._attributes[id(owner)] = Attributes(owner, text, holder, holder_text, path)
+        if not isinstance(owner, ModuleType):
             self.containers.append((holder, holder_text, path))
 
     def _add_class(self, cls: type) -> None:
         for base in cls.__mro__:
-            # `dataclass(slots=True)` makes a second class with the same methods: each class is added for itself.
-            if base is not object and base not in self._classes:
-                self._classes.add(base)
-                self._add_attributes(base, self.bind(base), base.__name__)
-        if type(cls) is not type and not of_library(type(cls)):
+            self._add_attributes(base, self.bind(base), base.__name__)
+        if not of_library(type(cls)):
             self._add_class(type(cls))
 
     def _visit_attributes(self) -> None:
         """Visit the attributes that the code can read; repeat, since their code may read more, until none is new."""
-        while unread := [(found, name) for found in self._attributes for name in self._unread(found)]:
-            for found, name in unread:
-                self._visit_attribute(found, name)
-        for found in self._attributes:
-            if not of_library(found.owner):
-                values = f"vars({found.holder_text})" if isinstance(found.owner, type) else found.holder_text
-                known, read = self.bind([*vars(found.owner)]), self.bind(frozenset(found.read))
-                self._guard(f"([*{values}] == {known} or code.reads({found.owner_text}) == {read})", found.path)
-
-    def _unread(self, attributes: Attributes) -> list[str]:
-        names = self.code.reads(attributes.owner) - attributes.read
-        return [name for name in vars(attributes.owner) if name in names] if names else []
+        while unread := [
+            (a, name) for a in self._attributes.values() for name in sorted(self.code.reads(a.owner) - a.read)
+        ]:
+            for attributes, name in unread:
+                self._visit_attribute(attributes, name)
+        for attributes in self._attributes.values():
+            if not of_library(attributes.owner):
+                is_class = isinstance(attributes.owner, type)
+                values = f"vars({attributes.holder_text})" if is_class else attributes.holder_text
+                known, read = self.bind([*vars(attributes.owner)]), self.bind(frozenset(attributes.read))
+                condition = f"([*{values}] == {known} or code.reads({attributes.owner_text}) == {read})"
+                self._guard(condition, attributes.path)
 
     def _visit_attribute(self, attributes: Attributes, name: str) -> None:
         attributes.read.add(name)
         owner, path = attributes.owner, f"{attributes.path}.{name}"
-        of_optimizer, is_module = isinstance(owner, Optimizer), isinstance(owner, ModuleType)
-        place = self._place(attributes.holder, name, attributes.holder_text, path, of_optimizer)
+        place = self._place(attributes.holder, name, attributes.holder_text, path, isinstance(owner, Optimizer))
         value = place.get()
-        if of_library(owner) and not is_module:
-            for function in (value, *(getattr(value, part, None) for part in parts_of(value))):
-                if isinstance(function, FunctionType):
-                    self.code.names |= _names_in(function.__code__)
-            return
-        if is_module:
-            if of_library(owner) and not (type(value) in PLAIN or isinstance(value, (*CONTAINERS, Mapping))):
+        if isinstance(owner, ModuleType):
+            if of_library(owner) and not (type(value) in kinds.PLAIN or isinstance(value, (*CONTAINERS, Mapping))):
                 return
             self.bindings.append(place)
-        of_users_class = not of_library(owner if isinstance(owner, type) else type(owner))
-        users_read = is_module or (of_users_class and (self.code.reflects or name in self.code.own_names))
-        if users_read or refusal(value, path) is None:
+        of_users = isinstance(owner, (type, ModuleType)) or not of_library(type(owner))
+        if (of_users and self.code.can_read(name)) or kinds.refusal(value, path) is None:
             self._visit(place)
         else:
             self._guard(f"{place.text} is {self.bind(value)}", path)  # only the library reads it
@@ -594,7 +541,6 @@ class Environment:
         is_own = not is_library(outer.get("__name__"))
         if is_own:
             self.code.names |= _names_in(code)
-            self.code.own_names |= _names_in(code)
             self._guard(f"{text}.__code__ is {self.bind(code)}", path)
             for name in ("__defaults__", "__kwdefaults__"):
                 if getattr(function, name) is not None:  # without defaults the caller passes every argument
@@ -606,14 +552,13 @@ class Environment:
             value = place.get()
             if name == "__class__":  # the cell that super() reads
                 self._add_class(value)
-            elif is_own or refusal(value, name) is None:
+            elif is_own or kinds.refusal(value, name) is None:
                 self.bindings.append(place)
                 if value is not EMPTY:
                     self._visit(place)
-        for name in sorted(_names_in(code)) if is_own else ():
-            if (id(outer), name) in self._globals:
-                continue
-            self._globals.add((id(outer), name))
+        known = self._globals.setdefault(id(outer), set())
+        for name in sorted(_names_in(code) - known) if is_own else ():
+            known.add(name)
             place = self._place(outer, name, self.bind(outer), name)
             self.bindings.append(place)
             if name in STAND_INS and name not in outer:
@@ -636,6 +581,14 @@ def _names_in(code: CodeType) -> frozenset[str]:
         elif isinstance(constant, str) and constant.isidentifier():
             found.add(constant)
     return frozenset(found)
+
+
+@functools.cache
+def _names_in_library(cls: type) -> frozenset[str]:
+    """Return all names in the methods that a class has of a library: these read attributes of its objects."""
+    members = [x for base in cls.__mro__ if of_library(base) for x in vars(base).values()]
+    functions = [*members, *(getattr(x, part, None) for x in members for part in kinds.parts_of(x))]
+    return frozenset[str]().union(*(_names_in(f.__code__) for f in functions if isinstance(f, FunctionType)))
 
 
 def _argument_names(function: Callable[..., Any], count: int) -> list[str]:

@@ -32,21 +32,7 @@ from ..tensor import Tensor
 from .program import GENERATORS
 
 # Immutable types, whose values are compared by content; PLAIN_OF_NUMPY also accepts subclasses.
-PLAIN = (
-    types.NoneType,
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    range,
-    slice,
-    types.EllipsisType,
-    Decimal,
-    Fraction,
-    UUID,
-)
+PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(...), Decimal, Fraction, UUID)
 PLAIN_OF_NUMPY = (np.generic, np.dtype, np.finfo, np.iinfo, re.Pattern, PurePath, date, time, timedelta, tzinfo)
 CONTAINERS = (tuple, list, dict, set, frozenset, deque)
 METHODS = (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
@@ -114,6 +100,8 @@ def parts_of(value: Any) -> tuple[str, ...]:
         return "__self__", "__func__"
     if isinstance(value, functools.partial):
         return "func", "args", "keywords"
+    if isinstance(value, ContextVar):
+        return ("get(EMPTY)",)
     if isinstance(value, WRAPPERS):
         return "fget", "fset", "func", "__func__"
     return ("__wrapped__",) if callable(getattr(value, "__wrapped__", None)) else ()
@@ -142,15 +130,9 @@ def refusal(value: Any, path: str) -> JitError | None:
     elif all(map(is_open, cls.__mro__)) or inspect.isdatadescriptor(value):
         return None
     else:
-        return may_change(value, path)
+        name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+        words = (
+            f"a {name}, which may change without jit seeing it: pass what the function needs of it as an argument, or "
+            "compute that outside of the jitted function"
+        )
     return JitError(f"{path} is {words}")
-
-
-def may_change(value: Any, path: str) -> JitError:
-    """Return the error about a value that may change unnoticed."""
-    cls = type(value)
-    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
-    return JitError(
-        f"{path} is a {name}, which may change without jit seeing it: pass what the function needs of it as an "
-        "argument, or compute that outside of the jitted function"
-    )

@@ -15,6 +15,7 @@ import dataclasses
 import functools
 from collections import deque
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 EMPTY = object()  # stands for a missing value
@@ -83,6 +84,8 @@ class Place:
         try:
             if isinstance(self.holder, type):
                 return vars(self.holder)[self.key]
+            if isinstance(self.holder, ContextVar):
+                return self.holder.get(EMPTY)
             return self.holder[self.key] if _has_items(self.holder) else getattr(self.holder, self.key)
         except (LookupError, AttributeError, ValueError):  # an empty cell raises ValueError
             return EMPTY
@@ -115,6 +118,8 @@ def store(holder: Any, key: Any, value: Any) -> None:
         parts = {"func": holder.func, "args": holder.args, "keywords": holder.keywords, key: value}
         setstate: Any = holder.__setstate__  # type: ignore[attr-defined]
         setstate((parts["func"], parts["args"], parts["keywords"], vars(holder)))
+    elif isinstance(holder, ContextVar):
+        holder.set(value)
     elif _has_items(holder):
         if value is EMPTY:
             holder.pop(key, None)
@@ -133,7 +138,7 @@ def contents(holder: Any) -> dict[Any, Any]:
     if isinstance(holder, (list, deque)):
         return dict(enumerate(holder))
     if isinstance(holder, set):
-        return dict.fromkeys(holder)
+        return {x: x for x in holder}
     if isinstance(holder, type):
         return {name: x for name, x in vars(holder).items() if not name.startswith("__")}
     return {name: getattr(holder, name) for name in slots_of(type(holder)) if hasattr(holder, name)}
@@ -141,12 +146,9 @@ def contents(holder: Any) -> dict[Any, Any]:
 
 def set_contents(holder: Any, items: dict[Any, Any]) -> None:
     """Replace all values of a holder; values for other keys are deleted."""
-    if isinstance(holder, set):
+    if isinstance(holder, (list, deque, set)):
         holder.clear()
-        holder.update(items)
-    elif isinstance(holder, (list, deque)):
-        holder.clear()
-        holder.extend(items.values())
+        (holder.update if isinstance(holder, set) else holder.extend)(items.values())
     else:
         before = contents(holder)
         for key in before | items:
