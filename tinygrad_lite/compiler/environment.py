@@ -19,6 +19,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from copy import copy
 from types import CodeType, FunctionType, ModuleType, NoneType
 from typing import Any
@@ -80,8 +81,10 @@ class Code:
         values = vars(owner)
         if isinstance(owner, ModuleType):
             return self.names & values.keys()
-        cls: Any = owner if isinstance(owner, type) else type(owner)
-        names = {*values} if self.reflects else (self.names | _names_in_library(cls)) & values.keys()
+        bases = (owner if isinstance(owner, type) else type(owner)).__mro__
+        names = self.names.union(*(_names_in_methods(base) for base in bases if of_library(base))) & values.keys()
+        if self.reflects:
+            names = {*values}
         if isinstance(owner, type):
             special = {name for name in values if name.startswith("__") and name.endswith("__")}
             methods = {name for name in special if isinstance(values[name], FunctionType)}
@@ -334,17 +337,12 @@ class Environment:
         is_replaceable = place.is_given and not (callable(value) or isinstance(value, (Optimizer, ModuleType)))
         if isinstance(value, Tensor):  # a parameter is guarded by identity; data may be replaced between calls
             is_replaceable |= not value.requires_grad or value.operation is not None
-        if is_replaceable:
+        if is_replaceable and known is None:
             self._guard(f"type({text}) is {self.bind(type(value))}", path)
-            if isinstance(value, (tuple, frozenset)):
-                return text, True
-            if known is not None:
-                self._guard(f"{text} is {known}", path)
-                return known, is_new
             self._texts[id(value)] = text
-            if place.is_given:
+            if place.is_given and not isinstance(value, (tuple, frozenset)):
                 self.distinct.append(text)
-            return text, is_new
+            return text, True
         kept = self.bind(value)
         if not place.is_fixed:
             # Each reading of a method makes another object.
@@ -419,31 +417,34 @@ class Environment:
     def _visit_object(self, value: Any, place: Place) -> None:
         """Guard which object a place holds, and visit the values inside it."""
         (text, is_new), path = self._guard_object(value, place), place.path
-        parts = kinds.parts_of(value)
         if isinstance(value, GENERATORS):
             self._add_input(value, place)
         elif isinstance(value, METHODS) and value in STOOD_FOR:
             self._stand_ins.append(place)
-        elif not is_new:
-            return
-        elif isinstance(value, CONTAINERS):
+        elif isinstance(value, CONTAINERS) and is_new:
             self._visit_container(value, text, place)
-        elif isinstance(value, FunctionType):
+        elif is_new:
+            self._visit_parts(value, text, path)
+
+    def _visit_parts(self, value: Any, text: str, path: str) -> None:
+        """Visit the values inside an object that is no container."""
+        parts = kinds.parts_of(value)
+        for name in parts:
+            path_of_part = path.rpartition(".")[0] or "self" if name == "__self__" else path
+            self._visit(self._place(value, name, text, path_of_part))
+        if parts and hasattr(value, "cache_clear"):
+            self.caches.append(value)
+        if isinstance(value, FunctionType):
             self._visit_function(value, text)
-        elif parts:
-            for name in parts:
-                part = self._place(value, name, text, path.rpartition(".")[0] or "self" if name == "__self__" else path)
-                if not isinstance(part.get(), (NoneType, ModuleType)):
-                    self._visit(part)
-            if hasattr(value, "cache_clear"):
-                self.caches.append(value)
         elif isinstance(value, ModuleType):
             if value.__name__.partition(".")[0] not in (*MODULES.values(), "builtins", OURS):
                 self._add_attributes(value, text, path)
+        elif isinstance(value, ContextVar):
+            self._guard(f"{text}.get(EMPTY) is {self.bind(value.get(EMPTY))}", path)
         elif isinstance(value, type):
             self.code.makes.update(value.__mro__)
             self._add_class(value)
-        elif not isinstance(value, kinds.WITHOUT_CONTENTS) and not inspect.isdatadescriptor(value):
+        elif not parts and not isinstance(value, kinds.WITHOUT_CONTENTS) and not inspect.isdatadescriptor(value):
             self._visit_inside(value, text, path)
 
     def _visit_container(self, value: Any, text: str, place: Place) -> None:
@@ -584,9 +585,9 @@ def _names_in(code: CodeType) -> frozenset[str]:
 
 
 @functools.cache
-def _names_in_library(cls: type) -> frozenset[str]:
-    """Return all names in the methods that a class has of a library: these read attributes of its objects."""
-    members = [x for base in cls.__mro__ if of_library(base) for x in vars(base).values()]
+def _names_in_methods(cls: type) -> frozenset[str]:
+    """Return all names in the methods of a class: these may read attributes of its objects."""
+    members = [*vars(cls).values()]
     functions = [*members, *(getattr(x, part, None) for x in members for part in kinds.parts_of(x))]
     return frozenset[str]().union(*(_names_in(f.__code__) for f in functions if isinstance(f, FunctionType)))
 

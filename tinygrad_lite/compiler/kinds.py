@@ -36,11 +36,14 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, type(.
 PLAIN_OF_NUMPY = (np.generic, np.dtype, np.finfo, np.iinfo, re.Pattern, PurePath, date, time, timedelta, tzinfo)
 CONTAINERS = (tuple, list, dict, set, frozenset, deque)
 METHODS = (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
-WITHOUT_CONTENTS = (types.BuiltinFunctionType, np.ufunc, type(np.sum), types.GenericAlias, types.UnionType, property)
+WITHOUT_CONTENTS = (
+    *(types.BuiltinFunctionType, np.ufunc, type(np.sum), types.GenericAlias, types.UnionType, property),
+    Block,  # a mode such as no_grad()
+)
 WRAPPERS = (property, staticmethod, classmethod, functools.cached_property)
 IMMUTABLE = (tuple, *METHODS, *WRAPPERS)  # what holds others, always the same ones
 FOLLOWED = (
-    *(Tensor, *GENERATORS, *PLAIN_OF_NUMPY, *CONTAINERS, *WITHOUT_CONTENTS, *METHODS, bytearray, Block, ContextVar),
+    *(Tensor, *GENERATORS, *PLAIN_OF_NUMPY, *CONTAINERS, *WITHOUT_CONTENTS, *METHODS, bytearray),
     *(types.FunctionType, types.ModuleType, functools.partial, *WRAPPERS),
 )
 # A user's class may derive from the classes of these modules: they store no state outside of its attributes.
@@ -95,16 +98,23 @@ def is_open(base: type) -> bool:
 
 
 def parts_of(value: Any) -> tuple[str, ...]:
-    """Return the attributes of a method, or of another wrapper of a function, that hold the values inside it."""
-    if isinstance(value, METHODS):
-        return "__self__", "__func__"
+    """Return the attributes of a method, a partial or another wrapper that hold the values inside it."""
     if isinstance(value, functools.partial):
         return "func", "args", "keywords"
-    if isinstance(value, ContextVar):
-        return ("get(EMPTY)",)
-    if isinstance(value, WRAPPERS):
-        return "fget", "fset", "func", "__func__"
+    if isinstance(value, (*METHODS, *WRAPPERS)):
+        names = ("__self__", "__func__", "fget", "fset", "func")
+        # A built-in function has its module as `__self__`.
+        return tuple(x for x in names if not isinstance(getattr(value, x, None), (types.NoneType, types.ModuleType)))
     return ("__wrapped__",) if callable(getattr(value, "__wrapped__", None)) else ()
+
+
+def _holds_immutable(variable: ContextVar[Any]) -> bool:
+    """Return True for a context variable that can only change by being set."""
+    try:
+        value = variable.get()
+    except LookupError:
+        return True
+    return is_plain(value) or callable(value)
 
 
 def refusal(value: Any, path: str) -> JitError | None:
@@ -127,7 +137,11 @@ def refusal(value: Any, path: str) -> JitError | None:
             "a random generator of a device, whose draws cannot be recorded: draw from an np.random.Generator, and "
             "move what it draws"
         )
-    elif all(map(is_open, cls.__mro__)) or inspect.isdatadescriptor(value):
+    elif (
+        all(map(is_open, cls.__mro__))
+        or inspect.isdatadescriptor(value)
+        or (isinstance(value, ContextVar) and _holds_immutable(value))
+    ):
         return None
     else:
         name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

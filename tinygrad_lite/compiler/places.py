@@ -15,7 +15,7 @@ import dataclasses
 import functools
 from collections import deque
 from collections.abc import Iterator
-from contextvars import ContextVar
+from types import MemberDescriptorType
 from typing import Any
 
 EMPTY = object()  # stands for a missing value
@@ -84,8 +84,6 @@ class Place:
         try:
             if isinstance(self.holder, type):
                 return vars(self.holder)[self.key]
-            if isinstance(self.holder, ContextVar):
-                return self.holder.get(EMPTY)
             return self.holder[self.key] if _has_items(self.holder) else getattr(self.holder, self.key)
         except (LookupError, AttributeError, ValueError):  # an empty cell raises ValueError
             return EMPTY
@@ -118,8 +116,6 @@ def store(holder: Any, key: Any, value: Any) -> None:
         parts = {"func": holder.func, "args": holder.args, "keywords": holder.keywords, key: value}
         setstate: Any = holder.__setstate__  # type: ignore[attr-defined]
         setstate((parts["func"], parts["args"], parts["keywords"], vars(holder)))
-    elif isinstance(holder, ContextVar):
-        holder.set(value)
     elif _has_items(holder):
         if value is EMPTY:
             holder.pop(key, None)
@@ -158,8 +154,5 @@ def set_contents(holder: Any, items: dict[Any, Any]) -> None:
 
 def slots_of(cls: type) -> list[str]:
     """Return the names of a class's slots, including inherited ones."""
-    names: list[str] = []
-    for base in cls.__mro__:
-        slots = vars(base).get("__slots__", ())
-        names += [slots] if isinstance(slots, str) else [*slots]
-    return [name for name in names if name not in ("__dict__", "__weakref__")]
+    bases = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]
+    return [name for values in bases for name, x in values.items() if isinstance(x, MemberDescriptorType)]
