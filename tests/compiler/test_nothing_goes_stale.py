@@ -70,6 +70,17 @@ class Plain:
     pass
 
 
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __get__(self, instance, owner):
+        return self.scale
+
+    def __set__(self, instance, value):
+        raise AttributeError
+
+
 class Slotted:
     __slots__ = ("scale",)
 
@@ -291,13 +302,13 @@ def context_variable(patch):
 
 
 def list_in_a_context_variable(patch):
-    variable = contextvars.ContextVar("variable", default=[2.0])
-    return lambda x: x * variable.get()[0], lambda: put(0, 3.0)(variable.get())
+    variable = contextvars.ContextVar("variable", default=(scales := [2.0]))
+    return lambda x: x * variable.get()[0], lambda: put(0, 3.0)(scales)
 
 
 def array_in_a_context_variable(patch):
-    variable = contextvars.ContextVar("variable", default=np.ones(3))
-    return lambda x: x * variable.get(), lambda: variable.get().fill(3.0)
+    variable = contextvars.ContextVar("variable", default=(weights := np.ones(3)))
+    return lambda x: x * variable.get(), lambda: weights.fill(3.0)
 
 
 def context_variable_that_is_none(patch):
@@ -385,6 +396,9 @@ READS = {
         {"Inner": type("Inner", (), {"scale": 2.0})},
         lambda x, held: x * held.Inner.scale,
         lambda cls: set_in("scale", 3.0)(cls.Inner),
+    ),
+    "an attribute of a descriptor": of_class(
+        {"by": Scaled(2.0)}, lambda x, held: x * held.by, lambda cls: set_in("scale", 3.0)(vars(cls)["by"])
     ),
     "an attribute added to a class": of_class(
         {}, lambda x, held: x * getattr(held, "scale", 2.0), set_in("scale", 3.0)

@@ -444,7 +444,7 @@ class Environment:
         elif isinstance(value, type):
             self.code.makes.update(value.__mro__)
             self._add_class(value)
-        elif not parts and not isinstance(value, kinds.WITHOUT_CONTENTS) and not inspect.isdatadescriptor(value):
+        elif not parts and not kinds.has_no_contents(value):
             self._visit_inside(value, text, path)
 
     def _visit_container(self, value: Any, text: str, place: Place) -> None:

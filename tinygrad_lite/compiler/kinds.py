@@ -43,8 +43,8 @@ WITHOUT_CONTENTS = (
 WRAPPERS = (property, staticmethod, classmethod, functools.cached_property)
 IMMUTABLE = (tuple, *METHODS, *WRAPPERS)  # what holds others, always the same ones
 FOLLOWED = (
-    *(Tensor, *GENERATORS, *PLAIN_OF_NUMPY, *CONTAINERS, *WITHOUT_CONTENTS, *METHODS, bytearray),
-    *(types.FunctionType, types.ModuleType, functools.partial, *WRAPPERS),
+    *(Tensor, *GENERATORS, *PLAIN_OF_NUMPY, *CONTAINERS, *METHODS, *WRAPPERS),
+    *(types.FunctionType, types.ModuleType, functools.partial, bytearray),
 )
 # A user's class may derive from the classes of these modules: they store no state outside of its attributes.
 OPEN = ("abc", "argparse", "collections.abc", "contextlib", "dataclasses", "enum", "numbers", "types", "typing", OURS)
@@ -108,8 +108,16 @@ def parts_of(value: Any) -> tuple[str, ...]:
     return ("__wrapped__",) if callable(getattr(value, "__wrapped__", None)) else ()
 
 
-def _holds_immutable(variable: ContextVar[Any]) -> bool:
-    """Return True for a context variable that can only change by being set."""
+def has_no_contents(value: Any) -> bool:
+    """Return True for a value in which there is nothing to visit."""
+    of_slot = inspect.isdatadescriptor(value) and of_library(type(value))
+    return isinstance(value, WITHOUT_CONTENTS) or of_slot
+
+
+def _holds_immutable(variable: Any) -> bool:
+    """Return True for a context variable whose value can only change by being set."""
+    if not isinstance(variable, ContextVar):
+        return False
     try:
         value = variable.get()
     except LookupError:
@@ -121,7 +129,8 @@ def refusal(value: Any, path: str) -> JitError | None:
     """Return the error about a value that is not followed; None if it is."""
     cls = type(value)
     of_other_array = isinstance(value, np.ndarray) and cls not in (np.ndarray, np.memmap, BooleanArray)
-    if not of_other_array and (is_array(value) or cls in PLAIN or isinstance(value, FOLLOWED) or parts_of(value)):
+    is_listed = is_array(value) or cls in PLAIN or isinstance(value, FOLLOWED) or has_no_contents(value)
+    if (is_listed and not of_other_array) or parts_of(value) or _holds_immutable(value):
         return None
     if of_other_array or isinstance(value, (memoryview, array)) or hasattr(cls, "__array__"):
         words = f"a {cls.__name__}, whose contents and arithmetic are its own: give a plain array"
@@ -137,11 +146,7 @@ def refusal(value: Any, path: str) -> JitError | None:
             "a random generator of a device, whose draws cannot be recorded: draw from an np.random.Generator, and "
             "move what it draws"
         )
-    elif (
-        all(map(is_open, cls.__mro__))
-        or inspect.isdatadescriptor(value)
-        or (isinstance(value, ContextVar) and _holds_immutable(value))
-    ):
+    elif all(map(is_open, cls.__mro__)):
         return None
     else:
         name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
