@@ -3,6 +3,7 @@
 import collections
 import configparser
 import ctypes
+import enum
 import functools
 import logging
 import operator
@@ -254,6 +255,41 @@ def singledispatch():
         return x * 3
 
     return lambda x: double(x), [lambda: (X,), lambda: (2.0,), lambda: (tg.Tensor(X),)]
+
+
+@case
+def singledispatchmethod():
+    class Doubling:
+        scale = 2.0
+
+        @functools.singledispatchmethod
+        def double(self, x):
+            return x * 4
+
+        @double.register
+        def _(self, x: np.ndarray):
+            return x * self.scale
+
+    double = Doubling()
+
+    def change():
+        Doubling.scale = 3.0
+        return (X,)
+
+    return lambda x: double.double(x), [lambda: (X,), lambda: (2.0,), change]
+
+
+@case
+def enumerations_of_numbers():
+    class Factor(enum.IntEnum):
+        TWO = 2
+
+    class Axes(enum.IntFlag):
+        FIRST = 1
+        SECOND = 2
+
+    by = Axes.FIRST | Axes.SECOND
+    return lambda x: x[: Factor.TWO] * Factor.TWO * by, [lambda: (X,)]
 
 
 @case

@@ -40,7 +40,7 @@ WITHOUT_CONTENTS = (
     *(types.BuiltinFunctionType, np.ufunc, type(np.sum), types.GenericAlias, types.UnionType, property),
     Block,  # a mode such as no_grad()
 )
-WRAPPERS = (property, staticmethod, classmethod, functools.cached_property)
+WRAPPERS = (property, staticmethod, classmethod, functools.cached_property, functools.singledispatchmethod)
 IMMUTABLE = (tuple, *METHODS, *WRAPPERS)  # what holds others, always the same ones
 FOLLOWED = (
     *(Tensor, *GENERATORS, *PLAIN_OF_NUMPY, *CONTAINERS, *METHODS, *WRAPPERS),
@@ -102,7 +102,7 @@ def parts_of(value: Any) -> tuple[str, ...]:
     if isinstance(value, functools.partial):
         return "func", "args", "keywords"
     if isinstance(value, (*METHODS, *WRAPPERS)):
-        names = ("__self__", "__func__", "fget", "fset", "func")
+        names = ("__self__", "__func__", "fget", "fset", "func", "dispatcher")
         # A built-in function has its module as `__self__`.
         return tuple(x for x in names if not isinstance(getattr(value, x, None), (types.NoneType, types.ModuleType)))
     return ("__wrapped__",) if callable(getattr(value, "__wrapped__", None)) else ()

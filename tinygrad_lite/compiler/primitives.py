@@ -12,6 +12,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -392,7 +393,7 @@ def literal(value: Any) -> str:
         return "..."
     if isinstance(value, type):
         return f"np.{value.__name__}" if issubclass(value, np.generic) else value.__name__
-    return repr(value)
+    return literal(value.value) if isinstance(value, Enum) else repr(value)
 
 
 def _array_literal(x: np.ndarray[Any, Any]) -> str:
