@@ -6,9 +6,13 @@ other value (flags, sizes, other numbers, the function behind a name) gets a gua
 If a guard fails, the function is recorded again. Two rules keep the guards both complete and few:
 
 - *Names decide.* Code can only read an attribute whose name it contains, so other attributes are ignored: a `Trainer`
-  may count and collect freely. If code computes attribute names, all attributes count.
+  may count and collect freely. If code computes attribute names, all attributes count. For an object of a library's
+  class, the names in the methods of that class count, too.
 - *A closed world.* Only values of listed types are followed. A value of any other type could change unnoticed, so it
-  is refused with an error that names it.
+  is refused with an error that names it: see `kinds`.
+
+Each value is visited in its place. What is immutable is compared by content, and an argument by type. Any other object
+must be the same one; then its parts are visited.
 """
 
 from __future__ import annotations
