@@ -28,7 +28,7 @@ LAYERS = [
 
 # What still points the other way. These sets may only lose what is in them.
 UPWARD: set[tuple[str, str]] = set()
-LATE = {("compiler.naming", "compiler.environment")}
+LATE: set[tuple[str, str]] = set()
 
 
 def modules() -> dict[str, Path]:

@@ -22,7 +22,8 @@ from ..rules import Vjp, get
 from ..support.call_stack import is_library
 from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
-from .environment import CONTAINERS, WITHOUT_CONTENTS, Environment, is_open, is_plain
+from .environment import Environment
+from .kinds import CONTAINERS, WITHOUT_CONTENTS, is_open, is_plain
 from .numbers import NumberTracer
 from .places import EMPTY, set_contents, slots_of, store
 from .program import Variable
@@ -53,7 +54,7 @@ class Outputs:
         self.variables: list[Variable] = []
         self.made: list[str] = []
         self.writes: list[str] = []
-        self._texts = {id(found.traced): found.place.text for found in environment.inputs}
+        self._texts = {id(found.tracer): found.place.text for found in environment.inputs}
         self._texts |= {id(tensor): text for tensor, text in environment.tensors.items()}
         self._named: dict[int, tuple[str, Any]] = {}
         environment.names |= HELPERS
@@ -102,7 +103,7 @@ class Outputs:
         if type(x) is NumberTracer:
             return text
         x.current()
-        changed = next((f for f in self.environment.inputs if f.traced is x.base and x.base.changes), None)
+        changed = next((f for f in self.environment.inputs if f.tracer is x.base and x.base.changes), None)
         if changed is not None:
             raise JitError(
                 f"the function returns or keeps a view of {changed.path}, in whose memory it changes something: return "

@@ -13,6 +13,7 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -305,6 +306,8 @@ def literal(value: Any) -> str:
         return ":".join(parts if value.step is not None else parts[:2])
     if isinstance(value, str):
         return json.dumps(value)  # with double quotes
+    if isinstance(value, Enum):
+        return literal(value.value)
     return "..." if value is Ellipsis else repr(value)
 
 

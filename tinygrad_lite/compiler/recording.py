@@ -24,9 +24,10 @@ from ..errors import JitError
 from ..support.devices import is_array, share_memory, to_device
 from ..support.locks import Lock
 from ..tensor import Tensor
-from .environment import DRAW_OUTSIDE, GIVEN, Environment, Input, is_plain
+from .environment import Environment, Input
+from .kinds import DRAW_OUTSIDE, is_plain
 from .outputs import Outputs
-from .places import EMPTY, contents, set_contents
+from .places import EMPTY, GIVEN, contents, set_contents
 from .primitives import is_literal
 from .program import PHASES, Instruction, Program, Variable
 from .recorder import Recorder
@@ -170,7 +171,7 @@ class Snapshot:
         """Take the snapshot."""
         environment = self.environment
         tensors = [(tensor, text, environment.paths[tensor]) for tensor, text in environment.tensors.items()]
-        self.bound = [(place, path, place.get()) for place, path in environment.bindings]
+        self.bound = [(place, place.path, place.get()) for place in environment.bindings]
         self.held = [(holder, *names, contents(holder)) for holder, *names in (*environment.containers, *tensors)]
 
     def replaced(self) -> Iterator[tuple[Any, str, str, Any, Any, Any]]:
@@ -218,7 +219,7 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
     environment, recorder = snapshot.environment, watcher.recorder
     outputs = Outputs(environment)
     returned = outputs.name(result)
-    updates = [found for found in environment.inputs if getattr(found.traced, "changes", 0)]
+    updates = [found for found in environment.inputs if getattr(found.tracer, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
     outputs.writes += [f"{place.holder_text}.mark_changed()" for place in changed]
     _write_replaced(snapshot, outputs)
@@ -228,20 +229,20 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
     device = recorder.computes_on[0] if recorder.computes_on else "cpu"
     instructions, captured = _with_captured(recorder.instructions, device)
     _name_derivatives(instructions)
-    reached = [found for found in environment.inputs if not found.is_given]
+    reached = [found for found in environment.inputs if not found.place.is_given]
     reached.sort(key=lambda found: not isinstance(found.place.holder, Tensor))
-    given = [found for found in environment.inputs if found.is_given]
-    sources = {found.started: found for found in (*given, *reached)} | captured
+    given = [found for found in environment.inputs if found.place.is_given]
+    sources = {found.variable: found for found in (*given, *reached)} | captured
     program = Program(
         name=name,
         inputs=tuple(sources),
         instructions=_with_phases(instructions),
         outputs=tuple(outputs.variables),
-        updates=tuple((found.started, found.traced.variable) for found in updates),
+        updates=tuple((found.variable, found.tracer.variable) for found in updates),
         device=device,
     )
     for found in environment.inputs:
-        found.traced = found.value = None  # or the recording would keep the arrays of this call alive
+        found.tracer = found.value = None  # or the recording would keep the arrays of this call alive
     statements = [*outputs.made, *outputs.writes, f"return {returned}"]
     return Recording(program, environment, sources, statements, bool(updates or outputs.writes), result)
 
@@ -307,14 +308,14 @@ def _add_guards(environment: Environment, watcher: Watcher, updates: list[Input]
     read = [found for found in inputs if found.owner is None or found.owner in read_first]
     for found in read:
         guards |= dict.fromkeys(environment.guards_of(found), found.path)
-    guards |= {environment.guard_of_value(found): found.path for found in inputs if found.started in recorder.pinned}
+    guards |= {environment.guard_of_value(found): found.path for found in inputs if found.variable in recorder.pinned}
     guards |= _guard_of_memory(inputs, updates, recorder.instructions)
     environment.names["overlap"] = overlap
-    apart = [*environment.apart, *(found.place.text for found in read if is_array(found.value))]
+    apart = [*environment.distinct, *(found.place.text for found in read if is_array(found.value))]
     about = "an object that is given twice"
     if len(apart) > 1:
         guards[f"len({{*map(id, [{', '.join(apart)}])}}) == {len(apart)}"] = about
-    given = [text for text in environment.apart if text.startswith(GIVEN)]
+    given = [text for text in environment.distinct if text.startswith(GIVEN)]
     if given:
         environment.names["reached"] = frozenset(id(x) for x in environment.names.values() if not is_plain(x))
         guards[f"reached.isdisjoint(map(id, [{', '.join(given)}]))"] = about
@@ -329,7 +330,7 @@ def _guard_of_memory(inputs: list[Input], updates: list[Input], instructions: li
         If two arrays share memory already.
     """
     read = {variable for instruction in instructions for variable in instruction.reads}
-    others = [x for x in inputs if is_array(x.value) and x.started in read and x not in updates]
+    others = [x for x in inputs if is_array(x.value) and x.variable in read and x not in updates]
     for x in updates:
         for y in (*updates, *others):
             if x is not y and overlap([x.value], [y.value]):

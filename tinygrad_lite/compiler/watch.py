@@ -27,7 +27,8 @@ from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
 from ..tensor import Tensor
-from .environment import DRAW_OUTSIDE, Environment
+from .environment import Environment
+from .kinds import DRAW_OUTSIDE
 from .recorder import Recorder
 from .traced import variable_of
 
