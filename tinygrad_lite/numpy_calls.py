@@ -70,7 +70,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     if out is not None:
         return _written_out(function, args, kwargs, out)
     row = row_of(function)
-    if row == PLAIN:
+    if row is PLAIN:
         return _plain(function, args, kwargs)
     if not callable(row):
         raise no_rule(numpy_name(function), row)
