@@ -197,6 +197,7 @@ COMPOSED = {
     "take": lambda x: (np.take(x, [0, 2, 2], axis=1), np.take(x[0], x.argmax(axis=1))),
     "pad": lambda x: np.pad(x, ((1, 2), (0, 1)), constant_values=0.5),
     "copy": np.copy,
+    "positive": np.positive,
 }
 
 PLAINLY = {

@@ -65,6 +65,7 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.remainder:        elementwise.remainder,
     np.divmod:           composed.divmod,
     np.floor_divide:     PLAIN,
+    np.positive:         composed.copy,
     np.negative:         elementwise.negative,
     np.reciprocal:       elementwise.reciprocal,
     np.absolute:         elementwise.absolute,
