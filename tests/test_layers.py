@@ -125,7 +125,7 @@ def lines(path: Path) -> int:
 
 # What is counted, what it may be today, and what it shall come down to. A bound may only be lowered.
 BUDGETS = {
-    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1800, 1300),
+    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1400, 1300),
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler, its export to ONNX aside": (
         lambda: code(path for path in (PACKAGE / "compiler").glob("*.py") if not path.name.startswith("onnx")),

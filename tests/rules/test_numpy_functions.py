@@ -18,7 +18,8 @@ from tinygrad_lite.compiler.writers import onnx_table
 from tinygrad_lite.formulas import expressions
 from tinygrad_lite.numpy_calls import COMPARISONS, call
 from tinygrad_lite.rules import numpy_functions
-from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN, Instead, row_of
+from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN, Instead
+from tinygrad_lite.rules.registry import row_of
 from tinygrad_lite.support.formatting import numpy_name
 from tinygrad_lite.support.names import INSTEAD_OF_METHODS
 

@@ -61,9 +61,8 @@ ufuncs alone, so the class has no more:
 (3, array([0.786]))
 """
 
-from . import composed, elementwise, neural, products, reductions, shapes
-from .numpy_functions import answer_for
-from .registry import all, answers, define, get
+from . import composed, elementwise, neural, numpy_functions, products, reductions, shapes
+from .registry import all, answer_for, answers, define, get
 from .rule import Rule, Sample, Vjp, sample
 
 __all__ = [
@@ -78,6 +77,7 @@ __all__ = [
     "elementwise",
     "get",
     "neural",
+    "numpy_functions",
     "products",
     "reductions",
     "sample",
