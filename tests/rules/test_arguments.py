@@ -71,7 +71,9 @@ def test_subscripts_in_the_wrong_place_are_refused(f):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("axis", [None, 0, -1])
 @pytest.mark.parametrize(
-    "indices", [1, [0, 1, 1], [], np.array([[-1, 0]]), [True, False, True], np.array([1, 0], np.uint8)], ids=repr
+    "indices",
+    [1, [0, 1, 1], [], np.array([[-1, 0]]), [True, False, True], np.array([False, True]), np.array([1, 0], np.uint8)],
+    ids=repr,
 )
 def test_what_is_taken_is_what_numpy_takes(indices, axis, dtype, mode):
     x = A.astype(dtype)
@@ -80,6 +82,9 @@ def test_what_is_taken_is_what_numpy_takes(indices, axis, dtype, mode):
     def f(x):
         return np.take(x, indices, axis=axis)
 
+    np.testing.assert_array_equal(mode(f)(x), f(x))
+    if isinstance(indices, np.ndarray):
+        np.testing.assert_array_equal(mode(lambda i: np.take(x, i, axis=axis))(indices), f(x))
     found = mode(lambda x: f(tg.Tensor(x)))(x)
     assert (found.dtype, found.shape) == (dtype, f(x).shape)
     np.testing.assert_array_equal(found.numpy(), f(x))
@@ -90,6 +95,13 @@ def test_what_is_taken_is_what_numpy_takes(indices, axis, dtype, mode):
     assert (first.dtype, second.dtype) == (dtype, dtype)
     np.testing.assert_allclose(first.numpy(), 3 * counts * x**2, rtol=1e-6)
     np.testing.assert_allclose(second.numpy(), 36 * counts**2 * x**3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("x", [A, tg.Tensor(A)], ids=["array", "Tensor"])
+def test_an_axis_that_is_not_there_is_refused(x):
+    for f in (lambda x: np.take(x, [0], axis=5), tg.jit(lambda x: np.take(x, [0], axis=5))):
+        with pytest.raises(ValueError, match="axis 5 is out of bounds"):
+            f(x)
 
 
 def test_what_cannot_be_taken_is_refused():

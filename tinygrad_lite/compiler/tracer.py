@@ -916,10 +916,8 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _taken(recorder: Recorder, x: Any, indices: Any, axis: int | None) -> Any:
     """Record `numpy.take`, also of a plain array by traced indices."""
-    if axis is None:
-        x, axis = x.reshape(-1), 0
-    index = (*[slice(None)] * (axis % np.ndim(x)), _static_index(indices))
-    return x[index] if isinstance(x, Tracer) else recorder.record(primitives.take, x, index)
+    x, index = composed.index_along(x, indices, axis)
+    return x[index] if isinstance(x, Tracer) else recorder.record(primitives.take, x, _static_index(index))
 
 
 def _filled(value: Any) -> Callable[..., Any]:
