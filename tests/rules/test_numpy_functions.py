@@ -23,6 +23,11 @@ from tinygrad_lite.rules.registry import row_of
 from tinygrad_lite.support.formatting import numpy_name
 from tinygrad_lite.support.names import INSTEAD_OF_METHODS
 
+# What each reading lists: jit and ONNX know functions by themselves or by the primitive they are recorded as.
+OF_JIT = {*primitives.FUNCTIONS, *tracer._ANSWERS}
+OF_ONNX = onnx_table.OPERATIONS
+OF_FORMULAS = expressions._NOTATION
+
 ANSWERED = {function for function, row in NUMPY_FUNCTIONS.items() if not isinstance(row, Instead)}
 REFUSED = NUMPY_FUNCTIONS.keys() - ANSWERED
 
@@ -136,7 +141,7 @@ NOT_RECORDED = {
 def is_recorded(function):
     if isinstance(function, np.ufunc) and function.nout == 1:
         return primitives.of_ufunc(function) is not None
-    return function in tracer._ANSWERS or tg.rules.answer_for(function) is not None
+    return function in OF_JIT or tg.rules.answer_for(function) is not None
 
 
 def test_jit_records_all_that_is_answered_but_for_what_is_named():
@@ -144,8 +149,7 @@ def test_jit_records_all_that_is_answered_but_for_what_is_named():
 
 
 def test_jit_names_no_function_that_the_table_does_not_have():
-    listed = {*primitives.FUNCTIONS, *tracer._ANSWERS, *tracer._UFUNCS.values()}
-    assert names(listed - NUMPY_FUNCTIONS.keys()) == set()
+    assert names(OF_JIT - NUMPY_FUNCTIONS.keys()) == set()
 
 
 # Primitives that are no functions of the table: methods, operators, and what jit writes itself.
@@ -157,11 +161,11 @@ NOT_EXPORTED = {*names(primitives.FUNCTIONS.keys() & REFUSED), "np.log2", "np.lo
 
 def test_onnx_has_an_entry_for_all_that_jit_records_but_for_what_is_named():
     recorded = {f for f in NUMPY_FUNCTIONS if f in primitives.FUNCTIONS or (isinstance(f, np.ufunc) and f.nout == 1)}
-    assert names(f for f in recorded if f.__name__ not in onnx_table.OPERATIONS) == NOT_EXPORTED
+    assert names(f for f in recorded if f.__name__ not in OF_ONNX) == NOT_EXPORTED
 
 
 def test_onnx_names_no_function_that_the_table_does_not_have():
-    assert onnx_table.OPERATIONS.keys() - {function.__name__ for function in ANSWERED} == OWN
+    assert OF_ONNX.keys() - {function.__name__ for function in ANSWERED} == OWN
     assert onnx_table.RULES.keys() <= {rule.name for rule in tg.rules.all()}
 
 
@@ -171,7 +175,7 @@ SIGNS = {"mT", "bracket", "scale", "coefficient"}
 
 def test_formulas_have_notation_for_functions_and_rules_alone():
     known = {function.__name__ for function in ANSWERED} | {rule.name for rule in tg.rules.all()}
-    assert expressions._NOTATION.keys() - known == SIGNS
+    assert OF_FORMULAS.keys() - known == SIGNS
 
 
 def test_methods_of_a_tensor_that_have_a_name_of_numpy_are_in_the_table():
