@@ -42,7 +42,12 @@ def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -
 
 
 class Tree:
-    """The base class of modules: an object that finds, and guards, the Tensors and trees in its attributes."""
+    """The base class of modules: an object that finds, and guards, the Tensors and trees in its attributes.
+
+    An attribute is guarded when it is assigned. A list or dictionary does not tell when an item is replaced. So the
+    paths of the state in it are remembered, and compared with what is there at each call of the module, and whenever
+    its state is looked at.
+    """
 
     # The attributes that hold an argument of `forward`. The set is replaced, not changed in place: jit can follow that.
     _given: frozenset[str] = frozenset()
@@ -51,38 +56,40 @@ class Tree:
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = vars(self).get(name) if name not in self._given else None
-        before = {path for path in self._state_paths if _is_at_or_below(path, name)}
-        missed = set(before) if name in vars(self) else set()  # after `del` anything may go there
+        inside = {path for path in self._state_paths if _is_at_or_below(path, name)}
+        guarded = set(inside) if name in vars(self) else set()  # after `del` anything may go there
         if isinstance(held, Tensor) and is_state(held):
             if _is_to_be_copied(value):
                 held.data = self._fitted(name, held, value)
                 return
-            missed.add(name)
-        kept = self._state_paths - before | self._state_paths_in(name, value, missed)
+            guarded.add(name)
+        paths = self._state_paths - inside | self._state_paths_in(name, value, guarded)
         super().__setattr__(name, value)
         if any(_is_given(tensor) for _, tensor in found_in(name, value, (Tensor,))) is not (name in self._given):
             super().__setattr__("_given", self._given ^ {name})
-        self._note_state_paths(kept)
+        self._note_state_paths(paths)
 
-    def _state_paths_in(self, name: str, value: Any, before: Set[str]) -> set[str]:
-        """Return the paths in an attribute that hold state now, or held it before and are None now; mark parameters.
+    def _state_paths_in(self, name: str, value: Any, guarded: Set[str]) -> set[str]:
+        """Return the paths in an attribute that hold state now, or are guarded and hold None now; mark parameters.
+
+        Guarded are the paths that held state before.
 
         Raises
         ------
         GraphError
-            If plain values replaced state: they would be neither trained nor saved.
+            If plain values stand at a guarded path: they would be neither trained nor saved.
         """
-        above = {path[:i] for path in before for i, letter in enumerate(path) if letter == "."}
-        kept = set()
+        above = {path[:i] for path in guarded for i, letter in enumerate(path) if letter == "."}
+        paths = set()
         for path, item in _places(name, value):
             if isinstance(item, Tensor) and is_state(item):
-                kept.add(path)
+                paths.add(path)
             elif item is None:
-                kept |= {missing for missing in before if _is_at_or_below(missing, path)}
-            elif path in before or (path in above and not isinstance(item, _CONTAINERS)):
+                paths |= {missing for missing in guarded if _is_at_or_below(missing, path)}
+            elif path in guarded or (path in above and not isinstance(item, _CONTAINERS)):
                 self._expect_no_values(path, item)
         # `__setattr__` itself checks an attribute that is a Tensor.
-        return kept - {name} if isinstance(value, Tensor) else kept
+        return paths - {name} if isinstance(value, Tensor) else paths
 
     def _note_state_paths(self, paths: Set[str]) -> None:
         if paths != self._state_paths:
