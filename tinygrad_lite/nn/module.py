@@ -70,7 +70,7 @@ class Module(Tree):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward`; an error about shapes gets the name of the layer where it arose."""
         if self._state_paths:
-            self._expect_no_state_lost({path.partition(".")[0] for path in self._state_paths})
+            self._check_containers({path.partition(".")[0] for path in self._state_paths})
         outer = arguments.set((args, kwargs))
         try:
             y = self._observed_forward(args, kwargs) if observers.open else self.forward(*args, **kwargs)

@@ -87,7 +87,7 @@ class Tree:
             elif item is None:
                 paths |= {missing for missing in guarded if _is_at_or_below(missing, path)}
             elif path in guarded or (path in above and not isinstance(item, _CONTAINERS)):
-                self._expect_no_values(path, item)
+                self._check_item(path, item)
         # `__setattr__` itself checks an attribute that is a Tensor.
         return paths - {name} if isinstance(value, Tensor) else paths
 
@@ -95,13 +95,13 @@ class Tree:
         if paths != self._state_paths:
             super().__setattr__("_state_paths", frozenset(paths))
 
-    def _expect_no_state_lost(self, names: Iterable[str]) -> None:
+    def _check_containers(self, names: Iterable[str]) -> None:
         """Check that no list or dictionary in these attributes has lost state: an object cannot see them change."""
         held = {name: vars(self)[name] for name in names if name in vars(self) and name not in self._given}
         found = (self._state_paths_in(name, value, self._state_paths) for name, value in held.items())
         self._note_state_paths(set().union(*found))
 
-    def _expect_no_values(self, path: str, item: Any) -> None:
+    def _check_item(self, path: str, item: Any) -> None:
         """Raise an error if a plain value stands where a parameter or buffer was; another one, or a module, may."""
         if not _is_to_be_copied(item):
             return
@@ -135,7 +135,7 @@ class Tree:
         return to_device(array, held.device).astype(held.dtype)
 
     def _children(self) -> Iterator[tuple[str, Tree | Tensor]]:
-        self._expect_no_state_lost(vars(self))
+        self._check_containers(vars(self))
         for name, value in vars(self).items():
             yield from found_in(name, value, (Tree,) if name in self._given else (Tree, Tensor))
 
