@@ -10,7 +10,7 @@ import dis
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from types import FunctionType, ModuleType
 from typing import Any
@@ -247,12 +247,19 @@ def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except TypeError:
-            for name in kwargs.keys() & INSTEAD_OF_ARGUMENTS.keys():
-                what = function.__qualname__.removesuffix(".__init__")
-                raise TypeError(f"{what} has no argument {name!r}: write {INSTEAD_OF_ARGUMENTS[name]}") from None
+            theirs = kwargs.keys() & INSTEAD_OF_ARGUMENTS.keys()
+            if theirs:
+                raise unknown_argument(function.__qualname__.removesuffix(".__init__"), theirs) from None
             raise
 
     return answering
+
+
+def unknown_argument(function: str, given: Iterable[str]) -> TypeError:
+    """Return the error for an argument that a function lacks; it says NumPy's name for one of another library."""
+    name = min(given)
+    advice = f": write {INSTEAD_OF_ARGUMENTS[name]}" if name in INSTEAD_OF_ARGUMENTS else ""
+    return TypeError(f"{function} has no argument {name!r}{advice}")
 
 
 def _set_absent(owner: type, advice: dict[str, str]) -> None:
