@@ -18,7 +18,7 @@ import pytest
 import tinygrad_lite
 from tests.parallel.launch import MPIEXEC
 from tests.sizes import LINES_A_MINUTE, code_lines, parts_in_the_map
-from tinygrad_lite.rules import rule
+from tinygrad_lite.rules import registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ modules = [
 @pytest.fixture(autouse=True)
 def own_rules(monkeypatch):
     """Forget the rules that examples define."""
-    monkeypatch.setattr(rule, "_rules", dict(rule._rules))
+    monkeypatch.setattr(registry, "_rules", dict(registry._rules))
 
 
 @pytest.mark.parametrize("name", modules)

@@ -18,7 +18,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Tensor
-from tinygrad_lite.rules import rule as table
+from tinygrad_lite.rules import registry as table
 from tinygrad_lite.rules import sample
 
 
@@ -863,7 +863,7 @@ def test_a_cotangent_of_a_shape_that_does_not_belong_to_its_input_is_refused(sha
 
 
 def test_a_derivative_of_the_wrong_shape_is_not_reshaped_in_silence(monkeypatch):
-    monkeypatch.setattr(tg.rules.rule, "_rules", dict(tg.rules.rule._rules))
+    monkeypatch.setattr(tg.rules.registry, "_rules", dict(tg.rules.registry._rules))
     flat = tg.rules.define("flat", lambda x: x * 1, x=lambda g: g.ravel(), samples=list)
     with pytest.raises(tg.ShapeError, match="cotangent of shape"):
         flat(Tensor(np.ones((2, 3)), requires_grad=True)).sum().backward()

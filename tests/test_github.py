@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.rules import elementwise, rule
+from tinygrad_lite.rules import elementwise, registry
 
 ROOT = Path(__file__).parent.parent
 WORKFLOW = (ROOT / ".github/workflows/readme.yml").read_text(encoding="utf-8")
@@ -101,7 +101,7 @@ def test_a_report_of_a_bug_says_what_the_machine_is():
 
 
 def test_the_rule_in_the_guide_holds(monkeypatch):
-    monkeypatch.setattr(rule, "_rules", dict(rule._rules))
+    monkeypatch.setattr(registry, "_rules", dict(registry._rules))
     namespace = dict(vars(elementwise))
     for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL):
         exec(compile(block, "CONTRIBUTING.md", "exec"), namespace)

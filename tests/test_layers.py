@@ -125,7 +125,7 @@ def lines(path: Path) -> int:
 
 # What is counted, what it may be today, and what it shall come down to. A bound may only be lowered.
 BUDGETS = {
-    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1800, 1300),
+    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1400, 1300),
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler with its writer of NumPy": (
         lambda: code([*(PACKAGE / "compiler").glob("*.py"), PACKAGE / "compiler/writers/numpy_source.py"]),
@@ -147,7 +147,8 @@ def test_what_is_to_be_read_stays_short(what):
 
 
 def test_the_path_of_a_step_is_that_of_this_checkout():
-    assert {PACKAGE / name for name in ("engine.py", "tensor.py", "rules/rule.py", "optim.py")} <= {*path_of_a_step()}
+    known = ("engine.py", "tensor.py", "rules/rule.py", "optim/descent.py")
+    assert {PACKAGE / name for name in known} <= {*path_of_a_step()}
 
 
 def test_docstrings_comments_and_blank_lines_are_not_counted(tmp_path):

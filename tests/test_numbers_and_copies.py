@@ -184,7 +184,7 @@ def test_a_rule_of_ones_own_that_turns_real_numbers_into_complex_ones_is_refused
             with pytest.raises(TypeError, match="complex"):
                 wrap(lambda x: np.abs(turned(x)))(2.0)
     finally:
-        del tg.rules.rule._rules["turned"]
+        del tg.rules.registry._rules["turned"]
 
 
 def test_a_complex_cotangent_is_refused():

@@ -427,7 +427,8 @@ def test_functions_without_a_rule_name_themselves_and_the_way_out(name, requires
         NO_RULE[name](t)
     text = str(caught.value)
     assert text.startswith(f"{name} has no derivative rule")
-    assert all(advice in text for advice in ("tinygrad_lite.rules.define", ".numpy()", "rules.all()"))
+    advice = ["tinygrad_lite.rules.define", "rules.all()"] if name not in ("np.sort", "np.median") else ["write x["]
+    assert all(part in text for part in [*advice, ".numpy()"])
 
 
 def test_results_are_written_into_arrays_where_no_gradient_is_lost():

@@ -367,6 +367,23 @@ def taken(draw):
 
 
 @st.composite
+def taken_along(draw):
+    """Draw positions along one axis, of any sign and of any rank, or among all elements."""
+    shape = draw(solid)
+    axis = draw(st.sampled_from([None, *range(-len(shape), len(shape))]))
+    n = math.prod(shape) if axis is None else shape[axis]
+    positions = draw(
+        arrays(int, draw(array_shapes(min_dims=0, max_dims=2, max_side=3)), elements=st.integers(-n, n - 1))
+    )
+    return [draw(filled(shape))], {"indices": positions, "axis": axis}
+
+
+def take(x, indices, axis):
+    x, axis = (anp.ravel(x), 0) if axis is None else (x, axis % x.ndim)
+    return x[(*[slice(None)] * axis, indices)]
+
+
+@st.composite
 def placed(draw):
     shape = draw(shapes)
     index = draw(indices(shape))
@@ -586,6 +603,8 @@ WITNESSES = {
     "np.vstack": Witness(listed(anp.vstack), rows(), listed(np.vstack)),
     "np.hstack": Witness(listed(anp.hstack), columns(), listed(np.hstack)),
     "np.split": Witness(one_part(anp.split), cuts(), one_part(np.split)),
+    "np.take": Witness(take, taken_along()),
+    "np.copy": Witness(lambda x: 1 * x, each()),
     "np.pad": Witness(
         lambda x, widths, value: anp.pad(x, widths, "constant", constant_values=value),
         abbreviated_paddings(),

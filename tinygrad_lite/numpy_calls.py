@@ -1,8 +1,8 @@
 """NumPy's functions called on a Tensor: `call` answers its protocols ``__array_ufunc__`` and ``__array_function__``.
 
-Users thus write NumPy, and get derivatives. A rule, or a composition of rules, computes the function. NumPy itself
-computes functions without a derivative, such as comparisons, from the raw arrays. All other functions raise, since the
-gradient would be lost.
+Users thus write NumPy, and get derivatives. The table `rules.numpy_functions` has a row for each function: a rule, or
+a composition of rules, computes it; or NumPy itself does, from the raw arrays, if it has no derivative. All other
+functions raise, since the gradient would be lost.
 
 Examples
 --------
@@ -26,8 +26,9 @@ import numpy as np
 from .arrays import adapting, in_one_dtype, of_whole_numbers, raw
 from .engine import Node, is_recording
 from .errors import explained
-from .rules import answer_for, elementwise
-from .rules.plain import PLAIN
+from .rules import elementwise
+from .rules.numpy_functions import PLAIN, Instead
+from .rules.registry import row_of
 from .support.devices import mixing_error
 from .support.formatting import numpy_name
 
@@ -65,35 +66,40 @@ class BooleanArray(np.ndarray):
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Answer a NumPy function that was called on a Tensor."""
+    """Answer a NumPy function that was called on a Tensor, as its row in `rules.numpy_functions` says."""
     out = kwargs.pop("out", None)
     if out is not None:
         return _written_out(function, args, kwargs, out)
-    answer = answer_for(function)
-    if answer is not None:
-        if not args:
-            # The first argument was given by NumPy's name for it; the rule's name may differ.
-            args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
-        try:
-            return answer(*args, **kwargs)
-        except TypeError:
-            _check_arguments(function, answer, args, kwargs)
-            raise
-    if function in PLAIN:
-        try:
-            if function is np.floor_divide and not kwargs:  # only here the result has the operands' type
-                inputs, arrays = in_one_dtype(elementwise.remainder, args)
-                return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
-            result = function(*raw_tree(list(map(adapting, args))), **raw_tree(kwargs))
-            return result.view(BooleanArray) if function in COMPARISONS and type(result) is np.ndarray else result
-        except (ValueError, TypeError) as error:
-            operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
-            fault: Exception = mixing_error(numpy_name(function), operands) or error
-            if fault is error and function in COMPARISONS:
-                fault = explained(error, numpy_name(function), [np.shape(x) for x in args])
-                fault.add_note(LOOK_FOR)
-            raise fault from None
-    raise no_rule(numpy_name(function))
+    row = row_of(function)
+    if row is PLAIN:
+        return _plain(function, args, kwargs)
+    if not callable(row):
+        raise no_rule(numpy_name(function), row)
+    if not args:
+        # The first argument was given by NumPy's name for it; the rule's name may differ.
+        args = (kwargs.pop(next(iter(inspect.signature(function).parameters))),)
+    try:
+        return row(*args, **kwargs)
+    except TypeError:
+        _check_arguments(function, row, args, kwargs)
+        raise
+
+
+def _plain(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what NumPy computes from the raw arrays; its result has no derivative."""
+    try:
+        if function is np.floor_divide and not kwargs:  # only here the result has the operands' type
+            inputs, arrays = in_one_dtype(elementwise.remainder, args)
+            return of_whole_numbers(np.floor_divide(*arrays), inputs, lambda arrays: np.floor_divide(*arrays))
+        result = function(*raw_tree(list(map(adapting, args))), **raw_tree(kwargs))
+        return result.view(BooleanArray) if function in COMPARISONS and type(result) is np.ndarray else result
+    except (ValueError, TypeError) as error:
+        operands = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
+        fault: Exception = mixing_error(numpy_name(function), operands) or error
+        if fault is error and function in COMPARISONS:
+            fault = explained(error, numpy_name(function), [np.shape(x) for x in args])
+            fault.add_note(LOOK_FOR)
+        raise fault from None
 
 
 def _written_out(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], out: Any) -> Any:
@@ -118,14 +124,17 @@ def raw_tree(x: Any) -> Any:
     return raw(x)
 
 
-def no_rule(name: str) -> TypeError:
-    """Return the error for a NumPy function that has no rule."""
-    if name.startswith("np.save"):
-        return TypeError(f"{name} writes arrays to files, not Tensors: write {name}(path, x.numpy())")
+def no_rule(name: str, instead: Instead | None = None) -> TypeError:
+    """Return the error for a NumPy function that Tensors refuse."""
+    advice = (
+        f"write {instead}"
+        if instead
+        else "compose it from functions that have one (tinygrad_lite.rules.all() lists them), add one with "
+        "tinygrad_lite.rules.define"
+    )
     return TypeError(
-        f"{name} has no derivative rule, so a Tensor cannot pass through it: compose it from functions that have one "
-        "(tinygrad_lite.rules.all() lists them), add one with tinygrad_lite.rules.define, or apply it to .numpy() "
-        "where no gradient is needed"
+        f"{name} has no derivative rule, so a Tensor cannot pass through it: {advice}, or apply it to .numpy() where "
+        "no gradient is needed"
     )
 
 

@@ -27,7 +27,8 @@ from .arrays import PrecisionWarning, as_array, in_one_dtype, is_owned, of_whole
 from .engine import REMEMBERED_CHANGES, Evaluation, Node, Operation, clock, is_recording, sweep
 from .errors import DeviceError, GraphError, ShapeError, explained
 from .numpy_calls import call, no_rule, raw_tree
-from .rules import Rule, answer_for, composed, elementwise, neural, products, reductions, shapes
+from .rules import Rule, composed, elementwise, neural, products, reductions, shapes
+from .rules.numpy_functions import advice_on_methods
 from .rules.reductions import Axis
 from .support.call_stack import frames_to_user
 from .support.devices import HOST_TYPES, device_of, is_array, mixing_error, to_device
@@ -848,7 +849,7 @@ def _restored(data: Any, requires_grad: bool, grad: Tensor | None, name: str | N
     return y
 
 
-answer_for_absent(Tensor, lambda function: answer_for(function) is not None)
+answer_for_absent(Tensor, advice_on_methods())
 
 
 def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.devices.compare import derivatives, samples
 from tinygrad_lite import rules
-from tinygrad_lite.rules import rule as table
+from tinygrad_lite.rules import registry as table
 from tinygrad_lite.support.devices import to_device
 
 

@@ -11,7 +11,7 @@ from tinygrad_lite import nn
 from tinygrad_lite.formulas import Derivation
 from tinygrad_lite.formulas.expressions import write
 from tinygrad_lite.nn.functional import cross_entropy, one_hot, squared_loss
-from tinygrad_lite.rules import rule as table
+from tinygrad_lite.rules import registry as table
 from tinygrad_lite.rules import sample
 
 MNIST = """\

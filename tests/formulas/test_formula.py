@@ -14,7 +14,7 @@ from tinygrad_lite.formulas import Formula
 from tinygrad_lite.formulas.expressions import Call, Derivative, Number, Word, write
 from tinygrad_lite.formulas.graph import Name
 from tinygrad_lite.formulas.symbols import Scope, Symbol
-from tinygrad_lite.rules import rule as table
+from tinygrad_lite.rules import registry as table
 from tinygrad_lite.rules import sample
 
 RULES = [rule for rule in tg.rules.all() if rule.is_built_in]

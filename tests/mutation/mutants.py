@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_lite import rules
 from tinygrad_lite.rules import Rule, elementwise, neural, products, reductions, shapes
-from tinygrad_lite.rules import rule as machinery
+from tinygrad_lite.rules import registry as machinery
 
 from .operators import changes
 

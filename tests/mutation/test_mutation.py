@@ -18,7 +18,7 @@ from tests.mutation.__main__ import report, wrongly_listed
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Helper, mutants, origins
 from tests.mutation.stages import PROOF, SAME, SURVIVED, VERDICTS, known_mutants, proof_notices, suite_notices
-from tinygrad_lite.rules import rule as machinery
+from tinygrad_lite.rules import registry as machinery
 
 ORIGINS = origins()
 CASES = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.rules.plain import PLAIN
+from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN
 
 STEP = 1e-3  # no sample is so close to a jump
 
@@ -51,7 +51,7 @@ CASES = [
 
 
 def test_every_function_has_a_sample():
-    assert set(SAMPLES) | NOT_NUMBERS == PLAIN
+    assert set(SAMPLES) | NOT_NUMBERS == {function for function, row in NUMPY_FUNCTIONS.items() if row is PLAIN}
     assert not set(SAMPLES) & NOT_NUMBERS
 
 

@@ -17,7 +17,7 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 import tinygrad_lite as tg
 from tinygrad_lite.proof.rule_proof import check_sample, prove
-from tinygrad_lite.rules import rule as table
+from tinygrad_lite.rules import registry as table
 from tinygrad_lite.rules import sample
 
 RULES = tg.rules.all()
@@ -508,6 +508,11 @@ COMPOSED = {
     "stack last": (lambda a, b: np.stack([a, b], axis=-1), A, numbers(2, 3, seed=5)),
     "split": (lambda a: np.split(a, 3, axis=1)[1] * np.split(a, [1], axis=1)[0], A),
     "split negative": (lambda a: np.split(a, [1, 2], axis=-1)[2], A),
+    "take": (lambda a: np.take(a, [0, 5, 5, -1]), A),
+    "take axis": (lambda a: np.take(a, np.array([[2, 0], [2, 2]]), axis=1), A),
+    "take one": (lambda a: np.take(a, -1, axis=-1), A),
+    "take by truth values": (lambda a: np.take(a, [True, False, True], axis=0), A),
+    "copy": (np.copy, A),
     "pad": (lambda a: np.pad(a, ((1, 0), (0, 2)), constant_values=2.0), A),
     "pad number": (lambda a: np.pad(a, 1) ** 2, A),
     "pad pair": (lambda a: np.pad(a, (1, 2)), A),

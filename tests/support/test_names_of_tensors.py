@@ -1,5 +1,7 @@
 """What users of NumPy and PyTorch call on a Tensor works, or the error names what is written here."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,34 @@ def test_a_name_that_is_not_here_is_answered_with_what_to_write(name):
     with pytest.raises(AttributeError, match=rf"a Tensor has no '{name}': write "):
         getattr(Tensor([1.0]), name)
     assert not hasattr(Tensor([1.0]), name), "a name that is here needs no advice"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: x.sum(dim=1), r"Tensor\.sum has no argument 'dim': write axis="),
+        (lambda x: x.mean(1, keepdim=True), r"Tensor\.mean has no argument 'keepdim': write keepdims="),
+        (lambda x: x.softmax(dim=-1), r"Tensor\.softmax has no argument 'dim': write axis="),
+        (lambda x: x.var(unbiased=False), r"Tensor\.var has no argument 'unbiased': write ddof="),
+        (lambda x: x.unsqueeze(dim=0), "has no argument 'dim': write axis="),
+        (lambda x: tg.nn.functional.softmax(x, dim=1), "softmax has no argument 'dim': write axis="),
+        (lambda x: tg.nn.functional.log_softmax(x, over=1), "log_softmax has no argument 'over'$"),
+        (lambda x: tg.nn.Softmax(dim=1), "Softmax has no argument 'dim': write axis="),
+        (lambda x: x.sum(over=1), "unexpected keyword argument 'over'"),
+        (lambda x: x.sum(1, axis=1), "multiple values for argument 'axis'"),
+    ],
+)
+def test_an_argument_of_another_library_is_answered_with_that_of_numpy(call, message):
+    x = Tensor(np.ones((2, 3)))
+    with pytest.raises(TypeError, match=message):
+        call(x)
+    with pytest.raises(TypeError, match=message):
+        tg.jit(call)(x)
+
+
+def test_a_method_that_answers_for_arguments_is_still_the_method():
+    assert Tensor.sum.__doc__ == "Return the sum over axes."
+    assert [*inspect.signature(Tensor.sum).parameters] == ["self", "axis", "keepdims"]
 
 
 def test_functions_of_numpy_and_slips_are_answered_too():

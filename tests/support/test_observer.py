@@ -146,7 +146,7 @@ def test_errors_of_rules_derivatives_and_updates_end_their_steps():
                     wrong()
                 assert list(under_way()) == []
     finally:
-        del tg.rules.rule._rules["stubborn"]
+        del tg.rules.registry._rules["stubborn"]
 
 
 def test_generators_that_take_turns_have_their_own_observers():

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import primitives
-from .numpy_functions import call_ufunc, static_index
 from .primitives import OPERATORS, UFUNCS, of_draw, of_operator, of_ufunc_of_numbers
+from .recorded_functions import call_ufunc, static_index
 from .traced import Traced, holds_tracers, value_of
 
 

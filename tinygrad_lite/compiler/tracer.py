@@ -17,9 +17,9 @@ from ..rules import answer_for
 from ..support.devices import device_of, is_array
 from . import primitives
 from .numbers import NumberTracer
-from .numpy_functions import ANSWERS, call_function, call_ufunc, static_index
 from .places import EMPTY
 from .program import Variable
+from .recorded_functions import ANSWERS, call_function, call_ufunc, static_index
 from .traced import Traced
 
 _IN_PLACE = ("sort", "partition")  # these methods change the array; NumPy's functions of the same names do not

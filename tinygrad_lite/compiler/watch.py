@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..optim import Optimizer
+from .. import optim
 from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
@@ -186,7 +186,7 @@ class Watcher(Observer):
     def _prefix(self, frame: FrameType) -> str | None:
         """Return the beginning of names from a function: the user's, or an optimizer's; None for any other."""
         module = frame.f_globals.get("__name__", "")
-        if module == Optimizer.__module__:
+        if frame.f_globals.get("__package__") == optim.__name__:
             updated = next((step.of for step in under_way() if step.kind == UPDATE), None)
             return f"{self.names.tensors[updated]}_" if updated in self.names.tensors else None
         if module not in self._users:

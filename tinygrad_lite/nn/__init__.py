@@ -14,7 +14,8 @@ from .layers import (
     Softmax,
     Tanh,
 )
-from .module import Buffer, Module
+from .module import Module
+from .tree import Buffer
 
 __all__ = [
     "Buffer",

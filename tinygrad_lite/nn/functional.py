@@ -6,7 +6,7 @@ The losses check the shapes first: broadcasting predictions against targets woul
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from ..arrays import get_default_dtype, raw
 from ..errors import ShapeError, require
 from ..rules import composed, elementwise, neural, products
 from ..support.devices import mixing_error, on_device_of
-from ..support.names import answer_for_missing
+from ..support.names import answer_for_missing, unknown_argument
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -55,13 +55,17 @@ def tanh(x: Any) -> Any:
     return elementwise.tanh(x)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
     """Return exp(x) / Σ exp(x) along an axis: positive numbers that add up to one."""
+    if unknown:
+        raise unknown_argument("softmax", unknown)
     return neural.softmax(x, axis)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
     """Return the logarithm of `softmax`, without underflow."""
+    if unknown:
+        raise unknown_argument("log_softmax", unknown)
     return neural.log_softmax(x, axis)
 
 

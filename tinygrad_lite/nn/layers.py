@@ -18,11 +18,13 @@ import numpy as np
 from ..arrays import get_default_dtype
 from ..errors import ShapeError
 from ..support.devices import on_device_of
+from ..support.names import answer_for_arguments
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
+from .tree import Tree
 
 
 class Sequential(Module):
@@ -43,7 +45,7 @@ class Sequential(Module):
                 raise TypeError(f"Sequential takes modules, but number {i} is of type {type(layer).__name__}: {hint}")
         self.layers = layers
 
-    def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
+    def _children(self) -> Iterator[tuple[str, Tree | Tensor]]:
         return ((str(i), layer) for i, layer in enumerate(self.layers))
 
     @overload
@@ -208,3 +210,6 @@ class Dropout(Module):
     def describe(self) -> str:
         """Return the layer in one line."""
         return f"Dropout({self.p})"
+
+
+answer_for_arguments(Softmax, LogSoftmax)

@@ -25,7 +25,6 @@ import numpy as np
 from ..errors import ShapeError, explained
 from . import elementwise, products, reductions, shapes
 from .reductions import Axis, axes_of, count
-from .rule import answers
 
 
 def array_like(x: Any) -> Any:
@@ -33,7 +32,6 @@ def array_like(x: Any) -> Any:
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
-@answers(np.power)
 def power(a: Any, b: Any) -> Any:
     """Raise to a power: by the textbook's rule of xⁿ for a plain number n, else by that of aᵇ.
 
@@ -44,25 +42,21 @@ def power(a: Any, b: Any) -> Any:
     return elementwise.power(a, b) if is_number else elementwise.power_of(a, b)
 
 
-@answers(np.log2)
 def log2(x: Any) -> Any:
     """Return the logarithm to base 2."""
     return np.log(x) / math.log(2)
 
 
-@answers(np.log10)
 def log10(x: Any) -> Any:
     """Return the logarithm to base 10."""
     return np.log(x) / math.log(10)
 
 
-@answers(np.where)
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Choose from ``a`` where the condition holds, else from ``b``; differentiable by both."""
     return elementwise.where(a, b, condition)
 
 
-@answers(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Limit values to an interval; a bound of None means no limit. Differentiable by the bounds, too."""
     low, high = a_min if min is None else min, a_max if max is None else max
@@ -83,13 +77,11 @@ def _bound(value: Any, x: Any) -> Any:
     return value.astype(x.dtype) if hasattr(value, "astype") and x.dtype.kind == "f" else value
 
 
-@answers(np.divmod)
 def divmod(a: Any, b: Any) -> tuple[Any, Any]:
     """Return the quotient rounded down, a step function with no derivative, and the remainder."""
     return np.floor_divide(a, b), np.remainder(a, b)
 
 
-@answers(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Return an array like ``a`` filled with a value; differentiable by that value."""
     zeros = np.zeros_like(a, dtype=dtype, shape=shape)
@@ -99,7 +91,11 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     return filled.astype(zeros.dtype)
 
 
-@answers(np.matmul)
+def copy(a: Any) -> Any:
+    """Return the same elements in new memory."""
+    return a.astype(a.dtype)
+
+
 def matmul(a: Any, b: Any) -> Any:
     """Multiply matrices, or batches of them; a vector is a row on the left and a column on the right."""
     if getattr(a, "ndim", 0) >= 2 <= getattr(b, "ndim", 0):
@@ -116,7 +112,6 @@ def matmul(a: Any, b: Any) -> Any:
     return squeeze(y, (*((-2,) if rows is not a else ()), *((-1,) if columns is not b else ())))
 
 
-@answers(np.dot)
 def dot(a: Any, b: Any) -> Any:
     """Sum over the last axis of ``a`` and the second to last (or only) one of ``b``."""
     if not np.ndim(a) or not np.ndim(b):
@@ -127,19 +122,16 @@ def dot(a: Any, b: Any) -> Any:
     return tensordot(a, b, axes=(-1, -2 if len(b.shape) > 1 else -1))
 
 
-@answers(np.outer)
 def outer(a: Any, b: Any) -> Any:
     """Multiply each element of ``a`` by each of ``b``."""
     return expand_dims(ravel(array_like(a)), 1) * expand_dims(ravel(array_like(b)), 0)
 
 
-@answers(np.inner)
 def inner(a: Any, b: Any) -> Any:
     """Sum over the last axes of both."""
     return tensordot(a, b, axes=(-1, -1)) if np.ndim(a) and np.ndim(b) else a * b
 
 
-@answers(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sum over pairs of axes, as one matrix product."""
     a, b = array_like(a), array_like(b)
@@ -159,7 +151,6 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return (left @ right).reshape((*(a.shape[i] for i in free_a), *(b.shape[i] for i in free_b)))
 
 
-@answers(np.einsum)
 def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
     """Sum products as the subscripts say (Einstein's convention), in the given order: ``optimize`` is ignored.
 
@@ -191,38 +182,32 @@ def _lettered(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     return ",".join(terms[:pairs]) + "".join(f"->{term}" for term in terms[pairs:]), operands[: 2 * pairs : 2]
 
 
-@answers(np.var)
 def var(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """Return the variance: the sum of squared deviations over n - ddof, or over 0 if that is negative."""
     deviations = a - a.mean(axis=axis, keepdims=True)
     return reductions.sum(np.square(deviations), axis, keepdims) / max(count(a, axis) - ddof, 0)
 
 
-@answers(np.std)
 def std(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """Return the square root of the variance. Where it is 0, its derivative is taken to be 0."""
     return np.sqrt(var(a, axis, ddof=ddof, keepdims=keepdims))
 
 
-@answers(np.cumsum)
 def cumsum(a: Any, axis: builtins.int | None = None) -> Any:
     """Return the running sum along an axis, or of all elements in order if the axis is None."""
     return reductions.cumsum(ravel(a), 0) if axis is None else reductions.cumsum(a, axis)
 
 
-@answers(np.reshape)
 def reshape(a: Any, shape: Any) -> Any:
     """Lay the same elements out in another shape."""
     return shapes.reshape(a, (shape,) if np.ndim(shape) == 0 else tuple(shape))
 
 
-@answers(np.ravel)
 def ravel(a: Any) -> Any:
     """Lay the elements out along one axis."""
     return shapes.reshape(a, (-1,))
 
 
-@answers(np.transpose, np.permute_dims)
 def transpose(a: Any, axes: Any = None) -> Any:
     """Permute the axes; reverse them by default."""
     order = tuple(reversed(range(len(a.shape)))) if axes is None else axes_of(tuple(axes), len(a.shape))
@@ -231,7 +216,6 @@ def transpose(a: Any, axes: Any = None) -> Any:
     return shapes.transpose(a, order)
 
 
-@answers(np.swapaxes)
 def swapaxes(a: Any, axis1: builtins.int, axis2: builtins.int) -> Any:
     """Exchange two axes."""
     axes = list(range(len(a.shape)))
@@ -240,13 +224,11 @@ def swapaxes(a: Any, axis1: builtins.int, axis2: builtins.int) -> Any:
     return shapes.transpose(a, tuple(axes))
 
 
-@answers(np.matrix_transpose)
 def matrix_transpose(a: Any) -> Any:
     """Exchange the last two axes."""
     return swapaxes(a, -1, -2)
 
 
-@answers(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Move axes to other positions; the rest keep their order."""
     origins, targets = axes_of(source, len(a.shape)), axes_of(destination, len(a.shape))
@@ -258,7 +240,6 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     return shapes.transpose(a, tuple(order))
 
 
-@answers(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     """Insert axes of length 1."""
     rank = len(a.shape) + (len(axis) if isinstance(axis, tuple) else 1)
@@ -267,7 +248,6 @@ def expand_dims(a: Any, axis: Any) -> Any:
     return shapes.reshape(a, tuple(1 if i in new else next(sizes) for i in range(rank)))
 
 
-@answers(np.squeeze)
 def squeeze(a: Any, axis: Axis = None) -> Any:
     """Remove axes of length 1: all of them by default."""
     if axis is None:
@@ -279,7 +259,6 @@ def squeeze(a: Any, axis: Axis = None) -> Any:
     return shapes.reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
 
 
-@answers(np.concatenate)
 def concatenate(arrays: Any, axis: builtins.int | None = 0) -> Any:
     """Join along an existing axis."""
     arrays = list(map(array_like, arrays))
@@ -296,26 +275,22 @@ def concatenate(arrays: Any, axis: builtins.int | None = 0) -> Any:
 _GROUP = 64
 
 
-@answers(np.stack)
 def stack(arrays: Any, axis: builtins.int = 0) -> Any:
     """Join along a new axis."""
     return concatenate([expand_dims(array_like(a), axis) for a in arrays], axis)
 
 
-@answers(np.vstack)
 def vstack(tup: Any) -> Any:
     """Join as rows."""
     return concatenate([a if len(a.shape) >= 2 else reshape(a, (1, -1)) for a in map(array_like, tup)], 0)
 
 
-@answers(np.hstack)
 def hstack(tup: Any) -> Any:
     """Join as columns; vectors end to end."""
     rows = [a if a.shape else reshape(a, (1,)) for a in map(array_like, tup)]
     return concatenate(rows, 0 if len(rows[0].shape) == 1 else 1)
 
 
-@answers(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: builtins.int = 0) -> list[Any]:
     """Cut into equal parts, or before the given indices."""
     (axis,) = axes_of(axis, len(ary.shape))
@@ -331,7 +306,23 @@ def split(ary: Any, indices_or_sections: Any, axis: builtins.int = 0) -> list[An
     return [ary[(*[slice(None)] * axis, slice(i, j))] for i, j in pairwise(cuts)]
 
 
-@answers(np.pad)
+def take(a: Any, indices: Any, axis: builtins.int | None = None) -> Any:
+    """Pick elements along an axis by their positions, or from all elements in order if the axis is None."""
+    a, index = index_along(a, indices, axis)
+    return a[index]
+
+
+def index_along(a: Any, indices: Any, axis: builtins.int | None) -> tuple[Any, tuple[Any, ...]]:
+    """Return the array from which `numpy.take` picks, and the index by which ``a[index]`` does the same."""
+    if axis is None:
+        a, axis = ravel(a), 0
+    (axis,) = axes_of(axis, len(a.shape))
+    indices = array_like(indices)
+    if indices.dtype.kind == "b":  # for NumPy these are the positions 0 and 1, not a mask
+        indices = indices.astype(builtins.int)
+    return a, (*[slice(None)] * axis, indices)
+
+
 def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:
     """Surround with a constant."""
     if mode != "constant":

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..support.devices import to_device
-from .rule import Rule, define, sample
+from .registry import define
+from .rule import Rule, sample
 from .samples import distinct, each, normal, pairs, positive, with_zeros
 
 
@@ -35,11 +36,11 @@ def _difference(a: Any, b: Any) -> Any:
 identity = define("identity", lambda x: x, samples=each(),
     x=lambda g: g)
 
-add = define("add", lambda a, b: a + b, numpy=np.add, samples=pairs(),
+add = define("add", lambda a, b: a + b, samples=pairs(),
     a=lambda g: g,
     b=lambda g: g)
 
-subtract = define("subtract", lambda a, b: a - b, numpy=np.subtract, samples=pairs(),
+subtract = define("subtract", lambda a, b: a - b, samples=pairs(),
     a=lambda g: g,
     b=lambda g: -g)
 
@@ -48,21 +49,21 @@ difference = define("difference", _difference, samples=pairs(),
     a=lambda g: g,
     b=lambda g: -g)
 
-multiply = define("multiply", lambda a, b: a * b, numpy=np.multiply, samples=pairs(),
+multiply = define("multiply", lambda a, b: a * b, samples=pairs(),
     a=lambda g, b: g * b,
     b=lambda g, a: g * a)
 
-divide = define("divide", lambda a, b: a / b, numpy=np.divide, samples=pairs(normal, positive),
+divide = define("divide", lambda a, b: a / b, samples=pairs(normal, positive),
     a=lambda g, b: g / b,
     b=lambda g, y, b: -g * y / b)
 
 # a - b·⌊a / b⌋, with the sign of b. The floor is constant between its jumps, so it is differentiated as a constant.
-remainder = define("remainder", lambda a, b: np.remainder(a, b), numpy=np.remainder,
+remainder = define("remainder", lambda a, b: np.remainder(a, b),
     a=lambda g: g,
     b=lambda g, a, b: -g * np.floor_divide(a, b),
     samples=pairs(normal, positive))
 
-negative = define("negative", lambda x: -x, numpy=np.negative, samples=each(),
+negative = define("negative", lambda x: -x, samples=each(),
     x=lambda g: -g)
 
 # The exponent n is a plain number. x⁰ is 1 for every x, even 0 and nan, so its derivative is 0. A root has no finite
@@ -79,65 +80,65 @@ power_of = define("power_of", lambda a, b: a**b, samples=pairs(positive, normal)
     a=lambda g, a, b: g * b * np.where((a == 0) & (b >= 0) & (b < 1) | (a != a) & (b == 0), np.inf, a) ** (b - 1),
     b=lambda g, y, a, b: g * y * np.log(np.where((y == 0) | ((a == 0) & (b == 0)), 1, a)))
 
-square = define("square", lambda x: np.square(x), numpy=np.square, samples=each(),
+square = define("square", lambda x: np.square(x), samples=each(),
     x=lambda g, x: g * (2 * x))
 
 # The slope at 0 is not finite, and is taken to be 0. So a norm, √(Σ x²), and a standard deviation have a subgradient
 # there: 0, not 0·∞.
-sqrt = define("sqrt", lambda x: np.sqrt(x), numpy=np.sqrt, samples=each(positive),
+sqrt = define("sqrt", lambda x: np.sqrt(x), samples=each(positive),
     x=lambda g, y: g / (2 * np.where(y == 0, np.inf, y)))
 
-reciprocal = define("reciprocal", lambda x: 1 / x, numpy=np.reciprocal, samples=each(positive),
+reciprocal = define("reciprocal", lambda x: 1 / x, samples=each(positive),
     x=lambda g, y: -g * y * y)
 
-absolute = define("abs", lambda x: np.abs(x), numpy=np.absolute, samples=each(),
+absolute = define("abs", lambda x: np.abs(x), samples=each(),
     x=lambda g, x: g * np.sign(x))
 
-exp = define("exp", lambda x: np.exp(x), numpy=np.exp, samples=each(),
+exp = define("exp", lambda x: np.exp(x), samples=each(),
     x=lambda g, y: g * y)
 
-expm1 = define("expm1", lambda x: np.expm1(x), numpy=np.expm1, samples=each(),
+expm1 = define("expm1", lambda x: np.expm1(x), samples=each(),
     x=lambda g, y: g * (y + 1))
 
-log = define("log", lambda x: np.log(x), numpy=np.log, samples=each(positive),
+log = define("log", lambda x: np.log(x), samples=each(positive),
     x=lambda g, x: g / x)
 
-log1p = define("log1p", lambda x: np.log1p(x), numpy=np.log1p, samples=each(positive),
+log1p = define("log1p", lambda x: np.log1p(x), samples=each(positive),
     x=lambda g, x: g / (1 + x))
 
 # eᵃ / (eᵃ + eᵇ) = 1 / (1 + e^(b - a)). It is not written e^(a - y): for large a = b, y is rounded to a, which gives 1,
 # not 1/2.
-logaddexp = define("logaddexp", lambda a, b: np.logaddexp(a, b), numpy=np.logaddexp, samples=pairs(),
+logaddexp = define("logaddexp", lambda a, b: np.logaddexp(a, b), samples=pairs(),
     a=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(b, a))),
     b=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(a, b))))
 
-sin = define("sin", lambda x: np.sin(x), numpy=np.sin, samples=each(),
+sin = define("sin", lambda x: np.sin(x), samples=each(),
     x=lambda g, x: g * np.cos(x))
 
-cos = define("cos", lambda x: np.cos(x), numpy=np.cos, samples=each(),
+cos = define("cos", lambda x: np.cos(x), samples=each(),
     x=lambda g, x: -g * np.sin(x))
 
-tan = define("tan", lambda x: np.tan(x), numpy=np.tan, samples=each(),
+tan = define("tan", lambda x: np.tan(x), samples=each(),
     x=lambda g, y: g * (1 + y * y))
 
-arctan = define("arctan", lambda x: np.arctan(x), numpy=np.arctan, samples=each(),
+arctan = define("arctan", lambda x: np.arctan(x), samples=each(),
     x=lambda g, x: g / (1 + x * x))
 
-sinh = define("sinh", lambda x: np.sinh(x), numpy=np.sinh, samples=each(),
+sinh = define("sinh", lambda x: np.sinh(x), samples=each(),
     x=lambda g, x: g * np.cosh(x))
 
-cosh = define("cosh", lambda x: np.cosh(x), numpy=np.cosh, samples=each(),
+cosh = define("cosh", lambda x: np.cosh(x), samples=each(),
     x=lambda g, x: g * np.sinh(x))
 
-tanh = define("tanh", lambda x: np.tanh(x), numpy=np.tanh, samples=each(),
+tanh = define("tanh", lambda x: np.tanh(x), samples=each(),
     x=lambda g, y: g * (1 - y * y))
 
 # Two equal operands get half the cotangent each: any split whose parts add up to one is a subgradient.
-maximum = define("maximum", lambda a, b: np.maximum(a, b), numpy=np.maximum, samples=pairs(distinct, normal),
+maximum = define("maximum", lambda a, b: np.maximum(a, b), samples=pairs(distinct, normal),
     a=lambda g, a, b: np.where(a > b, g, np.where(a == b, g / 2, 0)),
     b=lambda g, a, b: np.where(b > a, g, np.where(a == b, g / 2, 0)))
 
-minimum = define("minimum", lambda a, b: np.minimum(a, b), numpy=np.minimum, samples=pairs(distinct, normal),
+minimum = define("minimum", lambda a, b: np.minimum(a, b), samples=pairs(distinct, normal),
     a=lambda g, a, b: np.where(a < b, g, np.where(a == b, g / 2, 0)),
     b=lambda g, a, b: np.where(b < a, g, np.where(a == b, g / 2, 0)))
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from .elementwise import difference
 from .reductions import Axis, count, restore_axes, share
-from .rule import Sample, define, sample
+from .registry import define
+from .rule import Sample, sample
 from .samples import distinct, each, normal, positive
 
 

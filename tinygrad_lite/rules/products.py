@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..support.devices import on_device_of
-from .rule import define, sample
+from .registry import define
+from .rule import sample
 from .samples import normal
 
 # Both operands have two axes or more: `matmul` in `composed` gives a vector its second axis.

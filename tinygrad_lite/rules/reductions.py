@@ -12,7 +12,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..support.devices import on_device_of
-from .rule import Sample, answers, define, sample
+from .registry import define
+from .rule import Sample, sample
 from .samples import distinct, normal
 
 Axis = int | tuple[int, ...] | None
@@ -87,27 +88,25 @@ def share(weights: Any, x: Any, axis: Axis) -> Any:
 
 sum = define("sum", lambda x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims),
     x=lambda g, x, axis: np.broadcast_to(restore_axes(g, x, axis), x.shape),
-    numpy=np.sum, samples=lambda: [*folds(), sample(distinct(0, 3), axis=0)])
+    samples=lambda: [*folds(), sample(distinct(0, 3), axis=0)])
 
 mean = define("mean", lambda x, axis=None, keepdims=False: x.mean(axis=axis, keepdims=keepdims),
     x=lambda g, x, axis: np.broadcast_to(restore_axes(g / count(x, axis), x, axis), x.shape),
-    numpy=np.mean, samples=reductions)
+    samples=reductions)
 
 prod = define("prod", lambda x, axis=None, keepdims=False: x.prod(axis=axis, keepdims=keepdims),
     x=lambda g, x, axis: restore_axes(g, x, axis) * product_of_others(x, axis),
-    numpy=np.prod, samples=lambda: [*folds(), sample(distinct(3, 3) * (1 - np.eye(3)), axis=1)])
+    samples=lambda: [*folds(), sample(distinct(3, 3) * (1 - np.eye(3)), axis=1)])
 
 # Equal extremes share the cotangent: any split whose parts add up to one is a subgradient.
 _extreme = {"x": lambda g, y, x, axis: restore_axes(g, x, axis) * share(x == restore_axes(y, x, axis), x, axis)}
 
 max = define("max", lambda x, axis=None, keepdims=False: x.max(axis=axis, keepdims=keepdims), **_extreme,
-    numpy=np.max, samples=folds)
+    samples=folds)
 
 min = define("min", lambda x, axis=None, keepdims=False: x.min(axis=axis, keepdims=keepdims), **_extreme,
-    numpy=np.min, samples=folds)
+    samples=folds)
 
-answers(np.amax)(max)
-answers(np.amin)(min)
 
 cumsum = define("cumsum", lambda x, axis: np.cumsum(x, axis),
     x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),

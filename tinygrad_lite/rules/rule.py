@@ -7,14 +7,11 @@ gradient that can be differentiated again.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Self
+from typing import Any
 
-_rules: dict[str, Rule] = {}
-_answers: dict[Callable[..., Any], Rule | Callable[..., Any]] = {}
 _own_package = __name__.rpartition(".")[0]
 
 
@@ -34,6 +31,26 @@ class Vjp:
 
     expression: Callable[..., Any]
     pull_back: Callable[[Any, Any, int, Sequence[Any], tuple[Any, ...]], Any]
+
+
+def pull_back_by_place(expression: Callable[..., Any], places: list[int], first_input: int) -> Callable[..., Any]:
+    """Return a function that calls an expression with the values at these places of (g, y, k, inputs, …).
+
+    Every operation of every backward pass calls it. To look values up by name would double the cost of a small
+    operation, so the most frequent kinds of expressions have a function of their own.
+    """
+    if not places:
+        return lambda g, y, k, inputs, params: expression(g)
+    if places == [1]:
+        return lambda g, y, k, inputs, params: expression(g, y)
+    if min(places) >= first_input and len(places) == 1:
+        i = places[0] - first_input
+        return lambda g, y, k, inputs, params: expression(g, inputs[i])
+    if min(places) >= first_input and len(places) == 2:
+        i, j = (place - first_input for place in places)
+        return lambda g, y, k, inputs, params: expression(g, inputs[i], inputs[j])
+    chosen = itemgetter(0, *places)
+    return lambda g, y, k, inputs, params: expression(*chosen((g, y, k, inputs, *params, *inputs)))
 
 
 @dataclass(frozen=True)
@@ -113,29 +130,23 @@ class Rule:
         TypeError
             If an argument is missing, given twice or unknown.
         """
-        if self.variadic:
-            inputs, given = args, dict(kwargs)
-        else:
-            names = (*self.inputs, *self.params)
-            if len(args) > len(names):
-                raise TypeError(f"{self.name} takes {len(names)} arguments ({', '.join(names)}), not {len(args)}")
-            given = dict(zip(names, args, strict=False))
-            for name, value in kwargs.items():
-                if name in given:
-                    raise TypeError(f"{self.name} got the argument {name!r} twice")
-                given[name] = value
-            missing = [name for name in self.inputs if name not in given]
-            if missing:
-                raise TypeError(f"{self.name} needs the argument {missing[0]!r}")
-            inputs = tuple(given.pop(name) for name in self.inputs)
-        unknown = [name for name in given if name not in self.params]
-        if unknown:
-            raise TypeError(f"{self.name} has no argument {unknown[0]!r}; it takes {', '.join(self.params) or 'none'}")
-        given = self.defaults | given
-        missing = [name for name in self.params if name not in given]
-        if missing:
-            raise TypeError(f"{self.name} needs the argument {missing[0]!r}")
-        return inputs, tuple(given[name] for name in self.params)
+        names = self.params if self.variadic else (*self.inputs, *self.params)
+        values = () if self.variadic else args
+        if len(values) > len(names):
+            raise TypeError(f"{self.name} takes {len(names)} arguments ({', '.join(names)}), not {len(values)}")
+        given = dict(zip(names, values, strict=False))
+        for name in kwargs:
+            if name in given:
+                raise TypeError(f"{self.name} got the argument {name!r} twice")
+            if name not in names:
+                taken = ", ".join(self.params) or "none"
+                raise TypeError(f"{self.name} has no argument {name!r}; it takes {taken}")
+        given = self.defaults | given | kwargs
+        for name in names:
+            if name not in given:
+                raise TypeError(f"{self.name} needs the argument {name!r}")
+        inputs = args if self.variadic else tuple([given[name] for name in self.inputs])
+        return inputs, tuple([given[name] for name in self.params])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the rule to values of any kind: the first whose type has ``__apply_rule__`` takes the call."""
@@ -148,180 +159,3 @@ class Rule:
             if apply is not None:
                 return apply(self, inputs, params)
         return self.compute(inputs, params)
-
-
-class _Same(tuple[Vjp]):
-    """The one derivative of a variadic rule, at every index: it serves all inputs."""
-
-    __slots__ = ()
-
-    def __new__(cls, vjp: Vjp) -> Self:
-        return super().__new__(cls, (vjp,))
-
-    def __getitem__(self, k: Any) -> Any:
-        return super().__getitem__(0)
-
-
-def define(
-    name: str,
-    forward: Callable[..., Any],
-    /,
-    *,
-    samples: Callable[[], Iterable[Sample]],
-    numpy: Callable[..., Any] | None = None,
-    **vjps: Callable[..., Any],
-) -> Rule:
-    """Add a rule to the table.
-
-    Parameters
-    ----------
-    name : str
-        The rule's name. You may define your own rule again (as a notebook cell run twice does), but no built-in one.
-    forward : callable
-        The operation on arrays. Its arguments are the differentiable inputs first, then the parameters.
-    samples : callable
-        Returns a list of samples (see `sample`) to check the rule on: shapes that broadcast, 0-d, empty; no kinks.
-    numpy : callable, optional
-        The NumPy function that is answered by this rule when it is called on a Tensor, such as `numpy.exp`.
-    **vjps : callable
-        For each differentiable input, under its name in ``forward``, the vector-Jacobian product. Its first argument is
-        the cotangent ``g`` of the output. The others are any of ``y`` (the output), the inputs and the parameters, by
-        name; for ``lambda *xs`` also ``k``, the number of the input.
-
-    Returns
-    -------
-    Rule
-        The rule, which is called like a function: with arrays it computes, with Tensors it also records.
-
-    Raises
-    ------
-    TypeError
-        If ``forward`` and the derivatives do not fit together.
-    ValueError
-        If the name is taken.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import tinygrad_lite as tg
-    >>> cube = tg.rules.define(
-    ...     "cube", lambda x: x * x * x,
-    ...     x=lambda g, x: g * 3 * x * x,
-    ...     samples=lambda: [tg.rules.sample(np.array([-1.0, 0.5, 2.0]))],
-    ... )
-    >>> tg.grad(lambda x: cube(x))(2.0).item()
-    12.0
-    """
-    arguments = inspect.signature(forward).parameters
-    variadic = any(a.kind is a.VAR_POSITIONAL for a in arguments.values())
-    if not variadic and any(a.kind is a.KEYWORD_ONLY for a in arguments.values()):
-        raise TypeError(
-            f"rule {name!r}: forward takes arguments by keyword alone, as NumPy's own functions do: wrap it, such as "
-            "lambda x: np.cbrt(x)"
-        )
-    inputs = tuple(argument for argument in arguments if argument in vjps)
-    params = tuple(argument for argument in arguments if argument not in vjps)
-    stray = [argument for argument in vjps if argument not in arguments]
-    if stray:
-        raise TypeError(f"rule {name!r}: a derivative by {stray[0]!r}, but forward takes {', '.join(arguments)}")
-    if not inputs:
-        raise TypeError(f"rule {name!r} has no derivative: give one expression an input, e.g. x=lambda g, x: …")
-    if tuple(arguments) != (*inputs, *params) or (variadic and len(inputs) > 1):
-        raise TypeError(f"rule {name!r}: the differentiable inputs ({', '.join(inputs)}) must come first in forward")
-    if not callable(samples):
-        raise TypeError(f"rule {name!r}: samples must be a function that makes them: samples=lambda: [sample(…), …]")
-    if {"numpy", "samples"} & set(arguments):
-        raise TypeError(f"rule {name!r}: forward may not name an argument numpy or samples, which define has itself")
-    if {"g", "y"} & set(arguments):
-        raise TypeError(
-            f"rule {name!r}: forward may not name an argument g or y; they are the cotangent and the output"
-        )
-    known = _rules.get(name)
-    if known is not None and (known.is_built_in or known.forward.__module__ != forward.__module__):
-        raise ValueError(f"there is already a rule {name!r}, from {known.forward.__module__}: choose another name")
-
-    derivatives = tuple(_vjp(name, argument, vjps[argument], inputs, params, variadic) for argument in inputs)
-    rule = Rule(
-        name=name,
-        forward=forward,
-        inputs=inputs,
-        params=params,
-        defaults={p: arguments[p].default for p in params if arguments[p].default is not inspect.Parameter.empty},
-        variadic=variadic,
-        vjps=_Same(*derivatives) if variadic else derivatives,
-        make_samples=samples,
-    )
-    _rules[name] = rule
-    if numpy is not None:
-        answers(numpy)(rule)
-    return rule
-
-
-def _vjp(
-    rule: str,
-    argument: str,
-    expression: Callable[..., Any],
-    inputs: tuple[str, ...],
-    params: tuple[str, ...],
-    variadic: bool,
-) -> Vjp:
-    first, *names = inspect.signature(expression).parameters or [""]
-    # The place of each value among (g, y, k, inputs, *params, *inputs).
-    known = {"y": 1} | {name: 4 + i for i, name in enumerate(params)}
-    first_input = 4 + len(params)
-    known |= {"k": 2, inputs[0]: 3} if variadic else {name: first_input + i for i, name in enumerate(inputs)}
-    if first != "g":
-        raise TypeError(f"rule {rule!r}: the derivative by {argument!r} must take the cotangent g first, not {first!r}")
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise TypeError(
-            f"rule {rule!r}: the derivative by {argument!r} reads {unknown[0]!r}; known are {', '.join(known)}"
-        )
-    return Vjp(expression, _pull_back(expression, [known[name] for name in names], first_input))
-
-
-def _pull_back(expression: Callable[..., Any], places: list[int], first_input: int) -> Callable[..., Any]:
-    """Return a function that calls an expression with the values at these places of (g, y, k, inputs, …).
-
-    Every operation of every backward pass calls it. To look values up by name would double the cost of a small
-    operation, so the most frequent kinds of expressions have a function of their own.
-    """
-    if not places:
-        return lambda g, y, k, inputs, params: expression(g)
-    if places == [1]:
-        return lambda g, y, k, inputs, params: expression(g, y)
-    if min(places) >= first_input and len(places) == 1:
-        i = places[0] - first_input
-        return lambda g, y, k, inputs, params: expression(g, inputs[i])
-    if min(places) >= first_input and len(places) == 2:
-        i, j = (place - first_input for place in places)
-        return lambda g, y, k, inputs, params: expression(g, inputs[i], inputs[j])
-    chosen = itemgetter(0, *places)
-    return lambda g, y, k, inputs, params: expression(*chosen((g, y, k, inputs, *params, *inputs)))
-
-
-def all() -> tuple[Rule, ...]:
-    """Return every rule, in the order of definition."""
-    return tuple(_rules.values())
-
-
-def get(name: str) -> Rule:
-    """Return the rule of that name; otherwise a KeyError lists the known names."""
-    if name not in _rules:
-        raise KeyError(f"no rule {name!r}; there are {', '.join(sorted(_rules))}")
-    return _rules[name]
-
-
-def answers(*functions: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Return a decorator: the rule, or function composed of rules, answers for NumPy functions called on a Tensor."""
-
-    def register(implementation: Any) -> Any:
-        _answers.update(dict.fromkeys(functions, implementation))
-        return implementation
-
-    return register
-
-
-def answer_for(function: Callable[..., Any]) -> Rule | Callable[..., Any] | None:
-    """Return the rule, or the function composed of rules, that answers for a NumPy function; None without one."""
-    return _answers.get(function)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..support.devices import scatter_add
-from .rule import Rule, define, sample
+from .registry import define
+from .rule import Rule, sample
 from .samples import normal, strided
 
 
@@ -63,7 +64,7 @@ transpose = define("transpose", lambda x, axes: x.transpose(axes),
         sample(normal(0, 3), (1, 0)),
     ])
 
-broadcast_to = define("broadcast_to", lambda x, shape: np.broadcast_to(x, shape), numpy=np.broadcast_to,
+broadcast_to = define("broadcast_to", lambda x, shape: np.broadcast_to(x, shape),
     x=lambda g: g,
     samples=lambda: [
         sample(normal(3, 1), (3, 4)), sample(normal(3), (2, 3)), sample(normal(), (2, 2)), sample(normal(1, 3), (0, 3)),
@@ -83,12 +84,12 @@ pad = define("pad", lambda x, widths, value: np.pad(x, widths, constant_values=v
         sample(normal(0, 2), ((1, 1), (0, 0)), 0.0),
     ])
 
-flip = define("flip", lambda x, axis=None: np.flip(x, axis), numpy=np.flip,
+flip = define("flip", lambda x, axis=None: np.flip(x, axis),
     x=lambda g, axis: np.flip(g, axis),
     samples=lambda: [sample(normal(2, 3)), sample(normal(2, 3), axis=1), sample(normal(2, 3, 2), axis=(0, -1)),
                      sample(normal(0, 3), axis=0)])
 
-roll = define("roll", lambda x, shift, axis=None: np.roll(x, shift, axis), numpy=np.roll,
+roll = define("roll", lambda x, shift, axis=None: np.roll(x, shift, axis),
     x=lambda g, shift, axis: np.roll(g, opposite(shift), axis),
     samples=lambda: [sample(normal(2, 3), 1), sample(normal(2, 3), -2, axis=1),
                      sample(normal(2, 3), (1, 2), axis=(0, 1)), sample(normal(0, 3), 1, axis=0)])

@@ -1,6 +1,6 @@
 """Advice on names from other libraries, such as PyTorch, that this one does not have.
 
-The AttributeError or ImportError says what to write instead.
+The AttributeError, ImportError or TypeError says what to write instead.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 import dis
 import importlib
+import inspect
 import sys
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Iterable
+from functools import wraps
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -72,7 +74,6 @@ INSTEAD_OF_METHODS = _by_name(
     {
         "repeat": "np.concatenate([x] * n) for the whole again and again, x[np.arange(len(x)).repeat(n)] for each "
         "element: the name means the one in PyTorch, the other in NumPy",
-        "tile": "np.concatenate([x] * n)",
         "mm bmm matmul": "x @ y",
         "mul multiply": "x * y",
         "add": "x + y",
@@ -102,15 +103,15 @@ INSTEAD_OF_METHODS = _by_name(
         "add_ sub_ mul_ div_": "x += y, and so on, inside no_grad()",
         "zero_grad": "x.grad = None",
         "masked_fill": "np.where(mask, value, x)",
-        "gather take": "x[index]",
+        "gather": "x[index]",
         "expand expand_as": "x.broadcast_to(shape)",
         "contiguous ascontiguousarray": "x, as it is",
         "chunk split": "np.split(x, n)",
         "cat": "np.concatenate([x, y])",
-        "sort": "x[x.argsort()] of a vector",
         "topk": "x[x.argsort()[-k:]] of a vector",
         "flat": "x.ravel()",
-        "nonzero": "np.nonzero(x)",
+        "zeros ones empty": "np.zeros_like(x), and so on",
+        "eye": "np.eye(len(x))",
         "tobytes tofile dump": "x.numpy() first",
         "backprop": "x.backward()",
         "gelu silu leaky_relu elu softplus": "it as a rule of your own, see tg.rules.define, or of np.exp and its kin",
@@ -139,6 +140,9 @@ INSTEAD_IN_MODULES = _by_name(
         "save": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
     }
 )
+
+# Arguments of functions that reduce or act along axes.
+INSTEAD_OF_ARGUMENTS = _by_name({"dim dims": "axis=", "keepdim keep_dims": "keepdims=", "correction unbiased": "ddof="})
 
 # Names that users look for, of features that the library does not have yet.
 NOT_YET = (
@@ -218,16 +222,44 @@ class Absent:
         raise AttributeError(message, name=self.name, obj=owner if instance is None else instance)
 
 
-def answer_for_absent(tensor: type, takes_tensors: Callable[[Any], bool]) -> None:
-    """Give Tensors advice on names of other libraries, and on NumPy functions that are not methods."""
-    functions = {name for name in dir(np) if callable(getattr(np, name)) and takes_tensors(getattr(np, name))}
-    of_numpy = {name: f"np.{name}(x), since NumPy's functions take Tensors" for name in functions}
+def answer_for_absent(tensor: type, of_numpy: dict[str, str]) -> None:
+    """Give Tensors advice on names and arguments of other libraries, and on NumPy functions that are not methods."""
     _set_absent(tensor, of_numpy | INSTEAD_OF_METHODS)
+    answer_for_arguments(tensor)
 
 
 def answer_for_absent_of_modules(module: type) -> None:
     """Give modules advice on names of other libraries; a subclass may still define these names."""
     _set_absent(module, INSTEAD_IN_MODULES)
+
+
+def answer_for_arguments(*owners: type | ModuleType) -> None:
+    """Let the functions in classes or modules that take an ``axis`` say so if they are given a ``dim``."""
+    for owner in owners:
+        for name, function in list(vars(owner).items()):
+            if isinstance(function, FunctionType) and "axis" in inspect.signature(function).parameters:
+                setattr(owner, name, _answering(function))
+
+
+def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def answering(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            theirs = kwargs.keys() & INSTEAD_OF_ARGUMENTS.keys()
+            if theirs:
+                raise unknown_argument(function.__qualname__.removesuffix(".__init__"), theirs) from None
+            raise
+
+    return answering
+
+
+def unknown_argument(function: str, given: Iterable[str]) -> TypeError:
+    """Return the error for an argument that a function lacks; it says NumPy's name for one of another library."""
+    name = min(given)
+    advice = f": write {INSTEAD_OF_ARGUMENTS[name]}" if name in INSTEAD_OF_ARGUMENTS else ""
+    return TypeError(f"{function} has no argument {name!r}{advice}")
 
 
 def _set_absent(owner: type, advice: dict[str, str]) -> None:

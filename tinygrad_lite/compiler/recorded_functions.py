@@ -113,10 +113,8 @@ def _of_arrays(answer: Callable[..., Any], recorder: Any, *operands: Any) -> Any
 
 def _take(recorder: Any, x: Any, indices: Any, axis: int | None = None) -> Any:
     """Record `numpy.take`, also of a plain array by traced indices."""
-    if axis is None:
-        x, axis = x.reshape(-1), 0
-    index = (*[slice(None)] * (axis % np.ndim(x)), static_index(indices))
-    return x[index] if is_traced(x) else recorder.record(primitives.take, x, index)
+    x, index = composed.index_along(x, indices, axis)
+    return x[index] if is_traced(x) else recorder.record(primitives.take, x, static_index(index))
 
 
 def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:

@@ -1,0 +1,193 @@
+"""One table says what happens with each function of NumPy, and each reading's own list agrees with it.
+
+A reading that lacks a function of the table, or has one that is not in it, is wrong unless a reason stands here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite.compiler import primitives, recorded_functions
+from tinygrad_lite.compiler.writers import onnx_table
+from tinygrad_lite.formulas import expressions
+from tinygrad_lite.numpy_calls import COMPARISONS, call
+from tinygrad_lite.rules import numpy_functions
+from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN, Instead
+from tinygrad_lite.rules.registry import row_of
+from tinygrad_lite.support.formatting import numpy_name
+from tinygrad_lite.support.names import INSTEAD_OF_METHODS
+
+# What each reading lists: jit and ONNX know functions by themselves or by the primitive they are recorded as.
+OF_JIT = {*primitives.FUNCTIONS, *recorded_functions.ANSWERS}
+OF_ONNX = onnx_table.OPERATIONS
+OF_FORMULAS = expressions._NOTATION
+
+ANSWERED = {function for function, row in NUMPY_FUNCTIONS.items() if not isinstance(row, Instead)}
+REFUSED = NUMPY_FUNCTIONS.keys() - ANSWERED
+
+
+def names(functions):
+    return {numpy_name(function) for function in functions}
+
+
+def test_every_row_is_a_function_of_numpy_and_has_a_kind():
+    for function, row in NUMPY_FUNCTIONS.items():
+        assert attrgetter(numpy_name(function).removeprefix("np."))(np) is function
+        assert isinstance(row, (tg.rules.Rule, Instead)) or row is PLAIN or inspect.isfunction(row)
+
+
+def test_no_function_has_two_rows():
+    tree = ast.parse(Path(numpy_functions.__file__).read_text(encoding="utf-8"))
+    (table,) = (
+        node.value for node in tree.body if isinstance(node, ast.AnnAssign) and node.target.id == "NUMPY_FUNCTIONS"
+    )
+    assert len(table.keys) == len(NUMPY_FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", NUMPY_FUNCTIONS, ids=numpy_name)
+def test_what_computes_a_function_takes_its_first_argument_by_position(function):
+    if function in ANSWERED and NUMPY_FUNCTIONS[function] is not PLAIN:
+        row = NUMPY_FUNCTIONS[function]
+        named = row.forward if isinstance(row, tg.rules.Rule) else row
+        first = next(iter(inspect.signature(named).parameters.values()))
+        assert first.kind in (first.POSITIONAL_OR_KEYWORD, first.POSITIONAL_ONLY)
+
+
+def test_every_composed_function_has_a_row():
+    composed = [f for name, f in inspect.getmembers(tg.rules.composed, inspect.isfunction) if name in vars(np)]
+    assert {f.__name__ for f in composed if f.__module__ == tg.rules.composed.__name__} == {
+        row.__name__ for row in NUMPY_FUNCTIONS.values() if inspect.isfunction(row)
+    }
+
+
+ARGUMENTS = {
+    "x": np.array([[0.5, 2.0, 1.0], [3.0, 0.25, 4.0], [1.5, 0.75, 2.5]]),
+    "vector": np.array([0.5, 2.0, 1.0]),
+    "n": 2,
+    "indices": np.array([[0, 2], [1, 1], [2, 0]]),
+}
+# How NumPy itself is called for what each row advises to write.
+CALLS = {
+    np.trace: "np.trace(x)",
+    np.cumprod: "np.cumprod(x)",
+    np.diff: "np.diff(x, axis=0)",
+    np.sort: "np.sort(vector)",
+    np.median: "np.median(vector)",
+    np.take_along_axis: "np.take_along_axis(x, indices, axis=-1)",
+    np.tile: "np.tile(vector, n)",
+    np.repeat: "np.repeat(vector, n)",
+    np.tril: "np.tril(x)",
+    np.triu: "np.triu(x)",
+}
+
+
+@pytest.mark.parametrize("function", CALLS, ids=numpy_name)
+def test_what_is_advised_has_the_same_result_and_a_derivative(function):
+    text = CALLS[function]
+    own = NUMPY_FUNCTIONS[function].code
+    arguments = ARGUMENTS | {"np": np}
+    if "vector" in text:
+        arguments["x"] = arguments["vector"]
+    expected = eval(text, dict(arguments))
+
+    def f(x):
+        return eval(own, {**arguments, "x": x})
+
+    np.testing.assert_allclose(f(tg.Tensor(arguments["x"])).numpy(), expected)
+    assert tg.gradcheck(lambda x: f(x) ** 2, arguments["x"], order=2)
+    with pytest.raises(TypeError) as refused:
+        eval(text, {**arguments, "x": tg.Tensor(arguments["x"]), "vector": tg.Tensor(arguments["vector"])})
+    assert f"{numpy_name(function)} has no derivative rule" in str(refused.value)
+    assert f"write {NUMPY_FUNCTIONS[function]}" in str(refused.value)
+
+
+def test_all_advice_is_tried():
+    assert {*CALLS, np.save, np.savez, np.savetxt} == REFUSED
+
+
+OF_NUMPY = {
+    f for f in vars(np).values() if isinstance(f, np.ufunc) or hasattr(f, "_implementation")
+}  # those that ask their arguments' classes
+
+
+@pytest.mark.parametrize("function", sorted(OF_NUMPY - NUMPY_FUNCTIONS.keys(), key=numpy_name), ids=numpy_name)
+def test_a_function_without_a_row_is_refused_with_what_to_do(function):
+    assert row_of(function) is None
+    for x in (tg.Tensor([1.0]), tg.Tensor([1.0], requires_grad=True)):
+        with pytest.raises(TypeError, match=r"compose it from functions that have one .*, add one with"):
+            call(function, (x,), {})
+
+
+def test_every_rule_that_has_the_name_of_a_function_of_numpy_has_a_row():
+    functions = {function.__name__: function for function in OF_NUMPY}
+    named = {rule.name for rule in tg.rules.all() if rule.is_built_in} & functions.keys()
+    # NumPy's `place` writes into an array, and its `astype` takes plain arrays alone.
+    assert {name for name in named if functions[name] not in ANSWERED} <= {"place", "astype"}
+
+
+# What jit does not record, and why: a function of the table that is not here is recorded.
+NOT_RECORDED = {
+    **dict.fromkeys(["np.nonzero", "np.flatnonzero", "np.argwhere"], "the shape of the result depends on the values"),
+    **dict.fromkeys(["np.zeros", "np.ones", "np.eye"], "no array is given to them, so their result is a constant"),
+}
+
+
+def is_recorded(function):
+    if isinstance(function, np.ufunc) and function.nout == 1:
+        return primitives.of_ufunc(function) is not None
+    return function in OF_JIT or tg.rules.answer_for(function) is not None
+
+
+def test_jit_records_all_that_is_answered_but_for_what_is_named():
+    assert names(function for function in ANSWERED if not is_recorded(function)) == NOT_RECORDED.keys()
+
+
+def test_jit_names_no_function_that_the_table_does_not_have():
+    assert names(OF_JIT - NUMPY_FUNCTIONS.keys()) == set()
+
+
+# Primitives that are no functions of the table: methods, operators, and what jit writes itself.
+OWN = {"getitem", "put", "add_at", "full", "astype", "to", "array", "item", "check"}
+# What ONNX has no entry for: it is computed of plain arrays alone, and the export refuses it by name. Of a Tensor it is
+# refused anyway, or composed of functions that have an entry.
+NOT_EXPORTED = {*names(primitives.FUNCTIONS.keys() & REFUSED), "np.log2", "np.log10"}
+
+
+def test_onnx_has_an_entry_for_all_that_jit_records_but_for_what_is_named():
+    recorded = {f for f in NUMPY_FUNCTIONS if f in primitives.FUNCTIONS or (isinstance(f, np.ufunc) and f.nout == 1)}
+    assert names(f for f in recorded if f.__name__ not in OF_ONNX) == NOT_EXPORTED
+
+
+def test_onnx_names_no_function_that_the_table_does_not_have():
+    assert OF_ONNX.keys() - {function.__name__ for function in ANSWERED} == OWN
+    assert onnx_table.RULES.keys() <= {rule.name for rule in tg.rules.all()}
+
+
+# Signs of formulas that are no functions: a transpose, Iverson's bracket, and two ways to write products.
+SIGNS = {"mT", "bracket", "scale", "coefficient"}
+
+
+def test_formulas_have_notation_for_functions_and_rules_alone():
+    known = {function.__name__ for function in ANSWERED} | {rule.name for rule in tg.rules.all()}
+    assert OF_FORMULAS.keys() - known == SIGNS
+
+
+def test_methods_of_a_tensor_that_have_a_name_of_numpy_are_in_the_table():
+    functions = {function.__name__: function for function in OF_NUMPY}
+    methods = {name for name in dir(tg.Tensor) if not name.startswith("_") and hasattr(tg.Tensor, name)}
+    assert {name for name in methods & functions.keys() if functions[name] not in ANSWERED} <= {"astype"}
+
+
+def test_comparisons_are_plain():
+    assert {NUMPY_FUNCTIONS[function] for function in COMPARISONS} == {PLAIN}
+
+
+def test_advice_on_a_method_stands_in_the_table_if_it_is_that_on_the_function():
+    assert INSTEAD_OF_METHODS.keys() & {function.__name__ for function in REFUSED} == {"repeat"}  # PyTorch's is another

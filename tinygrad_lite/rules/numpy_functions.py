@@ -1,0 +1,230 @@
+"""The table of NumPy's functions: what happens when one is called on a Tensor.
+
+There are three kinds of rows. A function is computed by a rule or by a function composed of rules, and has a
+derivative. Or it is `PLAIN`: NumPy computes it from the raw arrays. Or it is refused, and `Instead` says what to write.
+A function without a row is refused, too: else its gradient would be lost.
+
+`PLAIN` must hold for every argument. `numpy.full_like` is not plain, since its result has a derivative by the value
+that fills it.
+
+To support one more function, write its row here. Each reading has a list of its own of what it can show, record or
+export; `tests/rules/test_numpy_functions.py` compares these lists with the table.
+
+Examples
+--------
+>>> from tinygrad_lite.rules.registry import row_of
+>>> row_of(np.exp), row_of(np.mod), row_of(np.argmax)
+(<rule exp(x)>, <rule remainder(a, b)>, 'plain')
+>>> print(row_of(np.trace))
+np.einsum("ii->", x) for a matrix
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from . import composed, elementwise, reductions, shapes
+from .registry import add_rows
+from .rule import Rule
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What to write instead of a function that is refused.
+
+    Attributes
+    ----------
+    code : str
+        An expression that gives the same result and has a derivative.
+    case : str
+        What the expression holds for, if not for all arguments, such as "for a vector".
+    """
+
+    code: str
+    case: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.case}".rstrip()
+
+
+PLAIN: Literal["plain"] = "plain"
+
+Row = Rule | Callable[..., Any] | Literal["plain"] | Instead
+
+# fmt: off
+
+NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
+    # arithmetic
+    np.add:              elementwise.add,
+    np.subtract:         elementwise.subtract,
+    np.multiply:         elementwise.multiply,
+    np.divide:           elementwise.divide,
+    np.remainder:        elementwise.remainder,
+    np.divmod:           composed.divmod,
+    np.floor_divide:     PLAIN,
+    np.positive:         composed.copy,
+    np.negative:         elementwise.negative,
+    np.reciprocal:       elementwise.reciprocal,
+    np.absolute:         elementwise.absolute,
+
+    # powers, exponentials, logarithms
+    np.power:            composed.power,
+    np.square:           elementwise.square,
+    np.sqrt:             elementwise.sqrt,
+    np.exp:              elementwise.exp,
+    np.expm1:            elementwise.expm1,
+    np.log:              elementwise.log,
+    np.log1p:            elementwise.log1p,
+    np.log2:             composed.log2,
+    np.log10:            composed.log10,
+    np.logaddexp:        elementwise.logaddexp,
+
+    # trigonometric and hyperbolic functions
+    np.sin:              elementwise.sin,
+    np.cos:              elementwise.cos,
+    np.tan:              elementwise.tan,
+    np.arctan:           elementwise.arctan,
+    np.sinh:             elementwise.sinh,
+    np.cosh:             elementwise.cosh,
+    np.tanh:             elementwise.tanh,
+
+    # choices
+    np.maximum:          elementwise.maximum,
+    np.minimum:          elementwise.minimum,
+    np.clip:             composed.clip,
+    np.where:            composed.where,
+
+    # step functions, whose derivative is 0 wherever there is one
+    np.sign:             PLAIN,
+    np.floor:            PLAIN,
+    np.ceil:             PLAIN,
+    np.rint:             PLAIN,
+    np.round:            PLAIN,
+    np.trunc:            PLAIN,
+
+    # comparisons, truth values and bits
+    np.equal:            PLAIN,
+    np.not_equal:        PLAIN,
+    np.less:             PLAIN,
+    np.less_equal:       PLAIN,
+    np.greater:          PLAIN,
+    np.greater_equal:    PLAIN,
+    np.isclose:          PLAIN,
+    np.allclose:         PLAIN,
+    np.array_equal:      PLAIN,
+    np.isnan:            PLAIN,
+    np.isinf:            PLAIN,
+    np.isfinite:         PLAIN,
+    np.logical_and:      PLAIN,
+    np.logical_or:       PLAIN,
+    np.logical_not:      PLAIN,
+    np.logical_xor:      PLAIN,
+    np.any:              PLAIN,
+    np.all:              PLAIN,
+    np.bitwise_and:      PLAIN,
+    np.bitwise_or:       PLAIN,
+    np.bitwise_xor:      PLAIN,
+    np.invert:           PLAIN,
+
+    # products
+    np.matmul:           composed.matmul,
+    np.dot:              composed.dot,
+    np.inner:            composed.inner,
+    np.outer:            composed.outer,
+    np.tensordot:        composed.tensordot,
+    np.einsum:           composed.einsum,
+    np.trace:            Instead('np.einsum("ii->", x)', "for a matrix"),
+
+    # reductions and running sums
+    np.sum:              reductions.sum,
+    np.mean:             reductions.mean,
+    np.var:              composed.var,
+    np.std:              composed.std,
+    np.prod:             reductions.prod,
+    np.max:              reductions.max,
+    np.amax:             reductions.max,
+    np.min:              reductions.min,
+    np.amin:             reductions.min,
+    np.count_nonzero:    PLAIN,
+    np.cumsum:           composed.cumsum,
+    np.cumprod:          Instead("np.exp(np.cumsum(np.log(x)))", "for positive numbers"),
+    np.diff:             Instead("x[1:] - x[:-1]", "for the first axis"),
+
+    # order and positions
+    np.argmax:           PLAIN,
+    np.argmin:           PLAIN,
+    np.argsort:          PLAIN,
+    np.nonzero:          PLAIN,
+    np.flatnonzero:      PLAIN,
+    np.argwhere:         PLAIN,
+    np.searchsorted:     PLAIN,
+    np.sort:             Instead("x[np.argsort(x)]", "for a vector"),
+    np.median:           Instead("x[np.argsort(x)[len(x) // 2]]", "for a vector of odd length"),
+
+    # shapes and axes
+    np.shape:            PLAIN,
+    np.ndim:             PLAIN,
+    np.size:             PLAIN,
+    np.reshape:          composed.reshape,
+    np.ravel:            composed.ravel,
+    np.transpose:        composed.transpose,
+    np.matrix_transpose: composed.matrix_transpose,
+    np.swapaxes:         composed.swapaxes,
+    np.moveaxis:         composed.moveaxis,
+    np.expand_dims:      composed.expand_dims,
+    np.squeeze:          composed.squeeze,
+    np.broadcast_to:     shapes.broadcast_to,
+    np.flip:             shapes.flip,
+    np.roll:             shapes.roll,
+
+    # joining, cutting and picking
+    np.concatenate:      composed.concatenate,
+    np.stack:            composed.stack,
+    np.vstack:           composed.vstack,
+    np.hstack:           composed.hstack,
+    np.split:            composed.split,
+    np.pad:              composed.pad,
+    np.take:             composed.take,
+    np.take_along_axis:  Instead("x[np.arange(len(x))[:, None], indices]", "for the last axis of a matrix"),
+    np.tile:             Instead("np.concatenate([x] * n)", "for n repetitions of the whole"),
+    np.repeat:           Instead("x[np.arange(len(x)).repeat(n)]", "for n repetitions of each element"),
+    np.tril:             Instead("np.where(np.tri(*x.shape) == 1, x, 0)", "for a matrix"),
+    np.triu:             Instead("np.where(np.tri(*x.shape, -1) == 1, 0, x)", "for a matrix"),
+
+    # new arrays, types and text
+    np.zeros_like:       PLAIN,
+    np.ones_like:        PLAIN,
+    np.empty_like:       PLAIN,
+    np.full_like:        composed.full_like,
+    np.zeros:            PLAIN,
+    np.ones:             PLAIN,
+    np.eye:              PLAIN,
+    np.copy:             composed.copy,
+    np.result_type:      PLAIN,
+    np.can_cast:         PLAIN,
+    np.array2string:     PLAIN,
+    np.array_repr:       PLAIN,
+    np.array_str:        PLAIN,
+    np.save:             Instead("np.save(path, x.numpy())"),
+    np.savez:            Instead("np.savez(path, x=x.numpy())"),
+    np.savetxt:          Instead("np.savetxt(path, x.numpy())"),
+}
+
+# fmt: on
+
+
+add_rows(NUMPY_FUNCTIONS)
+
+
+def advice_on_methods() -> dict[str, str]:
+    """Return what to write for a method that has the name of a function in the table, by that name."""
+    rows = {name: NUMPY_FUNCTIONS.get(function) for name, function in vars(np).items() if callable(function)}
+    return {
+        name: str(row) if isinstance(row, Instead) else f"np.{name}(x), since NumPy's functions take Tensors"
+        for name, row in rows.items()
+        if row is not None
+    }
