@@ -51,7 +51,7 @@ def in_any_dtype(patch):
 
 
 def unnoticed(patch):
-    patch.setattr(Node, "mark_changed", lambda self, part=None: None)
+    patch.setattr(Node, "mark_changed", lambda self, index=None: None)
 
 
 def without_momentum(patch):

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import PrecisionWarning, raw
-from ..engine import recording, sweep
+from ..engine import recording
 from ..errors import ShapeError
+from ..paths import sweep_to
 from ..tensor import Tensor, constant
 from .numeric import Array
 
@@ -183,11 +184,11 @@ class Linearization:
 
     def reaches(self, number: int) -> bool:
         """Return True if the backward sweep reaches a source."""
-        return self.sources[number] in sweep(self.outputs, [np.ones(y.shape) for y in self.outputs], self.sources)
+        return self.sources[number] in sweep_to(self.outputs, [np.ones(y.shape) for y in self.outputs], self.sources)
 
     def _swept(self, u: Array, as_nodes: bool = False) -> list[Any]:
         seeds = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
-        found = sweep(
+        found = sweep_to(
             self.outputs, [constant(seed) for seed in seeds] if as_nodes else seeds, self.sources, as_nodes=as_nodes
         )
         return [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
