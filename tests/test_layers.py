@@ -20,7 +20,8 @@ PACKAGE, MODELS = ROOT / "tinygrad_lite", ROOT / "models"
 # Each part may import what stands before it: what all use; what a step needs; the readings and the tools; all of them
 # together; what a user writes.
 LAYERS = [
-    *("errors", "support", "rules", "engine", "arrays", "numpy_calls", "tensor", "transforms", "nn", "optim"),
+    *("errors", "support", "rules", "changes", "engine", "paths", "arrays", "numpy_calls", "checks", "conversions"),
+    *("in_place", "tensor", "transforms", "nn", "optim"),
     *("anomaly", "formulas", "data", "plot", "proof", "compiler", "checkpoint", "safetensors", "parallel"),
     *("__init__", "__main__"),
     "models",
@@ -125,7 +126,7 @@ def lines(path: Path) -> int:
 
 # What is counted, what it may be today, and what it shall come down to. A bound may only be lowered.
 BUDGETS = {
-    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1400, 1300),
+    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1300, 1300),
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler with its writer of NumPy": (
         lambda: code([*(PACKAGE / "compiler").glob("*.py"), PACKAGE / "compiler/writers/numpy_source.py"]),

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import PrecisionWarning, raw
-from ..engine import recording, sweep
+from ..engine import recording
 from ..errors import ShapeError
+from ..paths import sweep_to
 from ..tensor import Tensor, constant
 from .numeric import Array
 
@@ -188,7 +189,7 @@ class Linearization:
         seeds: list[Any] = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
         with recording(record):
             seeds = [constant(seed) for seed in seeds] if record else seeds
-            found = sweep(self.outputs, seeds, self.sources, as_nodes=record)
+            found = sweep_to(self.outputs, seeds, self.sources, as_nodes=record)
             rows = [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
         return Linearization(rows, self.sources)
 
@@ -203,7 +204,7 @@ class Recorded(Subject):
 
     def reaches(self, argument: Part) -> bool:
         outputs, source = self.graph.outputs, self.graph.sources[self.arguments.index(argument)]
-        return source in sweep(outputs, [np.ones(y.shape) for y in outputs], [source])
+        return source in sweep_to(outputs, [np.ones(y.shape) for y in outputs], [source])
 
 
 class TensorFunction(Recorded):

@@ -225,7 +225,7 @@ class Absent:
 def answer_for_absent(tensor: type, of_numpy: dict[str, str]) -> None:
     """Give Tensors advice on names and arguments of other libraries, and on NumPy functions that are not methods."""
     _set_absent(tensor, of_numpy | INSTEAD_OF_METHODS)
-    answer_for_arguments(tensor)
+    answer_for_arguments(*tensor.__mro__[:-1])
 
 
 def answer_for_absent_of_modules(module: type) -> None:
@@ -263,7 +263,7 @@ def unknown_argument(function: str, given: Iterable[str]) -> TypeError:
 
 
 def _set_absent(owner: type, advice: dict[str, str]) -> None:
-    for name in advice.keys() - vars(owner).keys():
+    for name in advice.keys() - {name for base in owner.__mro__ for name in vars(base)}:
         absent = Absent(advice[name])
         absent.__set_name__(owner, name)
         setattr(owner, name, absent)
