@@ -6,10 +6,12 @@ depends on the batch. A model that computes by other steps for other batches is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from typing import Any, NoReturn
 
 import numpy as np
@@ -136,7 +138,7 @@ def batched(model: Module, inputs: dict[str, Any], units: Collection[str]) -> Ba
         If the model cannot be made a program, or only one for certain batch lengths.
     """
     long = LONG
-    with np.errstate(all="ignore"):  # in a long batch of repeated rows a product may overflow
+    with recording_lock, np.errstate(all="ignore"):  # in a long batch of repeated rows a product may overflow
         while True:
             recorders: tuple[_BatchRecorder, ...] = ()
             recordings: list[Recording] = []
@@ -151,18 +153,23 @@ def batched(model: Module, inputs: dict[str, Any], units: Collection[str]) -> Ba
 
 
 def _recorded(model: Module, batch: tuple[Any, ...], recorder: _BatchRecorder, units: Collection[str]) -> Recording:
+    """Record a model for one batch; each of some rules becomes one instruction instead of its forward expression."""
+    forwards = {rule: rule.forward for rule in all_rules() if rule.name in units}
     try:
-        with recording_lock, _units(recorder, units):
-            return record(model, batch, {}, recorder)
+        for rule in forwards:
+            object.__setattr__(rule, "forward", _as_unit(recorder, rule))
+        return record(model, batch, {}, recorder)
     except JitError as error:
-        about = str(error).replace("the jitted function", "forward").replace("a jitted function", "forward")
-        raise ExportError(about) from error
+        raise ExportError(re.sub("(the|a) jitted function", "forward", str(error))) from error
     except ValueError as error:
         error.add_note(
             f"while the model was run on a batch of {len(batch[0])}: axis 0 of the sample is taken for the batch, and "
             "the file is for batches of any length"
         )
         raise
+    finally:
+        for rule, forward in forwards.items():
+            object.__setattr__(rule, "forward", forward)
 
 
 def _finished(
@@ -175,7 +182,7 @@ def _finished(
     # A shared parameter gets the first of its paths.
     paths = {id(raw(x)): path for path, x in reversed([*model._named_tensors()])}
     known = {x: to_device(array, "cpu") for x, array in found.items() if x not in program.inputs[: len(inputs)]}
-    results = tuple(variables.get(id(raw(y)), raw(y)) for y in outputs.values())
+    results = tuple(variables.get(id(y), y) for y in outputs.values())
     checked = tuple(i for i in program.instructions if not i.primitive.is_statement)
     # The passes do not see the lengths in shapes and indices: as outputs they are kept.
     lengths = [x.variable for i in checked for x in lengths_in((i.operands, dict(i.params)))]
@@ -198,16 +205,6 @@ def _finished(
     )
 
 
-@contextmanager
-def _units(recorder: _BatchRecorder, names: Collection[str]) -> Iterator[None]:
-    """Record some rules as one instruction each within a ``with`` block, instead of by their forward expression."""
-    with ExitStack() as restored:
-        for rule in [rule for rule in all_rules() if rule.name in names]:
-            restored.callback(object.__setattr__, rule, "forward", rule.forward)
-            object.__setattr__(rule, "forward", _as_unit(recorder, rule))
-        yield
-
-
 def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
     primitive = Primitive(rule.name, rule.forward, text=lambda *operands, **params: rule.name)
 
@@ -228,6 +225,8 @@ class _BatchRecorder(Recorder):
     ----------
     batches : tuple of int
         The lengths of the batches of the recordings, up to this one.
+    steps : list of tuple of Variable and Instruction or None
+        The inputs, and the instructions with their results, as they were recorded.
     furthest : int
         The recordings only show how lengths depend on the batch if the second batch is longer than this.
     lengths : dict of tuple to Length
@@ -243,9 +242,9 @@ class _BatchRecorder(Recorder):
         self.lengths: dict[Any, Length] = {}
         self.shapes: dict[Variable, tuple[Any, ...]] = {}
         self.origins: dict[Variable, tuple[str, str, str]] = {}
-        self._earlier = earlier
         self._paths = {id(module): path for path, module in model.named_modules()}
-        self._steps: list[tuple[Variable, Instruction | None]] = []
+        self.steps: list[tuple[Variable, Instruction | None]] = []
+        self._others = zip_longest(*(recorder.steps for recorder in earlier))
         self._counterparts: dict[Variable, tuple[Variable, ...]] = {}
 
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
@@ -283,42 +282,38 @@ class _BatchRecorder(Recorder):
 
     def outputs(self, *found: dict[str, Any]) -> dict[str, Any]:
         """Return the model's outputs by name; refuse constants that differ between the recordings."""
-        counts = {len(recorder._steps) for recorder in (*self._earlier, self)}
-        if len(counts) > 1 or any([*names] != [*found[-1]] for names in found):
+        if next(self._others, ()) or any([*names] != [*found[-1]] for names in found):
             self._refuse_other_steps()
         outputs = {}
         for name, y in found[-1].items():
             variable = y.variable if isinstance(y, Length) else variable_of(y)
             if variable is None and not isinstance(y, Tensor):
                 self._merged(*(old[name] for old in found))
-            outputs[name] = y if variable is None else variable
+            outputs[name] = raw(y) if variable is None else variable
         return outputs
 
     def _compare(self, new: Variable, instruction: Instruction | None) -> None:
         """Compare a step with that of the other recordings; mark its lengths."""
-        self._steps.append((new, instruction))
-        if len(self._earlier) < 2:
+        self.steps.append((new, instruction))
+        if len(self.batches) < 3:
             return
-        others = [recorder._steps[len(self._steps) - 1 :][:1] for recorder in self._earlier]
-        if not all(others):
+        others = next(self._others, (None,))
+        if None in others:
             self._refuse_other_steps()
-        olds = tuple(old for ((old, _),) in others)
-        if any((len(old.shape), old.dtype) != (len(new.shape), new.dtype) for old in olds):
+        steps = (*others, (new, instruction))
+        if len({(len(x.shape), x.dtype, i and (i.primitive.name, len(i.operands))) for x, i in steps}) > 1:
             self._refuse_other_steps()
         if instruction is not None:
-            self.instructions[-1] = self._marked([*(old for ((_, old),) in others), instruction])
-        self._counterparts[new] = olds
-        shapes = zip(*(x.shape for x in (*olds, new)), strict=True)
+            self.instructions[-1] = self._marked([i for _, i in steps])
+        self._counterparts[new] = steps[0][0], steps[1][0]
+        shapes = zip(*(x.shape for x, _ in steps), strict=True)
         self.shapes[new] = tuple(self._axis(new, axis, values) for axis, values in enumerate(shapes))
 
     def _marked(self, instructions: list[Any]) -> Instruction:
         """Return an instruction with a `Length` for each number that differs between the recordings."""
         new = instructions[-1]
-        if len({(x.primitive.name, len(x.operands)) for x in instructions}) > 1:
-            self._refuse_other_steps()
-        modules = (self._paths.get(id(step.of), "") for step in under_way() if step.kind == MODULE)
-        path = next(filter(None, modules), "")
-        self.origins[new.result] = users_line() or "in forward", new.result.name, path
+        modules = (self._paths.get(id(step.of)) for step in under_way() if step.kind == MODULE)
+        self.origins[new.result] = users_line() or "in forward", new.result.name, next(filter(None, modules), "")
         operands = mapped(self._merged, *(x.operands for x in instructions))
         if new.primitive in (primitives.getitem, primitives.take):
             self._reach_slices(*operands)

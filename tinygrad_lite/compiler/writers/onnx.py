@@ -36,7 +36,8 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
 
     The file contains the model in evaluation mode; afterwards each module is in its former mode. Before the file is
     saved, the onnx package checks it, and its reference evaluator runs it on the sample, on one row, and on batches of
-    other lengths: the results must agree with the model's.
+    other lengths: the results must agree with the model's. Checks of values are left out: the file's one-hot encoding
+    of a label that is none of the classes is a row of zeros.
 
     Parameters
     ----------
@@ -228,7 +229,6 @@ class _Graph:
 
     def _constant(self, array: Any, name: str = "constant") -> str:
         """Put an array into the file, once; return its name."""
-        array = np.ascontiguousarray(array).reshape(np.shape(array))
         key = (array.dtype, array.shape, array.tobytes(), name)
         if key not in self._once:
             self._once[key] = self._unique(name)
@@ -265,17 +265,22 @@ class _Graph:
             else:
                 self.nodes.append(helper.make_node("Identity", [wire], [name], f"{name}/Identity"))
             infos.append(self._info(name, dtype, self.shape(y)))
-        for node in self.nodes:
+        needed = {*self.program.outputs}
+        nodes: list[Any] = []
+        for node in reversed(self.nodes):
             for wires in (node.input, node.output):
                 wires[:] = [renamed.get(wire, wire) for wire in wires]
+            if node.output[0] in needed:
+                needed.update(node.input)
+                nodes.insert(0, node)
         inputs = [self._info(self._wires[x], x.dtype, self.shape(x)) for x in self.program.inputs.values()]
-        constants = [self.onnx.numpy_helper.from_array(x, name) for name, x in self.constants.items()]
+        constants = [self.onnx.numpy_helper.from_array(x, name) for name, x in self.constants.items() if name in needed]
         try:
             version = metadata.version(PACKAGE)
         except metadata.PackageNotFoundError:  # a checkout that is not installed
             version = ""
         return helper.make_model(
-            helper.make_graph(self.nodes, title, inputs, infos, constants),
+            helper.make_graph(nodes, title, inputs, infos, constants),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
             producer_name=PACKAGE,

@@ -123,18 +123,22 @@ def _flip(to: Any, x: Any, axis: Any = None) -> Any:
     return _sliced(to, x, {a: slice(None, None, -1) for a in axes_of(axis, len(to.shape(x)))})
 
 
-def _numbers(to: Any, x: Any, axis: int) -> tuple[Any, Any]:
-    """Write the length of an axis, and the numbers of its elements."""
-    n = to.Squeeze(to.Shape(x, start=axis, end=axis + 1))
-    return n, to.Range(to.cast(0, np.int64), n, to.cast(1, np.int64))
+def _length(to: Any, x: Any, axis: int) -> Any:
+    return to.Squeeze(to.Shape(x, start=axis, end=axis + 1))
+
+
+def _numbers(to: Any, n: Any) -> Any:
+    """Write the numbers from 0 to a length."""
+    return to.Range(to.cast(0, np.int64), n, to.cast(1, np.int64))
 
 
 def _roll(to: Any, x: Any, shift: Any, axis: Any = None) -> Any:
     y, ndim = (to.Reshape(x, to.ints([-1])), 1) if axis is None else (x, len(to.shape(x)))
     for by, a in np.broadcast(shift, 0 if axis is None else axis):
-        n, numbers = _numbers(to, y, int(a) % ndim)
-        n = to.Max(n, to.cast(1, np.int64))  # some runtimes refuse to divide by 0, even if there is nothing to divide
-        y = to.Gather(y, to.Mod(to.Sub(numbers, to.cast(by, np.int64)), n), axis=int(a))
+        n = _length(to, y, int(a) % ndim)
+        back = to.Sub(_numbers(to, n), to.cast(by, np.int64))
+        # Some runtimes refuse to divide by 0, even if there is nothing to divide.
+        y = to.Gather(y, to.Mod(back, to.Max(n, to.cast(1, np.int64))), axis=int(a))
     return to.Reshape(y, to.Shape(x)) if axis is None else y
 
 
@@ -211,8 +215,8 @@ def _scattered(reduction: str) -> Callable[..., Any]:
         ndim = sum(part is not None for part in parts)
         row, whole = to.Shape(x, start=ndim), to.ints([-1])
         rows = to.Reshape(x, to.Concat(whole, row, axis=0))
-        _, numbers = _numbers(to, rows, 0)
-        places = _taken(to, to.Reshape(numbers, to.Shape(x, end=ndim)), parts)
+        numbers = to.Reshape(_numbers(to, _length(to, rows, 0)), to.Shape(x, end=ndim))
+        places = _taken(to, numbers, parts)
         update = to.Expand(value, to.Concat(to.Shape(places), row, axis=0))
         update = to.Reshape(update, to.Concat(whole, row, axis=0))
         places = to.Unsqueeze(to.Reshape(places, whole), whole)
@@ -267,21 +271,12 @@ OPERATIONS: dict[str, Entry] = {
     "round":         lambda to, x, decimals=0: to.Div(to.Round(to.Mul(x, 10**decimals)), 10**decimals),
     "not_equal":     lambda to, a, b: to.Not(to.Equal(a, b)),
     "isfinite":      lambda to, x: to.Not(to.Or(to.IsNaN(x), to.IsInf(x))),
-    "logical_and":   _of_truths("And"),
-    "logical_or":    _of_truths("Or"),
-    "logical_not":   _of_truths("Not"),
-    "logical_xor":   _of_truths("Xor"),
-    "bitwise_and":   _of_bits("And"),
-    "bitwise_or":    _of_bits("Or"),
-    "bitwise_xor":   _of_bits("Xor"),
+    **{f"logical_{name.lower()}": _of_truths(name) for name in ("And", "Or", "Not", "Xor")},
+    **{f"bitwise_{name.lower()}": _of_bits(name) for name in ("And", "Or", "Xor")},
     "invert":        _of_bits("Not"),
     # sums and extremes
     "einsum":        lambda to, *xs, subscripts: to.Einsum(*xs, equation=subscripts),
-    "sum":           _reduced("ReduceSum"),
-    "mean":          _reduced("ReduceMean"),
-    "prod":          _reduced("ReduceProd"),
-    "max":           _reduced("ReduceMax"),
-    "min":           _reduced("ReduceMin"),
+    **{name.lower(): _reduced(f"Reduce{name}") for name in ("Sum", "Mean", "Prod", "Max", "Min")},
     "any":           _truth("ReduceMax"),
     "all":           _truth("ReduceMin"),
     "count_nonzero": _reduced("ReduceSum", np.int64),
@@ -289,7 +284,7 @@ OPERATIONS: dict[str, Entry] = {
     "argmin":        _where_extreme("ArgMin"),
     "cumsum":        lambda to, x, axis: to.CumSum(x, to.cast(axis, np.int64)),
     # shapes and places
-    "length":        lambda to, x, axis: _numbers(to, x, axis)[0],
+    "length":        _length,
     "item":          lambda to, x: to.Reshape(x, to.ints([])),
     "reshape":       _reshape,
     "transpose":     lambda to, x, axes: to.Transpose(x, perm=axes) if axes else x,
