@@ -462,6 +462,7 @@ def written(write, shape=lambda x: x.shape):
         written(lambda y, x, t: y.__setitem__(..., x)),
         written(lambda y, x, t: y.__setitem__(0, 1.0)),
         written(lambda y, x, t: y.__setitem__(-1, x.sum(axis=0))),
+        lambda m, x, t: written(lambda y, x, t: y.__setitem__(0, m.weight))(m, x, t),
         written(lambda y, x, t: y.__setitem__(slice(1, None), x[:-1])),
         written(lambda y, x, t: y.__setitem__(slice(300), x[:1])),
         written(lambda y, x, t: y.__setitem__((slice(2), 1), 2.0)),
@@ -683,6 +684,10 @@ def test_the_length_of_the_batch_is_not_baked_in(function, path):
         (lambda x: x * np.sqrt(x.shape[0]), "fixed number"),
         (lambda x: x * len(f"{x.shape[0]}"), "fixed number"),
         (lambda x: x if isinstance(x.shape[0], int) else -x, "other steps"),
+        (lambda x: -x if isinstance(x.shape[0], int) else x, "other steps"),
+        (lambda x: [x] if isinstance(x.shape[0], int) else x, "other steps"),
+        (lambda x: x @ (x if isinstance(x.shape[0], int) else 2 * x).T, "other steps"),
+        (lambda x: (lambda a, b: a - b if isinstance(x.shape[0], int) else b - a)(x * 2, x * 3), "other steps"),
         (lambda x: x * (2 if isinstance(x.shape[0], int) else 3), "fixed number"),
     ],
 )

@@ -94,13 +94,18 @@ def named_inputs(sample: Any) -> dict[str, Any]:
 
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
-    """Put a model into evaluation mode within a ``with`` block; then restore the mode of each module."""
+    """Put a model into evaluation mode within a ``with`` block; then restore the mode of each module.
+
+    What cannot be recorded in the block is an `ExportError`.
+    """
     modules = [model, *(module for _, module in model.named_modules())]
     modes = [{key: value for key, value in vars(module).items() if key == "training"} for module in modules]
     try:
         model.eval()
         with no_grad():
             yield
+    except JitError as error:
+        raise ExportError(re.sub("(the|a) jitted function", "forward", str(error))) from error
     finally:
         for module, mode in zip(modules, modes, strict=True):
             vars(module).pop("training", None)
@@ -134,7 +139,7 @@ def batched(model: Module, inputs: dict[str, Any], units: Collection[str]) -> Ba
 
     Raises
     ------
-    ExportError
+    JitError
         If the model cannot be made a program, or only one for certain batch lengths.
     """
     long = LONG
@@ -159,8 +164,6 @@ def _recorded(model: Module, batch: tuple[Any, ...], recorder: _BatchRecorder, u
         for rule in forwards:
             object.__setattr__(rule, "forward", _as_unit(recorder, rule))
         return record(model, batch, {}, recorder)
-    except JitError as error:
-        raise ExportError(re.sub("(the|a) jitted function", "forward", str(error))) from error
     except ValueError as error:
         error.add_note(
             f"while the model was run on a batch of {len(batch[0])}: axis 0 of the sample is taken for the batch, and "
@@ -399,7 +402,7 @@ class _BatchTracer(Tracer):
         return super().__getitem__(plain(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        super().__setitem__(plain(index), value)
+        super().__setitem__(plain(index), raw(value))  # a file has no gradients that could be lost
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         if function in _AS_TEXT:
