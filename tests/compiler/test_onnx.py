@@ -890,6 +890,15 @@ def test_lengths_that_follow_from_the_batch_are_right_for_large_batches_too(name
         np.testing.assert_allclose(found, np.asarray(tg.Tensor(SEEN[name](x)).data), rtol=1e-5, atol=1e-6)
 
 
+def test_a_slice_of_the_features_may_reach_as_far_as_they_do(path):
+    agrees(Function(lambda x: x[:, 18000:].max(axis=1)), path, np.ones((1, 20000), np.float32))
+
+
+def test_what_nothing_reads_is_not_in_the_file(path):
+    agrees(Function(lambda x: (x.shape[0] / 3, x.reshape(x.shape[0], 2, 3))[1]), path)
+    assert [node.op_type for node in onnx.load(path).graph.node] == ["Reshape"]
+
+
 def test_the_tail_of_a_sigmoid_is_not_lost(path):
     export_onnx(Function(lambda x: np.log(F.sigmoid(x))), X, path)
     x = np.linspace(-80, 80, 6 * 27, dtype=np.float32).reshape(27, 6)
