@@ -223,7 +223,7 @@ def _mosaic(
         y, x = (index // columns + 1) * high - gap - h, index % columns * wide
         canvas[y : y + h, x : x + w] = tile
         if captions is not None:
-            ax.text(x + w / 2, y - h / SIDE, captions[index], ha="center", va="bottom", fontsize=8)
+            ax.text(x + w / 2, y - 0.5 - 0.5 * h / SIDE, captions[index], ha="center", va="bottom", fontsize=8)
     # Pixels keep sharp edges: interpolated pictures are blurred, and compress badly.
     picture = ax.imshow(
         canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1], interpolation="nearest"
