@@ -9,6 +9,8 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Tensor
+from tinygrad_lite.changes import REMEMBERED_CHANGES
+from tinygrad_lite.rules import registry
 
 OPERATORS = ["iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow"]
 operators = pytest.mark.parametrize("name", OPERATORS)
@@ -208,6 +210,8 @@ def test_what_has_a_gradient_does_not_become_a_step():
     with pytest.raises(TypeError, match="floordiv has no derivative"):
         h //= 2
     assert h.tolist() == [3]
+    h += 1  # the refusal left it as it was
+    assert h.tolist() == [4]
 
 
 def test_a_parameter_of_a_module_stays_one():
@@ -341,6 +345,44 @@ def test_a_view_may_be_written_where_nothing_it_shows_has_changed():
     numbers = Tensor([1.0, 2.0, 3.0])
     random.Random(1).shuffle(numbers)
     assert sorted(numbers.tolist()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("changes", "is_known"), [(REMEMBERED_CHANGES - 1, True), (REMEMBERED_CHANGES, False)])
+def test_a_view_is_refused_once_more_has_changed_than_is_remembered(changes, is_known):
+    t = Tensor(np.arange(6.0))
+    view = t[3:]
+    for k in range(changes):
+        t[:1] = k
+    if is_known:
+        t[:3] = view
+        assert t.tolist() == [3, 4, 5, 3, 4, 5]
+    else:
+        with pytest.raises(tg.GraphError, match="written to since it was taken"):
+            t[:3] = view
+
+
+def test_of_earlier_memory_only_the_last_is_remembered():
+    w = Tensor([1.0], requires_grad=True)
+    for k in range(REMEMBERED_CHANGES):
+        w.data = np.array([k], np.float32)
+        w.data -= 1
+    assert w.memory.before is not None
+    assert w.memory.before.before is None
+    t = Tensor([1.0, 2.0])
+    view = t[1:]
+    for k in range(2 * REMEMBERED_CHANGES):
+        t[:1] = k
+    assert len(view.memory.written) == REMEMBERED_CHANGES
+
+
+def test_the_result_of_a_rule_that_returns_its_input_shares_the_record_of_changes(monkeypatch):
+    monkeypatch.setattr(registry, "_rules", dict(registry._rules))
+    same = tg.rules.define("same", lambda x: x, x=lambda g: g, samples=list)
+    t = Tensor([1.0, 2.0])
+    y = Tensor([3.0, 4.0], requires_grad=True) * same(t)
+    t += 1
+    with pytest.raises(tg.GraphError, match="changed in place after multiply used it"):
+        y.sum().backward()
 
 
 def test_a_mask_that_is_changed_later_leaves_the_derivative_as_it_was():

@@ -20,7 +20,8 @@ PACKAGE, MODELS = ROOT / "tinygrad_lite", ROOT / "models"
 # Each part may import what stands before it: what all use; what a step needs; the readings and the tools; all of them
 # together; what a user writes.
 LAYERS = [
-    *("errors", "support", "rules", "engine", "arrays", "numpy_calls", "tensor", "transforms", "nn", "optim"),
+    *("errors", "support", "rules", "changes", "engine", "paths", "arrays", "numpy_calls", "checks", "conversions"),
+    *("in_place", "tensor", "transforms", "nn", "optim"),
     *("anomaly", "formulas", "data", "plot", "proof", "compiler", "checkpoint", "safetensors", "parallel"),
     *("__init__", "__main__"),
     "models",
@@ -28,7 +29,7 @@ LAYERS = [
 
 # What still points the other way. These sets may only lose what is in them.
 UPWARD: set[tuple[str, str]] = set()
-LATE = {("compiler.naming", "compiler.environment")}
+LATE: set[tuple[str, str]] = set()
 
 
 def modules() -> dict[str, Path]:
@@ -125,11 +126,11 @@ def lines(path: Path) -> int:
 
 # What is counted, what it may be today, and what it shall come down to. A bound may only be lowered.
 BUDGETS = {
-    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1800, 1300),
+    "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1300, 1300),
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler with its writer of NumPy": (
         lambda: code([*(PACKAGE / "compiler").glob("*.py"), PACKAGE / "compiler/writers/numpy_source.py"]),
-        *(3300, 2000),
+        *(2800, 2000),
     ),
     "lines of README.md": (lambda: lines(ROOT / "README.md"), 200, 200),
     "lines of models/mnist.py": (lambda: lines(MODELS / "mnist.py"), 95, 95),

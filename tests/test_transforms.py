@@ -549,3 +549,9 @@ def test_an_exception_within_the_function_leaves_recording_as_it_was():
                 call()
             assert not (Tensor(1.0, requires_grad=True) * 2).requires_grad
         assert (Tensor(1.0, requires_grad=True) * 2).requires_grad
+
+
+def test_a_value_taken_in_an_inner_function_is_lost_to_the_outer_one():
+    outer = tg.grad(lambda x: tg.grad(lambda y: y * x.item())(2.0))
+    with pytest.raises(TypeError, match=r"one of constants: a value taken by .*\.item\(\)"):
+        outer(3.0)

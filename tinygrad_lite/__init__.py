@@ -4,7 +4,8 @@ from . import checkpoint, data, nn, optim, parallel, plot, rules
 from .anomaly import detect_anomaly
 from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype
 from .compiler import JitWarning, jit
-from .compiler.writers.onnx import ExportError, export_onnx
+from .compiler.writers.batched import ExportError
+from .compiler.writers.onnx import export_onnx
 from .engine import no_grad
 from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
 from .formulas import explain

@@ -117,7 +117,7 @@ def adapting(x: Any) -> Any:
     """
     if issubclass(type(x), np.generic):  # not what passes for one while it is recorded
         return x.item()
-    return x.as_number() if isinstance(getattr(x, "value", None), np.generic) else x
+    return x.as_number() if hasattr(type(x), "__traced__") and isinstance(x.__traced__, np.generic) else x
 
 
 def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:

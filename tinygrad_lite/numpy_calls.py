@@ -1,8 +1,8 @@
 """NumPy's functions called on a Tensor: `call` answers its protocols ``__array_ufunc__`` and ``__array_function__``.
 
-Users thus write NumPy, and get derivatives. A rule, or a composition of rules, computes the function. NumPy itself
-computes functions without a derivative, such as comparisons, from the raw arrays. All other functions raise, since the
-gradient would be lost.
+Users thus write NumPy, and get derivatives. The table `rules.numpy_functions` has a row for each function: a rule, or
+a composition of rules, computes it; or NumPy itself does, from the raw arrays, if it has no derivative. All other
+functions raise, since the gradient would be lost.
 
 Examples
 --------
@@ -27,7 +27,8 @@ from .arrays import adapting, in_one_dtype, of_whole_numbers, raw
 from .engine import Node, is_recording
 from .errors import explained
 from .rules import elementwise
-from .rules.numpy_functions import PLAIN, Instead, row_of
+from .rules.numpy_functions import PLAIN, Instead
+from .rules.registry import row_of
 from .support.devices import mixing_error
 from .support.formatting import numpy_name
 
@@ -70,7 +71,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     if out is not None:
         return _written_out(function, args, kwargs, out)
     row = row_of(function)
-    if row == PLAIN:
+    if row is PLAIN:
         return _plain(function, args, kwargs)
     if not callable(row):
         raise no_rule(numpy_name(function), row)

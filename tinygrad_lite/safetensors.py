@@ -17,6 +17,7 @@ import numpy as np
 from .checkpoint import HEADER, MAX_BYTES
 from .errors import DataError
 from .nn import Buffer, Linear, Module
+from .nn.tree import Tree
 from .support.extras import extra
 from .support.files import as_path, read_file, write_atomically
 from .tensor import Tensor
@@ -137,7 +138,7 @@ class _PyTorchLayout(Module):
     def __init__(self, state: Mapping[str, Any]) -> None:
         self.tensors = {name: Buffer(array) for name, array in state.items()}
 
-    def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
+    def _children(self) -> Iterator[tuple[str, Tree | Tensor]]:
         return iter(self.tensors.items())
 
 

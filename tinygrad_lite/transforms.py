@@ -24,7 +24,7 @@ Tensor(6., dtype=float32)
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import wraps
 from numbers import Integral
 from typing import Any
@@ -32,11 +32,14 @@ from typing import Any
 import numpy as np
 
 from .arrays import as_array, get_default_dtype
-from .engine import Evaluation, Operation, depends_on_others, is_leaf_of, is_recording, recording, sweep
+from .checks import cotangent
+from .conversions import Evaluation
+from .engine import Operation, is_recording, recording
 from .errors import GraphError, ShapeError
+from .paths import depends_on_others, is_leaf_of, sweep_to
 from .rules import composed, elementwise
 from .support.devices import on_device_of
-from .tensor import Tensor, constant, cotangent
+from .tensor import Tensor, constant
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -149,15 +152,17 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     if len(primals) != len(tangents):
         raise ShapeError(f"jvp needs one tangent for each primal: got {len(tangents)} for {len(primals)}")
     trace = _Trace(f, primals, {}, tuple(range(len(primals))))
-    given = [v for pair in zip(primals, tangents, strict=True) for v in _beside(*pair)]
+    given: list[Any] = []
+    for x, v in zip(primals, tangents, strict=True):
+        _mapped(lambda _, part: given.append(part), x, v)
     directions = [cotangent(v, x, True, name="tangent") for v, x in zip(given, trace.sources, strict=True)]
     keep_history = is_recording()
     with recording(True):
         u = _source(np.zeros_like(trace.y._data))
-        pulled = sweep([trace.y], [u], trace.sources, as_nodes=True) if trace.y.requires_grad else {}
+        pulled = sweep_to([trace.y], [u], trace.sources, as_nodes=True) if trace.y.requires_grad else {}
         reached = [(pulled[x], v) for x, v in zip(trace.sources, directions, strict=True) if x in pulled]
         outputs, seeds = [x for x, _ in reached], [v for _, v in reached]
-        dy = sweep(outputs, seeds, [u], as_nodes=True).get(u, constant(np.zeros_like(trace.y._data)))
+        dy = sweep_to(outputs, seeds, [u], as_nodes=True).get(u, constant(np.zeros_like(trace.y._data)))
     if not (keep_history and depends_on_others([dy], [*trace.sources, u])):
         dy = dy.detach()
     return trace.value(), dy
@@ -215,10 +220,10 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
         chosen = _chosen(f, args, argnums)
 
         def row(k: int) -> Any:
-            part = wraps(f)(lambda *args, **kwargs: list(_leaves(gradient(*args, **kwargs)))[k])
+            part = wraps(f)(lambda *args, **kwargs: _leaves(gradient(*args, **kwargs))[k])
             return jacobian(part, argnums)(*args, **kwargs)
 
-        rows = [row(k) for k in range(sum(len(list(_leaves(x))) for x in chosen))]
+        rows = [row(k) for k in range(sum(len(_leaves(x)) for x in chosen))]
         return _unpacked(rows, chosen, argnums)
 
     return all_second_partials
@@ -263,45 +268,41 @@ def _is_container(x: Any) -> bool:
     return isinstance(x, (dict, tuple))
 
 
-def _mapped(f: Callable[[Any], Any], x: Any) -> Any:
-    """Return a container like ``x`` with a function applied to its arrays; a None, such as for no bias, stays."""
-    if x is None or not _is_container(x):
-        return x if x is None else f(x)
-    if isinstance(x, dict):
-        same_kind = copy.copy(x)
-        same_kind.update({key: _mapped(f, part) for key, part in x.items()})
-        return same_kind
-    parts = [_mapped(f, part) for part in x]
-    return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+def _mapped(f: Callable[..., Any], x: Any, *others: Any) -> Any:
+    """Return a container like ``x`` with a function applied to its arrays; a None, such as for no bias, stays.
 
-
-def _leaves(x: Any) -> Iterator[Any]:
-    """Return an iterator over the arrays of a container (or the one array), in the order of `_mapped`."""
-    leaves: list[Any] = []
-    _mapped(leaves.append, x)
-    return iter(leaves)
-
-
-def _beside(x: Any, other: Any) -> Iterator[Any]:
-    """Yield the parts of ``other`` at the places of the arrays in ``x``.
+    Others are containers of the same structure: the function takes their parts, too, at the place of each array.
 
     Raises
     ------
     ShapeError
-        If the two have different structures.
+        If another one has another structure.
     """
     if x is None or not _is_container(x):
-        yield from () if x is None else (other,)
-        return
-    same_kind = isinstance(other, dict) if isinstance(x, dict) else isinstance(other, (list, tuple))
-    if not same_kind or {*_keys(x)} != {*_keys(other)}:
-        raise ShapeError(f"the tangent of a container must be one of the same structure: {x!r:.60} has {other!r:.60}")
-    for key in _keys(x):
-        yield from _beside(x[key], other[key])
+        return x if x is None else f(x, *others)
+    for other in others:
+        same_kind = isinstance(other, dict) if isinstance(x, dict) else isinstance(other, (list, tuple))
+        if not same_kind or {*_keys(x)} != {*_keys(other)}:
+            raise ShapeError(
+                f"the tangent of a container must be one of the same structure: {x!r:.60} has {other!r:.60}"
+            )
+    parts = {key: _mapped(f, x[key], *(other[key] for other in others)) for key in _keys(x)}
+    if isinstance(x, dict):
+        like_x = copy.copy(x)
+        like_x.update(parts)
+        return like_x
+    return type(x)(*parts.values()) if hasattr(x, "_fields") else type(x)(parts.values())
 
 
-def _keys(container: Any) -> list[Any]:
-    return [*container] if isinstance(container, dict) else [*range(len(container))]
+def _keys(container: Any) -> Iterable[Any]:
+    return container if isinstance(container, dict) else range(len(container))
+
+
+def _leaves(x: Any) -> list[Any]:
+    """Return the arrays of a container (or the one array), in the order of `_mapped`."""
+    leaves: list[Any] = []
+    _mapped(leaves.append, x)
+    return leaves
 
 
 class _Trace:
@@ -336,7 +337,7 @@ class _Trace:
         """Return the cotangent of each source, given the cotangent of the value."""
         as_nodes = self.keep_history or (isinstance(gradient, Tensor) and gradient.requires_grad)
         seed = cotangent(gradient, self.y, keep_history=as_nodes)
-        found = sweep([self.y], [seed], self.sources, as_nodes=as_nodes) if self.y.requires_grad else {}
+        found = sweep_to([self.y], [seed], self.sources, as_nodes=as_nodes) if self.y.requires_grad else {}
         for x, argument in zip(self.sources, self.arguments, strict=True):
             if x not in found and isinstance(argument, Tensor) and is_leaf_of(argument, self.y):
                 raise GraphError(

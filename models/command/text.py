@@ -20,7 +20,7 @@ from .model import Model
 from .parsing import Parser, path_to, positive, whole
 from .run import Run
 
-PROMPT, LENGTH, TEMPERATURE = "The ", 300, 0.7
+LENGTH, TEMPERATURE = 300, 0.7
 
 
 @tg.no_grad()
@@ -29,8 +29,9 @@ def written(
 ) -> Iterator[str]:
     """Yield the prompt, then each character that is drawn from the probabilities of the net."""
     rng, vocabulary = np.random.default_rng(seed), Vocabulary(net.characters)
-    tokens = [*vocabulary.encode(prompt or PROMPT)]
-    yield vocabulary.decode(tokens)
+    start = "\n" if "\n" in net.characters else net.characters[0]
+    tokens = [*vocabulary.encode(prompt or start)]
+    yield prompt
     for _ in range(length):
         logits = net(np.array([tokens[-net.context :]])).numpy()[0, -1].astype(float) / temperature
         p = np.exp(logits - logits.max())
@@ -60,7 +61,7 @@ def write(model: TextModel, arguments: list[str]) -> int:
 
 
 def _add_writing(parser: Parser) -> None:
-    parser.add_argument("--prompt", default=PROMPT, help=f"what samples begin with ({PROMPT!r})")
+    parser.add_argument("--prompt", default="", help="what samples begin with (a new line)")
 
 
 @dataclass
@@ -117,4 +118,4 @@ class TextModel(Model):
     def figures(self, run: Run) -> dict[str, Any]:
         """Draw the training curves."""
         metrics = run.record.metrics
-        return {"curves": plot.curves(metrics["history"], f"Learning to write from {metrics['data']}")}
+        return {"curves": plot.curves(metrics["history"], "Learning to write")}

@@ -3,6 +3,7 @@
 import collections
 import configparser
 import ctypes
+import enum
 import functools
 import logging
 import operator
@@ -257,6 +258,41 @@ def singledispatch():
 
 
 @case
+def singledispatchmethod():
+    class Doubling:
+        scale = 2.0
+
+        @functools.singledispatchmethod
+        def double(self, x):
+            return x * 4
+
+        @double.register
+        def _(self, x: np.ndarray):
+            return x * self.scale
+
+    double = Doubling()
+
+    def change():
+        Doubling.scale = 3.0
+        return (X,)
+
+    return lambda x: double.double(x), [lambda: (X,), lambda: (2.0,), change]
+
+
+@case
+def enumerations_of_numbers():
+    class Factor(enum.IntEnum):
+        TWO = 2
+
+    class Axes(enum.IntFlag):
+        FIRST = 1
+        SECOND = 2
+
+    by = Axes.FIRST | Axes.SECOND
+    return lambda x: x[: Factor.TWO] * Factor.TWO * by, [lambda: (X,)]
+
+
+@case
 def class_of_an_object_is_changed():
     class A:
         def times(self, x):
@@ -366,6 +402,25 @@ def method_of_a_generator_in_a_partial():
 def method_of_a_generator_given():
     noise = np.random.default_rng(0).normal
     return lambda x, noise: x + noise(size=3), [lambda: (X, noise)] * 4
+
+
+@case
+def method_of_a_generator_of_a_class():
+    class A:
+        noise = staticmethod(np.random.default_rng(0).normal)
+
+    return lambda x: x + A.noise(size=3), [lambda: (X,)] * 4
+
+
+@case
+def array_in_a_tuple_under_two_names():
+    both = one, other = ((X.copy(), 2.0),) * 2
+
+    def change():
+        both[0][0][:] = 3.0
+        return (X,)
+
+    return lambda x: x * one[0] * other[0] * other[1], [lambda: (X,), change]
 
 
 @case
@@ -681,6 +736,18 @@ def attributes_by_their_dict():
 
 
 @case
+def attribute_by_its_dict_kept_elsewhere():
+    held, name = holding(a=2.0, b=3.0), "abc"[:1]
+    values = vars(held)
+
+    def change():
+        held.a = 3.0
+        return (X,)
+
+    return lambda x: x * values[name] * held.b, [lambda: (X,), change]
+
+
+@case
 def attribute_by_attrgetter():
     held, get = holding(a=2.0), operator.attrgetter("a")
 
@@ -930,6 +997,16 @@ def test_a_running_mean_set_from_outside_is_the_same_program():
     for _ in range(3):
         jitted(np.ones((2, 3)))
         net.mean = tg.Tensor(np.ones(3))
+    assert len(jitted.programs) == 1
+
+
+def test_objects_made_anew_at_each_call_are_the_same_program():
+    def made(i):
+        return holding(parts=[holding(weights=X * i, shape=(3, 1), name="a")])
+
+    jitted = tg.jit(lambda given: given.parts[0].weights.reshape(given.parts[0].shape))
+    for i in range(3):
+        assert same(jitted(made(i)), X.reshape(3, 1) * i)
     assert len(jitted.programs) == 1
 
 

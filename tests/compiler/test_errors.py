@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import dataclasses
 import datetime
 import functools
 import linecache
@@ -238,6 +239,7 @@ ANEW = {
     "unseeded default_rng": lambda: lambda x: x * np.random.default_rng().random(3),
     "unseeded RandomState": lambda: lambda x: x * np.random.RandomState().rand(3),
     "time.time": lambda: lambda x: x * time.time(),
+    "time.time after an operation": lambda: lambda x: x * 2 * time.time(),
     "time.perf_counter": lambda: lambda x: x * time.perf_counter(),
     "time.monotonic": lambda: lambda x: x * time.monotonic(),
     "time.process_time_ns": lambda: lambda x: x * time.process_time_ns(),
@@ -271,6 +273,12 @@ def test_what_answers_differently_each_time_is_refused_at_the_users_line(name):
     with pytest.raises(tg.JitError, match=match):
         tg.jit(f)(X)
     assert before == (random.getstate(), repr(np.random.get_state()))  # noqa: NPY002
+
+
+def test_the_clock_is_refused_in_the_rule_of_a_user():
+    late = dataclasses.replace(tg.rules.get("identity"), name="late", forward=lambda x: x * time.time())
+    with pytest.raises(tg.JitError, match=r"late = .*time\(\) answers differently"):
+        tg.jit(lambda x: late(x))(tg.Tensor(X))
 
 
 def test_a_refusal_that_the_function_catches_is_a_refusal_all_the_same():

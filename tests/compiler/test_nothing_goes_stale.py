@@ -70,8 +70,32 @@ class Plain:
     pass
 
 
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __get__(self, instance, owner):
+        return self.scale
+
+    def __set__(self, instance, value):
+        raise AttributeError
+
+
 class Slotted:
     __slots__ = ("scale",)
+
+
+class Private:
+    __slots__ = ("__scale",)
+
+    def __init__(self, scale):
+        self.set(scale)
+
+    def set(self, scale):
+        self.__scale = scale
+
+    def times(self, x):
+        return x * self.__scale
 
 
 def helper_of_helper(x):
@@ -277,6 +301,26 @@ def context_variable(patch):
     return lambda x: x * VARIABLE.get(), lambda: VARIABLE.set(3.0)
 
 
+def list_in_a_context_variable(patch):
+    variable = contextvars.ContextVar("variable", default=(scales := [2.0]))
+    return lambda x: x * variable.get()[0], lambda: put(0, 3.0)(scales)
+
+
+def array_in_a_context_variable(patch):
+    variable = contextvars.ContextVar("variable", default=(weights := np.ones(3)))
+    return lambda x: x * variable.get(), lambda: weights.fill(3.0)
+
+
+def context_variable_that_is_none(patch):
+    variable = contextvars.ContextVar("variable", default=None)
+    return lambda x: x * (variable.get() or 2.0), lambda: variable.set(3.0)
+
+
+def context_variable_unset(patch):
+    variable = contextvars.ContextVar("variable")
+    return lambda x: x * variable.get(2.0), lambda: variable.set(3.0)
+
+
 def default_dtype(patch):
     def change():
         tg.set_default_dtype("float64")
@@ -353,6 +397,9 @@ READS = {
         lambda x, held: x * held.Inner.scale,
         lambda cls: set_in("scale", 3.0)(cls.Inner),
     ),
+    "an attribute of a descriptor": of_class(
+        {"by": Scaled(2.0)}, lambda x, held: x * held.by, lambda cls: set_in("scale", 3.0)(vars(cls)["by"])
+    ),
     "an attribute added to a class": of_class(
         {}, lambda x, held: x * getattr(held, "scale", 2.0), set_in("scale", 3.0)
     ),
@@ -385,6 +432,7 @@ READS = {
     "slots": of_object(
         lambda: [set_in("scale", 2.0)(s := Slotted()), s][1], lambda x, held: x * held.scale, set_in("scale", 3.0)
     ),
+    "private slots": of_object(lambda: Private(2.0), lambda x, held: held.times(x), lambda held: held.set(3.0)),
     "a set": of_object(lambda: {1}, lambda x, held: x if 2 in held else -x, lambda held: held.add(2)),
     "a deque": of_object(lambda: collections.deque([2.0]), lambda x, held: x * held[0], put(0, 3.0)),
     "an ordered dict": of_object(lambda: collections.OrderedDict(s=2.0), lambda x, held: x * held["s"], put("s", 3.0)),
@@ -401,6 +449,10 @@ READS = {
         lambda: np.array([True, False, True]), lambda x, held: x[held], put(slice(None), [False, True, False])
     ),
     "a context variable": context_variable,
+    "a list in a context variable": list_in_a_context_variable,
+    "an array in a context variable": array_in_a_context_variable,
+    "a context variable that is None": context_variable_that_is_none,
+    "a context variable not set yet": context_variable_unset,
     "the default dtype": default_dtype,
     "an enumeration": of_object(
         lambda: {"mode": Mode.UP}, lambda x, held: x * held["mode"].value, put("mode", Mode.DOWN)
@@ -412,6 +464,8 @@ MAY_BE_REFUSED = {
     "slots",
     "a bytearray",
     "a builtin shadowed",
+    "a list in a context variable",
+    "an array in a context variable",
 }
 MAY_BE_REFUSED |= {"a function reloaded", "a deque", "a set", "a global set", "a module imported inside"}
 

@@ -1,6 +1,8 @@
 """What is read before a change, and what shows the memory of something else, is what it is eagerly, or refused."""
 
 import copy
+import functools
+import types
 
 import numpy as np
 import pytest
@@ -203,6 +205,9 @@ def test_a_check_that_fails_leaves_everything_as_it_was():
 def test_a_generator_of_the_old_kind_draws_as_ever():
     jitted = tg.jit(lambda rng, x: x + rng.random(3))
     np.testing.assert_array_equal(jitted(np.random.RandomState(0), np.ones(3)), 1 + np.random.RandomState(0).random(3))
+    one, other = np.random.RandomState(0), np.random.RandomState(0)  # which computes two normal numbers at a time
+    normal = tg.jit(lambda x: x + one.standard_normal())
+    np.testing.assert_array_equal([normal(0.0) for _ in range(3)], other.standard_normal(3))
 
 
 def test_what_is_written_into_an_array_made_inside_by_position_is_refused():
@@ -262,3 +267,55 @@ def test_a_broadcast_array_is_not_written_into(rows):
         f(np.zeros((rows, 3)))
     with pytest.raises((ValueError, tg.JitError), match=r"read-only|view of an array"):
         tg.jit(f)(np.zeros((rows, 3)))
+
+
+def test_a_tensor_is_given_the_name_that_the_function_gives_it():
+    t = tg.Tensor([1.0], name="a")
+
+    def f(x):
+        t.name = "b"
+        return x * 2
+
+    jitted = tg.jit(f)
+    for x in (1.0, 2.0):
+        assert jitted(x) == x * 2
+        assert t.name == "b"
+
+
+def test_an_attribute_that_a_partial_of_getattr_reads_is_followed():
+    held = types.SimpleNamespace(scale_a=2.0)
+    read = functools.partial(getattr, held)
+    jitted = tg.jit(lambda x: x * read("scale_" + "abc"[:1]))
+    for scale in (2.0, 3.0):
+        held.scale_a = scale
+        np.testing.assert_array_equal(jitted(np.ones(2)), np.full(2, scale))
+
+
+def test_a_list_among_the_arguments_counts_as_it_was_in_the_call():
+    def rolled(x):
+        shift = [1]
+        y = np.roll(x, shift, axis=(0,))
+        shift[0] = 0
+        return y
+
+    def drawn(x, rng):
+        choices = [1, 2, 3]
+        y = x * rng.choice(choices, size=3)
+        choices[:] = [0, 0, 0]
+        return y
+
+    x = np.arange(3.0)
+    assert np.array_equal(tg.jit(rolled)(x), rolled(x))
+    expected = drawn(x, np.random.default_rng(0))
+    assert np.array_equal(tg.jit(drawn)(x, np.random.default_rng(0)), expected)
+
+
+def test_the_size_of_a_draw_may_be_a_number_that_changes():
+    scope = {"size": 3}  # a global with the name of a method, so that it may be meant or not
+    exec("def drawn(x, rng): return rng.random(size=(size, 2)).sum() / size + x", scope)
+    x, drawn = np.arange(3.0), scope["drawn"]
+    jitted = tg.jit(drawn)
+    for n in (3, 5, 3):
+        scope["size"] = n
+        expected = drawn(x, np.random.default_rng(n))
+        assert np.array_equal(jitted(x, np.random.default_rng(n)), expected)

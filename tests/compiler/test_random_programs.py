@@ -178,7 +178,7 @@ def rounds_alike(f, args):
         if source_of(program) == before:
             break
     inputs = {
-        variable: eval(found.place.text, dict(recording.state.names), {"args": args, "kwargs": {}})
+        variable: eval(found.place.text, dict(recording.environment.names), {"args": args, "kwargs": {}})
         if hasattr(found, "place")
         else found
         for variable, found in recording.sources.items()

@@ -348,6 +348,7 @@ def test_a_net_that_another_thread_records_gives_right_results_or_says_so():
             assert "in another" in str(error)  # noqa: PT017
         else:
             assert equal(result, expected)
+        assert sys.getprofile() is None  # this thread is not watched
     assert equal(recorded.first.result(SECONDS), (expected**2).mean() * 0.1)
     assert is_real(recorded.net)
     assert equal(recorded.net(BATCH), expected)
@@ -600,13 +601,7 @@ def jitted(x):
 """,
     "a thread that runs the program": """
 jitted = tg.jit(lambda x: net(x) * 2)
-jitted(X)
-run = jitted.programs[0]._idle[0]
-def waiting(*inputs):
-    entered.set()
-    go.wait()
-    return run(*inputs)
-jitted.programs[0]._idle[:] = [waiting]
+wait_in_program()
 """,
     "a thread that runs a program which changes the net": """
 def f(x):
@@ -615,13 +610,7 @@ def f(x):
     return y
 calls = np.zeros(())
 jitted = tg.jit(f)
-jitted(X)
-run = jitted.programs[0]._idle[0]
-def waiting(*inputs):
-    entered.set()
-    go.wait()
-    return run(*inputs)
-jitted.programs[0]._idle[:] = [waiting]
+wait_in_program()
 """,
 }
 
@@ -639,6 +628,10 @@ X = np.ones((2, 3), np.float32)
 net = tg.nn.Sequential(tg.nn.Linear(3, 4, rng=1), tg.nn.Tanh())
 expected = net(X).data * 2
 entered, go = threading.Event(), threading.Event()
+def wait_in_program():
+    jitted(X)
+    run = jitted.programs[0]._idle[0]
+    jitted.programs[0]._idle[:] = [lambda *inputs: (entered.set(), go.wait(), run(*inputs))[-1]]
 {FORKING[name]}
 thread = threading.Thread(target=jitted, args=(X,))
 thread.start()

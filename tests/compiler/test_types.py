@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.compiler.numpy_functions import ANSWERS
+from tinygrad_lite.compiler.recorded_functions import ANSWERS
 
 DTYPES = ("float16", "float32", "float64", "int32", "int64", "uint8", "bool")
 NUMBERS = (2, 0.5, True, np.float16(1), np.float32(0.5), np.float64(2.0), np.int64(2))

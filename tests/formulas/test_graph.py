@@ -155,9 +155,9 @@ class TestBackwardSteps:
         assert x.grad is None
         assert w.grad is None
         loss.backward()
-        assert found.keys() == {value.node for value in graph.values} - {graph.result.node}
+        assert found.keys() == set(graph.values) - {graph.result}
         for value, leaf in zip(graph.leaves, (x, w), strict=True):
-            np.testing.assert_allclose(found[value.node], leaf.grad.numpy(), rtol=1e-12)
+            np.testing.assert_allclose(found[value], leaf.grad.numpy(), rtol=1e-12)
 
     def test_every_operation_is_passed_once_youngest_first(self) -> None:
         graph = read(shared(parameter(3, 2), parameter(2, 4)))
@@ -167,7 +167,7 @@ class TestBackwardSteps:
     def test_a_cotangent_is_handed_out_when_no_older_operation_adds_to_it(self) -> None:
         x = parameter(2, name="x")
         graph = read(np.sin(x) * x)
-        names = {value.node: value.name.text for value in graph.values}
+        names = {value: value.name.text for value in graph.values}
         handed_out = [[names[x] for x in completed] for _, completed in backward_steps(graph, np.ones(2))]
         assert handed_out == [["v"], ["x"]]
 

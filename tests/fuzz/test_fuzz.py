@@ -62,7 +62,7 @@ def unguarded(patch):
 
 
 def unnoticed(patch):
-    patch.setattr(Node, "mark_changed", lambda self, part=None: None)
+    patch.setattr(Node, "mark_changed", lambda self, index=None: None)
 
 
 def without_momentum(patch):

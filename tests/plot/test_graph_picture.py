@@ -22,6 +22,7 @@ from tinygrad_lite import plot
 from tinygrad_lite.formulas.graph import Graph, read
 from tinygrad_lite.nn.functional import squared_loss
 from tinygrad_lite.plot.diagram import COLOURS, diagram
+from tinygrad_lite.plot.output import png
 
 ODD = 'my "big" [x] <b>|{$\\alpha$} & #1 `'
 
@@ -313,20 +314,18 @@ class TestTexts:
 
 class TestInANotebook:
     def test_a_result_shows_its_graph_crisply_under_its_repr(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        titles = []
-        draw = plot.graph
+        figures = []
 
-        def note(tensor: tg.Tensor, title: str) -> Figure:
-            titles.append(title)
-            return draw(tensor, title=title)
+        def note(figure: Figure, dpi: float) -> bytes:
+            figures.append(figure)
+            return png(figure, dpi)
 
-        monkeypatch.setattr("tinygrad_lite.plot.drawing.graph", note)
+        monkeypatch.setattr("tinygrad_lite.plot.drawing.png", note)
         loss = (variable(1, 2, name="$x$") ** 2).sum()
         content = loss._repr_png_()
         assert content.startswith(b"\x89PNG\r\n\x1a\n")
-        assert titles == [repr(loss)]
-        figure = draw(loss, title=titles[0])
-        assert int.from_bytes(content[16:20], "big") == pytest.approx(144 * figure.get_size_inches()[0], abs=1)
+        assert [figure.get_suptitle() for figure in figures] == [repr(loss)]
+        assert int.from_bytes(content[16:20], "big") == pytest.approx(144 * figures[0].get_size_inches()[0], abs=1)
 
     def test_a_long_repr_is_cut_to_one_line(self) -> None:
         assert (tg.Tensor(np.ones((20, 20)), requires_grad=True, name="$") * 2)._repr_png_() is not None

@@ -67,6 +67,55 @@ def test_subscripts_in_the_wrong_place_are_refused(f):
         f(tg.Tensor(A))
 
 
+@MODES
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize(
+    "indices",
+    [1, [0, 1, 1], [], np.array([[-1, 0]]), [True, False, True], np.array([False, True]), np.array([1, 0], np.uint8)],
+    ids=repr,
+)
+def test_what_is_taken_is_what_numpy_takes(indices, axis, dtype, mode):
+    x = A.astype(dtype)
+    indices = np.array(indices, int) if isinstance(indices, list) and not indices else indices
+
+    def f(x):
+        return np.take(x, indices, axis=axis)
+
+    np.testing.assert_array_equal(mode(f)(x), f(x))
+    if isinstance(indices, np.ndarray):
+        np.testing.assert_array_equal(mode(lambda i: np.take(x, i, axis=axis))(indices), f(x))
+    found = mode(lambda x: f(tg.Tensor(x)))(x)
+    assert (found.dtype, found.shape) == (dtype, f(x).shape)
+    np.testing.assert_array_equal(found.numpy(), f(x))
+    first = mode(tg.grad(lambda x: (f(x) ** 3).sum()))(x)
+    second = mode(tg.grad(lambda x: (tg.grad(lambda x: (f(x) ** 3).sum())(x) ** 2).sum()))(x)
+    counts = np.zeros_like(x)
+    np.add.at(counts, np.unravel_index(f(np.arange(6).reshape(2, 3)), (2, 3)), 1)
+    assert (first.dtype, second.dtype) == (dtype, dtype)
+    np.testing.assert_allclose(first.numpy(), 3 * counts * x**2, rtol=1e-6)
+    np.testing.assert_allclose(second.numpy(), 36 * counts**2 * x**3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("x", [A, tg.Tensor(A)], ids=["array", "Tensor"])
+def test_an_axis_that_is_not_there_is_refused(x):
+    for f in (lambda x: np.take(x, [0], axis=5), tg.jit(lambda x: np.take(x, [0], axis=5))):
+        with pytest.raises(ValueError, match="axis 5 is out of bounds"):
+            f(x)
+
+
+def test_what_cannot_be_taken_is_refused():
+    x = tg.Tensor(A)
+    with pytest.raises(IndexError, match="out of bounds"):
+        np.take(x, 7, axis=0)
+    with pytest.raises(IndexError, match="must be of integer"):
+        np.take(x, [0.5], axis=0)
+    with pytest.raises(ValueError, match="axis 2 is out of bounds"):
+        np.take(x, [0], axis=2)
+    with pytest.raises(TypeError, match=r"np\.take of a Tensor: .*; it takes the arguments a, indices, axis$"):
+        np.take(x, 7, mode="wrap")
+
+
 @pytest.mark.parametrize("widths", [{0: 1}, {-1: (1, 0)}, {0: 2, 1: (0, 1)}, {}])
 def test_the_widths_of_a_pad_may_be_those_of_some_axes(widths):
     x = tg.Tensor(A)

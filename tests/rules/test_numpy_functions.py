@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import ast
 import inspect
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.compiler import primitives, tracer
+from tinygrad_lite.compiler import primitives, recorded_functions
 from tinygrad_lite.compiler.writers import onnx_table
 from tinygrad_lite.formulas import expressions
 from tinygrad_lite.numpy_calls import COMPARISONS, call
 from tinygrad_lite.rules import numpy_functions
-from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN, Instead, row_of
+from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN, Instead
+from tinygrad_lite.rules.registry import row_of
 from tinygrad_lite.support.formatting import numpy_name
 from tinygrad_lite.support.names import INSTEAD_OF_METHODS
+
+# What each reading lists: jit and ONNX know functions by themselves or by the primitive they are recorded as.
+OF_JIT = {*primitives.FUNCTIONS, *recorded_functions.ANSWERS}
+OF_ONNX = onnx_table.OPERATIONS
+OF_FORMULAS = expressions._NOTATION
 
 ANSWERED = {function for function, row in NUMPY_FUNCTIONS.items() if not isinstance(row, Instead)}
 REFUSED = NUMPY_FUNCTIONS.keys() - ANSWERED
@@ -32,7 +39,7 @@ def names(functions):
 
 def test_every_row_is_a_function_of_numpy_and_has_a_kind():
     for function, row in NUMPY_FUNCTIONS.items():
-        assert getattr(np, function.__name__) is function
+        assert attrgetter(numpy_name(function).removeprefix("np."))(np) is function
         assert isinstance(row, (tg.rules.Rule, Instead)) or row is PLAIN or inspect.isfunction(row)
 
 
@@ -118,6 +125,13 @@ def test_a_function_without_a_row_is_refused_with_what_to_do(function):
             call(function, (x,), {})
 
 
+def test_every_rule_that_has_the_name_of_a_function_of_numpy_has_a_row():
+    functions = {function.__name__: function for function in OF_NUMPY}
+    named = {rule.name for rule in tg.rules.all() if rule.is_built_in} & functions.keys()
+    # NumPy's `place` writes into an array, and its `astype` takes plain arrays alone.
+    assert {name for name in named if functions[name] not in ANSWERED} <= {"place", "astype"}
+
+
 # What jit does not record, and why: a function of the table that is not here is recorded.
 NOT_RECORDED = {
     **dict.fromkeys(["np.nonzero", "np.flatnonzero", "np.argwhere"], "the shape of the result depends on the values"),
@@ -128,7 +142,7 @@ NOT_RECORDED = {
 def is_recorded(function):
     if isinstance(function, np.ufunc) and function.nout == 1:
         return primitives.of_ufunc(function) is not None
-    return function in tracer._ANSWERS or tg.rules.answer_for(function) is not None
+    return function in OF_JIT or tg.rules.answer_for(function) is not None
 
 
 def test_jit_records_all_that_is_answered_but_for_what_is_named():
@@ -136,12 +150,12 @@ def test_jit_records_all_that_is_answered_but_for_what_is_named():
 
 
 def test_jit_names_no_function_that_the_table_does_not_have():
-    listed = {*primitives.FUNCTIONS, *tracer._ANSWERS, *tracer._UFUNCS.values()}
-    assert names(listed - NUMPY_FUNCTIONS.keys()) == set()
+    assert names(OF_JIT - NUMPY_FUNCTIONS.keys()) == set()
 
 
 # Primitives that are no functions of the table: methods, operators, and what jit writes itself.
-OWN = {"positive", "getitem", "put", "add_at", "full", "astype", "to", "array", "item", "check"}
+OWN = {"getitem", "put", "add_at", "full", "astype", "to", "array", "item", "length"}
+OWN |= {"sub", "mul", "truediv", "pow", "floordiv"}  # of Python numbers
 # What ONNX has no entry for: it is computed of plain arrays alone, and the export refuses it by name. Of a Tensor it is
 # refused anyway, or composed of functions that have an entry.
 NOT_EXPORTED = {*names(primitives.FUNCTIONS.keys() & REFUSED), "np.log2", "np.log10"}
@@ -149,21 +163,21 @@ NOT_EXPORTED = {*names(primitives.FUNCTIONS.keys() & REFUSED), "np.log2", "np.lo
 
 def test_onnx_has_an_entry_for_all_that_jit_records_but_for_what_is_named():
     recorded = {f for f in NUMPY_FUNCTIONS if f in primitives.FUNCTIONS or (isinstance(f, np.ufunc) and f.nout == 1)}
-    assert names(f for f in recorded if f.__name__ not in onnx_table.OPERATIONS) == NOT_EXPORTED
+    assert names(f for f in recorded if f.__name__ not in OF_ONNX) == NOT_EXPORTED
 
 
 def test_onnx_names_no_function_that_the_table_does_not_have():
-    assert onnx_table.OPERATIONS.keys() - {function.__name__ for function in ANSWERED} == OWN
+    assert OF_ONNX.keys() - {function.__name__ for function in ANSWERED} == OWN
     assert onnx_table.RULES.keys() <= {rule.name for rule in tg.rules.all()}
 
 
-# Signs of formulas that are no functions: an index, a transpose, Iverson's bracket, and three ways to write products.
-SIGNS = {"getitem", "mT", "bracket", "scale", "coefficient"}
+# Signs of formulas that are no functions: a transpose, Iverson's bracket, and two ways to write products.
+SIGNS = {"mT", "bracket", "scale", "coefficient"}
 
 
 def test_formulas_have_notation_for_functions_and_rules_alone():
     known = {function.__name__ for function in ANSWERED} | {rule.name for rule in tg.rules.all()}
-    assert expressions._NOTATION.keys() - known == SIGNS - {"getitem"}
+    assert OF_FORMULAS.keys() - known == SIGNS
 
 
 def test_methods_of_a_tensor_that_have_a_name_of_numpy_are_in_the_table():

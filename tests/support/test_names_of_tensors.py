@@ -60,6 +60,8 @@ def test_a_name_that_is_not_here_is_answered_with_what_to_write(name):
         (lambda x: x.softmax(dim=-1), r"Tensor\.softmax has no argument 'dim': write axis="),
         (lambda x: x.var(unbiased=False), r"Tensor\.var has no argument 'unbiased': write ddof="),
         (lambda x: x.unsqueeze(dim=0), "has no argument 'dim': write axis="),
+        (lambda x: tg.nn.functional.softmax(x, dim=1), "softmax has no argument 'dim': write axis="),
+        (lambda x: tg.nn.functional.log_softmax(x, over=1), "log_softmax has no argument 'over'$"),
         (lambda x: tg.nn.Softmax(dim=1), "Softmax has no argument 'dim': write axis="),
         (lambda x: x.sum(over=1), "unexpected keyword argument 'over'"),
         (lambda x: x.sum(1, axis=1), "multiple values for argument 'axis'"),

@@ -11,7 +11,8 @@ import inspect
 import linecache
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from types import MethodType
 from typing import Any
@@ -27,7 +28,7 @@ from .memory import Plan, plan_memory
 from .passes import simplify
 from .program import Program, is_moderate
 from .recording import Recording, is_being_recorded, record, recording_lock
-from .traced import Traced
+from .traced import is_traced
 from .writers.numpy_source import source_of
 
 # A guard raises one of these if its object no longer exists.
@@ -90,27 +91,18 @@ class Compiled:
         # handler loads another one.
         self._idle = [load(self.source, self.program.name)]
         self._has_one_output = len(self.program.outputs) == 1
-        self.leaves_changes = bool(self.program.updates or recording.writes)
-        self._names, self._guards = recording.state.names, recording.guards | self._guards_of_factors(recording)
-        values = [self._text(recording.sources[variable]) for variable in self.program.inputs]
-        self._inputs = self._function(f"[{', '.join(values)}] if {' and '.join(self._guards)} else None")
-        lines = [*recording.made, *recording.writes, f"return {recording.result}"]
-        exec("\n    ".join(["def finish(values, args, kwargs):", *lines]), self._names)
+        self._has_effects = recording.has_effects
+        environment, sources = recording.environment, recording.sources
+        self._names, self._guards = environment.names, environment.guards
+        # `is_moderate` of a factor decided whether it moves.
+        self._names["is_moderate"] = is_moderate
+        for x in self.program.judged:
+            self._guards[f"is_moderate({sources[x].place.text}) is {x.is_moderate}"] = sources[x].path
+        found = [sources[x] for x in self.program.inputs]
+        texts = [x.place.text if isinstance(x, Input) else environment.bind(x) for x in found]
+        self._inputs = self._function(f"[{', '.join(texts)}] if {' and '.join(self._guards)} else None")
+        exec("\n    ".join(["def finish(values, args, kwargs):", *recording.statements]), self._names)
         self.finish = self._names.pop("finish")
-
-    def _guards_of_factors(self, recording: Recording) -> dict[str, str]:
-        """Return guards that `is_moderate` of each factor stays as it was: it decides whether the factor moves."""
-        recording.state.names["is_moderate"] = is_moderate
-        factors = [(variable.is_moderate, recording.sources[variable]) for variable in self.program.judged]
-        return {f"is_moderate({found.place.text}) is {moderate}": found.path for moderate, found in factors}
-
-    def _text(self, source: Any) -> str:
-        """Return the expression for the value of an input."""
-        if isinstance(source, Input):
-            return source.place.text
-        name = f"constant{len(self._names)}"
-        self._names[name] = source
-        return name
 
     def _function(self, text: str) -> Callable[[Any, Any], Any]:
         return eval(f"lambda args, kwargs: {text}", self._names)
@@ -124,13 +116,13 @@ class Compiled:
 
     def reason(self, args: Any, kwargs: Any) -> str:
         """Return the name of the first value whose guard fails."""
-        for condition, about in self._guards.items():
-            try:
+        about = "nothing"
+        with suppress(*GUARD_ERRORS):
+            for condition, about in self._guards.items():
                 if not self._function(condition)(args, kwargs):
                     return about
-            except GUARD_ERRORS:
-                return about
-        return "nothing"
+            return "nothing"
+        return about
 
     def run(self, inputs: list[Any]) -> Any:
         """Run the program; return its outputs."""
@@ -146,7 +138,7 @@ class Compiled:
 
     def call(self, args: Any, kwargs: Any) -> Any:
         """Make the function's side effects and return its result; `NOT_HELD` if the guards fail."""
-        if self.leaves_changes:
+        if self._has_effects:
             with changing:
                 return self._call(args, kwargs)
         return self._call(args, kwargs)
@@ -181,9 +173,11 @@ class Jitted:
         result = self._by_program(args, kwargs)
         if result is not NOT_HELD:
             return result
-        if is_being_recorded() or (is_recording() and (_has_history(args) or _has_history(kwargs))):
+        if is_being_recorded() or (is_recording() and any(map(_has_history, _parts((args, kwargs))))):
             return self.__wrapped__(*args, **kwargs)
-        _refuse_tracers_of_others((*args, *kwargs.values()))
+        for traced in map(raw, _parts((args, kwargs))):
+            if is_traced(traced):
+                traced.recorder.check()  # those of another thread's recording: waiting for it might be a deadlock
         if not recording_lock.acquire(PATIENCE):
             return self.__wrapped__(*args, **kwargs)  # the other recording may wait for this thread
         try:
@@ -252,21 +246,18 @@ class Jitted:
         return self.programs[0].source
 
 
-def _refuse_tracers_of_others(args: Any) -> None:
-    """Refuse tracers of another thread's recording: waiting for it might be a deadlock."""
-    for x in args:
-        traced = raw(x)
-        if isinstance(traced, Traced):
-            traced.recorder.check()
+def _parts(x: Any) -> Iterator[Any]:
+    """Yield the values in nested lists, tuples and dictionaries."""
+    if isinstance(x, (list, tuple, dict)):
+        for part in x.values() if isinstance(x, dict) else x:
+            yield from _parts(part)
+    else:
+        yield x
 
 
 def _has_history(x: Any) -> bool:
-    """Return True if an argument is a Tensor with a history, which a program could not continue."""
-    if isinstance(x, Tensor):
-        return x.requires_grad and x.operation is not None
-    if isinstance(x, (list, tuple, dict)):
-        return any(map(_has_history, x.values() if isinstance(x, dict) else x))
-    return False
+    """Return True for a Tensor with a history, which a program could not continue."""
+    return isinstance(x, Tensor) and x.requires_grad and x.operation is not None
 
 
 def jit(function: Callable[..., Any]) -> Jitted:

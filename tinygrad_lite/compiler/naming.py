@@ -6,14 +6,10 @@ A program is meant to be read, so ``net.hidden.weight`` is called ``hidden_weigh
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
-
-if TYPE_CHECKING:
-    from .environment import Environment, Input
 
 
 class Names:
@@ -21,8 +17,12 @@ class Names:
 
     Parameters
     ----------
-    state : Environment
-        The values.
+    paths : dict of Tensor to str
+        The Tensors, each with its name for the user, such as ``net.hidden.weight``.
+    modules : dict of Module to str
+        The modules, each with its name for the user.
+    optimizers : dict of str to Optimizer
+        The optimizers by their names for the user.
 
     Attributes
     ----------
@@ -32,47 +32,33 @@ class Names:
         The names of the innermost modules.
     """
 
-    def __init__(self, state: Environment) -> None:
-        self._optimizers = state.optimizers
-        self._models = _models(state.modules)
-        in_model = {tensor: path + name for _, path, model in self._models for name, tensor in model._named_tensors()}
-        self.tensors = {tensor: _as_identifier(path) for tensor, path in (state.paths | in_model).items()}
+    def __init__(self, paths: dict[Tensor, str], modules: dict[Module, str], optimizers: dict[str, Optimizer]) -> None:
+        self._optimizers = optimizers
+        inner = {child for module in modules for _, child in module.named_modules()}
+        models = {module: path for module, path in modules.items() if module not in inner}
+        # A single model needs no name of its own.
+        short = {path: f"{path.rpartition('.')[2]}." if len(models) > 1 else "" for path in models.values()}
+        in_model = {x: short[path] + name for model, path in models.items() for name, x in model._named_tensors()}
+        self.tensors = {tensor: _as_identifier(path) for tensor, path in (paths | in_model).items()}
         self.layers = {
-            layer: _as_identifier(path + name)
-            for _, path, model in self._models
+            layer: _as_identifier(short[path] + name)
+            for model, path in models.items()
             for name, layer in model.named_modules()
             if not any(layer.named_modules())
         }
+        # The beginnings of paths, and what stands in their place.
+        self._shortened = dict.fromkeys(optimizers, "") | short
 
-    def of(self, found: Input) -> str:
-        """Return the name of an input."""
-        holder = found.place.holder
-        if found.owner is not None:
-            return f"{self.tensors[found.owner]}_grad"
-        if isinstance(holder, Tensor):
-            return self.tensors[holder]
-        for path, optimizer in self._optimizers.items():
-            if found.path.startswith(f"{path}."):
-                return self._in_optimizer(found.path.removeprefix(f"{path}."), optimizer)
-        for reached_as, path, _ in self._models:
-            if found.path.startswith(f"{reached_as}."):
-                return _as_identifier(path + found.path.removeprefix(f"{reached_as}."))
-        return _as_identifier(found.path)
-
-    def _in_optimizer(self, path: str, optimizer: Optimizer) -> str:
-        """Return the name of an optimizer's option, or of its state for a parameter, such as ``state.momentum.0``."""
-        kind, *rest = path.split(".")
-        if kind == "state":
-            return f"{self.tensors[optimizer.params[int(rest[1])]]}_{rest[0]}"
+    def of(self, path: str) -> str:
+        """Return the name of an input that is no part of a Tensor."""
+        for outer, prefix in self._shortened.items():
+            if path.startswith(f"{outer}."):
+                inner = path.removeprefix(f"{outer}.")
+                of_state = re.fullmatch(r"state\.(\w+)\.(\d+)", inner)
+                if of_state and outer in self._optimizers:
+                    return f"{self.tensors[self._optimizers[outer].params[int(of_state[2])]]}_{of_state[1]}"
+                return _as_identifier(prefix + inner)
         return _as_identifier(path)
-
-
-def _models(modules: dict[Module, str]) -> list[tuple[str, str, Module]]:
-    """Return the outermost modules: each with its path for the user and the prefix for the names of its parts."""
-    inner = {child for module in modules for _, child in module.named_modules()}
-    models = [(path, module) for module, path in modules.items() if module not in inner]
-    several = len(models) > 1
-    return [(path, f"{path.rpartition('.')[2]}." if several else "", model) for path, model in models]
 
 
 def _as_identifier(path: str) -> str:

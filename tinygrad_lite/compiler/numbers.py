@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import primitives
-from .numpy_functions import call_ufunc
-from .primitives import COMPARISONS, OPERATORS, of_draw, of_operator, of_ufunc_of_numbers
+from .primitives import OPERATORS, UFUNCS, of_draw, of_operator, of_ufunc_of_numbers
+from .recorded_functions import call_ufunc, static_index
 from .traced import Traced, holds_tracers, value_of
 
 
@@ -42,10 +42,12 @@ class NumberTracer(Traced):
         return self.value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if any(map(_is_constant, inputs)):
+        if any(x is not settled(x) for x in inputs):
             return getattr(ufunc, method)(*map(settled, inputs), **kwargs)
-        if any(hasattr(x, "shape") for x in inputs) or (method == "__call__" and not kwargs):
-            return call_ufunc(self.recorder, ufunc, method, inputs, **kwargs)
+        if any(hasattr(x, "shape") for x in inputs):
+            return call_ufunc(self, ufunc, method, *inputs, **kwargs)
+        if method == "__call__" and ufunc in UFUNCS and not kwargs:
+            return self.recorder.record(of_ufunc_of_numbers(ufunc), *inputs)
         return getattr(ufunc, method)(*map(known, inputs), **kwargs)
 
     def __neg__(self) -> Any:
@@ -61,27 +63,26 @@ class NumberTracer(Traced):
     real = property(__pos__, doc="The number itself.")
 
 
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
 def known(x: Any) -> Any:
     """Return the value of a traced number, which the program then depends on; anything else as it is."""
     return x.known() if isinstance(x, NumberTracer) else x
 
 
-def _is_constant(x: Any) -> bool:
-    return isinstance(x, NumberTracer) and x.is_constant
-
-
 def settled(x: Any) -> Any:
     """Return an operand; a constant `NumberTracer` as its plain value."""
-    return x.known() if _is_constant(x) else x
+    return x.known() if isinstance(x, NumberTracer) and x.is_constant else x
 
 
 def _operate(name: str, a: Any, b: Any) -> Any:
-    """Record an operator on numbers; of arrays, the ufunc. A comparison of numbers needs their values."""
+    """Record an operator on numbers, and leave arrays to their own. A comparison of numbers needs their values."""
     a, b = settled(a), settled(b)
     numbers = [x for x in (a, b) if isinstance(x, NumberTracer)]
-    if numbers and any(hasattr(x, "shape") for x in (a, b)):
-        return (OPERATORS | COMPARISONS)[name](a, b)
-    if not numbers or name in COMPARISONS:
+    if numbers and (hasattr(a, "shape") or hasattr(b, "shape")):
+        return NotImplemented
+    if not numbers or name in _COMPARISONS:
         return getattr(operator, name)(known(a), known(b))
     if not all(isinstance(x, (int, float)) for x in (a, b)):
         return NotImplemented
@@ -123,7 +124,7 @@ _READING = {
 
 for _name, _function in _READING.items():
     setattr(NumberTracer, _name, lambda x, *args, f=_function, **others: f(x.known(), *map(known, args), **others))
-for _name in (*OPERATORS, *COMPARISONS):
+for _name in (*OPERATORS, *_COMPARISONS):
     setattr(NumberTracer, f"__{_name}__", lambda a, b, name=_name: _operate(name, a, b))
 for _name in OPERATORS:
     setattr(NumberTracer, f"__r{_name}__", lambda a, b, name=_name: _operate(name, b, a))
@@ -147,6 +148,8 @@ class GeneratorTracer(Traced):
                 return getattr(self, _BY_SIZE[name])(size=given["args"])
             if given.get("out") is not None:
                 self.recorder.unsupported(f"{name} of a random generator with out")
+            if "size" in given:  # a program depends on a size that is a number
+                given["size"] = static_index(given["size"])
             if holds_tracers(given.get("size")):
                 self.recorder.unsupported(f"{name} of a random generator, of a size that is computed")
             draws = of_draw(name, tuple(given), isinstance(self.value, np.random.Generator))

@@ -2,14 +2,14 @@
 
 A program only returns arrays and numbers. The function may return a tuple of Tensors, and replace values elsewhere. So
 the code that builds these objects is generated too, as statements on ``values`` (the program's outputs), ``args``,
-``kwargs`` and the names of the state.
+``kwargs`` and the names of the environment.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from numbers import Real
 from types import FunctionType
 from typing import Any
@@ -18,15 +18,16 @@ import numpy as np
 
 from ..engine import Operation
 from ..errors import GraphError, JitError
-from ..rules import Rule, Vjp
+from ..rules import Vjp, get
 from ..support.call_stack import is_library
 from ..support.devices import is_array, share_memory
 from ..tensor import Tensor, constant
-from .environment import WITHOUT_CONTENTS, Environment, is_open, is_plain
+from .environment import Environment
+from .kinds import CONTAINERS, WITHOUT_CONTENTS, is_open, is_plain
 from .numbers import NumberTracer
-from .places import EMPTY, contents, set_contents, slots_of, store
+from .places import EMPTY, set_contents, slots_of, store
 from .program import Variable
-from .traced import Traced
+from .traced import is_traced
 from .tracer import Tracer
 
 
@@ -35,7 +36,7 @@ class Outputs:
 
     Parameters
     ----------
-    state : Environment
+    environment : Environment
         The values the function reaches.
 
     Attributes
@@ -43,139 +44,116 @@ class Outputs:
     variables : list of Variable
         The outputs of the program.
     made : list of str
-        The statements that assign the names which `keep` returns.
+        The statements that build the result and the new values, before any side effect could change what they use.
+    writes : list of str
+        The statements that then store the new values.
     """
 
-    def __init__(self, state: Environment) -> None:
-        self.state = state
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
         self.variables: list[Variable] = []
         self.made: list[str] = []
-        self._given = {id(found.traced): found for found in state.inputs}
-        self._new: dict[int, tuple[Any, str]] = {}
+        self.writes: list[str] = []
+        self._texts = {id(found.tracer): found.place.text for found in environment.inputs}
+        self._texts |= {id(tensor): text for tensor, text in environment.tensors.items()}
+        self._named: dict[int, tuple[str, Any]] = {}
+        environment.names |= HELPERS
 
-    def expression(self, x: Any) -> str:
-        """Return an expression for ``x``: for the same object if it existed before the call, else for a new copy.
+    def name(self, x: Any) -> str:
+        """Return the name of ``x``: of the same object if it existed before the call, else of a new copy.
+
+        It is assigned before any side effect, which could change the values used, and once only, so that an object that
+        occurs twice stays one object.
 
         Raises
         ------
         JitError
-            If it is an iterator, whose values do not exist yet, or of a type that the program cannot construct.
+            If it is of a type that the program cannot construct.
         """
-        if isinstance(x, Tensor) and x in self.state.tensors:
-            return self.state.tensors[x]
-        if issubclass(type(x), Traced):
-            return self._of_traced(x)
-        known = self.state.text_of(x) or self._new.get(id(x), (None, ""))[1]
+        if id(x) not in self._named:
+            text = self._expression(x)
+            self._named[id(x)] = f"new{len(self._named)}", x
+            self.made.append(f"{self._named[id(x)][0]} = {text}")
+        return self._named[id(x)][0]
+
+    def _expression(self, x: Any) -> str:
+        known = self._texts.get(id(x)) or self.environment.text_of(x)
         if known:
             return known
+        if is_traced(x):
+            return self._of_computed(x)
         if is_plain(x) or isinstance(x, Real):  # numbers are immutable
-            return self.state.bind(x)
-        # An object that occurs twice gets one name, so that it stays one object.
-        return self._named(x, self._of_new(x))
+            return self.environment.bind(x)
+        return self._of_new(x)
 
-    def _named(self, x: Any, text: str) -> str:
-        name = f"new{len(self._new)}"
-        self.made.append(f"{name} = {text}")
-        self._new[id(x)] = x, name
-        return name
+    def write(self, holder_text: str, name: str, x: Any) -> None:
+        """Set an attribute of a Tensor."""
+        self.writes.append(f"{holder_text}.{name} = {self.name(x)}")
 
-    def _of_traced(self, x: Any) -> str:
-        found = self._given.get(id(x))
-        if found is not None:
-            return found.place.text
-        if id(x) in self._new:
-            return self._new[id(x)][1]
-        if type(x) is NumberTracer:
-            self.variables.append(x.variable)
-            return f"values[{len(self.variables) - 1}]"
-        x.current()
-        if x.base is not None and x.base.changes and id(x.base) in self._given:
-            path = self._given[id(x.base)].path
-            raise JitError(
-                f"the function returns or keeps a view of {path}, in whose memory it changes something: return a copy, "
-                "with .copy()"
-            )
+    def store(self, holder_text: str, key: Any, x: Any) -> None:
+        """Store a value anywhere else; `EMPTY` deletes the old one."""
+        if isinstance(x, Tracer) and isinstance(key, str) and key.isidentifier() and not x.variable.is_named:
+            x.variable.name, x.variable.is_named = f"new_{key}", True
+        kept = "EMPTY" if x is EMPTY else self.name(x)
+        self.writes.append(f"store({holder_text}, {self.environment.bind(key)}, {kept})")
+
+    def _of_computed(self, x: Any) -> str:
         self.variables.append(x.variable)
         text = f"values[{len(self.variables) - 1}]"
-        if issubclass(type(x.value), np.ndarray) and not x.shape:
-            self.state.names["asarray"] = np.asarray
-            text = f"asarray({text})"  # the program may compute a scalar instead
-        return self._named(x, text)
+        if type(x) is NumberTracer:
+            return text
+        x.current()
+        changed = next((f for f in self.environment.inputs if f.tracer is x.base and x.base.changes), None)
+        if changed is not None:
+            raise JitError(
+                f"the function returns or keeps a view of {changed.path}, in whose memory it changes something: return "
+                "a copy, with .copy()"
+            )
+        # The program may compute a scalar in place of an array without axes.
+        return f"asarray({text})" if issubclass(type(x.value), np.ndarray) and not x.shape else text
 
     def _of_new(self, x: Any) -> str:
         if isinstance(x, Tensor):
             return self._of_tensor(x)
         if is_array(x):
-            if any(is_array(other) and share_memory(other, x) for other, _ in self._new.values()):
+            if any(is_array(other) and share_memory(other, x) for _, other in self._named.values()):
                 raise JitError("the function returns two arrays that share their memory: return one of them, or a copy")
-            return f"{self.state.bind(x.copy())}.copy()"
-        if isinstance(x, Iterator):
-            raise JitError(
-                f"the function returns or keeps a {type(x).__name__}, whose values are computed only later: make a list"
-            )
-        if isinstance(x, (dict, list, tuple, deque, set, frozenset)):
-            return self._of_container(x)
+            return f"{self.environment.bind(x.copy())}.copy()"
         is_of_library = is_library(getattr(x, "__module__", None))
         if isinstance(x, (type, *WITHOUT_CONTENTS)) or (isinstance(x, FunctionType) and is_of_library):
-            return self.state.bind(x)
-        if callable(x) or not hasattr(x, "__dict__") or slots_of(type(x)) or not all(map(is_open, type(x).__mro__)):
-            raise JitError(
-                f"the function returns or keeps a {type(x).__name__} that it makes, which a program cannot make anew: "
-                "return Tensors, arrays and numbers, and lists, tuples and dictionaries of them"
-            )
-        empty = copy(x)
-        vars(empty).clear()
-        return self._filled(empty, vars(x))
-
-    def keep(self, x: Any) -> str:
-        """Return a name for ``x``, which is assigned before any side effect could change the values used."""
-        text = self.expression(x)
-        name = f"kept{len(self.made)}"
-        self.made.append(f"{name} = {text}")
-        return name
-
-    def writing(self, holder_text: str, key: str, x: Any) -> str:
-        """Return the statement that sets an attribute of a Tensor."""
-        return f"{holder_text}.{'data' if key == '_data' else key} = {self.keep(x)}"
-
-    def storing(self, holder_text: str, key: Any, x: Any) -> str:
-        """Return the statement that stores a value anywhere else; `EMPTY` deletes the old one."""
-        self.state.names["store"] = store
-        if x is EMPTY:
-            return f"store({holder_text}, {self.state.bind(key)}, EMPTY)"
-        if isinstance(x, Tracer) and isinstance(key, str) and key.isidentifier() and not x.variable.is_named:
-            x.variable.name, x.variable.is_named = f"new_{key}", True
-        return f"store({holder_text}, {self.state.bind(key)}, {self.keep(x)})"
+            return self.environment.bind(x)
+        is_object = hasattr(x, "__dict__") and not callable(x) and not slots_of(type(x))
+        if isinstance(x, CONTAINERS) or (is_object and all(map(is_open, type(x).__mro__))):
+            return self._of_parts(x)
+        raise JitError(
+            f"the function returns or keeps a {type(x).__name__} that it makes, which a program cannot make anew: "
+            "return Tensors, arrays and numbers, and lists, tuples and dictionaries of them"
+        )
 
     def _of_tensor(self, x: Tensor) -> str:
-        data = self.expression(x._data)
-        if x.operation is not None and x.requires_grad:
-            self.state.names["beyond_history"] = beyond_history
-            return f"beyond_history({data}, {x.operation.inputs is None})"
-        self.state.names |= {"constant": constant, "leaf": leaf}
-        if not x.requires_grad and x.name is None:
-            return f"constant({data})"
-        return f"leaf({data}, {x.requires_grad}, {x.name!r})"
+        data = self.name(x._data)
+        if x.operation is None or not x.requires_grad:
+            is_bare = not x.requires_grad and x.name is None
+            return f"constant({data})" if is_bare else f"tensor({data}, {x.requires_grad}, {x.name!r})"
+        # The error of its backward pass differs if one in the function has freed the history anyway.
+        operation = "FORGOTTEN" if x.operation.inputs is not None else "FREED"
+        return f"tensor({data}, True, {x.name!r}, {operation})"
 
-    def _of_container(self, x: Any) -> str:
-        items = x.items() if isinstance(x, dict) else enumerate(x)
-        parts = [(self.state.bind(key), self.expression(part)) for key, part in items]
-        if type(x) is dict:
-            return f"{{{', '.join(f'{key}: {text}' for key, text in parts)}}}"
-        listed = f"[{', '.join(text for _, text in parts)}]"
+    def _of_parts(self, x: Any) -> str:
+        """Return the expression for a container, or for an object with its attributes."""
+        is_container = isinstance(x, CONTAINERS)
+        items = x if isinstance(x, dict) else dict(enumerate(x)) if is_container else vars(x)
+        parts = {self.environment.bind(key): self.name(part) for key, part in items.items()}
+        listed, pairs = f"[{', '.join(parts.values())}]", ", ".join(f"{key}: {text}" for key, text in parts.items())
         if type(x) is list:
             return listed
+        if type(x) is dict:
+            return f"{{{pairs}}}"
         if isinstance(x, (tuple, set, frozenset)):
-            return f"{self.state.bind(getattr(type(x), '_make', type(x)))}({listed})"
+            return f"{self.environment.bind(getattr(type(x), '_make', type(x)))}({listed})"
         empty = copy(x)
-        empty.clear()
-        return self._filled(empty, contents(x))
-
-    def _filled(self, empty: Any, items: dict[Any, Any]) -> str:
-        """Return the expression for a copy of an empty object, filled with items or attributes."""
-        self.state.names |= {"filled": filled}
-        parts = ", ".join(f"{self.state.bind(key)}: {self.expression(part)}" for key, part in items.items())
-        return f"filled({self.state.bind(empty)}, {{{parts}}})"
+        (empty if is_container else vars(empty)).clear()
+        return f"filled({self.environment.bind(empty)}, {{{pairs}}})"
 
 
 def filled(empty: Any, items: dict[Any, Any]) -> Any:
@@ -185,41 +163,24 @@ def filled(empty: Any, items: dict[Any, Any]) -> Any:
     return made
 
 
-def leaf(data: Any, requires_grad: bool, name: str | None) -> Tensor:
-    """Return a Tensor without history."""
+def tensor(data: Any, requires_grad: bool, name: str | None, operation: Operation | None = None) -> Tensor:
+    """Return a Tensor; its operation, if any, only says why there is no history."""
     y = constant(data)
-    y._requires_grad, y.name = requires_grad, name
+    y._requires_grad, y.name, y.operation = requires_grad, name, operation
     return y
 
 
-def beyond_history(data: Any, is_freed: bool) -> Tensor:
-    """Return a Tensor that requires a gradient, but whose history a program did not keep: `backward` raises an error.
-
-    The error differs if a backward pass in the function has freed the history anyway.
-    """
-    y = constant(data)
-    y._requires_grad = True
-    y.operation = _FREED if is_freed else _FORGOTTEN
-    return y
-
-
-def _no_history(g: Any) -> Any:
+def _no_history(*values: Any) -> Any:
     raise GraphError(
         "a value that came out of a jitted function cannot be differentiated, since its program keeps no history: jit "
         "the function that differentiates, tg.jit(tg.grad(f)) or a whole training step, or call f.__wrapped__"
     )
 
 
-_JITTED = Rule(
-    name="jit",
-    forward=lambda x: x,
-    inputs=("x",),
-    params=(),
-    defaults={},
-    variadic=False,
-    vjps=(Vjp(_no_history, lambda g, y, k, inputs, params: _no_history(g)),),
-    make_samples=list,
-)
+_JITTED = replace(get("identity"), name="jit", vjps=(Vjp(_no_history, _no_history),))
 # The operations of all such Tensors. One of each kind is enough, since only the error of their backward pass matters.
-_FORGOTTEN, _FREED = (Operation(_JITTED, (leaf(np.zeros(()), True, None),), (np.zeros(()),), ()) for _ in range(2))
-_FREED.free()
+FORGOTTEN, FREED = (Operation(_JITTED, (tensor(np.zeros(()), True, None),), (np.zeros(()),), ()) for _ in range(2))
+FREED.free()
+# What the statements name.
+HELPERS: dict[str, Any] = {f.__name__: f for f in (np.asarray, constant, filled, store, tensor)}
+HELPERS |= {"FORGOTTEN": FORGOTTEN, "FREED": FREED}

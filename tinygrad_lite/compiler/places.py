@@ -3,7 +3,7 @@
 A recording replaces values by tracers wherever the function finds them. `Place` gives all these places one interface:
 
 >>> settings = {"lr": 0.1}
->>> place = Place(settings, "lr", "settings", "'lr'")
+>>> place = Place(settings, "lr", "settings", "'lr'", "settings.lr")
 >>> place.set(0.2)
 >>> place.text, settings
 ("settings['lr']", {'lr': 0.2})
@@ -12,13 +12,14 @@ A recording replaces values by tracers wherever the function finds them. `Place`
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import deque
-from types import CellType
+from collections.abc import Iterator
+from types import MemberDescriptorType
 from typing import Any
 
-import numpy as np
-
 EMPTY = object()  # stands for a missing value
+GIVEN = ("args", "kwargs")  # the expressions of arguments, and of their parts, begin so
 
 
 @dataclasses.dataclass(eq=False)
@@ -28,19 +29,28 @@ class Place:
     Attributes
     ----------
     holder : object
-        The holder: a dictionary, list or deque, a closure cell, a class, or an object with attributes.
+        The holder: a dictionary, list, deque or tuple, a closure cell, a class, or an object with attributes.
     key : object
         The key of an item, or the name of an attribute.
     holder_text : str
-        The holder, as an expression.
+        The holder, as an expression; empty for the jitted function itself, which needs no guard.
     key_text : str
         The key, as an expression.
+    path : str
+        The value's name for the user, such as ``net.hidden.weight``.
+    of_optimizer : bool
+        True for the options and the state of an optimizer.
+    outer : list of Place or None
+        The places of the holder if it is immutable, a tuple or a bound method: another holder must be put there.
     """
 
     holder: Any
     key: Any
     holder_text: str
     key_text: str
+    path: str
+    of_optimizer: bool = False
+    outer: list[Place] | None = None
 
     @property
     def text(self) -> str:
@@ -51,50 +61,70 @@ class Place:
             return f"{self.holder_text}[{self.key_text}]"
         return f"{self.holder_text}.{self.key}"
 
+    @property
+    def is_given(self) -> bool:
+        """True for an argument, and for a part of one."""
+        return self.holder_text.startswith(GIVEN)
+
+    @property
+    def is_fixed(self) -> bool:
+        """True if it holds the same value as long as its holder is the same, which is guarded."""
+        return not self.holder_text or (self.outer is not None and not self.is_given)
+
+    @property
+    def mutable(self) -> Iterator[Place]:
+        """The places that change when this one does: itself, or for a part of a tuple those that hold the tuple."""
+        if self.outer is None:
+            yield self
+        for place in self.outer or ():
+            yield from place.mutable
+
     def get(self) -> Any:
         """Return the value, or `EMPTY` if there is none."""
-        return fetch(self.holder, self.key)
+        try:
+            if isinstance(self.holder, type):
+                return vars(self.holder)[self.key]
+            return self.holder[self.key] if _has_items(self.holder) else getattr(self.holder, self.key)
+        except (LookupError, AttributeError, ValueError):  # an empty cell raises ValueError
+            return EMPTY
 
     def set(self, value: Any) -> None:
         """Replace the value; `EMPTY` deletes it."""
-        store(self.holder, self.key, value)
+        if self.outer is None:
+            store(self.holder, self.key, value)
+        for place in self.outer or ():
+            place.set(_with_part(place.get(), self.key, value))
 
 
 def _has_items(holder: Any) -> bool:
     return isinstance(holder, (dict, list, tuple, deque))
 
 
-def fetch(holder: Any, key: Any) -> Any:
-    """Return a holder's value for a key, or `EMPTY` if there is none."""
-    try:
-        if isinstance(holder, type):
-            return vars(holder)[key]
-        return holder[key] if _has_items(holder) else getattr(holder, key)
-    except (LookupError, AttributeError, ValueError):  # an empty cell raises ValueError
-        return EMPTY
+def _with_part(whole: Any, key: Any, part: Any) -> Any:
+    """Return a tuple with another item, or a bound method with another object."""
+    if key == "__self__":
+        return getattr(part, whole.__name__)
+    if not isinstance(whole, tuple):
+        return type(whole)(part)
+    parts = [*whole[:key], part, *whole[key + 1 :]]
+    return type(whole)._make(parts) if hasattr(whole, "_make") else type(whole)(parts)
 
 
 def store(holder: Any, key: Any, value: Any) -> None:
     """Set a holder's value for a key; `EMPTY` deletes it."""
-    if isinstance(holder, dict) or (_has_items(holder) and value is not EMPTY):
+    if isinstance(holder, functools.partial):
+        parts = {"func": holder.func, "args": holder.args, "keywords": holder.keywords, key: value}
+        setstate: Any = holder.__setstate__  # type: ignore[attr-defined]
+        setstate((parts["func"], parts["args"], parts["keywords"], vars(holder)))
+    elif _has_items(holder):
         if value is EMPTY:
             holder.pop(key, None)
         else:
             holder[key] = value
-    elif isinstance(holder, (type, CellType)):
-        delattr(holder, key) if value is EMPTY else setattr(holder, key, value)
     else:
         # Bypass the class's own __setattr__: that of a frozen dataclass would refuse.
-        object.__delattr__(holder, key) if value is EMPTY else object.__setattr__(holder, key, value)
-
-
-def slots_of(cls: type) -> list[str]:
-    """Return the names of a class's slots, including inherited ones."""
-    names: list[str] = []
-    for base in cls.__mro__:
-        slots = vars(base).get("__slots__", ())
-        names += [slots] if isinstance(slots, str) else [*slots]
-    return [name for name in names if name not in ("__dict__", "__weakref__")]
+        of: Any = type if isinstance(holder, type) else object
+        of.__delattr__(holder, key) if value is EMPTY else of.__setattr__(holder, key, value)
 
 
 def contents(holder: Any) -> dict[Any, Any]:
@@ -104,7 +134,7 @@ def contents(holder: Any) -> dict[Any, Any]:
     if isinstance(holder, (list, deque)):
         return dict(enumerate(holder))
     if isinstance(holder, set):
-        return dict.fromkeys(holder)
+        return {x: x for x in holder}
     if isinstance(holder, type):
         return {name: x for name, x in vars(holder).items() if not name.startswith("__")}
     return {name: getattr(holder, name) for name in slots_of(type(holder)) if hasattr(holder, name)}
@@ -114,37 +144,15 @@ def set_contents(holder: Any, items: dict[Any, Any]) -> None:
     """Replace all values of a holder; values for other keys are deleted."""
     if isinstance(holder, (list, deque, set)):
         holder.clear()
-        (holder.update if isinstance(holder, set) else holder.extend)(
-            items if isinstance(holder, set) else items.values()
-        )
-        return
-    now = contents(holder)
-    for key in now.keys() - items.keys():
-        store(holder, key, EMPTY)
-    for key, value in items.items():
-        if now.get(key, EMPTY) is not value:
-            store(holder, key, value)
+        (holder.update if isinstance(holder, set) else holder.extend)(items.values())
+    else:
+        before = contents(holder)
+        for key in before | items:
+            if before.get(key, EMPTY) is not items.get(key, EMPTY):
+                store(holder, key, items.get(key, EMPTY))
 
 
-def alike(a: Any, b: Any) -> bool:
-    """Return True if plain values are interchangeable in a program: 1 and 1.0 are not, nor are 0.0 and -0.0."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, dict):
-        return alike([*a], [*b]) and all(alike(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple, deque)):
-        return len(a) == len(b) and all(map(alike, a, b))
-    if isinstance(a, (set, frozenset)):
-        return len(a) == len(b) and {*map(_key, a)} == {*map(_key, b)}
-    if isinstance(a, (float, complex, np.inexact)):
-        return repr(a) == repr(b)
-    return bool(a == b)
-
-
-def _key(x: Any) -> Any:
-    """Return a key for an element of a set: equal for two elements exactly if they are alike."""
-    if isinstance(x, (tuple, frozenset)):
-        return type(x), type(x)(map(_key, x)) if type(x) in (tuple, frozenset) else x
-    return type(x), repr(x) if isinstance(x, (float, complex, np.inexact)) else x
+def slots_of(cls: type) -> list[str]:
+    """Return the names of a class's slots, including inherited ones."""
+    bases = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]
+    return [name for values in bases for name, x in values.items() if isinstance(x, MemberDescriptorType)]

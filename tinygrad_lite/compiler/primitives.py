@@ -13,6 +13,7 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -87,11 +88,11 @@ class Primitive:
 
     def text(self, *operands: str, **params: Any) -> str:
         """Return the expression for the source, given those of the operands; ``{result}`` stands for the result."""
-        return _filled(self.template, operands, params, "{result}")
+        return _filled(self.template, operands, params)
 
     def text_into(self, out: str, *operands: str, **params: Any) -> str:
         """Return the statements that compute into ``out``."""
-        return _filled(self.template_into, operands, params | {"out": _Text(out)}, out)
+        return _filled(self.template_into, operands, params | {"out": _Text(out)})
 
 
 class _Text(str):
@@ -108,17 +109,13 @@ class _Text(str):
         return str(self)
 
 
-def _filled(template: str, operands: tuple[str, ...], params: Mapping[str, Any], out: str) -> str:
+def _filled(template: str, operands: tuple[str, ...], params: Mapping[str, Any]) -> str:
     """Return a template with its fields filled in."""
     texts = {name: x if isinstance(x, _Text) else literal(x) for name, x in params.items()}
     options = [f"{name}={text}" for name, text in texts.items()]
-    parts = {
-        "operands": ", ".join(operands),
-        "options": ", ".join(options),
-        "arguments": ", ".join([*operands, *options]),
-        "out": out,
-    }
-    return template.format(*map(_Text, operands), **texts | parts)
+    texts = {"out": "{result}", "operands": ", ".join(operands), "options": ", ".join(options)} | texts
+    written = map(_Text, operands) if ":" in template else operands
+    return template.format(*written, arguments=", ".join([*operands, *options]), **texts)
 
 
 class _Transpose(Primitive):
@@ -172,25 +169,16 @@ def of_ufunc_of_numbers(ufunc: np.ufunc) -> Primitive:
 # The ufuncs that programs may have: all of NumPy's with one result.
 UFUNCS = {x for x in vars(np).values() if isinstance(x, np.ufunc) and x.nout == 1}
 
-# By the name of an operator of Python, the ufunc that computes it from arrays.
-# fmt: off
-OPERATORS: dict[str, np.ufunc] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "pow": np.power,
-    "floordiv": np.floor_divide, "mod": np.remainder,
-}
-COMPARISONS: dict[str, np.ufunc] = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-}
-# fmt: on
+# The operators on Python numbers that are recorded, by their names in `operator`.
+OPERATORS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
 
 
 @cache
 def of_operator(name: str) -> Primitive:
-    """Return the primitive of one of `OPERATORS` on Python numbers, or of ``neg``."""
-    ufunc = OPERATORS.get(name, np.negative)
-    sign = "**" if name == "pow" else _SIGNS[ufunc.__name__]
+    """Return the primitive of one of `OPERATORS`, or of ``neg``, on Python numbers."""
+    text = _with_sign(OPERATORS[name], 2) if name in OPERATORS else _with_sign("-", 1)
     raises_by = (0, 1) if name in ("truediv", "floordiv", "mod", "pow") else ()
-    return Primitive(ufunc.__name__, getattr(operator, name), _with_sign(sign, ufunc.nin), raises_by=raises_by)
+    return Primitive(name, getattr(operator, name), text, raises_by=raises_by)
 
 
 def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any) -> Primitive:
@@ -305,25 +293,20 @@ def of_check(error: type[Exception], message: str) -> Primitive:
 
 
 def literal(value: Any) -> str:
-    """Return the source text of a constant.
-
-    Raises
-    ------
-    KeyError
-        If it is a large array without a short expression.
-    """
+    """Return the source text of a constant."""
     if isinstance(value, np.ndarray):
-        return _array_literal(value)
-    if isinstance(value, np.dtype):
-        return "bool" if value.kind == "b" else f"np.{value.name}"
-    if isinstance(value, np.bool):
-        return f"np.bool({value})"  # CuPy has no np.True_
+        return _pattern(value) or f"np.array({literal(value.tolist())}, {literal(value.dtype)})"
+    if isinstance(value, (type, np.dtype)):
+        dtype = np.dtype(value)
+        return "bool" if dtype.kind == "b" else f"np.{dtype.name}"
     if isinstance(value, np.generic):
-        return repr(value) if np.isfinite(value) else f"np.{value.dtype.name}({literal(value.item())})"
+        # CuPy has no np.True_, and no number is written as nan or inf.
+        is_plain = value.dtype != bool and np.isfinite(value)
+        return repr(value) if is_plain else f"np.{value.dtype.name}({literal(value.item())})"
     if isinstance(value, complex):
         return f"complex({literal(value.real)}, {literal(value.imag)})"
     if isinstance(value, float) and not np.isfinite(value):
-        return "np.nan" if value != value else f"{'-' if value < 0 else ''}np.inf"
+        return f"{'-' if value < 0 else ''}np.{'nan' if np.isnan(value) else 'inf'}"
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
     if isinstance(value, list):
@@ -331,34 +314,27 @@ def literal(value: Any) -> str:
     if isinstance(value, slice):
         parts = ["" if end is None else literal(end) for end in (value.start, value.stop, value.step)]
         return ":".join(parts if value.step is not None else parts[:2])
-    if value is Ellipsis:
-        return "..."
     if isinstance(value, str):
         return json.dumps(value)  # with double quotes
-    if isinstance(value, type):
-        return f"np.{value.__name__}" if issubclass(value, np.generic) else value.__name__
-    return repr(value)
+    if isinstance(value, Enum):
+        return literal(value.value)
+    return "..." if value is Ellipsis else repr(value)
 
 
-def _array_literal(x: np.ndarray[Any, Any]) -> str:
+def _pattern(x: np.ndarray[Any, Any]) -> str:
+    """Return a short expression for an array of a simple pattern; an empty text for any other array."""
     dtype = literal(x.dtype)
+    if not x.size:
+        return f"np.empty({x.shape}, {dtype})"
     if x.size > 1 and x.tobytes() == np.full_like(x, x.flat[0]).tobytes():
         return f"np.full({x.shape}, {literal(x.flat[0].item())}, {dtype})"
     if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and x.tobytes() == np.eye(len(x), dtype=x.dtype).tobytes():
         return f"np.eye({len(x)}, dtype={dtype})"
     if x.ndim == 1 and x.dtype.kind == "i" and x.size > 2 and np.array_equal(x, np.arange(int(x[0]), int(x[-1]) + 1)):
         return f"np.arange({x[0]}, {int(x[-1]) + 1}, dtype={dtype})"
-    if x.size > LITERAL_SIZE:
-        raise KeyError("array")
-    if not x.size:
-        return f"np.empty({x.shape}, {dtype})"
-    return f"np.array({literal(x.tolist())}, {dtype})"
+    return ""
 
 
-def is_literal(value: Any) -> bool:
-    """Return True if `literal` has a text for a constant."""
-    try:
-        literal(value)
-    except KeyError:
-        return False
-    return True
+def is_literal(x: np.ndarray[Any, Any]) -> bool:
+    """Return True for a constant array that is written in the source, False for one that is too large for it."""
+    return x.size <= LITERAL_SIZE or bool(_pattern(x))

@@ -5,6 +5,8 @@ This form keeps the passes simple: every variable has one definition, and there 
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -81,10 +83,7 @@ class Variable:
     @property
     def size(self) -> int:
         """The number of elements."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
+        return math.prod(self.shape)
 
     @classmethod
     def like(cls, value: Any, name: str = "") -> Variable:
@@ -169,12 +168,12 @@ class Program:
 
     def uses(self) -> dict[Variable, list[Instruction | None]]:
         """Return the instructions that read each variable; None stands for the end of the program, for results."""
-        found: dict[Variable, list[Instruction | None]] = {}
+        found: dict[Variable, list[Instruction | None]] = defaultdict(list)
         for instruction in self.instructions:
             for variable in instruction.reads:
-                found.setdefault(variable, []).append(instruction)
+                found[variable].append(instruction)
         for variable in self.results:
-            found.setdefault(variable, []).append(None)
+            found[variable].append(None)
         return found
 
     def views(self) -> dict[Variable, Variable]:

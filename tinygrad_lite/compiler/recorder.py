@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -25,8 +26,8 @@ from .program import GENERATORS, Instruction, Variable
 from .traced import Traced, is_array_or_scalar, operand_of, value_of, variable_of
 from .tracer import Tracer
 
-# By the kind of a step of the library that is under way, the phase it belongs to.
-_PHASES = {UPDATE: "update", DERIVATIVE: "backward", MODULE: "forward"}
+# By the kind of a step of the library that is under way, the phase it belongs to; the last of several counts.
+_PHASES = {MODULE: "forward", DERIVATIVE: "backward", UPDATE: "update"}
 
 
 class Recorder:
@@ -63,14 +64,16 @@ class Recorder:
         """Return a tracer for an input: an array, a number or a random generator. Arguments have ``is_given``."""
         variable = Variable.like(value, name)
         variable.is_named = True
+        tracer: Any = NumberTracer(self, variable, value, frozenset({variable}))
         if isinstance(value, GENERATORS):
-            return GeneratorTracer(self, variable, value)
-        if not is_array_or_scalar(value):
-            number = NumberTracer(self, variable, value, frozenset({variable}))
-            number.is_constant = is_constant
-            return number
-        tracer = self.traced(variable, value)
-        tracer.is_given = is_given
+            # The recording draws from a copy: only a call advances the generator. A Generator is copied by way of its
+            # bit generator, since a copy of the library's own one is that one itself.
+            if isinstance(value, np.random.Generator):
+                value = np.random.Generator(deepcopy(value.bit_generator))
+            tracer = GeneratorTracer(self, variable, deepcopy(value))
+        elif is_array_or_scalar(value):
+            tracer = self.traced(variable, value)
+        tracer.is_given, tracer.is_constant = is_given, is_constant
         return tracer
 
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
@@ -95,11 +98,16 @@ class Recorder:
         if is_shown and not primitive.is_view:  # einsum("ij->ji", x) returns a view
             primitive = replace(primitive, is_view=True, template_into="")
         # Of each kind, the innermost step: it tells the phase, and names variables after rules and derivatives.
-        steps = {step.kind: step.of for step in reversed([*under_way()])}
-        phase = next((phase for kind, phase in _PHASES.items() if kind in steps), "")
+        steps: dict[str, Any] = {}
+        for step in under_way():
+            if step.kind not in steps:
+                steps[step.kind] = step.of
+        phase = ""
+        for kind in _PHASES:
+            phase = _PHASES[kind] if kind in steps else phase
         name = steps[RULE].name if RULE in steps else ""
-        result = Variable.like(value, self.names.get(steps.get(UPDATE), name))
-        result.derivative_of = variable_of(steps.get(DERIVATIVE))
+        result = Variable.like(value, self.names.get(steps[UPDATE], name) if UPDATE in steps else name)
+        result.derivative_of = variable_of(steps[DERIVATIVE]) if DERIVATIVE in steps else None
         self.instructions.append(Instruction(primitive, tuple(map(operand_of, operands)), params, result, phase))
         if not is_array_or_scalar(value):
             roots = [x.roots for x in operands if isinstance(x, Traced)]

@@ -10,45 +10,48 @@ import builtins
 import gc
 import keyword
 import os
+import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import JitError
-from ..support.devices import is_array, to_device
+from ..support.devices import is_array, share_memory, to_device
 from ..support.locks import Lock
 from ..tensor import Tensor
-from .environment import GIVEN, Environment, Input, is_plain
-from .numbers import NumberTracer
+from .environment import Environment, Input
+from .kinds import DRAW_OUTSIDE, is_plain
 from .outputs import Outputs
-from .places import EMPTY, contents, set_contents
+from .places import EMPTY, GIVEN, contents, set_contents
 from .primitives import is_literal
-from .program import GENERATORS, Instruction, Program, Variable
+from .program import PHASES, Instruction, Program, Variable
 from .recorder import Recorder
 from .stand_ins import Reflects
-from .traced import variable_of
-from .tracer import Tracer
-from .watch import Gradients, Namer, calls_watched, handlers_apart, no_chance
+from .traced import is_traced, variable_of
+from .watch import GRAD, Watcher, handlers_apart, watched
 
+NUMPYS_GENERATOR = np.random.mtrand._rand  # the global one, which has no public name
+# The attributes of a Tensor that a program sets, by the slots that hold them; the watcher knows the gradients.
+OF_TENSORS = {"_data": "data", "_requires_grad": "requires_grad", "name": "name"}
 recording_lock = Lock()
-_under_way: list[Before] = []  # the recording in progress, if any
+_under_way: list[Snapshot] = []  # that of the recording in progress, if any
 
 
 def is_being_recorded() -> bool:
     """Return True while the current thread is recording a function."""
-    return any(before.thread == threading.get_ident() for before in _under_way)
+    return any(snapshot.thread == threading.get_ident() for snapshot in _under_way)
 
 
 def _give_up_others() -> None:
     """In a forked child, undo the recordings of other threads: those threads do not exist in the child."""
-    for before in [before for before in _under_way if before.thread != threading.get_ident()]:
-        before.put_back()
-        _under_way.remove(before)
+    for snapshot in [snapshot for snapshot in _under_way if snapshot.thread != threading.get_ident()]:
+        snapshot.put_back()
+        _under_way.remove(snapshot)
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
@@ -63,29 +66,24 @@ class Recording:
     ----------
     program : Program
         The operations of the call.
-    state : Environment
-        The values the function reaches.
+    environment : Environment
+        The values the function reaches, and the guards: the conditions under which the program is correct.
     sources : dict of Variable to Input or array
-        The source of each input of the program: a value of the state, or a constant array or function.
-    guards : dict of str to str
-        The conditions under which the program is correct, each with the name of the value it is about.
-    made : list of str
-        Statements that build the result and the new state from ``values``, the outputs of the program.
-    writes : list of str
-        Statements that then store the new state (gradients, attributes); the program itself changes arrays in place.
-    result : str
-        The name of the result in these statements.
+        The source of each input of the program: a value of the environment, or a constant array or function.
+    statements : list of str
+        The code around the program: it takes ``values``, the outputs of the program, builds the result and the new
+        values of attributes, gradients and the like, stores these, and returns the result.
+    has_effects : bool
+        True if a call changes anything: the program arrays, or the statements attributes or gradients.
     returned : object
         The result of the recorded call, with tracers for computed values.
     """
 
     program: Program
-    state: Environment
+    environment: Environment
     sources: dict[Variable, Any]
-    guards: dict[str, str]
-    made: list[str]
-    writes: list[str]
-    result: str
+    statements: list[str]
+    has_effects: bool
     returned: Any
 
 
@@ -114,253 +112,233 @@ def record(
         If the function cannot be made a program.
     """
     with recording_lock:
-        if recorder is not None:  # it cannot start again, so all attributes count from the start
-            return _record(function, args, kwargs, recorder, reflects=True)
-        try:
-            return _record(function, args, kwargs, Recorder(), reflects=False)
-        except Reflects:
-            return _record(function, args, kwargs, Recorder(), reflects=True)
+        if recorder is None:
+            with suppress(Reflects):
+                return _record(function, args, kwargs, Recorder(), reflects=False)
+        # A recorder that was given cannot start again, so all attributes count from the start.
+        return _record(function, args, kwargs, recorder or Recorder(), reflects=True)
 
 
 def _record(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], recorder: Recorder, reflects: bool
 ) -> Recording:
     lifted, named = list(args), dict(kwargs)
-    state = Environment(function, lifted, named, reflects)
-    gradients = Gradients([*state.tensors])
-    before = Before(state, gradients)
-    with handlers_apart(recorder), _put_back_on_error(before):
-        gc.disable()  # a collection could run finalizers, which are not part of the function
-        state.lift(recorder)
-        before.note_tracers()
-        with gradients.watched(), no_chance(), calls_watched(recorder, Namer(state)):
-            result = state.called[0](*lifted, **named)
-        if recorder.refusal is not None:
-            raise recorder.refusal
-        return _finished(function, state, recorder, gradients, before, result)
+    snapshot = Snapshot(Environment(function, lifted, named, reflects))
+    environment = snapshot.environment
+    with handlers_apart(recorder):
+        _under_way.append(snapshot)
+        try:
+            gc.disable()  # a collection could run finalizers, which are not part of the function
+            environment.lift(recorder)
+            snapshot.take()
+            with watched(recorder, environment) as watcher:
+                result = environment.called[0](*lifted, **named)
+            if recorder.refusal is not None:
+                raise recorder.refusal
+            snapshot.refuse_draws()
+            return _finished(_identifier(function), snapshot, watcher, result)
+        finally:
+            recorder.is_open = False
+            snapshot.put_back()
+            _under_way.remove(snapshot)
 
 
-class Before:
-    """A snapshot of the reachable values before the function runs: without tracers, and with them.
-
-    The first is used to restore the values. The second shows which of them the function replaced.
+class Snapshot:
+    """The values that a function may replace, as they are before it runs: with tracers in place.
 
     Parameters
     ----------
-    state : Environment
+    environment : Environment
         The values the function reaches.
-    gradients : Gradients
-        The gradients of the Tensors among them.
+
+    Attributes
+    ----------
+    bound : list of (Place, str, object)
+        The globals and variables, each with its name for the user and its value.
+    held : list of (object, str, str, dict)
+        The containers, objects and Tensors, each with its expression, its name for the user, and its contents.
     """
 
-    def __init__(self, state: Environment, gradients: Gradients) -> None:
-        self.state, self.gradients = state, gradients
-        self.thread = threading.get_ident()
+    def __init__(self, environment: Environment) -> None:
+        self.environment, self.thread = environment, threading.get_ident()
         self.collects_garbage = gc.isenabled()
-        self.items = [contents(holder) for holder, *_ in state.containers]
-        self.bindings = [place.get() for place, _ in state.bindings]
-        generators = [found.value for found in state.inputs if isinstance(found.value, GENERATORS)]
-        self.cached = {function: function.cache_info().currsize for function in state.caches}
-        self.history = {tensor: (tensor._requires_grad, tensor.operation, tensor.memory) for tensor in state.tensors}
-        self.draws = [(bits, bits.state) for bits in map(_bits, generators)]
+        self.chance = NUMPYS_GENERATOR.get_state(), random.getstate()
+        self.cached = {function: function.cache_info().currsize for function in environment.caches}
+        self.bound: list[tuple[Any, str, Any]] = []
+        self.held: list[tuple[Any, str, str, dict[Any, Any]]] = []
 
-    def note_tracers(self) -> None:
-        """Take the snapshot with the tracers in place."""
-        self.lifted_items = [contents(holder) for holder, *_ in self.state.containers]
-        self.lifted_bindings = [place.get() for place, _ in self.state.bindings]
+    def take(self) -> None:
+        """Take the snapshot."""
+        environment = self.environment
+        tensors = [(tensor, text, environment.paths[tensor]) for tensor, text in environment.tensors.items()]
+        self.bound = [(place, place.path, place.get()) for place in environment.bindings]
+        self.held = [(holder, *names, contents(holder)) for holder, *names in (*environment.containers, *tensors)]
+
+    def replaced(self) -> Iterator[tuple[Any, str, str, Any, Any, Any]]:
+        """Yield the values that were replaced since: holder, its expression, name for the user, key, old, new."""
+        for place, path, old in self.bound:
+            if place.get() is not old:
+                yield place.holder, place.holder_text, path, place.key, old, place.get()
+        for holder, text, path, items in self.held:
+            now = contents(holder)
+            if isinstance(holder, (list, deque, set)) and now.keys() != items.keys():
+                yield holder, text, path, None, holder, holder  # this is refused
+            for key in {**now, **items}:
+                old, new = items.get(key, EMPTY), now.get(key, EMPTY)
+                if new is not old:
+                    yield holder, text, f"{path}.{key}", key, old, new
+
+    def refuse_draws(self) -> None:
+        """Refuse draws from the global random generators, which a program would not repeat."""
+        of_numpy, of_python = self.chance
+        is_as_before = all(map(np.array_equal, NUMPYS_GENERATOR.get_state(), of_numpy))
+        if not is_as_before or random.getstate() != of_python:
+            raise JitError(
+                f"the function draws from a global random generator, which cannot be recorded. {DRAW_OUTSIDE}"
+            )
 
     def put_back(self) -> None:
-        """Restore everything."""
+        """Restore everything, with the original values in place of tracers."""
         if self.collects_garbage:
             gc.enable()
-        self.gradients.unwatch()
-        for (holder, *_), items in zip(self.state.containers, self.items, strict=True):
+        Tensor.grad = GRAD  # type: ignore[method-assign]
+        for holder, _, _, items in self.held:
             set_contents(holder, items)
-        for (place, _), value in zip(self.state.bindings, self.bindings, strict=True):
+        for place, _, value in self.bound:
             place.set(value)
-        self.state.restore()
+        self.environment.restore()
         for function, size in self.cached.items():
             if function.cache_info().currsize != size:
                 function.cache_clear()  # it may hold tracers
-        for bits, state in self.draws:
-            bits.state = state
-        for tensor, grad in self.gradients.before.items():
-            tensor._grad = grad  # without the checks of `grad`: the value was there before
-        for tensor, history in self.history.items():
-            tensor._requires_grad, tensor.operation, tensor.memory = history
+        NUMPYS_GENERATOR.set_state(self.chance[0])
+        random.setstate(self.chance[1])
 
 
-def _bits(generator: Any) -> Any:
-    """Return the object that holds the state of a random generator."""
-    return generator.bit_generator if isinstance(generator, np.random.Generator) else generator._bit_generator
-
-
-@contextmanager
-def _put_back_on_error(before: Before) -> Iterator[None]:
-    _under_way.append(before)
-    try:
-        yield
-    except BaseException:
-        before.put_back()
-        raise
-    finally:
-        _under_way.remove(before)
-
-
-def _finished(
-    function: Callable[..., Any],
-    state: Environment,
-    recorder: Recorder,
-    gradients: Gradients,
-    before: Before,
-    result: Any,
-) -> Recording:
-    """Finish a recording: collect the side effects of the function, then restore everything."""
-    outputs = Outputs(state)
-    made = outputs.keep(result)
-    updates = [found for found in state.inputs if getattr(found.traced, "changes", 0)]
+def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> Recording:
+    """Turn what the recorder has seen into a program, and collect the side effects of the function."""
+    environment, recorder = snapshot.environment, watcher.recorder
+    outputs = Outputs(environment)
+    returned = outputs.name(result)
+    updates = [found for found in environment.inputs if getattr(found.tracer, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
-    writes = [f"{place.holder_text}.mark_changed()" for place in changed]
-    writes += _replaced_values(state, before, outputs)
-    writes += _kept_gradients(state, gradients, outputs, recorder.instructions)
-    guards = state.guards | dict(_guards_of_gradients(state, gradients))
-    guards |= dict(_guards_of_inputs(state, recorder, gradients))
-    guards |= dict(_guards_of_memory(state, updates, recorder))
-    guards |= dict(_guards_of_identity(state, gradients))
+    outputs.writes += [f"{place.holder_text}.mark_changed()" for place in changed]
+    _write_replaced(snapshot, outputs)
+    _write_gradients(watcher, outputs)
+    _add_guards(environment, watcher, updates)
 
     device = recorder.computes_on[0] if recorder.computes_on else "cpu"
     instructions, captured = _with_captured(recorder.instructions, device)
     _name_derivatives(instructions)
-    given = [found for found in state.inputs if found.is_given]
-    reached = [found for found in state.inputs if not found.is_given]
+    reached = [found for found in environment.inputs if not found.place.is_given]
     reached.sort(key=lambda found: not isinstance(found.place.holder, Tensor))
-    sources = {found.started: found for found in (*given, *reached)} | captured
+    given = [found for found in environment.inputs if found.place.is_given]
+    sources = {found.variable: found for found in (*given, *reached)} | captured
     program = Program(
-        name=_identifier(function),
+        name=name,
         inputs=tuple(sources),
-        instructions=tuple(_with_phases(instructions)),
+        instructions=_with_phases(instructions),
         outputs=tuple(outputs.variables),
-        updates=tuple((found.started, found.traced.variable) for found in updates),
+        updates=tuple((found.variable, found.tracer.variable) for found in updates),
         device=device,
     )
-    recorder.is_open = False
-    before.put_back()
-    for found in state.inputs:
-        found.traced = found.value = None  # or the recording would keep the arrays of this call alive
-    return Recording(program, state, sources, guards, outputs.made, writes, made, result)
+    for found in environment.inputs:
+        found.tracer = found.value = None  # or the recording would keep the arrays of this call alive
+    statements = [*outputs.made, *outputs.writes, f"return {returned}"]
+    return Recording(program, environment, sources, statements, bool(updates or outputs.writes), result)
 
 
-def _replaced_values(state: Environment, before: Before, outputs: Outputs) -> Iterator[str]:
-    """Yield the statements for values that the function replaced: in Tensors, variables, containers and objects."""
-    for tensor, text in state.tensors.items():
-        if tensor._data is not state.traced(tensor):
-            yield outputs.writing(text, "_data", tensor._data)
-        requires_grad, operation, _ = before.history[tensor]
-        if tensor.operation is not operation:
+def _write_replaced(snapshot: Snapshot, outputs: Outputs) -> None:
+    """Write what the function replaced, but for gradients; refuse counters, and what is no array or flag."""
+    of_optimizers = tuple(f"{path}." for path in snapshot.environment.optimizers)
+    for holder, text, path, key, old, new in snapshot.replaced():
+        if isinstance(holder, Tensor) and key == "operation":
             raise JitError(
-                f"{state.paths[tensor]} has a history when the function returns, as after total += loss, and a program "
-                "keeps none: return the result, or add it up in a Tensor that is made in the function"
+                f"{path.removesuffix('.operation')} has a history when the function returns, as after total += loss, "
+                "and a program keeps none: return the result, or add it up in a Tensor that is made in the function"
             )
-        if tensor.requires_grad is not requires_grad:
-            yield outputs.writing(text, "requires_grad", tensor.requires_grad)
-    for (place, path), bound in zip(state.bindings, before.lifted_bindings, strict=True):
-        if place.get() is not bound:
-            yield _left(outputs, place.holder_text, path, place.key, bound, place.get())
-    of_optimizers = [f"{path}." for path in state.optimizers]
-    for (holder, text, path), old in zip(state.containers, before.lifted_items, strict=True):
-        now = contents(holder)
-        is_filled = isinstance(holder, (list, deque)) and len(now) != len(old)
-        if is_filled or (isinstance(holder, set) and now.keys() != old.keys()):
-            raise _refusal_to_leave(path)
-        for key in {**now, **old}:
-            if now.get(key, EMPTY) is not old.get(key, EMPTY):
-                is_state = any(f"{path}.".startswith(of) for of in of_optimizers)
-                yield _left(outputs, text, f"{path}.{key}", key, old.get(key, EMPTY), now.get(key, EMPTY), is_state)
+        x = old if new is EMPTY else new
+        is_flag = is_plain(x) and (path.startswith(of_optimizers) or type(x) not in (int, float, complex))
+        if isinstance(holder, Tensor):
+            if key in OF_TENSORS:
+                outputs.write(text, OF_TENSORS[key], new)
+        elif is_flag or isinstance(x, Tensor) or is_array(x) or is_traced(x):
+            outputs.store(text, key, new)
+        else:
+            raise JitError(
+                f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, "
+                "gradients, and the state of optimizers: return it, and count and collect outside; or count in an array"
+            )
 
 
-def _left(
-    outputs: Outputs, holder_text: str, path: str, key: Any, old: Any, new: Any, of_optimizer: bool = False
-) -> str:
-    """Return the statement that stores a new value; refuse counters, and what is no array or flag."""
-    x = old if new is EMPTY else new
-    is_flag = is_plain(x) and (of_optimizer or type(x) not in (int, float, complex))
-    if not (is_flag or isinstance(x, Tensor) or is_array(x) or issubclass(type(x), (Tracer, NumberTracer))):
-        raise _refusal_to_leave(path)
-    return outputs.storing(holder_text, key, new)
+def _write_gradients(watcher: Watcher, outputs: Outputs) -> None:
+    """Write the gradients that the function wrote.
 
-
-def _refusal_to_leave(path: str) -> JitError:
-    return JitError(
-        f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, gradients, "
-        "and the state of optimizers: return it, and count and collect outside; or count in an array"
-    )
-
-
-def _kept_gradients(
-    state: Environment, gradients: Gradients, outputs: Outputs, instructions: list[Instruction]
-) -> Iterator[str]:
-    """Yield the statements that set `.grad` after the call: None for a gradient that this call's update consumed.
-
-    An update consumes a gradient by computing the Tensor's new value from it. But a gradient stays if the function also
-    reads the one that the call before left.
+    A gradient becomes None if this call's update consumed it, by computing the Tensor's new value from it. But it stays
+    if the function also reads the one that the call before left.
     """
-    for tensor in gradients.written:
-        is_used_up = tensor not in gradients.were_read and _is_computed_from(tensor, tensor.grad, instructions)
-        yield outputs.writing(state.tensors[tensor], "grad", None if is_used_up else tensor.grad)
+    for tensor, text in outputs.environment.tensors.items():
+        if tensor in watcher.written:
+            is_used_up = _is_computed_from(tensor, tensor.grad, watcher.recorder.instructions)
+            is_kept = tensor in watcher.read_first or not is_used_up
+            outputs.write(text, "grad", tensor.grad if is_kept else None)
 
 
 def _is_computed_from(x: Any, source: Any, instructions: list[Instruction]) -> bool:
     """Return True if a value was computed from the present value of another one."""
     wanted, of_source = {variable_of(x)}, variable_of(source)
-    if of_source is None:
-        return False
     for instruction in reversed(instructions):
         if instruction.result is of_source:
             break  # earlier instructions cannot use it
         if instruction.result in wanted:
             wanted.update(instruction.reads)
-    return of_source in wanted
+    return of_source is not None and of_source in wanted
 
 
-def _guards_of_gradients(state: Environment, gradients: Gradients) -> Iterator[tuple[str, str]]:
-    """Yield the guards of gradients that the function reads before it writes them: present, or None."""
-    for tensor in gradients.were_read:
-        is_there = gradients.before[tensor] is not None
-        yield f"{state.tensors[tensor]}.grad is {'not ' * is_there}None", f"{state.paths[tensor]}.grad"
+def _add_guards(environment: Environment, watcher: Watcher, updates: list[Input]) -> None:
+    """Add the guards that follow from what the function did.
+
+    They are about the presence of gradients that it reads before it writes them, the types of inputs, the values of
+    those that decided a branch or a shape, memory that arrays share, and objects that are given twice.
+    """
+    recorder, read_first = watcher.recorder, watcher.read_first
+    guards, inputs = environment.guards, environment.inputs
+    for tensor in read_first:
+        is_there = any(found.owner is tensor for found in inputs)
+        guards[f"{environment.tensors[tensor]}.grad is {'not ' * is_there}None"] = f"{environment.paths[tensor]}.grad"
+    read = [found for found in inputs if found.owner is None or found.owner in read_first]
+    for found in read:
+        guards |= dict.fromkeys(environment.guards_of(found), found.path)
+    guards |= {environment.guard_of_value(found): found.path for found in inputs if found.variable in recorder.pinned}
+    guards |= _guard_of_memory(inputs, updates, recorder.instructions)
+    environment.names["overlap"] = overlap
+    apart = [*environment.distinct, *(found.place.text for found in read if is_array(found.value))]
+    about = "an object that is given twice"
+    if len(apart) > 1:
+        guards[f"len({{*map(id, [{', '.join(apart)}])}}) == {len(apart)}"] = about
+    given = [text for text in environment.distinct if text.startswith(GIVEN)]
+    if given:
+        environment.names["reached"] = frozenset(id(x) for x in environment.names.values() if not is_plain(x))
+        guards[f"reached.isdisjoint(map(id, [{', '.join(given)}]))"] = about
 
 
-def _guards_of_inputs(state: Environment, recorder: Recorder, gradients: Gradients) -> Iterator[tuple[str, str]]:
-    """Yield the guards of the inputs: their types, and the values of those that decided a branch or a shape."""
-    for found in state.inputs:
-        if found.owner is None or found.owner in gradients.were_read:
-            yield from ((condition, found.path) for condition in state.guards_of(found))
-        if found.started in recorder.pinned:
-            yield state.guard_of_value(found), found.path
-
-
-def _guards_of_memory(state: Environment, updates: list[Input], recorder: Recorder) -> Iterator[tuple[str, str]]:
-    """Yield the guard that no other array shares memory with one changed in place: it would change too.
+def _guard_of_memory(inputs: list[Input], updates: list[Input], instructions: list[Instruction]) -> dict[str, str]:
+    """Return the guard that no other array shares memory with one changed in place: it would change too.
 
     Raises
     ------
     JitError
         If two arrays share memory already.
     """
-    read = {variable for instruction in recorder.instructions for variable in instruction.reads}
-    for device in dict.fromkeys(found.started.device for found in updates):
-        arrays = [found for found in state.inputs if is_array(found.value) and found.started.device == device]
-        changed = [found for found in updates if found.started.device == device]
-        others = [found for found in arrays if found.started in read and found not in changed]
-        for found in changed:
-            for other in (*changed, *others):
-                if other is not found and overlap([found.value], [other.value]):
-                    raise JitError(
-                        f"{other.path} shares its memory with {found.path}, which is changed in place: give a copy"
-                    )
-        if len(changed) + len(others) > 1:
-            state.names["overlap"] = overlap
-            texts = (", ".join(f.place.text for f in group) for group in (changed, others))
-            yield "not overlap([{}], [{}])".format(*texts), "arrays that share their memory"
+    read = {variable for instruction in instructions for variable in instruction.reads}
+    others = [x for x in inputs if is_array(x.value) and x.variable in read and x not in updates]
+    for x in updates:
+        for y in (*updates, *others):
+            if x is not y and overlap([x.value], [y.value]):
+                raise JitError(f"{y.path} shares its memory with {x.path}, which is changed in place: give a copy")
+    if not updates or len(updates) + len(others) == 1:
+        return {}
+    changed, unchanged = (", ".join(x.place.text for x in group) for group in (updates, others))
+    return {f"not overlap([{changed}], [{unchanged}])": "arrays that share their memory"}
 
 
 def overlap(changed: list[Any], others: list[Any]) -> bool:
@@ -373,20 +351,7 @@ def overlap(changed: list[Any], others: list[Any]) -> bool:
         owners.add(id(owner))
     if len(owners) == len(changed) + len(others):
         return False
-    return any(np.may_share_memory(x, y) for i, x in enumerate(changed) for y in (*changed[:i], *others))
-
-
-def _guards_of_identity(state: Environment, gradients: Gradients) -> Iterator[tuple[str, str]]:
-    """Yield the guards that objects which were different in the recording are different in the call."""
-    read = [found for found in state.inputs if found.owner is None or found.owner in gradients.were_read]
-    texts = [*state.apart, *(found.place.text for found in read if is_array(found.value))]
-    about = "an object that is given twice"
-    if len(texts) > 1:
-        yield f"len({{*map(id, [{', '.join(texts)}])}}) == {len(texts)}", about
-    given = [text for text in state.apart if text.startswith(GIVEN)]
-    if given:
-        state.names["reached"] = frozenset(id(x) for x in state.names.values() if not is_plain(x))
-        yield f"reached.isdisjoint(map(id, [{', '.join(given)}]))", about
+    return any(share_memory(x, y) for i, x in enumerate(changed) for y in (*changed[:i], *others))
 
 
 def _name_derivatives(instructions: list[Instruction]) -> None:
@@ -423,16 +388,16 @@ def _with_captured(instructions: list[Instruction], device: str) -> tuple[list[I
     return [replace(i, operands=replaced(i.operands)) for i in instructions], captured
 
 
-def _with_phases(instructions: list[Instruction]) -> Iterator[Instruction]:
+def _with_phases(instructions: list[Instruction]) -> tuple[Instruction, ...]:
     """Give instructions outside of any module, backward pass or optimizer a phase, by their position."""
-    phases = [instruction.phase for instruction in instructions]
-    backward = [i for i, phase in enumerate(phases) if phase == "backward"] or [len(phases)]
-    last_forward = max((i for i, phase in enumerate(phases[: backward[0]]) if phase == "forward"), default=len(phases))
+    places: dict[str, list[int]] = {phase: [] for phase in ("", *PHASES)}
     for i, instruction in enumerate(instructions):
-        if instruction.phase:
-            yield instruction
-        elif i > backward[0]:
-            yield replace(instruction, phase="update" if i > backward[-1] else "backward")
-        else:
-            is_loss = last_forward < i and backward[0] < len(phases)
-            yield replace(instruction, phase="loss" if is_loss else "forward")
+        places[instruction.phase].append(i)
+    backward = places["backward"] or [len(instructions)]
+    forward = [i for i in places["forward"] if i < backward[0] < len(instructions)]
+    # Where the forward pass, the loss and the backward pass end; without a backward pass, all is forward.
+    ends = (max(forward, default=backward[0]), backward[0], backward[-1])
+    return tuple(
+        instruction if instruction.phase else replace(instruction, phase=PHASES[sum(i > end for end in ends)])
+        for i, instruction in enumerate(instructions)
+    )

@@ -31,9 +31,9 @@ class _Type:
 
 def _by_name(function: Callable[..., Any], recorder: Any, environment: Any, x: Any, name: str, *others: Any) -> Any:
     """Call ``getattr`` or the like; detect a name that is computed."""
-    if not isinstance(x, ModuleType) and not environment.is_named(name) and environment.text_of(x) is not None:
+    if not isinstance(x, ModuleType) and not environment.code.can_read(name) and environment.text_of(x) is not None:
         raise Reflects
-    if isinstance(x, ModuleType) and name not in environment.code_names and not is_library(x.__name__):
+    if isinstance(x, ModuleType) and name not in environment.code.names and not is_library(x.__name__):
         recorder.refuse(
             f"{function.__name__}() reads {name} of the module {x.__name__} by a name that is computed",
             f"write {x.__name__}.{name}, or keep it in a dictionary",

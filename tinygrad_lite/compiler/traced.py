@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
@@ -29,9 +31,7 @@ class Traced:
     def __init__(self, recorder: Any, variable: Variable, value: Any, roots: frozenset[Variable] | None = None) -> None:
         self.recorder, self.variable, self.value, self.roots = recorder, variable, value, roots
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        return type(self.value)
+    __class__ = property(attrgetter("value.__class__"))
 
     def current(self) -> Self:
         """Return this tracer, or refuse if its value may not be read."""
@@ -57,6 +57,8 @@ def operand_of(x: Any) -> Any:
         return x.current().variable
     if is_array(x):
         return to_device(x, "cpu").copy()  # the function may change it later
+    if isinstance(x, list):
+        return deepcopy(x)
     return tuple(map(operand_of, x)) if isinstance(x, tuple) else x
 
 

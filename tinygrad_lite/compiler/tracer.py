@@ -17,9 +17,9 @@ from ..rules import answer_for
 from ..support.devices import device_of, is_array
 from . import primitives
 from .numbers import NumberTracer
-from .numpy_functions import ANSWERS, call_function, call_ufunc, static_index
 from .places import EMPTY
 from .program import Variable
+from .recorded_functions import ANSWERS, call_function, call_ufunc, static_index
 from .traced import Traced
 
 _IN_PLACE = ("sort", "partition")  # these methods change the array; NumPy's functions of the same names do not
@@ -30,10 +30,8 @@ _OF_EXPONENT: dict[float, np.ufunc] = {2: np.square, 0.5: np.sqrt, -1: np.recipr
 class _Flags:
     """The flags of a traced array: ``writeable`` can be read and set, all others are refused."""
 
-    writeable = True
-
-    def __init__(self, recorder: Any) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: Any, writeable: bool) -> None:
+        self._recorder, self.writeable = recorder, writeable
 
     def __getattr__(self, name: str) -> Any:
         self._recorder.unsupported(f"the flag {name} of an array")
@@ -64,8 +62,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
     """
 
     def __init__(self, recorder: Any, variable: Variable, value: Any, base: Tracer | None = None) -> None:
-        super().__init__(recorder, variable, value)
-        self.flags = _Flags(recorder)
+        self.recorder, self.variable, self.value, self.roots = recorder, variable, value, None
+        self.flags = _Flags(recorder, getattr(value.flags, "writeable", True))
         self.base: Tracer | None = base if base is None or base.base is None else base.base
         self.changes = 0
         self.index: Any = EMPTY
@@ -78,7 +76,10 @@ class Tracer(Traced, NDArrayOperatorsMixin):
     size = property(lambda self: math.prod(self.shape), doc="The number of elements.")
     dtype = property(attrgetter("value.dtype"), doc="The type of the elements.")
     T = property(lambda self: self.transpose(), doc="The axes reversed.")
-    mT = property(np.matrix_transpose, doc="The last two axes exchanged.")  # noqa: N815 - as NumPy calls it
+    mT = property(  # noqa: N815 - as NumPy calls it
+        lambda self: self.transpose((*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)),
+        doc="The last two axes exchanged.",
+    )
     __traced__ = property(attrgetter("value"), doc="The value it stands for.")
 
     def __repr__(self) -> str:
@@ -119,11 +120,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             )
         return self
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return call_ufunc(self.recorder, ufunc, method, inputs, **kwargs)
-
-    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        return call_function(self, function, types, args, kwargs)
+    __array_ufunc__, __array_function__ = call_ufunc, call_function
 
     def reshape(self, *shape: Any, **others: Any) -> Any:
         """Lay the elements out in another shape."""
@@ -149,11 +146,10 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         """Return a scalar as a traced Python number; its value cannot be read during the recording either."""
         return self.recorder.record(primitives.item, self)
 
-    def __copy__(self) -> Any:
-        return self.copy()
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        return np.copy(self)
 
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.copy()
+    __copy__ = __deepcopy__
 
     def view(self, *others: Any) -> Any:
         """Return another array that shares the memory."""

@@ -7,150 +7,57 @@ local variables, whose names make the program readable.
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from types import FrameType, ModuleType
+from functools import partial
+from types import BuiltinFunctionType, FrameType
 from typing import Any
 
 import numpy as np
 
 from .. import optim
-from ..errors import JitError
 from ..support.call_stack import OURS, frames, is_users
 from ..support.devices import is_of_a_device, random_modules
 from ..support.observer import UPDATE, Observer, observing, under_way
 from ..tensor import Tensor
-from .environment import DRAW_OUTSIDE, Environment
+from .environment import Environment
+from .kinds import DRAW_OUTSIDE
 from .recorder import Recorder
 from .traced import variable_of
 
 LEAST_LETTERS = 2  # shorter names of local variables are not used: x often stands for many values in turn
-
-
 GRAD = vars(Tensor)["grad"]
-
-
-class Gradients:
-    """Notes which Tensors' gradients a function reads, and which it writes."""
-
-    def __init__(self, tensors: list[Tensor]) -> None:
-        self.before = {tensor: tensor._grad for tensor in tensors}
-        self.written: set[Tensor] = set()
-        self.were_read: set[Tensor] = set()
-        self.thread = threading.get_ident()
-
-    def _concern(self, tensor: Tensor) -> bool:
-        return threading.get_ident() == self.thread and tensor in self.before
-
-    def _read(self, tensor: Tensor) -> Any:
-        """Return a gradient; note a read of the gradient from before the call, one that is not written yet."""
-        if self._concern(tensor) and tensor not in self.written:
-            self.were_read.add(tensor)
-        return GRAD.__get__(tensor)
-
-    def _write(self, tensor: Tensor, value: Any) -> None:
-        if self._concern(tensor):
-            self.written.add(tensor)
-        GRAD.__set__(tensor, value)
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Watch `Tensor.grad` within a ``with`` block."""
-        Tensor.grad = property(self._read, self._write)  # type: ignore[assignment, method-assign]
-        try:
-            yield
-        finally:
-            self.unwatch()
-
-    def unwatch(self) -> None:
-        """Stop watching."""
-        Tensor.grad = GRAD  # type: ignore[method-assign]
-
-
-READS_FOR_ITSELF = ("importlib", "linecache", "tokenize", "traceback", "warnings")
-SETTINGS = {f.__code__: f"np.{f.__name__}" for f in (np.geterr, np.geterrcall, np.get_printoptions)}
-
-
-def _differs_each_time(function: Any) -> bool:
-    """Return True for a built-in function whose result depends on the clock or on chance."""
-    owner, name = getattr(function, "__self__", None), function.__name__
-    if isinstance(owner, ModuleType):
-        return (owner.__name__ == "time" and name != "sleep") or name == "urandom"
-    return isinstance(owner, random.Random) or (
-        (owner is date or owner is datetime) and name in ("now", "today", "utcnow")
-    )
-
-
-def _is_for_a_device(frame: FrameType) -> bool:
-    """Return True for a call that a device's library makes for itself, such as to compile a kernel."""
-    for caller in frames(frame):
-        if is_of_a_device(caller.f_globals.get("__name__", "")):
-            return True
-        if is_users(caller):
-            return False
-    return False
-
-
-def _reads_for_the_user(frame: FrameType) -> bool:
-    """Return True if the user's code opens a file, or a library does so for it; False for imports and tracebacks."""
-    for caller in frames(frame):
-        module = caller.f_globals.get("__name__", "")
-        if is_of_a_device(module) or module.partition(".")[0] in (OURS, *READS_FOR_ITSELF):
-            return False
-        if is_users(caller):
-            return True
-    return False
-
-
-@contextmanager
-def no_chance() -> Iterator[None]:
-    """Refuse draws from the global generators, which a program would not repeat; restore their states."""
-    # NumPy's global generator has no public name.
-    generator = np.random.mtrand._rand
-    before, before_of_python = generator.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        after = generator.get_state()
-        is_unchanged = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-        generator.set_state(before)
-        is_unchanged = is_unchanged and random.getstate() == before_of_python
-        random.setstate(before_of_python)
-    if not is_unchanged:
-        raise JitError(f"the function draws from a global random generator, which cannot be recorded. {DRAW_OUTSIDE}")
+# Built-in functions whose results depend on the clock or on chance.
+DIFFERS_EACH_TIME = {
+    *(f for name, f in vars(time).items() if isinstance(f, BuiltinFunctionType) and name != "sleep"),
+    *(date.today, datetime.today, datetime.now, datetime.utcnow, os.urandom),
+}
+SETTINGS = {f.__name__: f.__code__ for f in (np.geterr, np.geterrcall, np.get_printoptions)}
+# The packages that open files for themselves: this one, and those behind imports, warnings and tracebacks.
+READS_FOR_ITSELF = (OURS, "importlib", "linecache", "tokenize", "traceback", "warnings")
 
 
 @contextmanager
 def handlers_apart(recorder: Recorder) -> Iterator[None]:
     """Keep the work of signal handlers out of the recording that they interrupt; refuse their use of its tracers."""
-    if threading.current_thread() is not threading.main_thread():  # handlers only run in the main thread
-        yield
-        return
 
-    def apart(handler: Callable[..., Any]) -> Callable[..., Any]:
-        def handle(number: int, frame: FrameType | None) -> None:
-            profiler = sys.getprofile()
-            sys.setprofile(None)
-            recorder.interruptions += 1
-            try:
-                handler(number, frame)
-            finally:
-                recorder.interruptions -= 1
-                sys.setprofile(profiler)
+    def apart(handler: Callable[..., Any], number: int, frame: FrameType | None) -> None:
+        recorder.interruptions += 1
+        try:
+            handler(number, frame)
+        finally:
+            recorder.interruptions -= 1
 
-        return handle
-
-    theirs = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    ours = {
-        number: apart(handler)
-        for number, handler in theirs.items()
-        if callable(handler) and handler is not signal.default_int_handler
-    }
+    is_main = threading.current_thread() is threading.main_thread()  # handlers only run there
+    theirs = {number: signal.getsignal(number) for number in signal.valid_signals() if is_main}
+    ours = {n: partial(apart, f) for n, f in theirs.items() if callable(f) and f is not signal.default_int_handler}
     try:
         for number, handler in ours.items():
             signal.signal(number, handler)
@@ -162,51 +69,99 @@ def handlers_apart(recorder: Recorder) -> Iterator[None]:
 
 
 @contextmanager
-def calls_watched(recorder: Recorder, namer: Namer) -> Iterator[None]:
-    """Watch calls: refuse those whose results differ each time; take names from the locals of returning functions."""
-    modules = random_modules()
-
-    def watch(frame: FrameType, event: str, called: Any) -> None:
-        if event == "return":
-            namer.look_at(frame)
-        elif event == "c_call" and called is open and _reads_for_the_user(frame):
-            recorder.refuse("a file is read or written", "Do that outside of the jitted function")
-        elif event == "call" and frame.f_code in SETTINGS and frame.f_back and is_users(frame.f_back):
-            name = SETTINGS[frame.f_code]
-            recorder.refuse(f"{name}() is read once, when it is recorded", "Read it outside of the jitted function")
-        elif modules and event == "call" and frame.f_globals.get("__name__", "").startswith(modules):
-            recorder.refuse(f"{frame.f_code.co_name}() draws on a device, differently at each call", DRAW_OUTSIDE)
-        elif event == "c_call" and _differs_each_time(called) and not _is_for_a_device(frame):
-            recorder.refuse(f"{called.__name__}() answers differently at each call", DRAW_OUTSIDE)
-
+def watched(recorder: Recorder, environment: Environment) -> Iterator[Watcher]:
+    """Watch the calls and gradients within a ``with`` block: refuse what cannot be recorded, and name variables."""
+    watcher = Watcher(recorder, environment)
+    record = recorder.record
     profiler: Any = sys.getprofile()
-    sys.setprofile(watch)
+
+    def unwatched(*args: Any, **params: Any) -> Any:
+        recorder.check()  # or another thread would be watched afterwards
+        sys.setprofile(None)  # most calls are made here, and none of them is the user's
+        try:
+            return record(*args, **params)
+        finally:
+            sys.setprofile(watcher.noted)
+
+    recorder.record = unwatched  # type: ignore[method-assign]
+    Tensor.grad = property(watcher.read_grad, watcher.write_grad)  # type: ignore[assignment, method-assign]
+    sys.setprofile(watcher.noted)
     try:
-        with observing(namer), observing(_NoDraws(recorder)):
-            yield
+        with observing(watcher):
+            yield watcher
     finally:
+        del recorder.record  # and with it a circle, which would keep the arrays of this call alive for a while
+        Tensor.grad = GRAD  # type: ignore[method-assign]
         if hasattr(profiler, "enable"):
             profiler.enable()  # a profiler of cProfile is an object, which sys.setprofile does not take
         else:
             sys.setprofile(profiler)
 
 
-class _NoDraws(Observer):
-    """Refuses draws from the library's global generator."""
+class Watcher(Observer):
+    """Refuses calls whose results differ each time; names variables after layers, rules and local variables.
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
+    Parameters
+    ----------
+    recorder : Recorder
+        It is told of the refusals.
+    environment : Environment
+        The values that the function reaches.
+
+    Attributes
+    ----------
+    written : set of Tensor
+        The Tensors whose gradient the function writes.
+    read_first : dict of Tensor to None
+        Those whose gradient it reads before it writes it: the one that the call before has left.
+    """
+
+    def __init__(self, recorder: Recorder, environment: Environment) -> None:
+        self.recorder, self.names, self._tensors = recorder, environment.program_names, environment.tensors
+        self.written: set[Tensor] = set()
+        self.read_first: dict[Tensor, None] = {}
+        self._random_modules = random_modules()
+        self._users: dict[str, bool] = {}  # whether a module is the user's
+
+    def read_grad(self, tensor: Tensor) -> Any:
+        """Return the gradient of a Tensor."""
+        if self._concern(tensor) and tensor not in self.written:
+            self.read_first[tensor] = None
+        return GRAD.__get__(tensor)
+
+    def write_grad(self, tensor: Tensor, value: Any) -> None:
+        """Set the gradient of a Tensor."""
+        if self._concern(tensor):
+            self.written.add(tensor)
+        GRAD.__set__(tensor, value)
+
+    def _concern(self, tensor: Tensor) -> bool:
+        return threading.get_ident() == self.recorder.thread and tensor in self._tensors
+
+    def noted(self, frame: FrameType, event: str, called: Any) -> None:
+        """Take note of a call or a return: the function that `sys.setprofile` calls."""
+        if self.recorder.interruptions:  # this is a signal handler's
+            return
+        if event == "return":
+            self._take_names(frame)
+        elif event == "call":
+            name = frame.f_code.co_name
+            if frame.f_code is SETTINGS.get(name) and frame.f_back and is_users(frame.f_back):
+                self.recorder.refuse(
+                    f"np.{name}() is read once, when it is recorded", "Read it outside of the function"
+                )
+            if self._random_modules and frame.f_globals.get("__name__", "").startswith(self._random_modules):
+                self.recorder.refuse(f"{name}() draws on a device, differently at each call", DRAW_OUTSIDE)
+        elif event == "c_call":
+            if called is open and _is_for_the_user(frame, READS_FOR_ITSELF):
+                self.recorder.refuse("a file is read or written", "Do that outside of the jitted function")
+            is_anew = called in DIFFERS_EACH_TIME or isinstance(getattr(called, "__self__", None), random.Random)
+            if is_anew and _is_for_the_user(frame):
+                self.recorder.refuse(f"{called.__name__}() answers differently at each call", DRAW_OUTSIDE)
 
     def drew(self) -> None:
+        """Refuse a draw from the library's global generator."""
         self.recorder.refuse("what is made here without an rng draws from the library's generator", DRAW_OUTSIDE)
-
-
-class Namer(Observer):
-    """Names variables after the layers and rules that compute them, and after the user's local variables."""
-
-    def __init__(self, state: Environment) -> None:
-        self.layers = state.program_names.layers
-        self.parameters = state.program_names.tensors
 
     def applied(self, rule: Any, inputs: Any, arrays: Any, y: Any) -> None:
         """Mark the result of a rule, which has the rule's name, as the rule's last step."""
@@ -218,19 +173,36 @@ class Namer(Observer):
         """Give the result of a layer the layer's name."""
         variable = variable_of(y)
         if variable is not None and not variable.is_named:
-            variable.is_final, variable.name = True, self.layers.get(module, variable.name)
+            variable.is_final, variable.name = True, self.names.layers.get(module, variable.name)
 
-    def look_at(self, frame: FrameType) -> None:
-        """Take names from a returning function: the user's, or an optimizer's that updates a parameter."""
-        if is_users(frame):
-            self._name_locals(frame, "")
-        elif frame.f_globals.get("__package__") == optim.__name__:
-            updated = next((step.of for step in under_way() if step.kind == UPDATE), None)
-            if updated in self.parameters:
-                self._name_locals(frame, f"{self.parameters[updated]}_")
-
-    def _name_locals(self, frame: FrameType, prefix: str) -> None:
-        for name, value in frame.f_locals.items():
+    def _take_names(self, frame: FrameType) -> None:
+        """Take names from the local variables of a returning function."""
+        prefix = self._prefix(frame)
+        for name, value in frame.f_locals.items() if prefix is not None else ():
             variable = variable_of(value)
             if variable is not None and len(name) >= LEAST_LETTERS and not variable.is_named:
-                variable.name, variable.is_named = prefix + name, True
+                variable.name, variable.is_named = f"{prefix}{name}", True
+
+    def _prefix(self, frame: FrameType) -> str | None:
+        """Return the beginning of names from a function: the user's, or an optimizer's; None for any other."""
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_globals.get("__package__") == optim.__name__:
+            updated = next((step.of for step in under_way() if step.kind == UPDATE), None)
+            return f"{self.names.tensors[updated]}_" if updated in self.names.tensors else None
+        if module not in self._users:
+            self._users[module] = is_users(frame)
+        return "" if self._users[module] else None
+
+
+def _is_for_the_user(frame: FrameType, but_for: tuple[str, ...] = ()) -> bool:
+    """Return True if the user's code makes a call, or a library does so for it.
+
+    False if a device's library makes it for itself, such as to compile a kernel, or one of the packages ``but_for``.
+    """
+    for caller in frames(frame):
+        module = caller.f_globals.get("__name__", "")
+        if is_of_a_device(module) or module.partition(".")[0] in but_for:
+            return False
+        if is_users(caller):
+            break
+    return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -28,22 +29,9 @@ SIZES = (50_000, 10_000, 10_000)  # train, valid, test
 
 # Listed by name, so that a font added to matplotlib or removed from it cannot silently change the data.
 FONTS = (
-    "DejaVuSans",
-    "DejaVuSans-Bold",
-    "DejaVuSansMono",
-    "DejaVuSerif",
-    "DejaVuSerif-Bold",
-    "DejaVuSerif-Italic",
-    "STIXGeneral",
-    "STIXGeneralBol",
-    "STIXGeneralItalic",
-    "STIXGeneralBolIta",
-    "cmb10",
-    "cmmi10",
-    "cmr10",
-    "cmss10",
-    "cmti10",
-    "cmtt10",
+    *(f"DejaVu{style}" for style in ("Sans", "Sans-Bold", "SansMono", "Serif", "Serif-Bold", "Serif-Italic")),
+    *(f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")),
+    *(f"cm{style}10" for style in ("b", "mi", "r", "ss", "ti", "tt")),
 )
 CELLS = 64  # glyphs are traced on a grid of CELLS × CELLS
 MARGIN = 0.25  # how far a glyph's table of distances reaches beyond the unit square around the glyph
@@ -228,7 +216,7 @@ class _Hand:
         wide: Floats = np.exp(aspect)
         tall: Floats = np.exp(-aspect)
         self.matrix = cos * wide, -(sin + slant * cos) * tall, sin * wide, (cos - slant * sin) * tall
-        self.sideways, self.upright = _Wave(n, rng), _Wave(n, rng)
+        self.sideways, self.upright = _wave(n, rng), _wave(n, rng)
 
     def write(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         a, b, c, d = self.matrix
@@ -238,22 +226,16 @@ class _Hand:
         return x, y
 
     def unwrite(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        a, b, c, d = self.matrix
         y = y - self.upright(x)
         x = x - self.sideways(y)
-        a, b, c, d = self.matrix
         return d * x - b * y, a * y - c * x
 
 
-class _Wave:
-    """A sine of random amplitude, length and phase for each of n samples."""
-
-    def __init__(self, n: int, rng: np.random.Generator) -> None:
-        self.amplitude, self.frequency = _normal(rng, n, BEND), _uniform(rng, n, *WAVES)
-        self.phase = _uniform(rng, n, 0, 2 * np.pi)
-
-    def __call__(self, t: Floats) -> Floats:
-        wave: Floats = np.sin(self.frequency * t + self.phase)
-        return self.amplitude * wave
+def _wave(n: int, rng: np.random.Generator) -> Callable[[Floats], Floats]:
+    """Return a sine of random amplitude, length and phase for each of n samples."""
+    amplitude, frequency, phase = _normal(rng, n, BEND), _uniform(rng, n, *WAVES), _uniform(rng, n, 0, 2 * np.pi)
+    return lambda t: amplitude * np.sin(frequency * t + phase)
 
 
 def _look_up(tables: Floats, glyph: NDArray[np.intp], x: Floats, y: Floats) -> Floats:

@@ -32,7 +32,6 @@ IDX_MAGIC = b"\0\0"
 # The formats allowed, by Pillow's names. By default Pillow also recognises others, such as PostScript: a program, which
 # it would have Ghostscript run.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: Recommendation ITU-R BT.601
 
 LIBTIFF = "libtiff"  # a decoder of Pillow that prints its complaints about damaged files to the terminal
 
@@ -126,30 +125,20 @@ def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
 def _grey(picture: Image) -> Floats:
     """Return the brightness of a picture, in [0, 1]; a large picture is reduced."""
     mode = picture.mode
-    if mode.startswith(("I", "F")):  # grey, in more than 8 bits
-        simple = mode[0]
-    elif mode.upper().endswith("A") or "transparency" in picture.info:
-        simple = "RGBA"
-    else:
-        simple = "L" if mode in ("1", "L") else "RGB"
-    if mode != simple:
-        picture = picture.convert(simple)
+    is_deep = mode.startswith(("I", "F"))  # grey, in more than 8 bits
+    picture = picture.convert(mode[0]) if is_deep else picture.convert("RGBA").convert("LA")
     if (factor := max(picture.size) // READ_SIDE) > 1:
         picture = picture.reduce(factor)
-    numbers = np.asarray(picture, np.float64)
-    low, high = (numbers.min(), numbers.max()) if mode in ("I", "F") else (0, 65535 if simple == "I" else 255)
-    with np.errstate(all="ignore"):
-        levels: Floats = ((numbers - low) / (high - low)).astype(np.float32)
-    levels = np.nan_to_num(levels, posinf=0, neginf=0)  # a picture of one value only: there is no digit
-    if levels.ndim == 2:
-        return levels
-    grey: Floats = levels[..., :3] @ np.array(LUMINANCE, np.float32)
-    if levels.shape[-1] == 4:
-        opacity = levels[..., 3]
-        # Fill transparent parts with a contrasting colour: white behind a dark drawing, black behind a bright one.
-        dark = (grey * opacity).sum() < opacity.sum() / 2
-        grey = grey * opacity + dark * (1 - opacity)
-    return grey
+    if is_deep:
+        numbers = np.asarray(picture, np.float64)
+        low, high = (numbers.min(), numbers.max()) if mode in ("I", "F") else (0, 65535)
+        with np.errstate(all="ignore"):
+            levels: Floats = ((numbers - low) / (high - low)).astype(np.float32)
+        return np.nan_to_num(levels, posinf=0, neginf=0)  # a picture of one value only: there is no digit
+    grey, opacity = np.moveaxis(np.asarray(picture) / np.float32(255), -1, 0)
+    # Fill transparent parts with a contrasting colour: white behind a dark drawing, black behind a bright one.
+    is_dark = (grey * opacity).sum() < opacity.sum() / 2
+    return grey * opacity + is_dark * (1 - opacity)
 
 
 def _prepared(pictures: Iterable[Floats], names: list[str]) -> Floats:
@@ -165,8 +154,7 @@ def _prepared(pictures: Iterable[Floats], names: list[str]) -> Floats:
 
 def _digit(picture: Floats) -> Floats | None:
     """Return the digit's ink in each pixel of the reduced picture, from 0 to 1; None if there is no digit."""
-    side = max(picture.shape)
-    small = _resized(picture, min(side, WORKING_SIDE) / side)
+    small = _reduced(picture, WORKING_SIDE)
     departure = _departure(small)
     threshold = _otsu(departure)
     inked = departure > threshold
@@ -185,7 +173,7 @@ def _digit(picture: Floats) -> Floats | None:
 
 def _departure(picture: Floats) -> Floats:
     """Return how much darker each pixel is than the paper, relative to it; for bright ink, how much brighter."""
-    coarse = _resized(picture, min(1, COARSE_SIDE / max(picture.shape)))
+    coarse = _reduced(picture, COARSE_SIDE)
     residual = coarse - _median(coarse, round(COARSE_WINDOW * max(coarse.shape)))
     # Ink covers less area than paper, so it is the longer tail of the residuals: the sign of their third moment tells
     # dark from bright. The border gets a low weight, since the median is least reliable there.
@@ -267,14 +255,15 @@ def _boxed(ink: Floats) -> Floats:
     side = max(end - start for start, end in ends)
     starts = [(start + end - side) / 2 for start, end in ends]
     down, across = (_overlaps(n, start, side, BOX) for n, start in zip(ink.shape, starts, strict=True))
-    box: Floats = np.linalg.multi_dot([down, ink, across.T])
+    box = np.linalg.multi_dot([down, ink, across.T])
     return box / box.max()
 
 
-def _resized(picture: Floats, scale: float) -> Floats:
+def _reduced(picture: Floats, side: int) -> Floats:
+    """Average the pixels of a picture so that no side is longer than the given one."""
+    scale = min(1, side / max(picture.shape))
     rows, columns = (_overlaps(n, 0, n, max(1, round(n * scale))) for n in picture.shape)
-    resized: Floats = np.linalg.multi_dot([rows, picture, columns.T])
-    return resized
+    return np.linalg.multi_dot([rows, picture, columns.T])
 
 
 def _overlaps(n: int, start: float, length: float, parts: int) -> Floats:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node
 from ..nn import Module
 from ..rules import Rule, neural, shapes
 from ..support.formatting import latex_escaped, table
@@ -22,7 +21,7 @@ from ..tensor import Tensor
 from .explanation import Explanation
 from .expressions import CHOICE, SUM, Derivative, Expression, Language, Number, legend, terms, walk, write
 from .formula import output_of
-from .graph import AppliedRule, Graph, Name, Value, backward_steps, bare_node, read
+from .graph import AppliedRule, Graph, Name, Value, backward_steps, read
 from .symbols import Scope, Symbol
 
 WIDTH = 100  # characters in a line of the legend
@@ -155,20 +154,12 @@ def derivation(loss: Tensor, model: Module | None = None, norms: bool = False) -
 def _of_symbols(graph: Graph) -> Graph:
     """Return the same graph with a symbol in place of each array."""
     scope = Scope()
-    mirrored: dict[Value, Value] = {}
-    for leaf in graph.leaves:
-        mirrored[leaf] = _mirrored(leaf, scope)
+    of_symbols = {x: replace(x, array=Symbol(x.name, x.array, scope)) for x in graph.values}
     steps = []
     for step in graph.steps:
-        operands = tuple(mirrored[x] if isinstance(x, Value) else x for x in step.operands)
-        mirrored[step.result] = _mirrored(step.result, scope)
-        steps.append(AppliedRule(step.rule, operands, step.params, mirrored[step.result]))
-    return Graph(tuple(mirrored[leaf] for leaf in graph.leaves), tuple(steps))
-
-
-def _mirrored(value: Value, scope: Scope) -> Value:
-    symbol = Symbol(value.name, value.array, scope)
-    return replace(value, array=symbol, node=None if value.node is None else bare_node(symbol, value.requires_grad))
+        operands = tuple(of_symbols[x] if isinstance(x, Value) else x for x in step.operands)
+        steps.append(replace(step, operands=operands, result=of_symbols[step.result]))
+    return Graph(tuple(of_symbols[leaf] for leaf in graph.leaves), tuple(steps))
 
 
 def _given(leaf: Value) -> Line:
@@ -197,19 +188,17 @@ def _names_in(expression: Expression) -> Counter[Name]:
 
 
 def _backward(graph: Graph) -> Iterator[Line]:
-    loss, values = graph.result, {value.node: value for value in graph.values}
-    leaves = {leaf.node for leaf in graph.leaves}
-    symbol = loss.array
+    loss, symbol, leaves = graph.result, graph.result.array, set(graph.leaves)
     seed = Symbol(Name("g") if symbol.shape else Number(1), np.ones_like(symbol.value), symbol.scope)
-    contributors: dict[Node, list[str]] = {}
+    contributors: dict[Value, list[str]] = {}
     for step, cotangents in backward_steps(graph, seed):
         for x in step.inputs:
             contributors.setdefault(x, []).append(step.rule.name)
         for x in sorted(cotangents, key=lambda x: x not in leaves):  # leaves first: nothing follows from them
-            value, g = values[x], cotangents[x]
-            derivative = Derivative(loss.name if not symbol.shape else Name("L"), value.name)
-            delta = Name("δ", value.name.number)
-            named = value.name.word == "z"
+            g = cotangents[x]
+            derivative = Derivative(loss.name if not symbol.shape else Name("L"), x.name)
+            delta = Name("δ", x.name.number)
+            named = x.name.word == "z"
             left = (delta, derivative) if named else (derivative,)
             yield _line(left, g.expression, g.value, ", ".join(contributors[x]))
             cotangents[x] = Symbol(left[0], g.value, g.scope)

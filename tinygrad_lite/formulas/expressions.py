@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from itertools import islice
 from typing import Literal
 
@@ -69,34 +68,20 @@ class Call:
 Expression = Name | Number | Word | Derivative | Call
 
 
-class Binding(IntEnum):
-    """Operator precedence, lowest first: an operand that binds less than its place needs gets parentheses."""
-
-    CHOICE = 0
-    RELATION = 1
-    SUM = 2
-    NEGATION = 3
-    PRODUCT = 4
-    JUXTAPOSED = 5
-    REDUCTION = 6
-    FRACTION = 7
-    POWER = 8
-    ATOM = 9
-
-
-CHOICE, RELATION, SUM, NEGATION, PRODUCT, JUXTAPOSED, REDUCTION, FRACTION, POWER, ATOM = Binding
+# Operator precedence, lowest first: an operand that binds less than its place needs gets parentheses.
+CHOICE, RELATION, SUM, NEGATION, PRODUCT, JUXTAPOSED, REDUCTION, FRACTION, POWER, ATOM = range(10)
 
 
 @dataclass(frozen=True)
 class Form:
     """One way to write a function: the binding of the whole, a format pattern, and the binding each operand needs."""
 
-    binding: Binding
+    binding: int
     pattern: str
-    needs: tuple[Binding, ...]
+    needs: tuple[int, ...]
 
 
-def _alike(binding: Binding, text: str, latex: str, *needs: Binding) -> dict[Language, Form]:
+def _alike(binding: int, text: str, latex: str, *needs: int) -> dict[Language, Form]:
     return {"text": Form(binding, text, needs), "latex": Form(binding, latex, needs)}
 
 
@@ -116,14 +101,9 @@ _NOTATION: dict[str, dict[Language, Form]] = {
     "scale": _alike(PRODUCT, "{} · {}", r"{} \cdot {}", NEGATION, PRODUCT),
     "coefficient": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", ATOM, FRACTION),
     "matmul": _alike(JUXTAPOSED, "{} {}", r"{}\,{}", FRACTION, FRACTION),
-    "divide": {
-        "text": Form(PRODUCT, "{} / {}", (NEGATION, REDUCTION)),
-        "latex": Form(FRACTION, r"\frac{{{}}}{{{}}}", (CHOICE, CHOICE)),
-    },
-    "power": {
-        "text": Form(POWER, "{}^{}", (ATOM, ATOM)),
-        "latex": Form(POWER, "{}^{{{}}}", (ATOM, CHOICE)),
-    },
+    "divide": {"text": Form(PRODUCT, "{} / {}", (NEGATION, REDUCTION)),
+               "latex": Form(FRACTION, r"\frac{{{}}}{{{}}}", (CHOICE, CHOICE))},
+    "power": {"text": Form(POWER, "{}^{}", (ATOM, ATOM)), "latex": Form(POWER, "{}^{{{}}}", (ATOM, CHOICE))},
     "square": _alike(POWER, "{}²", "{}^{{2}}", ATOM),
     "mT": _alike(POWER, "{}ᵀ", r"{}^{{\top}}", ATOM),
     "sqrt": {"text": Form(POWER, "√{}", (ATOM,)), "latex": Form(ATOM, r"\sqrt{{{}}}", (CHOICE,))},
@@ -165,7 +145,7 @@ _LEGEND = {
 _SMALL_POWERS = {2: "²", 3: "³"}
 
 
-def write(expression: Expression, language: Language, need: Binding = CHOICE) -> str:
+def write(expression: Expression, language: Language, need: int = CHOICE) -> str:
     """Return an expression in plain text or LaTeX (without dollars); if it binds less than `need`, in parentheses."""
     written, binding = _written(expression, language)
     if binding >= need:
@@ -216,7 +196,7 @@ def legend(expressions: list[Expression]) -> list[str]:
     return lines
 
 
-def _written(expression: Expression, language: Language) -> tuple[str, Binding]:
+def _written(expression: Expression, language: Language) -> tuple[str, int]:
     """Return the text of an expression, and its binding."""
     match expression:
         case Name():
@@ -233,7 +213,7 @@ def _written(expression: Expression, language: Language) -> tuple[str, Binding]:
             return _written_call(expression, language)
 
 
-def _written_call(call: Call, language: Language) -> tuple[str, Binding]:
+def _written_call(call: Call, language: Language) -> tuple[str, int]:
     function, operands = call.function, call.operands
     if language == "text" and function == "power" and isinstance(operands[1], Number):
         superscript = _SMALL_POWERS.get(operands[1].value)  # type: ignore[call-overload]
@@ -270,7 +250,7 @@ def _written_by_name(call: Call, language: Language) -> str:
     return rf"\text{{{latex_escaped(call.function)}}}\left({', '.join(parts)}\right)"
 
 
-def _written_number(value: float, language: Language) -> tuple[str, Binding]:
+def _written_number(value: float, language: Language) -> tuple[str, int]:
     written = _number(value)
     if language == "latex":
         mantissa, _, power = written.replace("−", "-").replace("∞", r"\infty ").partition("e")

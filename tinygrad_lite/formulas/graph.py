@@ -76,21 +76,16 @@ class Value:
         Its name in formulas and pictures.
     array : array
         Its raw value.
-    node : Node or None
-        A node without history in place of the Tensor; None for a plain array.
+    requires_grad : bool
+        True if the backward pass computes a cotangent of this value.
     path : str or None
         The path of a parameter in its model, or the name that the user gave.
     """
 
     name: Name
     array: Any
-    node: Node | None
+    requires_grad: bool
     path: str | None = None
-
-    @property
-    def requires_grad(self) -> bool:
-        """True if the backward pass computes a cotangent of this value."""
-        return self.node is not None and self.node.requires_grad
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,18 +98,27 @@ class AppliedRule:
     result: Value
 
     @property
-    def inputs(self) -> list[Node]:
+    def inputs(self) -> list[Value]:
         """The operands that require a gradient, in order, without repetitions."""
-        nodes = [x.node for x in self.operands if isinstance(x, Value) and x.node is not None]
-        return list(dict.fromkeys(node for node in nodes if node.requires_grad))
+        return list(dict.fromkeys(x for x in self.operands if isinstance(x, Value) and x.requires_grad))
 
-    def pull_back(self, g: Any) -> dict[Node, Any]:
+    def pull_back(self, g: Any) -> dict[Value, Any]:
         """Return the cotangents of the inputs, computed by the engine's own sweep over this operation alone."""
-        inputs = [x if not isinstance(x, Value) else x.array if x.node is None else x.node for x in self.operands]
+        nodes = {x: _bare_node(x.array, x.requires_grad) for x in (*self.operands, self.result) if isinstance(x, Value)}
         arrays = [x.array if isinstance(x, Value) else x for x in self.operands]
-        y = bare_node(self.result.array, requires_grad=True)
-        y.operation = Operation(self.rule, inputs, arrays, self.params)
-        return sweep([y], [g])
+        y = nodes[self.result]
+        y.operation = Operation(
+            self.rule, [nodes[x] if isinstance(x, Value) else x for x in self.operands], arrays, self.params
+        )
+        found = sweep([y], [g])
+        return {x: found[nodes[x]] for x in self.inputs}
+
+
+def _bare_node(array: Any, requires_grad: bool) -> Node:
+    """Return a node without history."""
+    node = Node()
+    node._data, node._requires_grad, node.memory, node.operation = array, requires_grad, None, None
+    return node
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,28 +184,25 @@ def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -
         raise GraphError(
             "this Tensor has no graph: it was not computed from a Tensor with requires_grad=True, or inside no_grad()"
         )
-    copies = _Copies(_results(tensor, most))
-    names = _named(copies)
+    operations = _without_identities(_results(tensor, most))
     paths = {id(p): path for path, p in model.named_parameters()} if model is not None else {}
-    if paths and not any(id(original) in paths for original in copies.originals.values()):
+    if paths and paths.keys().isdisjoint(id(x) for _, operands in operations for x in operands):
         raise ValueError("none of the model's parameters has to do with this Tensor: was it computed with the model?")
+    names = _named(operations)
     known: dict[int, Value] = {}
     leaves: list[Value] = []
     steps: list[AppliedRule] = []
-    for node, operation in copies.results:
-        operands: list[Value | float] = []
-        for x, array in zip(operation.inputs or (), operation.arrays or (), strict=True):
-            if not _has_a_name(x):
-                operands.append(x)
-                continue
-            if id(x) not in known:
-                own = copies.own_name(x)
-                path = paths.get(id(copies.originals.get(id(x))), None if own in _OF_A_LAYER else own)
-                known[id(x)] = Value(names[id(x)], array, x if isinstance(x, Node) else None, path)
+    for node, operands in operations:
+        operation: Any = node.operation
+        for x, array in zip(operands, operation.arrays, strict=True):
+            if _has_a_name(x) and id(x) not in known:
+                own = _own_name(x)
+                path = paths.get(id(x), None if own in _OF_A_LAYER else own)
+                known[id(x)] = Value(names[id(x)], array, isinstance(x, Node) and x.requires_grad, path)
                 leaves.append(known[id(x)])
-            operands.append(known[id(x)])
-        known[id(node)] = Value(names[id(node)], node._data, node)
-        steps.append(AppliedRule(operation.rule, tuple(operands), operation.params, known[id(node)]))
+        values = tuple(known[id(x)] if _has_a_name(x) else x for x in operands)
+        known[id(node)] = Value(names[id(node)], node._data, requires_grad=True)
+        steps.append(AppliedRule(operation.rule, values, operation.params, known[id(node)]))
     return Graph(tuple(leaves), tuple(steps))
 
 
@@ -234,79 +235,55 @@ def _has_a_name(operand: Any) -> bool:
     return isinstance(operand, Node) or np.ndim(operand) > 0
 
 
-def bare_node(array: Any, requires_grad: bool) -> Node:
-    """Return a node without history."""
-    node = Node()
-    node._data, node._requires_grad, node.memory, node.operation = array, requires_grad, None, None
-    return node
+def _own_name(x: Any) -> str | None:
+    """Return the name that the user gave a Tensor, or None."""
+    return getattr(x, "name", None) or None
 
 
-class _Copies:
-    """Copies of a graph's nodes, without the identity operations.
+def _without_identities(results: Sequence[Node]) -> list[tuple[Node, list[Any]]]:
+    """Return the results with their operands, without the identity operations.
 
-    A transform such as `grad` passes each argument through an identity. Formulas show the argument itself instead.
-
-    Attributes
-    ----------
-    results : list of (Node, Operation)
-        Copies of the results, oldest first, each with its operation on copies of the operands.
-    originals : dict
-        For the ``id`` of each copy, the Tensor it was made from.
+    A transform such as `grad` passes each argument through an identity. Formulas show the argument itself instead, and
+    a constant number without a name as a plain number.
     """
+    arguments: dict[Node, Any] = {}
 
-    def __init__(self, results: Sequence[Node]) -> None:
-        self.results: list[tuple[Node, Operation]] = []
-        self.originals: dict[int, Node] = {}
-        self._found: dict[int, Any] = {}
-        for node in results:
-            operation: Any = node.operation
-            if operation.rule is elementwise.identity and node is not results[-1]:
-                argument = operation.inputs[0]
-                self._found[id(node)] = self._copied(node) if argument is None else self._operand(argument)
-                continue
-            copy = self._found[id(node)] = self._copied(node)
-            inputs = [self._operand(x) for x in operation.inputs]
-            self.results.append((copy, Operation(operation.rule, inputs, operation.arrays, operation.params)))
-
-    def _operand(self, x: Any) -> Any:
-        """Return the copy of a Tensor, or an array unchanged; a constant number without a name as a plain number."""
+    def operand(x: Any) -> Any:
         if not isinstance(x, Node):
             return x if np.ndim(x) or isinstance(x, (int, float)) else x.item()
-        if id(x) not in self._found:
-            plain = not x.requires_grad and not x._data.shape and not getattr(x, "name", None)
-            self._found[id(x)] = x._data.item() if plain else self._copied(x)
-        return self._found[id(x)]
+        is_plain = not x.requires_grad and not x._data.shape and _own_name(x) is None
+        return arguments.get(x, x._data.item() if is_plain else x)
 
-    def _copied(self, node: Node) -> Node:
-        copy = bare_node(node._data, node.requires_grad)
-        self.originals[id(copy)] = node
-        return copy
-
-    def own_name(self, x: Any) -> str | None:
-        """Return the name that the user gave the Tensor behind a copy, or None."""
-        return getattr(self.originals.get(id(x)), "name", None) or None
+    found = []
+    for node in results:
+        operation: Any = node.operation
+        if operation.rule is not elementwise.identity or node is results[-1]:
+            found.append((node, [operand(x) for x in operation.inputs]))
+        elif operation.inputs[0] is not None:
+            arguments[node] = operand(operation.inputs[0])
+    return found
 
 
-def _named(copies: _Copies) -> dict[int, Name]:
+def _named(operations: Sequence[tuple[Node, list[Any]]]) -> dict[int, Name]:
     """Return the name of each value in a graph, by the ``id`` of its node or array."""
     words: dict[int, tuple[str, int | None]] = {}
-    rules = {id(node): operation.rule for node, operation in copies.results}
-    biased = {id(operation.inputs[0]) for _, operation in copies.results if _adds_a_bias(operation, rules)}  # type: ignore[index]
+    rules: dict[int, Rule] = {id(node): node.operation.rule for node, _ in operations}  # type: ignore[union-attr]
+    biased = {id(operands[0]) for node, operands in operations if _adds_a_bias(node, operands, rules)}
     activated: set[int | None] = set()  # the layers that have an activation already
     layers = 0
-    for node, operation in copies.results:
-        rule, inputs = operation.rule, operation.inputs or ()
+    for node, operands in operations:
+        rule = rules[id(node)]
         layers += rule in _PRODUCTS
-        for k, x in enumerate(inputs):
+        for k, x in enumerate(operands):
             if id(x) not in words and _has_a_name(x):
-                words[id(x)] = _leaf_word(copies.own_name(x), rule, k, x, layers)
-        own = copies.own_name(node)
-        word, layer = words.get(id(inputs[0]), ("", None))
+                words[id(x)] = _leaf_word(_own_name(x), rule, k, x, layers)
+        own = _own_name(node)
+        word, layer = words.get(id(operands[0]), ("", None))
         if own is not None:
             words[id(node)] = own, None
-        elif node is copies.results[-1][0]:
+        elif node is operations[-1][0]:
             words[id(node)] = ("y" if node._data.shape else "L"), None
-        elif (rule in _PRODUCTS and id(node) not in biased) or _adds_a_bias(operation, rules):
+        elif (rule in _PRODUCTS and id(node) not in biased) or _adds_a_bias(node, operands, rules):
             words[id(node)] = "z", layers
         elif rule in _ACTIVATIONS and word == "z" and layer not in activated:
             activated.add(layer)
@@ -316,11 +293,11 @@ def _named(copies: _Copies) -> dict[int, Name]:
     return dict(zip(words, _numbered(words.values()), strict=True))
 
 
-def _adds_a_bias(operation: Operation, rules: dict[int, Rule]) -> bool:
+def _adds_a_bias(node: Node, operands: list[Any], rules: dict[int, Rule]) -> bool:
     """Return True if an operation adds a learnt bias to a product: the two operations are one layer."""
-    if operation.rule is not elementwise.add:
+    if rules[id(node)] is not elementwise.add:
         return False
-    product, bias = operation.inputs or ()
+    product, bias = operands
     learnt = isinstance(bias, Node) and bias.requires_grad and id(bias) not in rules
     return learnt and rules.get(id(product)) is products.product
 
@@ -357,7 +334,7 @@ def _numbered(words: Iterable[tuple[str, int | None]]) -> Iterator[Name]:
         yield name
 
 
-def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[AppliedRule, dict[Node, Any]]]:
+def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[AppliedRule, dict[Value, Any]]]:
     """Carry a cotangent back through a graph, one operation at a time.
 
     Parameters
@@ -375,13 +352,10 @@ def backward_steps(graph: Graph, seed: Any) -> Iterator[tuple[AppliedRule, dict[
         The complete cotangents of its operands: those to which no earlier operation will add. The caller may replace
         values in this dictionary; the walk continues with the replacements.
     """
-    open_uses: Counter[Node] = Counter()
-    for step in graph.steps:
-        open_uses.update(step.inputs)
-    gathered: dict[Node, Any] = {graph.result.node: seed}  # type: ignore[dict-item]
+    open_uses = Counter(x for step in graph.steps for x in step.inputs)
+    gathered: dict[Value, Any] = {graph.result: seed}
     for step in reversed(graph.steps):
-        node: Any = step.result.node
-        for x, g in step.pull_back(gathered.pop(node)).items():
+        for x, g in step.pull_back(gathered.pop(step.result)).items():
             gathered[x] = gathered[x] + g if x in gathered else g
         open_uses.subtract(step.inputs)
         completed = {x: gathered[x] for x in step.inputs if not open_uses[x]}

@@ -92,6 +92,11 @@ class Size(int):
         return Size(-int(self), Call("negative", (self.expression,)), self.scope)
 
 
+def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a NumPy function over axes as a method."""
+    return lambda self, axis=None, keepdims=False: function(self, axis=axis, keepdims=keepdims)
+
+
 class Symbol(NDArrayOperatorsMixin):
     """A value with the formula it was computed by.
 
@@ -171,15 +176,12 @@ class Symbol(NDArrayOperatorsMixin):
             return Symbol(expression_of(value, self.scope), value, self.scope)
         name = function.__name__
         if name == "broadcast_to":
-            return (
-                self
-                if value.shape == np.shape(self.value)
-                else Symbol(Call(name, (self.expression,)), value, self.scope)
-            )
+            expression = self.expression if value.shape == np.shape(self.value) else Call(name, (self.expression,))
+            return Symbol(expression, value, self.scope)
         if name in _REDUCTIONS and len(args) > 1:
             args, kwargs = args[:1], {"axis": args[1], **kwargs}
         axis = kwargs.pop("axis", None)
-        axes = () if axis is None else tuple(map(int, axis)) if isinstance(axis, tuple) else (int(axis),)
+        axes = () if axis is None else tuple(map(int, axis if isinstance(axis, tuple) else (axis,)))
         kwargs.pop("keepdims", None)
         operands = [e for x in (*args, *kwargs.values()) if x is not None for e in self._expressions(x)]
         if name in _REDUCTIONS:
@@ -193,25 +195,7 @@ class Symbol(NDArrayOperatorsMixin):
         else:
             yield expression_of(x, self.scope)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the sum over axes."""
-        return np.sum(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the mean over axes."""
-        return np.mean(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
-
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the product over axes."""
-        return np.prod(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the maximum over axes."""
-        return np.max(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Return the minimum over axes."""
-        return np.min(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+    sum, mean, prod, max, min = (_reduction(f) for f in (np.sum, np.mean, np.prod, np.max, np.min))
 
     def reshape(self, *shape: Any) -> Symbol:
         """Reshape; a change of axes of length 1 alone is written only where `_with_axes` finds it matters."""
@@ -224,8 +208,8 @@ class Symbol(NDArrayOperatorsMixin):
     def _with_axes(self, shape: tuple[int, ...]) -> Expression:
         """Write new axes of length 1 as an index with ``None`` if they change how the value broadcasts."""
         own = np.shape(self.value)
-        inserted = shape[max(len(shape) - len(own), 0) :] != own and len(shape) > len(own) and 1 not in own and own
-        if not inserted:
+        added = len(shape) - len(own)
+        if not own or 1 in own or added <= 0 or shape[added:] == own:
             return self.expression
         index = ", ".join("None" if n == 1 else ":" for n in shape)
         return Call("getitem", (self.expression, Word(index)))
@@ -325,17 +309,15 @@ def _index_text(index: Any, scope: Scope) -> str:
     if isinstance(index, slice):
         ends = ["" if end is None else _index_text(end, scope) for end in (index.start, index.stop)]
         return ":".join(ends if index.step is None else [*ends, str(index.step)])
-    if index is None or index is Ellipsis:
-        return "…" if index is Ellipsis else "None"
+    if index is Ellipsis:
+        return "…"
     return write(expression_of(index, scope), "text")
 
 
 def _in_brackets(expression: Expression, x: Any) -> Expression:
     """Wrap a condition in Iverson brackets, which turn true and false into 1 and 0."""
-    condition = (
-        np.asarray(_plain(x)).dtype == bool and isinstance(expression, Call) and expression.function != "bracket"
-    )
-    return Call("bracket", (expression,)) if condition else expression
+    is_written = isinstance(expression, Call) and expression.function != "bracket"
+    return Call("bracket", (expression,)) if is_written and np.asarray(_plain(x)).dtype == bool else expression
 
 
 def _simplified(call: Call) -> Expression:

@@ -25,9 +25,10 @@ from .layers import (
     Softmax,
     Tanh,
 )
-from .module import Buffer, Module
+from .module import Module
 from .norms import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .recurrent import GRU, LSTM, GRUCell, LSTMCell
+from .tree import Buffer
 
 __all__ = [
     "ELU",

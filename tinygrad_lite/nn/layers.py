@@ -24,6 +24,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
+from .tree import Tree
 
 
 class Sequential(Module):
@@ -44,7 +45,7 @@ class Sequential(Module):
                 raise TypeError(f"Sequential takes modules, but number {i} is of type {type(layer).__name__}: {hint}")
         self.layers = layers
 
-    def _children(self) -> Iterator[tuple[str, Module | Tensor]]:
+    def _children(self) -> Iterator[tuple[str, Tree | Tensor]]:
         return ((str(i), layer) for i, layer in enumerate(self.layers))
 
     @overload

@@ -22,7 +22,8 @@ from ..arrays import get_default_dtype
 from ..errors import ShapeError
 from ..tensor import Tensor
 from .functional.norms import EPS, batch_norm, group_norm, layer_norm, rms_norm
-from .module import Buffer, Module
+from .module import Module
+from .tree import Buffer
 
 
 def _ones(shape: tuple[int, ...], name: str) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import raw
 from ..support.devices import to_device
+from ..tensor import Tensor
 
 T = TypeVar("T")
 
@@ -87,3 +88,27 @@ def fitted(state: Mapping[str, Any], places: Mapping[str, Any], owner: object) -
             values[name] = np.array(array, place.dtype, order="F" if place.flags.fnc else "C", like=place)
     expect_no_problems(problems, owner)
     return values
+
+
+def load(named: Iterable[tuple[str, Tensor]], state: Any, strict: bool, owner: object) -> None:
+    """Set Tensors, given with their paths, from the arrays of a state, as `Module.load_state_dict` says."""
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"load_state_dict takes what state_dict() returned, not {type(state).__name__}: write "
+            'other.state_dict() for a module, states, facts = tg.checkpoint.load(path) and states["net"] for a file'
+        )
+    tensors = by_path(named)
+    common = tensors.keys() & state.keys()
+    if common and not strict:
+        tensors = {name: tensor for name, tensor in tensors.items() if name in common}
+        state = {name: state[name] for name in common}
+    arrays = fitted(state, {name: tensor.data for name, tensor in tensors.items()}, owner)
+    first = {tensor: name for name, tensor in reversed(tensors.items())}
+    differing = [
+        f"{name} is another than {first[tensor]}, which is the same Tensor"
+        for name, tensor in tensors.items()
+        if first[tensor] != name and not np.array_equal(arrays[name], arrays[first[tensor]], equal_nan=True)
+    ]
+    expect_no_problems(differing, owner)
+    for name, tensor in tensors.items():
+        tensor.data = arrays[name]

@@ -17,7 +17,7 @@ from ..tensor import Tensor
 NUMBERS = {"lr": "the learning rate", **{name: name for name in ("momentum", "weight_decay", "eps", "alpha")}}
 
 
-def expect_parameters(params: Iterable[Tensor]) -> list[Tensor]:
+def checked_parameters(params: Iterable[Tensor]) -> list[Tensor]:
     """Return the parameters as a list, after the check that they are different Tensors that can be trained."""
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise TypeError(
@@ -77,7 +77,7 @@ def checked_option(name: str, value: Any) -> Any:
     return number
 
 
-def expect_one_device(i: int, p: Tensor, g: Tensor, state: Mapping[str, Mapping[int, Any]]) -> None:
+def check_devices(i: int, p: Tensor, g: Tensor, state: Mapping[str, Mapping[int, Any]]) -> None:
     """Check that a parameter is on one device with its gradient and with its state in the optimizer."""
     arrays = {name: values[i] for name, values in state.items() if i in values and name != "steps"}
     for name, x in {"gradient": g, **arrays}.items():

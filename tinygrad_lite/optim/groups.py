@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .checks import expect_parameters
+from .checks import checked_parameters
 from .optimizer import Optimizer
 
 
@@ -41,7 +41,7 @@ class Groups(Optimizer):
             raise TypeError("Groups takes optimizers, one for each group: Groups([SGD(a, lr=0.1), SGD(b, lr=0.01)])")
         self.groups = list(groups)
         self.factors = [group.lr / self.groups[0].lr if self.groups[0].lr else 1.0 for group in groups]
-        super().__init__(expect_parameters(p for group in groups for p in group.params), self.groups[0].lr)
+        super().__init__(checked_parameters(p for group in groups for p in group.params), self.groups[0].lr)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

@@ -12,7 +12,7 @@ from ..nn.state_dict import fitted
 from ..support.devices import to_device
 from ..support.observer import UPDATE, Step, observers
 from ..tensor import Tensor
-from .checks import checked_option, expect_one_device, expect_parameters
+from .checks import check_devices, checked_option, checked_parameters
 
 
 class Optimizer:
@@ -44,7 +44,7 @@ class Optimizer:
     lr: float
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
-        self.params = expect_parameters(params)
+        self.params = checked_parameters(params)
         self.lr = lr
         # The values by name, and then by the number of the parameter.
         self.state: dict[str, dict[int, Any]] = {}
@@ -67,7 +67,7 @@ class Optimizer:
             try:
                 update(i, p, g.data)
             except TypeError:
-                expect_one_device(i, p, g, self.state)
+                check_devices(i, p, g, self.state)
                 raise
 
     def _zeros(self) -> dict[int, Any]:

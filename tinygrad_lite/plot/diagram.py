@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node
 from ..formulas.graph import AppliedRule, Graph, Name, Value, backward_steps
 from .style import BLUE, INK, PAPER, VERMILION
 
@@ -30,32 +29,29 @@ class Box:
 
     Attributes
     ----------
-    name : Name
-        Its name.
     kind : str
         A key of `COLOURS`. The last box is the loss if it is a single number, else the output.
     operation : str or None
         The operation that computed it; None for a leaf.
-    numbers : str or None
-        Its elements, if it is a number or a short vector.
+    name : Name
+        Its name.
+    numbers : str
+        An equals sign and its elements, if it is a number or a short vector, else empty.
     details : list of str
         Its shape, if the elements are not shown; its path, if it has one; its gradient, if that is shown.
     """
 
-    name: Name
     kind: str
     operation: str | None
-    numbers: str | None
+    name: Name
+    numbers: str
     details: list[str]
 
     @property
-    def title(self) -> str:
-        """The name, and the numbers if they are shown."""
-        return self.titled(shortened(self.name.text))
-
-    def titled(self, name: str) -> str:
-        """Return the title with another spelling of the name, such as LaTeX."""
-        return name if self.numbers is None else f"{name} = {self.numbers}"
+    def lines(self) -> list[str]:
+        """Its plain text: the operation, the name with the numbers, and the details."""
+        operation = [] if self.operation is None else [self.operation]
+        return "\n".join([*operation, shortened(self.name.text) + self.numbers, *self.details]).split("\n")
 
 
 @dataclass(frozen=True)
@@ -68,21 +64,30 @@ class Diagram:
 
 def diagram(graph: Graph) -> Diagram:
     """Return the diagram of a graph."""
-    made_by = {step.result: step for step in graph.steps}
     gradients = _gradients(graph)
-    boxes = [
-        Box(
-            value.name,
-            _kind(value, graph.result, is_leaf=value not in made_by),
-            _operation(made_by[value]) if value in made_by else None,
-            _numbers(value.array) if _is_small(value) else None,
-            _details(value, graph.result.name, gradients),
-        )
-        for value in graph.values
-    ]
+    made_by = {step.result: step for step in graph.steps}
+    boxes = [_box(value, made_by.get(value), graph.result, gradients) for value in graph.values]
     number = {value: i for i, value in enumerate(graph.values)}
     edges = [(number[x], number[step.result]) for step in graph.steps for x in step.operands if isinstance(x, Value)]
     return Diagram(boxes, edges)
+
+
+def _box(value: Value, step: AppliedRule | None, result: Value, gradients: dict[Value, Any]) -> Box:
+    if value is result:
+        kind = "loss" if np.size(value.array) == 1 else "output"
+    elif step is not None:
+        kind = "result"
+    else:
+        kind = "parameter" if value.requires_grad else "input"
+    is_small = _is_small(value)
+    details = [] if is_small else ["×".join(map(str, np.shape(value.array)))]
+    if value.path not in (None, value.name.word):
+        details.append(shortened(value.path))
+    if value in gradients:
+        gradient = f"∂{shortened(result.name.text)}/∂{shortened(value.name.text)}"
+        details.append(f"{gradient} = {_numbers(gradients[value])}")
+    numbers = f" = {_numbers(value.array)}" if is_small else ""
+    return Box(kind, None if step is None else _operation(step), value.name, numbers, details)
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
@@ -91,40 +96,22 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _kind(value: Value, result: Value, is_leaf: bool) -> str:
-    if value is result:
-        return "loss" if np.size(value.array) == 1 else "output"
-    if is_leaf:
-        return "parameter" if value.requires_grad else "input"
-    return "result"
-
-
 def _is_small(value: Value) -> bool:
     size = np.size(value.array)
     return size == 1 or (np.ndim(value.array) == 1 and 0 < size <= SMALL)
 
 
-def _gradients(graph: Graph) -> dict[Node, Any]:
+def _gradients(graph: Graph) -> dict[Value, Any]:
     """Return the derivatives of the result by all small values; empty if the result is not a single number."""
-    shown = {value.node for value in graph.values if _is_small(value) and value.requires_grad} - {graph.result.node}
+    shown = {value for value in graph.values if _is_small(value) and value.requires_grad} - {graph.result}
     if not shown or np.size(graph.result.array) != 1:
         return {}
-    gradients: dict[Node, Any] = {}
+    gradients: dict[Value, Any] = {}
     # Overflows need no warning: the picture shows the infinities.
     with np.errstate(all="ignore"):
         for _, completed in backward_steps(graph, np.ones_like(graph.result.array)):
-            gradients |= {node: g for node, g in completed.items() if node in shown}
+            gradients |= {value: g for value, g in completed.items() if value in shown}
     return gradients
-
-
-def _details(value: Value, result: Name, gradients: dict[Node, Any]) -> list[str]:
-    details = [] if _is_small(value) else ["×".join(map(str, np.shape(value.array)))]
-    if value.path is not None and value.path != value.name.word:
-        details.append(shortened(value.path))
-    if value.node in gradients:
-        gradient = f"∂{shortened(result.text)}/∂{shortened(value.name.text)}"
-        details.append(f"{gradient} = {_numbers(gradients[value.node])}")
-    return details
 
 
 def _operation(step: AppliedRule) -> str:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..formulas.graph import Graph, TooLarge, read
+from ..formulas.graph import TooLarge, read
 from ..nn import Module
 from ..tensor import Tensor
-from .diagram import COLOURS, Box, Diagram, diagram, shortened
+from .diagram import COLOURS, Box, diagram, shortened
 from .layout import Layout, Point, arrange
 from .output import png
 from .style import HEADING_SIZE, add_axes, in_style, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST = 120, 200  # operations and values in a picture
 MOST_IN_A_NOTEBOOK = 40, 60  # the same for a picture that the user has not asked for
 NOTEBOOK_DPI = 144  # sharp, and not too large on the page
-PAGE, COLUMN = 9.4, 11.0  # inches: the width of a notebook's page, and the height at which a graph starts a new column
+PAGE = 9.4  # inches: the width of a notebook's page
 LEAST_WIDTH = 4.2  # inches, so that the legend fits
 LEGEND = 0.35
 MARGIN, PADDING = 0.12, 0.08
@@ -32,10 +31,8 @@ NAME_SIZE, SIZE = 11, 8  # points: the font size of names, and of other text
 FRAME = 0.12  # inches that the frame of an operation adds to its width and height
 ROUNDED, LABEL = "round,pad=0,rounding_size=0.06", "round,pad=0.25,rounding_size=0.5"
 ARROW, WIRE = "-|>,head_length=3.5,head_width=1.8", "#777777"
-LEGENDS = {"input": "input or constant"}
 
 
-@in_style
 def graph(tensor: Tensor, model: Module | None = None, title: str | None = None) -> Figure:
     """Draw the graph of a Tensor: the values and operations that it was computed from.
 
@@ -61,13 +58,12 @@ def graph(tensor: Tensor, model: Module | None = None, title: str | None = None)
         If there are more than 120 operations or 200 values, or none of the model's parameters is in the graph.
     """
     try:
-        found = _read(tensor, model, *MOST)
+        return _picture(tensor, model, title, MOST)
     except TooLarge as error:
         raise ValueError(
             f"graph: {error}, which is more than a picture has room for: draw a part, such as the output of one layer, "
             "or give the text that to_dot returns to Graphviz"
         ) from None
-    return _draw(diagram(found), title)
 
 
 def notebook_png(tensor: Tensor) -> bytes | None:
@@ -75,14 +71,12 @@ def notebook_png(tensor: Tensor) -> bytes | None:
 
     None is for a Tensor without a graph, or whose graph was freed, changed or is too large to be drawn unasked.
     """
-    if tensor.operation is None:
-        return None
     # Showing a value must not fail, even if a rule of the user does. Nor must it warn, as matplotlib does about letters
     # that its font lacks.
     try:
         with warnings.catch_warnings(action="ignore"):
-            _read(tensor, None, *MOST_IN_A_NOTEBOOK)
-            return png(graph(tensor, title=shortened(repr(tensor), 80).replace("$", r"\$")), NOTEBOOK_DPI)
+            title = shortened(repr(tensor), 80).replace("$", r"\$")
+            return png(_picture(tensor, None, title, MOST_IN_A_NOTEBOOK), NOTEBOOK_DPI)
     except Exception:
         return None
 
@@ -91,22 +85,62 @@ def notebook_png(tensor: Tensor) -> bytes | None:
 Tensor._repr_png_ = notebook_png  # type: ignore[attr-defined]
 
 
-def _read(tensor: Tensor, model: Module | None, operations: int, values: int) -> Graph:
-    """Return the graph of a Tensor; raise TooLarge if it has more operations or values than given."""
-    found = read(tensor, model, operations)
-    if len(found.values) > values:
-        raise TooLarge(f"there are more than {values} values")
-    return found
+@in_style
+def _picture(tensor: Tensor, model: Module | None, title: str | None, most: tuple[int, int]) -> Figure:
+    """Draw the graph of a Tensor; raise TooLarge if there are more than so many operations and values."""
+    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
+    from matplotlib.path import Path
+
+    found = read(tensor, model, most[0])
+    if len(found.values) > most[1]:
+        raise TooLarge(f"there are more than {most[1]} values")
+    drawn = diagram(found)
+    labels = [_labels(box) for box in drawn.boxes]
+    layout = _placed([_size(texts) for texts in labels], drawn.edges)
+    width, height = layout.extent
+    full_width = max(width, LEAST_WIDTH, _Label(title or "", HEADING_SIZE).width) + 2 * MARGIN
+    full_height = height + 2 * MARGIN + LEGEND
+    figure = new_figure(full_width, full_height, title)
+    ax = add_axes(figure, 0, 0, full_width, full_height)
+    ax.set_axis_off()
+    left = (width - full_width) / 2
+    ax.set(xlim=(left, left + full_width), ylim=(height + MARGIN + LEGEND, -MARGIN))
+    for wire in layout.wires:
+        path = Path(wire, [Path.MOVETO, *[Path.CURVE4] * (len(wire) - 1)])
+        ax.add_patch(FancyArrowPatch(path=path, arrowstyle=ARROW, color=WIRE, linewidth=1, shrinkA=0, shrinkB=0))
+    for box, texts, (x, y) in zip(drawn.boxes, labels, layout.centres, strict=True):
+        fill, frame, ink = COLOURS[box.kind]
+        width, height = _size(texts)
+        left, top = x - width / 2, y - height / 2
+        ax.add_patch(FancyBboxPatch((left, top), width, height, boxstyle=ROUNDED, facecolor=fill, edgecolor=frame))
+        for label in texts:
+            ax.text(
+                x,
+                top + PADDING + label.height / 2,
+                label.text,
+                color=fill if label.is_framed else ink,
+                fontsize=label.size,
+                parse_math=label.is_math,
+                ha="center",
+                va="center",
+                bbox={"boxstyle": LABEL, "facecolor": frame, "edgecolor": "none"} if label.is_framed else None,
+            )
+            top += label.height
+    kinds = [kind for kind in COLOURS if any(box.kind == kind for box in drawn.boxes)]
+    patches = [Patch(facecolor=COLOURS[kind][0], edgecolor=COLOURS[kind][1]) for kind in kinds]
+    names = [kind.replace("input", "input or constant") for kind in kinds]
+    figure.legend(patches, names, loc="lower center", ncols=len(kinds), fontsize=SIZE)
+    return figure
 
 
 @dataclass(frozen=True)
-class _Line:
+class _Label:
     """A text in a box, of one or several lines in the same font."""
 
     text: str
     size: float = SIZE
     is_math: bool = False
-    is_operation: bool = False
+    is_framed: bool = False
 
     @cached_property
     def width(self) -> float:
@@ -117,98 +151,32 @@ class _Line:
         font = FontProperties(size=self.size)
         lines = self.text.split("\n")
         widths = [text_to_path.get_text_width_height_descent(line, font, self.is_math)[0] for line in lines]
-        return max(widths) / 72 + FRAME * self.is_operation
+        return max(widths) / 72 + FRAME * self.is_framed
 
     @property
     def height(self) -> float:
         """The height in inches."""
-        return 1.3 * self.size / 72 * (self.text.count("\n") + 1) + FRAME * self.is_operation
-
-    def write(self, ax: Axes, x: float, y: float, kind: str) -> None:
-        """Write the text, centred at a point, in the colours of a kind of box."""
-        fill, frame, ink = COLOURS[kind]
-        ax.text(
-            x,
-            y,
-            self.text,
-            color=fill if self.is_operation else ink,
-            fontsize=self.size,
-            parse_math=self.is_math,
-            ha="center",
-            va="center",
-            bbox={"boxstyle": LABEL, "facecolor": frame, "edgecolor": "none"} if self.is_operation else None,
-        )
+        return 1.3 * self.size / 72 * (self.text.count("\n") + 1) + FRAME * self.is_framed
 
 
-def _lines(box: Box) -> list[_Line]:
+def _labels(box: Box) -> list[_Label]:
     # Mathtext cannot write every character a name may hold, so only a letter with a number is set as a formula.
     is_math = re.fullmatch(r"(\\[a-z]+|[A-Za-zΑ-Ωα-ω])(_\{\d+\})?", box.name.latex) is not None
-    title = box.titled(f"${box.name.latex}$") if is_math else box.title
-    operation = [_Line(box.operation, is_operation=True)] if box.operation is not None else []
-    return [*operation, _Line(title, NAME_SIZE, is_math), *map(_Line, box.details)]
+    name = f"${box.name.latex}$" if is_math else shortened(box.name.text)
+    operation = [] if box.operation is None else [_Label(box.operation, is_framed=True)]
+    return [*operation, _Label(name + box.numbers, NAME_SIZE, is_math), *map(_Label, box.details)]
 
 
-def _draw(drawn: Diagram, title: str | None) -> Figure:
-    texts = [_lines(box) for box in drawn.boxes]
-    sizes = [_size(text) for text in texts]
-    layout = _placed(sizes, drawn.edges)
-    width, height = layout.extent
-    heading = [_Line(line, HEADING_SIZE).width for line in (title or "").split("\n")]
-    full_width, full_height = max(width, LEAST_WIDTH, *heading) + 2 * MARGIN, height + 2 * MARGIN + LEGEND
-    figure = new_figure(full_width, full_height, title)
-    ax = add_axes(figure, 0, 0, full_width, full_height)
-    ax.set_axis_off()
-    left = (width - full_width) / 2
-    ax.set(xlim=(left, left + full_width), ylim=(height + MARGIN + LEGEND, -MARGIN))
-    for wire in layout.wires:
-        _draw_wire(ax, wire)
-    for box, text, size, centre in zip(drawn.boxes, texts, sizes, layout.centres, strict=True):
-        _draw_box(ax, box.kind, text, size, centre)
-    _draw_legend(figure, {box.kind for box in drawn.boxes})
-    return figure
-
-
-def _size(text: Sequence[_Line]) -> Point:
-    """Return the width and height of a box with this text."""
-    return max(line.width for line in text) + 2 * PADDING, sum(line.height for line in text) + 2 * PADDING
+def _size(labels: Sequence[_Label]) -> Point:
+    """Return the width and height of a box with these labels."""
+    return max(label.width for label in labels) + 2 * PADDING, sum(label.height for label in labels) + 2 * PADDING
 
 
 def _placed(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
-    """Lay boxes out from left to right if that fits on the page, else from top to bottom, in columns if necessary."""
+    """Lay boxes out from left to right if that fits on the page, else from top to bottom."""
     layout = arrange(sizes, edges)
     if layout.extent[0] <= PAGE:
         return layout
-    layout = arrange([(height, width) for width, height in sizes], edges, room=(COLUMN, PAGE))
+    layout = arrange([(height, width) for width, height in sizes], edges)
     wires = [[(x, y) for y, x in wire] for wire in layout.wires]
     return Layout(layout.extent[::-1], [(x, y) for y, x in layout.centres], wires)
-
-
-def _draw_wire(ax: Axes, wire: Sequence[Point]) -> None:
-    from matplotlib.patches import FancyArrowPatch
-    from matplotlib.path import Path
-
-    path = Path(wire, [Path.MOVETO, *[Path.CURVE4] * (len(wire) - 1)])
-    ax.add_patch(FancyArrowPatch(path=path, arrowstyle=ARROW, color=WIRE, linewidth=1, shrinkA=0, shrinkB=0))
-
-
-def _draw_box(ax: Axes, kind: str, text: Sequence[_Line], size: Point, centre: Point) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    (width, height), (x, y) = size, centre
-    fill, frame, _ = COLOURS[kind]
-    corner = (x - width / 2, y - height / 2)
-    ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=ROUNDED, facecolor=fill, edgecolor=frame, linewidth=1))
-    top = corner[1] + PADDING
-    for line in text:
-        line.write(ax, x, top + line.height / 2, kind)
-        top += line.height
-
-
-def _draw_legend(figure: Figure, kinds: Collection[str]) -> None:
-    from matplotlib.patches import Patch
-
-    shown = [(kind, COLOURS[kind]) for kind in COLOURS if kind in kinds]
-    patches = [
-        Patch(facecolor=fill, edgecolor=frame, label=LEGENDS.get(kind, kind)) for kind, (fill, frame, _) in shown
-    ]
-    figure.legend(handles=patches, loc="lower center", ncols=len(patches), fontsize=SIZE)

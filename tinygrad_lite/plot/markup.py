@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..formulas.graph import read
 from ..nn import Module
 from ..tensor import Tensor
-from .diagram import COLOURS, Box, diagram
+from .diagram import COLOURS, diagram
 
 
 def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
@@ -46,7 +44,7 @@ def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
     escapes = str.maketrans({mark: f"#{ord(mark)};" for mark in '"#&<>`'})
     lines = ["flowchart TD"]
     for i, box in enumerate(drawn.boxes):
-        label = "<br/>".join(line.translate(escapes) for line in _lines(box))
+        label = "<br/>".join(line.translate(escapes) for line in box.lines)
         lines.append(f'    n{i}["{label}"]:::{box.kind}')
     lines += [f"    n{source} --> n{target}" for source, target in drawn.edges]
     for kind in dict.fromkeys(box.kind for box in drawn.boxes):
@@ -86,16 +84,8 @@ def to_dot(tensor: Tensor, model: Module | None = None) -> str:
     escapes = str.maketrans({"\\": r"\\", '"': r"\"", "&": "&amp;"})
     lines = ["digraph {", '    node [shape=box, style="rounded,filled", fontname="sans-serif"]']
     for i, box in enumerate(drawn.boxes):
-        label = r"\n".join(line.translate(escapes) for line in _lines(box))
+        label = r"\n".join(line.translate(escapes) for line in box.lines)
         fill, frame, ink = COLOURS[box.kind]
         lines.append(f'    n{i} [label="{label}", fillcolor="{fill}", color="{frame}", fontcolor="{ink}"]')
     lines += [f"    n{source} -> n{target}" for source, target in drawn.edges]
     return "\n".join([*lines, "}"])
-
-
-def _lines(box: Box) -> Iterator[str]:
-    """Yield the lines of text in a box."""
-    if box.operation is not None:
-        yield box.operation
-    for text in (box.title, *box.details):
-        yield from text.splitlines()

@@ -6,7 +6,6 @@ of them are compared.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
@@ -60,19 +59,20 @@ def compare(
         One for each argument.
     kinks : list of Kink
     """
-    check = (_Entries if is_full(subject, mode) else _Projections)(subject, order, tolerance, seed, avoid)
+    check = _Check(subject, order, tolerance, seed, avoid)
+    by = check.by_entries if is_full(subject, mode) else check.by_projections
     automatic = method == "auto"
     if automatic:
         method = "central" if objection(subject, seed) else "complex"
     comparisons, kinks = [], []
     for number in range(len(subject.arguments)):
-        comparison, met = check.by(number, method)
+        comparison, met = by(number, method)
         if automatic and method == "complex" and not comparison:
             # A function that looks analytic in one direction may not be so in all, so differences decide. But if they
             # pass only because derivatives are lost in their noise (they have a hint), the mismatch stands.
-            other = check.by(number, "central")
-            if not other[0] or not other[0].hint:
-                comparison, met = other
+            other, met_by_differences = by(number, "central")
+            if not other or not other.hint:
+                comparison, met = other, met_by_differences
         comparisons.append(comparison)
         kinks += met
     return comparisons, kinks
@@ -99,7 +99,7 @@ def objection(subject: Subject, seed: int = 0) -> str | None:
         return "it has a kink at the point of the check"
     if slopes.lost.any():
         return "differences find no derivative to compare it with"
-    errors = measured(found.value, slopes, np.abs(found.value), subject.value, AGREEMENT).scaled
+    errors = measured(found.value, slopes, noise(slopes, np.abs(found.value), subject.value), AGREEMENT).scaled
     if (errors <= AGREEMENT).all():
         return None
     worst = np.argmax(errors)
@@ -128,42 +128,52 @@ class Errors(NamedTuple):
     lost: Array
 
 
-def measured(analytic: Array, slopes: Slopes, largest: Array, y: Array, tolerance: float) -> Errors:
+def measured(analytic: Array, slopes: Slopes, rounding: Array, tolerance: float, scale: Array | None = None) -> Errors:
     """Return the errors of derivatives.
 
     Parameters
     ----------
     analytic : ndarray
-        One row for each element of one input, one column for each output, as in ``slopes``.
+        The derivatives under check, as in ``slopes``.
     slopes : Slopes
         The numeric values.
-    largest : ndarray
-        The largest absolute derivative of each output.
-    y : ndarray
-        The outputs.
+    rounding : ndarray
+        The error that rounding alone may cause.
     tolerance : float
         The largest error that passes.
+    scale : ndarray, optional
+        What an error is measured by, where that is above rounding; by default the numeric values.
     """
     low = np.where(slopes.kink, np.minimum(slopes.left, slopes.right), slopes.value)
     high = np.where(slopes.kink, np.maximum(slopes.left, slopes.right), slopes.value)
     distance = np.maximum(0.0, np.maximum(low - analytic, analytic - high))
     size = np.maximum(np.abs(low), np.abs(high))
-    floor = _noise(slopes, largest, y) / tolerance
-    scaled = distance / np.maximum(size, floor)
+    scale = size if scale is None else scale
+    floor = rounding / tolerance
+    scaled = distance / np.maximum(scale, floor)
     scaled = np.where(np.isnan(scaled) | slopes.jump, np.inf, scaled)
     wrong = scaled > tolerance
     relative = np.where(wrong | (size >= floor), distance / size, np.nan)
-    return Errors(scaled, distance, relative, ~wrong & (analytic != 0) & (distance > tolerance * np.abs(analytic)))
+    return Errors(scaled, distance, relative, ~wrong & (analytic != 0) & (distance > tolerance * scale))
 
 
-def _noise(slopes: Slopes, largest: Array, y: Array) -> Array:
-    """Return the error that rounding alone may cause; differences estimate theirs, which is believed up to a limit."""
+def noise(slopes: Slopes, largest: Array, y: Array) -> Array:
+    """Return the error that rounding alone may cause; differences estimate theirs, which is believed up to a limit.
+
+    Parameters
+    ----------
+    slopes : Slopes
+    largest : ndarray
+        The largest absolute derivative of each output.
+    y : ndarray
+        The outputs.
+    """
     unit = np.maximum(1.0, np.abs(y))
     claimed = np.minimum(slopes.error, MOST_NOISE * unit)
     return np.maximum(claimed, ROUNDING * np.maximum(unit, largest))
 
 
-class _Check(ABC):
+class _Check:
     """The comparison of a subject's derivatives, argument by argument.
 
     Elements and outputs are given as positions in the vector of all arguments and in the vector of all results.
@@ -176,10 +186,6 @@ class _Check(ABC):
         self.seed = seed
         # In second order the outputs are the gradient, so a position names an element and its output alike.
         self.avoid = np.array(sorted(avoid), dtype=int)
-
-    @abstractmethod
-    def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
-        """Compare the derivatives by one argument with those of a numeric method."""
 
     def slopes(self, method: str, directions: Array, least: int = FEWEST_HALVINGS) -> Slopes:
         """Return the numeric derivatives along directions."""
@@ -199,19 +205,13 @@ class _Check(ABC):
         return Slopes(*map(np.concatenate, zip(*blocks, strict=True)))
 
     def entries(
-        self,
-        number: int,
-        method: str,
-        elements: Array,
-        outputs: Array,
-        jacobian: Array,
-        least: int = FEWEST_HALVINGS,
+        self, number: int, method: str, elements: Array, outputs: Array, jacobian: Array, least: int = FEWEST_HALVINGS
     ) -> tuple[Comparison, list[Kink]]:
         """Compare the entries of some elements; `jacobian` has a row for every element, a column for each output."""
-        part = self.subject.arguments[number]
-        analytic, largest = jacobian[elements], largest_of(jacobian)
+        part, analytic = self.subject.arguments[number], jacobian[elements]
         slopes = Slopes(*(slope[:, outputs] for slope in self.columns(method, elements, least)))
-        errors = measured(analytic, slopes, largest, self.subject.value[outputs], self.tolerance)
+        rounding = noise(slopes, largest_of(jacobian), self.subject.value[outputs])
+        errors = measured(analytic, slopes, rounding, self.tolerance)
         if method == "central" and least < KINK_LEVEL and (errors.scaled > self.tolerance).any():
             # A kink that is small compared with the curvature shows only at small steps.
             return self.entries(number, method, elements, outputs, jacobian, least=KINK_LEVEL)
@@ -219,18 +219,11 @@ class _Check(ABC):
         scaled = np.where(left_out, np.nan, errors.scaled)
         if left_out.all():
             return self.comparison(number, method, note="kink", errors=scaled), []
-        kinks = [
-            Kink(
-                order=self.order,
-                argument=number,
-                name=part.name,
-                **self.entry(number, elements[i], outputs[o]),
-                left=float(slopes.left[i, o]),
-                right=float(slopes.right[i, o]),
-                analytic=float(analytic[i, o]),
-            )
-            for i, o in np.argwhere(slopes.kink & ~left_out)
-        ]
+        kinks = []
+        for i, o in np.argwhere(slopes.kink & ~left_out):
+            left, right, value = (float(array[i, o]) for array in (slopes.left, slopes.right, analytic))
+            entry = self.entry(number, elements[i], outputs[o])
+            kinks.append(Kink(self.order, number, part.name, **entry, left=left, right=right, analytic=value))
         i, o = worst = _telling(scaled, slopes)
         lost = np.count_nonzero(errors.lost & ~left_out)
         if scaled[worst] > self.tolerance:
@@ -241,11 +234,7 @@ class _Check(ABC):
             number,
             method,
             **self.entry(number, elements[i], outputs[o]),
-            error=float(scaled[worst]),
-            absolute=float(errors.absolute[~left_out].max()),
-            relative=_largest_known(errors.relative[~left_out]),
-            analytic=float(analytic[worst]),
-            numeric=float(slopes.value[worst]),
+            **_largest(errors, ~left_out, analytic[worst], slopes.value[worst]),
             note="jump" if slopes.jump[worst] else "kink" if kinks else "",
             hint=hint,
             errors=scaled,
@@ -267,40 +256,28 @@ class _Check(ABC):
             "of": results[result].name if self.order == 1 else f"gradient by {results[result].name}",
         }
 
-
-class _Entries(_Check):
-    """A check that compares every entry of the Jacobian."""
-
-    @cached_property
-    def jacobian(self) -> Array:
-        """The analytic derivatives: one row for each element of the arguments, one column for each output."""
-        size = self.subject.value.size
-        rows = [self.subject.pull_back(u) for u in np.eye(size)]
-        return np.array(rows).reshape(size, self.subject.point.size).T
-
-    def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
-        part, results, outputs = (
-            self.subject.arguments[number],
-            self.subject.results,
-            np.arange(self.subject.value.size),
-        )
+    def by_entries(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
+        """Compare every entry of the Jacobian by one argument."""
+        part, results = self.subject.arguments[number], self.subject.results
+        elements, outputs = np.arange(part.start, part.stop), np.arange(self.subject.value.size)
         shape = (results[0].shape if len(results) == 1 else outputs.shape) + part.shape
-        elements = np.arange(part.start, part.stop)
         if not elements.size or not outputs.size:
             return self.comparison(number, method, errors=np.zeros(shape)), []
         comparison, kinks = self.entries(number, method, elements, outputs, self.jacobian)
         assert comparison.errors is not None
         return replace(comparison, errors=comparison.errors.T.reshape(shape)), kinks
 
+    @cached_property
+    def jacobian(self) -> Array:
+        """The analytic derivatives: one row for each element of the arguments, one column for each output."""
+        return np.array([self.subject.pull_back(u) for u in np.eye(self.subject.value.size)]).T
 
-class _Projections(_Check):
-    """A check that compares only u·J·v, of the Jacobian J, for a few random vectors u and v.
+    def by_projections(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
+        """Compare only u·J·v, of the Jacobian J by one argument, for a few random vectors u and v.
 
-    Each product takes one backward sweep and a few evaluations. A wrong entry changes nearly every product. The entry
-    is then found by bisection: first of v, then of u.
-    """
-
-    def by(self, number: int, method: str) -> tuple[Comparison, list[Kink]]:
+        Each product takes one backward sweep and a few evaluations. A wrong entry changes nearly every product. The
+        entry is then found by bisection: first of v, then of u.
+        """
         part, y = self.subject.arguments[number], self.subject.value
         rng = np.random.default_rng((self.seed, number))
         elements = np.setdiff1d(np.arange(part.start, part.stop), self.avoid)
@@ -337,21 +314,16 @@ class _Projections(_Check):
         """Compare u·J·v; the scale of its error is the Euclidean norm of the terms, whose signs are random."""
         slopes = self.slopes(method, v[np.newaxis])
         row = self.subject.pull_back(u)
+        rounding = noise(slopes, largest_of(row * sizes(self.subject.point)), self.subject.value)
         analytic, numeric = row @ v, u @ slopes.value[0]
-        noise = _noise(slopes, largest_of(row * sizes(self.subject.point)), self.subject.value)
-        scale, floor = np.linalg.norm(u * slopes.value[0]), np.linalg.norm(u * noise) / self.tolerance
-        off = np.abs(analytic - numeric)
-        error = off / max(scale, floor)
-        wrong = not error <= self.tolerance or slopes.jump.any()
+        product = Slopes(*map(np.asarray, (numeric, numeric, numeric, numeric, False, slopes.jump.any(), False)))
+        scale, floor = (np.asarray(np.linalg.norm(u * terms)) for terms in (slopes.value, rounding))
+        errors = measured(analytic, product, floor, self.tolerance, scale)
         return self.comparison(
             number,
             method,
-            error=np.inf if np.isnan(error) or slopes.jump.any() else float(error),
-            absolute=float(off),
-            relative=float(off / np.abs(numeric)) if wrong or np.abs(numeric) >= floor else None,
-            hint=f"they are {TOO_SMALL}" if not wrong and off > self.tolerance * scale and analytic else "",
-            analytic=float(analytic),
-            numeric=float(numeric),
+            **_largest(errors, True, analytic, numeric),
+            hint=f"they are {TOO_SMALL}" if errors.lost else "",
             note="kink" if slopes.kink.any() else "",
         )
 
@@ -369,9 +341,16 @@ def largest_of(jacobian: Array) -> Array:
     return largest
 
 
-def _largest_known(relative: Array) -> float | None:
-    known = relative[~np.isnan(relative)]
-    return float(known.max()) if known.size else None
+def _largest(errors: Errors, compared: Any, analytic: Any, numeric: Any) -> dict[str, Any]:
+    """Return the fields of a Comparison about the largest of the errors compared, and the derivatives there."""
+    relative = errors.relative[compared]
+    return {
+        "error": float(np.max(errors.scaled[compared])),
+        "absolute": float(np.max(errors.absolute[compared])),
+        "relative": None if np.isnan(relative).all() else float(np.nanmax(relative)),
+        "analytic": float(analytic),
+        "numeric": float(numeric),
+    }
 
 
 def _telling(scaled: Array, slopes: Slopes) -> tuple[Any, ...]:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import PrecisionWarning, raw
-from ..engine import recording, sweep
+from ..engine import recording
 from ..errors import ShapeError
+from ..paths import sweep_to
 from ..tensor import Tensor, constant
 from .numeric import Array
 
@@ -50,7 +51,7 @@ def parts(names: Iterable[str], arrays: Iterable[Any]) -> tuple[Part, ...]:
     """Return the part of each array or Tensor in the vector that concatenates them."""
     found: list[Part] = []
     for name, array in zip(names, arrays, strict=True):
-        found.append(Part(name, array.shape, found[-1].stop if found else 0))
+        found.append(Part(name, np.shape(array), found[-1].stop if found else 0))
     return tuple(found)
 
 
@@ -89,16 +90,36 @@ class Subject(ABC):
     value: Array
 
     @abstractmethod
-    def __call__(self, x: Array) -> Array:
-        """Return the results at a real or complex point."""
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        """Return the results at real or complex arguments, one array or Tensor for each."""
 
     @abstractmethod
     def pull_back(self, u: Array) -> Array:
         """Return u times the Jacobian at `point`, by the derivative under check."""
 
+    def __call__(self, x: Array) -> Array:
+        """Return the vector of all results at a real or complex point."""
+        return strung(map(raw, self.outputs([part.of(x) for part in self.arguments])))
+
     def reaches(self, argument: Part) -> bool:
         """Return False if the graph has no path from an argument to the results, so that its gradient is 0."""
         return True
+
+    def evaluate(self, f: Callable[..., Any], names: Sequence[str], arrays: Sequence[Array], expected: type) -> None:
+        """Evaluate the function at the point; refuse one that has no derivative there, or returns another type."""
+        self.arguments, self.point = parts(names, arrays), strung(arrays)
+        given = [x.copy() for x in arrays]
+        outputs = self.outputs(given)
+        for part, old, new in zip(self.arguments, arrays, given, strict=True):
+            if not np.array_equal(old, new):
+                raise _changed(f, part.name)
+        if not outputs:
+            raise TypeError(f"{_name(f)} must return a Tensor, or several, but it returned none")
+        for y in outputs:
+            _refuse_type(f, y, expected)
+        self.results = parts(["y"] if len(outputs) == 1 else [f"y{i}" for i in range(len(outputs))], outputs)
+        self.value = strung(map(raw, outputs))
+        _refuse_value(f, self)
 
 
 class PlainFunction(Subject):
@@ -106,20 +127,11 @@ class PlainFunction(Subject):
 
     def __init__(self, f: Callable[..., Any], gradient: Callable[..., Any], inputs: Sequence[Array]) -> None:
         self._f = f
-        self.arguments = parts(input_names(inputs), inputs)
-        self.point = strung(inputs)
-        given = [x.copy() for x in inputs]
-        y = raw(f(*given))
-        _refuse_type(f, y, object)
-        _refuse_change(f, self.arguments, inputs, given)
-        y = np.asarray(y)
-        self.results = parts(["y"], [y])
-        self.value = y.ravel()
-        _refuse_value(f, self)
+        self.evaluate(f, input_names(inputs), inputs, object)
         self._jacobian = self._checked(gradient(*(x.copy() for x in inputs)), gradient)
 
-    def __call__(self, x: Array) -> Array:
-        return np.ravel(raw(self._f(*(part.of(x) for part in self.arguments))))
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        return [raw(self._f(*arrays))]
 
     def pull_back(self, u: Array) -> Array:
         return weighted_sum(u, self._jacobian)
@@ -172,28 +184,30 @@ class Linearization:
     outputs: Sequence[Tensor]
     sources: Sequence[Tensor]
 
+    def gradient(self, u: Array, record: bool = True) -> Linearization:
+        """Return u times the Jacobian: for second derivatives as a graph, else as its value alone."""
+        seeds: list[Any] = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
+        with recording(record):
+            seeds = [constant(seed) for seed in seeds] if record else seeds
+            found = sweep_to(self.outputs, seeds, self.sources, as_nodes=record)
+            rows = [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
+        return Linearization(rows, self.sources)
+
+
+class Recorded(Subject):
+    """A function of Tensors, recorded at the point as a graph, which gives its derivatives."""
+
+    graph: Linearization
+
     def pull_back(self, u: Array) -> Array:
-        """Return u times the Jacobian."""
-        return strung(map(raw, self._swept(u)))
+        return strung(map(raw, self.graph.gradient(u, record=False).outputs))
 
-    def gradient(self, u: Array) -> Linearization:
-        """Return the graph of u times the Jacobian, for second derivatives."""
-        with recording(True):
-            return Linearization(self._swept(u, as_nodes=True), self.sources)
-
-    def reaches(self, number: int) -> bool:
-        """Return True if the backward sweep reaches a source."""
-        return self.sources[number] in sweep(self.outputs, [np.ones(y.shape) for y in self.outputs], self.sources)
-
-    def _swept(self, u: Array, as_nodes: bool = False) -> list[Any]:
-        seeds = [COTANGENT * part.of(u) for part in parts([""] * len(self.outputs), self.outputs)]
-        found = sweep(
-            self.outputs, [constant(seed) for seed in seeds] if as_nodes else seeds, self.sources, as_nodes=as_nodes
-        )
-        return [found[x] / COTANGENT if x in found else constant(np.zeros(x.shape)) for x in self.sources]
+    def reaches(self, argument: Part) -> bool:
+        outputs, source = self.graph.outputs, self.graph.sources[self.arguments.index(argument)]
+        return source in sweep_to(outputs, [np.ones(y.shape) for y in outputs], [source])
 
 
-class TensorFunction(Subject):
+class TensorFunction(Recorded):
     """A function of Tensors, whose derivatives come from the rules.
 
     Its arguments are its inputs and the parameters that it reads from outside. The parameters must be `borrowed` while
@@ -209,35 +223,14 @@ class TensorFunction(Subject):
         self._count = len(inputs)
         arrays = [*inputs, *(p.data for p in self._parameters)]
         self._base = arrays[self._count :]
-        self.arguments = parts([*input_names(inputs), *parameters], arrays)
-        self.point = strung(arrays)
-        given = [x.copy() for x in arrays]
-        outputs = self._evaluated(given).outputs
-        _refuse_change(f, self.arguments, arrays, given)
-        if not outputs:
-            raise TypeError(f"{_name(f)} must return a Tensor, or several, but it returned none")
-        for y in outputs:
-            _refuse_type(f, y, Tensor)
-        self.results = parts(["y"] if len(outputs) == 1 else [f"y{i}" for i in range(len(outputs))], outputs)
-        self.value = strung(map(raw, outputs))
-        _refuse_value(f, self)
+        self.evaluate(f, [*input_names(inputs), *parameters], arrays, Tensor)
         # The given arrays, not contiguous copies of them: so rules are also checked on arrays that are not contiguous.
-        self.graph = self._evaluated(arrays, record=True)
+        self.graph = self.linearized(arrays)
 
-    def __call__(self, x: Array) -> Array:
-        return strung(map(raw, self._evaluated([part.of(x) for part in self.arguments]).outputs))
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        return self.linearized(arrays, record=False).outputs
 
-    def graph_at(self, x: Array) -> Linearization:
-        """Record the function at a point."""
-        return self._evaluated([part.of(x) for part in self.arguments], record=True)
-
-    def pull_back(self, u: Array) -> Array:
-        return self.graph.pull_back(u)
-
-    def reaches(self, argument: Part) -> bool:
-        return self.graph.reaches(self.arguments.index(argument))
-
-    def _evaluated(self, arrays: Sequence[Array], record: bool = False) -> Linearization:
+    def linearized(self, arrays: Sequence[Array], record: bool = True) -> Linearization:
         """Call the function: the first arrays are its inputs, the others stand in its parameters during the call."""
         inputs, held = [constant(array) for array in arrays[: self._count]], arrays[self._count :]
         for x in inputs:
@@ -254,7 +247,7 @@ class TensorFunction(Subject):
         return Linearization(list(y) if isinstance(y, (tuple, list)) else [y], [*inputs, *self._parameters])
 
 
-class Gradient(Subject):
+class Gradient(Recorded):
     """The gradient of a weighted sum of a function's results; its derivatives are the second derivatives.
 
     The weights all differ, so that second derivatives of different results do not cancel.
@@ -265,17 +258,11 @@ class Gradient(Subject):
         self._weights = np.linspace(1.0, 2.0, function.value.size)
         self.arguments = self.results = function.arguments
         self.point = function.point
-        self._graph = function.graph.gradient(self._weights)
-        self.value = strung(map(raw, self._graph.outputs))
+        self.graph = function.graph.gradient(self._weights)
+        self.value = strung(map(raw, self.graph.outputs))
 
-    def __call__(self, x: Array) -> Array:
-        return self._function.graph_at(x).pull_back(self._weights)
-
-    def pull_back(self, u: Array) -> Array:
-        return self._graph.pull_back(u)
-
-    def reaches(self, argument: Part) -> bool:
-        return self._graph.reaches(self.arguments.index(argument))
+    def outputs(self, arrays: Sequence[Array]) -> Sequence[Any]:
+        return self._function.linearized(arrays).gradient(self._weights, record=False).outputs
 
 
 @contextmanager
@@ -328,12 +315,6 @@ def _refuse_type(f: Callable[..., Any], y: Any, expected: type) -> None:
             "leave few digits: use constants of float64"
             + (", and pass Tensors it reads as parameters=" if expected is Tensor else "")
         )
-
-
-def _refuse_change(f: Callable[..., Any], arguments: Sequence[Part], before: Sequence[Array], after: Any) -> None:
-    for part, old, new in zip(arguments, before, after, strict=True):
-        if not np.array_equal(old, new):
-            raise _changed(f, part.name)
 
 
 def _changed(f: Callable[..., Any], name: str) -> ValueError:

@@ -308,13 +308,19 @@ def split(ary: Any, indices_or_sections: Any, axis: builtins.int = 0) -> list[An
 
 def take(a: Any, indices: Any, axis: builtins.int | None = None) -> Any:
     """Pick elements along an axis by their positions, or from all elements in order if the axis is None."""
+    a, index = index_along(a, indices, axis)
+    return a[index]
+
+
+def index_along(a: Any, indices: Any, axis: builtins.int | None) -> tuple[Any, tuple[Any, ...]]:
+    """Return the array from which `numpy.take` picks, and the index by which ``a[index]`` does the same."""
     if axis is None:
         a, axis = ravel(a), 0
     (axis,) = axes_of(axis, len(a.shape))
     indices = array_like(indices)
     if indices.dtype.kind == "b":  # for NumPy these are the positions 0 and 1, not a mask
         indices = indices.astype(builtins.int)
-    return a[(*[slice(None)] * axis, indices)]
+    return a, (*[slice(None)] * axis, indices)
 
 
 def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:

@@ -12,6 +12,7 @@ export; `tests/rules/test_numpy_functions.py` compares these lists with the tabl
 
 Examples
 --------
+>>> from tinygrad_lite.rules.registry import row_of
 >>> row_of(np.exp), row_of(np.mod), row_of(np.argmax)
 (<rule exp(x)>, <rule remainder(a, b)>, 'plain')
 >>> print(row_of(np.trace))
@@ -27,7 +28,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import composed, elementwise, reductions, shapes
-from .registry import answer_of_users
+from .registry import add_rows
 from .rule import Rule
 
 
@@ -65,6 +66,7 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.remainder:        elementwise.remainder,
     np.divmod:           composed.divmod,
     np.floor_divide:     PLAIN,
+    np.positive:         composed.copy,
     np.negative:         elementwise.negative,
     np.reciprocal:       elementwise.reciprocal,
     np.absolute:         elementwise.absolute,
@@ -215,15 +217,7 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
 # fmt: on
 
 
-def row_of(function: Callable[..., Any]) -> Row | None:
-    """Return what happens when a NumPy function is called on a Tensor; None if the table has no row for it."""
-    return answer_of_users(function) or NUMPY_FUNCTIONS.get(function)
-
-
-def answer_for(function: Callable[..., Any]) -> Rule | Callable[..., Any] | None:
-    """Return the rule, or the function composed of rules, that computes a NumPy function; None without one."""
-    row = row_of(function)
-    return row if callable(row) else None
+add_rows(NUMPY_FUNCTIONS)
 
 
 def advice_on_methods() -> dict[str, str]:

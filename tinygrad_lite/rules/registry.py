@@ -1,4 +1,4 @@
-"""The table of rules: `define` adds one, `all` enumerates them, `get` finds one by its name.
+"""The table of rules: `define` adds one, `all` enumerates them, `get` finds one by its name, `answer_for` by NumPy's.
 
 `define` reads the names of the arguments of each expression, and refuses what does not fit together: a mistake in a
 rule shows where it is written, not in the first backward pass that comes to it.
@@ -7,15 +7,15 @@ rule shows where it is written, not in the first backward pass that comes to it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from .rule import Rule, Sample, Vjp, pull_back_by_place
 
 _rules: dict[str, Rule] = {}
 
-# What users made answer for functions of NumPy; `numpy_functions` lists what the library does.
-_answers: dict[Callable[..., Any], Rule | Callable[..., Any]] = {}
+# What answers for functions of NumPy: the rows of `numpy_functions`, and what users add or replace.
+_answers: dict[Callable[..., Any], Any] = {}
 
 
 class _Same(tuple[Vjp]):
@@ -160,16 +160,27 @@ def get(name: str) -> Rule:
     return _rules[name]
 
 
+def add_rows(rows: Mapping[Callable[..., Any], Any]) -> None:
+    """Add rows to the table of NumPy's functions."""
+    _answers.update(rows)
+
+
 def answers(*functions: Callable[..., Any]) -> Callable[[Any], Any]:
     """Return a decorator: the rule, or function composed of rules, answers for NumPy functions called on a Tensor."""
 
     def register(implementation: Any) -> Any:
-        _answers.update(dict.fromkeys(functions, implementation))
+        add_rows(dict.fromkeys(functions, implementation))
         return implementation
 
     return register
 
 
-def answer_of_users(function: Callable[..., Any]) -> Rule | Callable[..., Any] | None:
-    """Return what a user made answer for a NumPy function, by `answers` or `define`; None without it."""
+def row_of(function: Callable[..., Any]) -> Any:
+    """Return what the table of NumPy's functions has for one, see `numpy_functions`; None if it is not there."""
     return _answers.get(function)
+
+
+def answer_for(function: Callable[..., Any]) -> Rule | Callable[..., Any] | None:
+    """Return the rule, or the function composed of rules, that computes a NumPy function; None without one."""
+    row = row_of(function)
+    return row if callable(row) else None

@@ -131,29 +131,23 @@ class Rule:
         TypeError
             If an argument is missing, given twice or unknown.
         """
-        if self.variadic:
-            inputs, given = args, dict(kwargs)
-        else:
-            names = (*self.inputs, *self.params)
-            if len(args) > len(names):
-                raise TypeError(f"{self.name} takes {len(names)} arguments ({', '.join(names)}), not {len(args)}")
-            given = dict(zip(names, args, strict=False))
-            for name, value in kwargs.items():
-                if name in given:
-                    raise TypeError(f"{self.name} got the argument {name!r} twice")
-                given[name] = value
-            missing = [name for name in self.inputs if name not in given]
-            if missing:
-                raise TypeError(f"{self.name} needs the argument {missing[0]!r}")
-            inputs = tuple(given.pop(name) for name in self.inputs)
-        unknown = [name for name in given if name not in self.params]
-        if unknown:
-            raise TypeError(f"{self.name} has no argument {unknown[0]!r}; it takes {', '.join(self.params) or 'none'}")
-        given = self.defaults | given
-        missing = [name for name in self.params if name not in given]
-        if missing:
-            raise TypeError(f"{self.name} needs the argument {missing[0]!r}")
-        return inputs, tuple(given[name] for name in self.params)
+        names = self.params if self.variadic else (*self.inputs, *self.params)
+        values = () if self.variadic else args
+        if len(values) > len(names):
+            raise TypeError(f"{self.name} takes {len(names)} arguments ({', '.join(names)}), not {len(values)}")
+        given = dict(zip(names, values, strict=False))
+        for name in kwargs:
+            if name in given:
+                raise TypeError(f"{self.name} got the argument {name!r} twice")
+            if name not in names:
+                taken = ", ".join(self.params) or "none"
+                raise TypeError(f"{self.name} has no argument {name!r}; it takes {taken}")
+        given = self.defaults | given | kwargs
+        for name in names:
+            if name not in given:
+                raise TypeError(f"{self.name} needs the argument {name!r}")
+        inputs = args if self.variadic else tuple([given[name] for name in self.inputs])
+        return inputs, tuple([given[name] for name in self.params])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the rule to values of any kind: the first whose type has ``__apply_rule__`` takes the call."""

@@ -10,7 +10,7 @@ import dis
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from types import FunctionType, ModuleType
 from typing import Any
@@ -225,7 +225,7 @@ class Absent:
 def answer_for_absent(tensor: type, of_numpy: dict[str, str]) -> None:
     """Give Tensors advice on names and arguments of other libraries, and on NumPy functions that are not methods."""
     _set_absent(tensor, of_numpy | INSTEAD_OF_METHODS)
-    answer_for_arguments(tensor)
+    answer_for_arguments(*tensor.__mro__[:-1])
 
 
 def answer_for_absent_of_modules(module: type) -> None:
@@ -247,16 +247,23 @@ def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except TypeError:
-            for name in kwargs.keys() & INSTEAD_OF_ARGUMENTS.keys():
-                what = function.__qualname__.removesuffix(".__init__")
-                raise TypeError(f"{what} has no argument {name!r}: write {INSTEAD_OF_ARGUMENTS[name]}") from None
+            theirs = kwargs.keys() & INSTEAD_OF_ARGUMENTS.keys()
+            if theirs:
+                raise unknown_argument(function.__qualname__.removesuffix(".__init__"), theirs) from None
             raise
 
     return answering
 
 
+def unknown_argument(function: str, given: Iterable[str]) -> TypeError:
+    """Return the error for an argument that a function lacks; it says NumPy's name for one of another library."""
+    name = min(given)
+    advice = f": write {INSTEAD_OF_ARGUMENTS[name]}" if name in INSTEAD_OF_ARGUMENTS else ""
+    return TypeError(f"{function} has no argument {name!r}{advice}")
+
+
 def _set_absent(owner: type, advice: dict[str, str]) -> None:
-    for name in advice.keys() - vars(owner).keys():
+    for name in advice.keys() - {name for base in owner.__mro__ for name in vars(base)}:
         absent = Absent(advice[name])
         absent.__set_name__(owner, name)
         setattr(owner, name, absent)

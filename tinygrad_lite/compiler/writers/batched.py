@@ -1,19 +1,24 @@
 """A model's program for batches of any length, from which each writer starts.
 
-A model is recorded twice, with batches of two lengths, and the two recordings are compared instruction by instruction:
-a number that differs depends on the batch. A model that computes by other steps for other batches is refused.
+A model is recorded with batches of three lengths, and the recordings are compared step by step: a number that differs
+depends on the batch. A model that computes by other steps for other batches is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import zip_longest
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ...arrays import raw
+from ...engine import no_grad
+from ...errors import JitError
 from ...nn import Module
 from ...rules import Rule
 from ...rules import all as all_rules
@@ -29,9 +34,16 @@ from ..recorder import Recorder
 from ..recording import Recording, record, recording_lock
 from ..traced import variable_of
 from ..tracer import Tracer
-from .lengths import BATCHES, Length, at, mapped, plain, varies
+from .lengths import AS_A_NUMBER, SAMPLES, Length, lengths_in, mapped, plain
 
+LONG = 211  # rows of the second recording, if no slice of the batch reaches further
+LONGEST = 2**14  # rows that a slice may reach
+LENGTH = Primitive("length", lambda x, axis: x.shape[axis], "{0}.shape[{axis}]")
 _AS_TEXT = (np.array2string, np.array_repr, np.array_str)
+
+
+class ExportError(RuntimeError):
+    """A model, or a part of one, that cannot be written in another format."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +53,11 @@ class Batched:
     Attributes
     ----------
     instructions : tuple of Instruction
-        The instructions. Shapes and indices may contain a `Length`.
-    inputs : tuple of Variable
-        The arguments of the model.
-    constants : dict of Variable to array or Length
-        The other values it reads: parameters, buffers, arrays; and numbers that depend on the batch.
+        The instructions. Shapes and indices may contain a `Length`, whose variable is computed before.
+    inputs : dict of str to Variable
+        The arguments of the model, by name.
+    constants : dict of Variable to array
+        The other values it reads: parameters, buffers, arrays.
     names : dict of Variable to str
         The paths of the constants that have one.
     outputs : dict of str to Variable, array or number
@@ -57,36 +69,73 @@ class Batched:
     """
 
     instructions: tuple[Instruction, ...]
-    inputs: tuple[Variable, ...]
+    inputs: dict[str, Variable]
     constants: dict[Variable, Any]
     names: dict[Variable, str]
     outputs: dict[str, Any]
     shapes: dict[Variable, tuple[Any, ...]]
     origins: dict[Variable, tuple[str, str, str]]
-    _axes: dict[Any, tuple[Variable, int]] = field(default_factory=dict)
-
-    def defined(self, variable: Variable) -> None:
-        """Note that a variable has been computed, so that lengths can be read from its shape."""
-        for axis, n in enumerate(self.shapes[variable]):
-            if isinstance(n, Length):
-                self._axes.setdefault(n.values, (variable, axis))
-
-    def axis_of(self, length: Length) -> tuple[Variable, int, int] | None:
-        """Return where to read a length: a variable, one of its axes, and a factor for the length of that axis."""
-        if length.values in self._axes:
-            return (*self._axes[length.values], 1)
-        return (*self._axes[BATCHES], length.factor) if length.factor else None
 
 
-def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> Batched:
-    """Record a model's program for batches of any length.
+def named_inputs(sample: Any) -> dict[str, Any]:
+    """Return the arguments of a model by name: ``input``, or ``input.0``, ``input.1``, … for a tuple.
+
+    Raises
+    ------
+    ValueError
+        If they are no batches of one length.
+    """
+    given = {f"input.{i}": x for i, x in enumerate(sample)} if isinstance(sample, tuple) else {"input": sample}
+    inputs = {name: x if isinstance(x, Tensor) else np.asarray(x) for name, x in given.items()}
+    lengths = {x.shape[0] if x.ndim else 0 for x in inputs.values()}
+    if len(lengths) != 1 or 0 in lengths:
+        listed = ", ".join(str(x.shape) for x in inputs.values()) or "none"
+        raise ValueError(f"axis 0 of every sample must be the batch, of one length above 0; the shapes are {listed}")
+    return inputs
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """Put a model into evaluation mode within a ``with`` block; then restore the mode of each module.
+
+    What cannot be recorded in the block is an `ExportError`.
+    """
+    modules = [model, *(module for _, module in model.named_modules())]
+    modes = [{key: value for key, value in vars(module).items() if key == "training"} for module in modules]
+    try:
+        model.eval()
+        with no_grad():
+            yield
+    except JitError as error:
+        raise ExportError(re.sub("(the|a) jitted function", "forward", str(error))) from error
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            vars(module).pop("training", None)
+            vars(module).update(mode)
+
+
+def rows(x: Any, n: int) -> Any:
+    """Return a batch of ``n`` rows, which repeats the rows of ``x``."""
+    return x[np.arange(n) % len(x)]
+
+
+def leaves(outputs: Any, name: str = "output") -> dict[str, Any]:
+    """Return the arrays in nested tuples, lists and dictionaries, by name."""
+    if isinstance(outputs, (tuple, list, dict)):
+        items = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
+        return {k: y for key, output in items for k, y in leaves(output, f"{name}.{key}").items()}
+    return {name: outputs}
+
+
+def batched(model: Module, inputs: dict[str, Any], units: Collection[str]) -> Batched:
+    """Record a model's program for batches of any length. Checks of values are left out.
 
     Parameters
     ----------
     model : Module
         The model, in the mode (training or evaluation) that the program should have.
-    samples : tuple of array or Tensor
-        The arguments of the model; axis 0 is the batch.
+    inputs : dict of str to array or Tensor
+        The arguments of the model, by name; axis 0 is the batch.
     units : collection of str
         The rules that become one instruction each; other rules become the instructions of their forward expression.
 
@@ -95,32 +144,41 @@ def batched(model: Module, samples: tuple[Any, ...], units: Collection[str]) -> 
     JitError
         If the model cannot be made a program, or only one for certain batch lengths.
     """
-    recorders: list[_BatchRecorder] = [_BatchRecorder(model, None)]
-    recorders.append(_BatchRecorder(model, recorders[0]))
-    recordings = []
-    for recorder, n in zip(recorders, BATCHES, strict=True):
-        with recording_lock, _units(recorder, units):
-            recordings.append(record(model, tuple(rows(x, n) for x in samples), {}, recorder))
-    recording = recordings[1]
-    outputs = recorders[1].outputs(*(leaves(recording.returned, "output") for recording in recordings))
-    return _finished(model, recording, recorders[1], len(samples), outputs)
+    long = LONG
+    with recording_lock, np.errstate(all="ignore"):  # in a long batch of repeated rows a product may overflow
+        while True:
+            recorders: tuple[_BatchRecorder, ...] = ()
+            recordings: list[Recording] = []
+            for n in (1, long, 2 * long + 1):
+                recorders = (*recorders, _BatchRecorder(model, n, recorders))
+                recordings.append(_recorded(model, tuple(rows(x, n) for x in inputs.values()), recorders[-1], units))
+            if recorders[-1].furthest < long:
+                break
+            long = 2 * recorders[-1].furthest + 1
+        outputs = recorders[-1].outputs(*(leaves(recording.returned) for recording in recordings))
+        return _finished(model, recordings[-1], recorders[-1], [*inputs], outputs)
 
 
-def rows(x: Any, n: int) -> Any:
-    """Return a batch of ``n`` rows, which repeats the rows of ``x``."""
-    return x[np.arange(n) % len(x)]
-
-
-def leaves(outputs: Any, name: str) -> dict[str, Any]:
-    """Return the arrays in nested tuples, lists and dictionaries, by name."""
-    if isinstance(outputs, (tuple, list, dict)):
-        items = outputs.items() if isinstance(outputs, dict) else enumerate(outputs)
-        return {k: y for key, output in items for k, y in leaves(output, f"{name}.{key}").items()}
-    return {name: outputs}
+def _recorded(model: Module, batch: tuple[Any, ...], recorder: _BatchRecorder, units: Collection[str]) -> Recording:
+    """Record a model for one batch; each of some rules becomes one instruction instead of its forward expression."""
+    forwards = {rule: rule.forward for rule in all_rules() if rule.name in units}
+    try:
+        for rule in forwards:
+            object.__setattr__(rule, "forward", _as_unit(recorder, rule))
+        return record(model, batch, {}, recorder)
+    except ValueError as error:
+        error.add_note(
+            f"while the model was run on a batch of {len(batch[0])}: axis 0 of the sample is taken for the batch, and "
+            "the file is for batches of any length"
+        )
+        raise
+    finally:
+        for rule, forward in forwards.items():
+            object.__setattr__(rule, "forward", forward)
 
 
 def _finished(
-    model: Module, recording: Recording, recorder: _BatchRecorder, count: int, outputs: dict[str, Any]
+    model: Module, recording: Recording, recorder: _BatchRecorder, inputs: list[str], outputs: dict[str, Any]
 ) -> Batched:
     """Simplify a recording, and compute results that only depend on constants."""
     program = recording.program
@@ -128,36 +186,28 @@ def _finished(
     variables = {id(array): x for x, array in found.items()}
     # A shared parameter gets the first of its paths.
     paths = {id(raw(x)): path for path, x in reversed([*model._named_tensors()])}
-    inputs = program.inputs[:count]
-    known = {x: to_device(array, "cpu") for x, array in found.items() if x not in inputs}
-    results = tuple(variables.get(id(raw(y)), raw(y)) for y in outputs.values())
-    program = simplify(replace(program, outputs=results, updates=()))
+    known = {x: to_device(array, "cpu") for x, array in found.items() if x not in program.inputs[: len(inputs)]}
+    results = tuple(variables.get(id(y), y) for y in outputs.values())
+    checked = tuple(i for i in program.instructions if not i.primitive.is_statement)
+    # The passes do not see the lengths in shapes and indices: as outputs they are kept.
+    lengths = [x.variable for i in checked for x in lengths_in((i.operands, dict(i.params)))]
+    simple = simplify(replace(program, instructions=checked, outputs=(*results, *lengths), updates=()))
     instructions = []
-    for i in program.instructions:
-        is_only_for_now = i.primitive is primitives.to or (i.primitive.has_effect and not i.primitive.is_statement)
-        if is_only_for_now or varies((i.operands, dict(i.params))) or not all(x in known for x in i.reads):
+    for i in simple.instructions:
+        is_only_for_now = i.primitive is primitives.to or i.primitive.has_effect
+        if is_only_for_now or lengths_in((i.operands, dict(i.params))) or not all(x in known for x in i.reads):
             instructions.append(i)
         else:
             known[i.result] = i.primitive.compute(*substituted(i.operands, known), **i.params)
     return Batched(
         instructions=tuple(instructions),
-        inputs=inputs,
-        constants=known | {length.variable: length for length in recorder.lengths.values()},
+        inputs=dict(zip(inputs, program.inputs, strict=False)),
+        constants=known,
         names={x: paths[id(array)] for x, array in found.items() if id(array) in paths},
-        outputs=dict(zip(outputs, program.outputs, strict=True)),
+        outputs=dict(zip(outputs, simple.outputs, strict=False)),
         shapes=recorder.shapes,
         origins=recorder.origins,
     )
-
-
-@contextmanager
-def _units(recorder: _BatchRecorder, names: Collection[str]) -> Iterator[None]:
-    """Record some rules as one instruction each within a ``with`` block, instead of by their forward expression."""
-    with ExitStack() as restored:
-        for rule in [rule for rule in all_rules() if rule.name in names]:
-            restored.callback(object.__setattr__, rule, "forward", rule.forward)
-            object.__setattr__(rule, "forward", _as_unit(recorder, rule))
-        yield
 
 
 def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
@@ -174,25 +224,33 @@ def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
 
 
 class _BatchRecorder(Recorder):
-    """Records a model for one batch; the second recorder compares with the first and marks lengths of the batch.
+    """Records a model for one batch; the third recorder compares with the others and marks lengths of the batch.
 
     Attributes
     ----------
+    batches : tuple of int
+        The lengths of the batches of the recordings, up to this one.
+    steps : list of tuple of Variable and Instruction or None
+        The inputs, and the instructions with their results, as they were recorded.
+    furthest : int
+        The recordings only show how lengths depend on the batch if the second batch is longer than this.
     lengths : dict of tuple to Length
-        The lengths so far, by their two values.
+        The lengths so far, by their type and their values in the recordings.
     shapes, origins : dict
         As in `Batched`.
     """
 
-    def __init__(self, model: Module, first: _BatchRecorder | None) -> None:
+    def __init__(self, model: Module, n: int, earlier: tuple[_BatchRecorder, ...]) -> None:
         super().__init__()
-        self.first = first
-        self._paths = {id(module): path for path, module in model.named_modules()}
-        self.lengths: dict[Any, Length] = {BATCHES: Length(self, BATCHES)}
+        self.batches: tuple[int, ...] = (*(recorder.batches[-1] for recorder in earlier), n)
+        self.furthest = 0
+        self.lengths: dict[Any, Length] = {}
         self.shapes: dict[Variable, tuple[Any, ...]] = {}
         self.origins: dict[Variable, tuple[str, str, str]] = {}
-        self._lifted: list[Variable] = []
-        self._counterparts: dict[Variable, Variable] = {}
+        self._paths = {id(module): path for path, module in model.named_modules()}
+        self.steps: list[tuple[Variable, Instruction | None]] = []
+        self._others = zip_longest(*(recorder.steps for recorder in earlier))
+        self._counterparts: dict[Variable, tuple[Variable, ...]] = {}
 
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
         """Return the tracer of an array; its shape marks the lengths that depend on the batch."""
@@ -202,9 +260,7 @@ class _BatchRecorder(Recorder):
         """Return a tracer for an input."""
         tracer = super().lift(value, name, is_given, is_constant)
         tracer.variable.is_moderate = None  # so that no factor moves: the file must round as the model
-        self._lifted.append(tracer.variable)
-        if self.first is not None:
-            self._pair(self.first._lifted[len(self._lifted) - 1], tracer.variable)
+        self._compare(tracer.variable, None)
         return tracer
 
     def record(self, primitive: Primitive, *operands: Any, **params: Any) -> Any:
@@ -214,77 +270,113 @@ class _BatchRecorder(Recorder):
     def written(self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
         """Write down a primitive, with a `Length` for each number that differs between the recordings."""
         traced = super().written(primitive, operands, params, value)
-        if self.first is not None:
-            new, i = self.instructions[-1], len(self.instructions) - 1
-            if len(self.first.instructions) <= i:
-                self._refuse_other_steps()
-            self.instructions[-1] = self._marked(self.first.instructions[i], new)
+        self._compare(self.instructions[-1].result, self.instructions[-1])
         return traced
 
-    def _marked(self, old: Instruction, new: Instruction) -> Instruction:
-        if (old.primitive.name, len(old.operands)) != (new.primitive.name, len(new.operands)):
-            self._refuse_other_steps()
-        modules = (self._paths.get(id(step.of), "") for step in under_way() if step.kind == MODULE)
-        path = next(filter(None, modules), "")
-        self.origins[new.result] = users_line() or "in forward", new.result.name, path
-        self._pair(old.result, new.result)
-        operands = mapped(self._merged, new.operands, old.operands)
-        if new.primitive.name == "getitem":
-            self._check_slices(new.operands[0], operands[1], new.result)
-        operands = tuple(x.variable if isinstance(x, Length) else x for x in operands)
-        return replace(new, operands=operands, params=mapped(self._merged, dict(new.params), dict(old.params)))
+    def length(self, values: tuple[Any, ...], samples: Any, primitive: Primitive, *operands: Any, **params: Any) -> Any:
+        """Return the number with these values in the recordings; if it is new, write down how it is computed."""
+        if len({*values}) == 1:
+            self._reach(2 * self.batches[1])  # longer batches show how it depends on them
+        if (type(values[0]), values) not in self.lengths:
+            operands = tuple(x.variable if isinstance(x, Length) else x for x in operands)
+            result = Variable((), np.dtype(type(values[0])), False, "length")
+            self.instructions.append(Instruction(primitive, operands, params, result, ""))
+            self.shapes[result], self.origins[result] = (), (users_line() or "in forward", "", "")
+            self.lengths[type(values[0]), values] = Length(self, values, samples, result)
+        return self.lengths[type(values[0]), values]
 
-    def _pair(self, old: Variable, new: Variable) -> None:
-        if len(old.shape) != len(new.shape) or old.dtype != new.dtype:
-            self._refuse_other_steps()
-        self._counterparts[new] = old
-        self.shapes[new] = tuple(map(self._axis, old.shape, new.shape))
-
-    def _axis(self, old: int, new: int) -> Any:
-        return new if old == new else self.lengths.setdefault((old, new), Length(self, (old, new)))
-
-    def _merged(self, new: Any, old: Any) -> Any:
-        """Return a leaf of an operand or parameter; a `Length` if the two recordings differ in it."""
-        if isinstance(new, Variable) and self._counterparts[new] is not old:
-            self._refuse_other_steps()
-        if isinstance(new, Variable) or _alike(old, new):
-            return new
-        is_number = isinstance(new, (int, float, np.generic))
-        return self.lengths[old, new] if is_number and (old, new) in self.lengths else self._refuse_fixed()
-
-    def outputs(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    def outputs(self, *found: dict[str, Any]) -> dict[str, Any]:
         """Return the model's outputs by name; refuse constants that differ between the recordings."""
-        if self.first is None or [*old] != [*new] or len(self.instructions) != len(self.first.instructions):
+        if next(self._others, ()) or any([*names] != [*found[-1]] for names in found):
             self._refuse_other_steps()
-        found = {name: y.variable if isinstance(y, Length) else variable_of(y) for name, y in new.items()}
-        for name, y in new.items():
-            if found[name] is None and not isinstance(y, Tensor) and not _alike(old[name], y):
-                self._refuse_fixed()
-        return {name: new[name] if found[name] is None else found[name] for name in new}
+        outputs = {}
+        for name, y in found[-1].items():
+            variable = y.variable if isinstance(y, Length) else variable_of(y)
+            if variable is None and not isinstance(y, Tensor):
+                self._merged(*(old[name] for old in found))
+            outputs[name] = raw(y) if variable is None else variable
+        return outputs
 
-    def _check_slices(self, x: Variable, index: Any, result: Variable) -> None:
-        """Refuse a slice whose length depends on the batch in a way that two recordings do not show."""
-        bounds: list[int] = []
-        mapped(lambda part: bounds.append(abs(part) if isinstance(part, int) else 0), index)
-        for m in range(1, 3 + 2 * sum(bounds) if any(isinstance(n, Length) for n in self.shapes[x]) else 1):
-            array = np.broadcast_to(0, [int(at(n, m)) for n in self.shapes[x]])
-            found = array[mapped(lambda part, m=m: int(at(part, m)) if isinstance(part, Length) else part, index)].shape
-            # A length that is neither the same for all batches nor a multiple of theirs is taken for no other.
-            expected = [n if isinstance(n, Length) and not n.factor else at(n, m) for n in self.shapes[result]]
-            if any(isinstance(n, int) and n != k for n, k in zip(expected, found, strict=True)):
-                self.refuse(
-                    "a slice of the batch has one length for small batches and another for large ones",
-                    "Slice the axes of a sample, or choose by np.where",
-                )
+    def _compare(self, new: Variable, instruction: Instruction | None) -> None:
+        """Compare a step with that of the other recordings; mark its lengths."""
+        self.steps.append((new, instruction))
+        if len(self.batches) < 3:
+            return
+        others = next(self._others, (None,))
+        if None in others:
+            self._refuse_other_steps()
+        steps = (*others, (new, instruction))
+        if len({(len(x.shape), x.dtype, i and (i.primitive.name, len(i.operands))) for x, i in steps}) > 1:
+            self._refuse_other_steps()
+        if instruction is not None:
+            self.instructions[-1] = self._marked([i for _, i in steps])
+        self._counterparts[new] = steps[0][0], steps[1][0]
+        shapes = zip(*(x.shape for x, _ in steps), strict=True)
+        self.shapes[new] = tuple(self._axis(new, axis, values) for axis, values in enumerate(shapes))
 
-    def _refuse_fixed(self) -> Any:
-        return self.lengths[BATCHES].refuse_value()
+    def _marked(self, instructions: list[Any]) -> Instruction:
+        """Return an instruction with a `Length` for each number that differs between the recordings."""
+        new = instructions[-1]
+        modules = (self._paths.get(id(step.of)) for step in under_way() if step.kind == MODULE)
+        self.origins[new.result] = users_line() or "in forward", new.result.name, next(filter(None, modules), "")
+        operands = mapped(self._merged, *(x.operands for x in instructions))
+        if new.primitive in (primitives.getitem, primitives.take):
+            self._reach_slices(*operands)
+        operands = tuple(x.variable if isinstance(x, Length) else x for x in operands)
+        # A length that no other array has was asked for with -1.
+        merged = partial(self._merged, unknown=-1) if new.primitive is primitives.reshape else self._merged
+        return replace(new, operands=operands, params=mapped(merged, *(dict(x.params) for x in instructions)))
+
+    def _merged(self, *leaves: Any, unknown: Any = None) -> Any:
+        """Return a leaf of an operand or parameter; a `Length` if the recordings differ in it."""
+        *olds, new = leaves
+        if isinstance(new, Variable):
+            if self._counterparts[new] != tuple(olds):
+                self._refuse_other_steps()
+            return new
+        if all(_alike(old, new) for old in olds):
+            return new
+        is_number = isinstance(new, (int, float))
+        found = self.lengths.get((type(new), leaves), unknown) if is_number else None
+        return self.refuse(*AS_A_NUMBER) if found is None else found
+
+    def _axis(self, x: Variable, axis: int, values: tuple[int, ...]) -> Any:
+        """Return the length of an axis: a number if it is the same in the recordings, otherwise a `Length`."""
+        if len({*values}) == 1:
+            return values[0]
+        slope = (values[2] - values[1]) / (self.batches[2] - self.batches[1])
+        beyond = slope * np.maximum(SAMPLES - self.batches[2], 0)
+        samples = np.round(np.interp(SAMPLES, self.batches, values) + beyond, 6)
+        return self.length(values, samples, LENGTH, x, axis=axis)
+
+    def _reach_slices(self, x: Variable, index: Any) -> None:
+        """Note how far the slices of axes reach whose lengths depend on the batch."""
+        parts = spread(index if isinstance(index, tuple) else (index,), len(x.shape))
+        for n, part in zip(self.shapes[x], (part for part in parts if part is not None), strict=False):
+            if isinstance(n, Length) and isinstance(part, slice):
+                mapped(lambda end: self._reach(abs(end)) if isinstance(end, int) else None, part)
+
+    def _reach(self, n: int) -> None:
+        if n >= LONGEST:
+            self.refuse(
+                f"row {n} of the batch, or a part of its length that small, decides what is computed",
+                f"The file is for batches of any length, and up to row {LONGEST} can be told what that means: compute "
+                "it outside of the model",
+            )
+        self.furthest = max(self.furthest, n)
 
     def _refuse_other_steps(self) -> NoReturn:
         self.refuse(
-            f"a batch of {BATCHES[1]} is computed by other steps than one of {BATCHES[0]}",
+            f"a batch of {self.batches[-1]} is computed by other steps than one of {self.batches[0]}",
             "What is written is for batches of any length: loops over the batch, and choices by its length, cannot be",
         )
+
+
+def spread(parts: Sequence[Any], ndim: int) -> list[Any]:
+    """Return the parts of an index with a whole slice for each axis that it does not name."""
+    rest = [slice(None)] * (ndim - sum(part is not None and part is not Ellipsis for part in parts))
+    gap = next((i for i, part in enumerate(parts) if part is Ellipsis), len(parts))
+    return [*parts[:gap], *rest, *parts[gap + 1 :]]
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -312,7 +404,7 @@ class _BatchTracer(Tracer):
         return super().__getitem__(plain(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        super().__setitem__(plain(index), value)
+        super().__setitem__(plain(index), raw(value))  # a file has no gradients that could be lost
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         if function in _AS_TEXT:

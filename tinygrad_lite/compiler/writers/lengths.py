@@ -1,8 +1,8 @@
 """Numbers in a program that depend on the length of the batch.
 
 A recording sees one batch, whose lengths are plain numbers: it cannot tell which of them depend on the batch. So a
-model is recorded twice, with batches of two lengths. A number that differs between the two recordings depends on the
-batch, and is a `Length` in the program.
+model is recorded for batches of several lengths. A number that differs between the recordings depends on the batch, and
+is a `Length` in the program.
 """
 
 from __future__ import annotations
@@ -14,89 +14,67 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives import of_operator
 from ..program import Variable
 
-# The lengths of the two batches. One is shorter than a slice that a model might take of a batch, the other is longer,
-# and they have no common factor: so an axis' two lengths show how it depends on the batch.
-BATCHES = (3, 212)
 # The batch lengths for which a comparison must have the same result.
-_SAMPLES = (*range(1, 65), *(2**k for k in range(7, 41)))
+SAMPLES = np.array([*range(1, 65), *(2**k for k in range(7, 41))], float)
+AS_A_NUMBER = (
+    "the length of the batch as a fixed number",
+    "It may be any: reshape with -1 or x.shape[0], divide by x.shape[0], take np.zeros_like(x, shape=…); loops over "
+    "the batch and arrays of its length cannot be written",
+)
 
 
 class Length:
     """A number that depends on the length of the batch.
 
-    It supports arithmetic, and comparisons that have the same result for every batch. Everything else is refused, since
-    it would turn the length into a fixed number.
+    It supports arithmetic, which becomes a part of the program, and comparisons that have the same result for every
+    batch. Everything else is refused, since it would turn the length into a fixed number.
 
     Attributes
     ----------
-    values : tuple of two numbers
-        Its values in the two recordings.
-    terms : tuple
-        For a computed number, the name of a function of `operator`, and its operands; empty for the length of an axis.
+    values : tuple of numbers
+        Its value in each recording.
+    samples : array
+        Its value for each batch length of `SAMPLES`; an estimate between the recorded lengths if it is no multiple of
+        the batch and a constant, as after a slice.
     variable : Variable
-        The variable that stands for it among the operands of an instruction.
+        The variable of the program that holds it.
     """
 
-    def __init__(self, recorder: Any, values: tuple[Any, Any], terms: tuple[Any, ...] = ()) -> None:
-        self._recorder, self.values, self.terms = recorder, values, terms
-        self.variable = Variable((), None, False, "length")
+    def __init__(self, recorder: Any, values: tuple[Any, ...], samples: Any, variable: Variable) -> None:
+        self._recorder, self.values, self.samples, self.variable = recorder, values, samples, variable
 
-    @property
-    def factor(self) -> int:
-        """The ratio of an axis' length to that of the batch; 0 if it is no fixed integer."""
-        small, large = self.values
-        return small // BATCHES[0] if small * BATCHES[1] == large * BATCHES[0] else 0
-
-    def at(self, n: int) -> Any:
-        """Return its value for a batch of length ``n``; for an axis that was sliced, an estimate."""
-        if self.terms:
-            name, a, b = self.terms
-            return getattr(operator, name)(at(a, n), at(b, n))
-        return n * self.factor or float(np.interp(n, (0, *BATCHES), (0, *self.values)))
-
-    def refuse_value(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse to be used as a fixed number."""
-        self._recorder.refuse(
-            "the length of the batch as a fixed number",
-            "It may be any: reshape with -1 or x.shape[0], divide by x.shape[0], take np.zeros_like(x, shape=…); loops "
-            "over the batch and arrays of its length cannot be written",
-        )
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        self._recorder.refuse(*AS_A_NUMBER)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         is_left_to_other = any(hasattr(x, "__array_function__") and not isinstance(x, np.ndarray) for x in inputs)
-        return NotImplemented if is_left_to_other else self.refuse_value()
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        # An array of objects, so that NumPy can handle a shape that contains this.
-        array = np.empty((), object)
-        array[()] = self
-        return array
+        return NotImplemented if is_left_to_other else self._refuse()
 
     def __repr__(self) -> str:
-        return f"<length {self.values} of {BATCHES}: {self.terms}>"
+        return f"<length, in the recordings {self.values}>"
 
     def _computed(self, name: str, a: Any, b: Any) -> Any:
         """Return the result of an operator on this and another number."""
-        pairs = [x.values if isinstance(x, Length) else (x, x) for x in (a, b)]
-        if not all(isinstance(x, (int, float)) for pair in pairs for x in pair):
+        if not all(isinstance(x, (Length, int, float)) for x in (a, b)):
             return NotImplemented
-        values = tuple(getattr(operator, name)(*operands) for operands in zip(*pairs, strict=True))
-        if values[0] != values[1]:
-            return self._recorder.lengths.setdefault(values, Length(self._recorder, values, (name, a, b)))
-        if name == "floordiv" and any(x % y for x, y in zip(*pairs, strict=True)):
-            self._recorder.refuse(
-                "a part of the length of the batch",
-                f"It is {values[0]} for small batches and more for large ones: compute it outside",
-            )
-        return values[0]
+        operate = getattr(operator, name)
+        pairs = zip(*(x.values if isinstance(x, Length) else [x] * len(self.values) for x in (a, b)), strict=True)
+        values = tuple(operate(*pair) for pair in pairs)
+        with np.errstate(all="ignore"):
+            samples = operate(_samples(a), _samples(b))
+        if len({*values}) == 1 and np.all(samples == samples[0]):
+            return values[0]
+        return self._recorder.length(values, samples, of_operator(name), a, b)
 
     def _compared(self, compare: Callable[[Any, Any], bool], other: Any) -> Any:
         """Return the result of a comparison if it is the same for every batch; refuse otherwise."""
-        if self is other or not isinstance(other, (Length, int, float)):
-            return compare(0, 0) if self is other else NotImplemented
-        signs = {np.sign(self.at(n) - at(other, n)) for n in _SAMPLES}
+        if not isinstance(other, (Length, int, float)):
+            return NotImplemented
+        signs = {*np.sign(self.samples - _samples(other))}
+        # A difference of both signs may also be zero, for a batch between.
         answers = {bool(compare(sign, 0)) for sign in (signs | {0} if {-1, 1} <= signs else signs)}
         if len(answers) > 1:
             self._recorder.refuse(
@@ -105,8 +83,11 @@ class Length:
             )
         return answers.pop()
 
-    __bool__ = __float__ = __int__ = __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = refuse_value
-    __mod__ = __rmod__ = __divmod__ = __rdivmod__ = __and__ = __rand__ = __hash__ = __format__ = refuse_value
+    def __neg__(self) -> Any:
+        return self._computed("sub", 0, self)
+
+    __bool__ = __float__ = __int__ = __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = _refuse
+    __mod__ = __rmod__ = __divmod__ = __rdivmod__ = __and__ = __rand__ = __hash__ = __format__ = _refuse
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "pow"):
@@ -117,18 +98,16 @@ for _compare in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt
 Real.register(Length)
 
 
-def at(x: Any, n: int) -> Any:
-    """Return the value of a number for a batch of length ``n``."""
-    return x.at(n) if isinstance(x, Length) else x
+def _samples(x: Any) -> Any:
+    return x.samples if isinstance(x, Length) else np.float64(x)
 
 
 def mapped(function: Callable[..., Any], *trees: Any) -> Any:
     """Apply a function to each leaf of nested arguments; for several trees, to their corresponding leaves."""
     first = trees[0]
     if isinstance(first, slice):
-        return slice(
-            *(mapped(function, *parts) for parts in zip(*((x.start, x.stop, x.step) for x in trees), strict=True))
-        )
+        ends = zip(*((x.start, x.stop, x.step) for x in trees), strict=True)
+        return slice(*(mapped(function, *parts) for parts in ends))
     if isinstance(first, dict):
         return {key: mapped(function, *(tree[key] for tree in trees)) for key in first}
     if isinstance(first, (tuple, list)):
@@ -137,12 +116,12 @@ def mapped(function: Callable[..., Any], *trees: Any) -> Any:
 
 
 def plain(tree: Any) -> Any:
-    """Return nested arguments with each length replaced by its value in the second recording."""
-    return mapped(lambda x: x.values[1] if isinstance(x, Length) else x, tree)
+    """Return nested arguments with each length replaced by its value in the present recording."""
+    return mapped(lambda x: x.values[-1] if isinstance(x, Length) else x, tree)
 
 
-def varies(tree: Any) -> bool:
-    """Return True if nested arguments contain a length."""
-    found: list[bool] = []
-    mapped(lambda x: found.append(isinstance(x, Length)), tree)
-    return any(found)
+def lengths_in(tree: Any) -> list[Length]:
+    """Return the lengths in nested arguments."""
+    found: list[Length] = []
+    mapped(lambda x: found.append(x) if isinstance(x, Length) else None, tree)
+    return found

@@ -10,11 +10,12 @@ array([0., 2.])
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
 from ...rules import elementwise, neural, products, special
+from ...support.names import unknown_argument
 from .checks import shape_of
 
 
@@ -60,13 +61,17 @@ def tanh(x: Any) -> Any:
     return elementwise.tanh(x)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
     """Return exp(x) / Σ exp(x) along an axis: positive numbers that add up to one."""
+    if unknown:
+        raise unknown_argument("softmax", unknown)
     return neural.softmax(x, axis)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
     """Return the logarithm of `softmax`, without underflow."""
+    if unknown:
+        raise unknown_argument("log_softmax", unknown)
     return neural.log_softmax(x, axis)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache, partial
 from inspect import signature
 from numbers import Real
@@ -16,7 +17,7 @@ from ..rules import answer_for, composed
 from ..support.devices import is_array, on_device_of
 from ..support.formatting import numpy_name
 from . import primitives
-from .primitives import FUNCTIONS, OF_SEVERAL, REDUCTIONS, UFUNCS, of_ufunc, of_ufunc_of_numbers
+from .primitives import FUNCTIONS, OF_SEVERAL, REDUCTIONS, UFUNCS, of_ufunc
 from .traced import holds_tracers, is_array_or_scalar, is_traced, value_of
 
 _REDUCED_BY: dict[np.ufunc, Callable[..., Any]] = {
@@ -25,12 +26,14 @@ _REDUCED_BY: dict[np.ufunc, Callable[..., Any]] = {
     np.maximum: np.max,
     np.minimum: np.min,
 }
+_OPTIONS = {"axis", "dtype", "keepdims"}  # those of reductions
 _signature = cache(signature)
 
 
-def call_ufunc(recorder: Any, ufunc: np.ufunc, method: str, inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-    """Record a ufunc, or one of its methods ``reduce`` and ``at``; write the result into ``out`` if it is given."""
-    if any(isinstance(x, Node) for x in inputs):
+def call_ufunc(x: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+    """Record a ufunc called on a tracer ``x``, or its method ``reduce`` or ``at``; write the result into ``out``."""
+    recorder = x.recorder
+    if any(isinstance(operand, Node) for operand in inputs):
         return NotImplemented
     composition: Any = answer_for(ufunc) if ufunc.nout > 1 else None
     if method == "at" and ufunc is np.add:
@@ -42,8 +45,7 @@ def call_ufunc(recorder: Any, ufunc: np.ufunc, method: str, inputs: Any, out: An
     elif method == "__call__" and composition is not None:
         result = composition(*inputs, **kwargs)
     elif method == "__call__" and ufunc in UFUNCS and not kwargs:
-        of_arrays = any(hasattr(x, "shape") for x in inputs)
-        result = recorder.record((of_ufunc if of_arrays else of_ufunc_of_numbers)(ufunc), *inputs)
+        result = recorder.record(of_ufunc(ufunc), *inputs)
     else:
         name = numpy_name(ufunc) if method == "__call__" else f"{numpy_name(ufunc)}.{method}"
         recorder.unsupported(f"{name} with {', '.join(kwargs)}" if kwargs else name)
@@ -76,36 +78,31 @@ def call_function(x: Any, function: Callable[..., Any], types: Any, args: Any, k
         recorder.unsupported(name)
     try:
         return answer(*args, **kwargs)
-    except TypeError:
-        if not _takes(answer, args, kwargs):
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself raised it
             recorder.unsupported(f"{name} with these arguments")
         raise
-
-
-def _takes(answer: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    try:
-        signature(answer).bind(*args, **kwargs)
-    except TypeError:
-        return False
-    return True
 
 
 def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs: Any) -> Any:
     """Record a function whose arrays come first, and whose other arguments are constants."""
     parameters = _signature(function).parameters
-    given = _signature(function).bind(*args, **kwargs).arguments
+    if len(args) == 1 and kwargs.keys() <= _OPTIONS:  # as binding the arguments takes long
+        given = {"": args[0], **kwargs}
+    else:
+        given = _signature(function).bind(*args, **kwargs).arguments
     given |= given.pop("kwargs", {})
     given = {k: x for k, x in given.items() if k not in parameters or x is not parameters[k].default}
     operands = [x for x in given.values() if is_traced(x) or is_array(x)]
-    params = dict([*given.items()][len(operands) :])
+    params = deepcopy(dict([*given.items()][len(operands) :]))  # the function may change a list later
     if params.get("keepdims") is False:
         del params["keepdims"]
-    if any(a is not b for a, b in zip(given.values(), operands, strict=False)):
+    come_first = all(a is b for a, b in zip(given.values(), operands, strict=False))
+    is_option_missing = function.__name__ in REDUCTIONS and not params.keys() <= _OPTIONS
+    if not come_first or is_option_missing:
         recorder.unsupported(f"{numpy_name(function)} with these arguments")
     if len(operands) > 1 and function not in OF_SEVERAL:
         recorder.unsupported(f"{numpy_name(function)} by counts that are computed")
-    if function.__name__ in REDUCTIONS and not params.keys() <= {"axis", "dtype", "keepdims"}:
-        recorder.unsupported(f"{numpy_name(function)} with {', '.join(params)}")
     return recorder.record(FUNCTIONS[function], *operands, **params)
 
 
@@ -114,23 +111,15 @@ def _of_arrays(answer: Callable[..., Any], recorder: Any, *operands: Any) -> Any
     return answer(*(recorder.record(primitives.array, x) if isinstance(x, Real) else x for x in operands))
 
 
-def _broadcast_to(recorder: Any, x: Any, shape: Any) -> Any:
-    result = recorder.record(primitives.broadcast_to, x, shape=tuple(shape))
-    result.flags.writeable = False  # as in NumPy: several positions share one element
-    return result
-
-
 def _take(recorder: Any, x: Any, indices: Any, axis: int | None = None) -> Any:
     """Record `numpy.take`, also of a plain array by traced indices."""
-    if axis is None:
-        x, axis = x.reshape(-1), 0
-    index = (*[slice(None)] * (axis % np.ndim(x)), static_index(indices))
-    return x[index] if is_traced(x) else recorder.record(primitives.take, x, index)
+    x, index = composed.index_along(x, indices, axis)
+    return x[index] if is_traced(x) else recorder.record(primitives.take, x, static_index(index))
 
 
-def _fill(recorder: Any, x: Any, value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Record `numpy.full_like`: it makes an array that can be written into."""
-    shape = value_of(x).shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Record a function such as `numpy.zeros_like`: it makes an array that can be written into."""
+    shape = np.broadcast_to(0, value_of(x).shape if shape is None else shape).shape
     dtype = np.dtype(x.dtype if dtype is None else dtype)
     if hasattr(value, "shape"):
         return recorder.record(primitives.astype, np.broadcast_to(value, shape), dtype=dtype)
@@ -184,7 +173,9 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         if isinstance(subscripts, str)
         else composed.einsum(subscripts, *xs)
     ),
-    np.broadcast_to: _broadcast_to,
+    np.broadcast_to: lambda recorder, x, shape: recorder.record(
+        primitives.broadcast_to, x, shape=np.broadcast_to(value_of(x), shape).shape
+    ),
     np.dot: partial(_of_arrays, composed.dot),
     np.inner: partial(_of_arrays, composed.inner),
     np.take: _take,
@@ -192,10 +183,10 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
     ),
     np.copy: lambda recorder, x: recorder.record(primitives.copy, x),
-    np.zeros_like: lambda recorder, x, dtype=None, *, shape=None: _fill(recorder, x, 0, dtype, shape=shape),
-    np.empty_like: lambda recorder, x, dtype=None, *, shape=None: _fill(recorder, x, 0, dtype, shape=shape),
-    np.ones_like: lambda recorder, x, dtype=None, *, shape=None: _fill(recorder, x, 1, dtype, shape=shape),
-    np.full_like: _fill,
+    np.zeros_like: partial(_fill, 0),
+    np.empty_like: partial(_fill, 0),
+    np.ones_like: partial(_fill, 1),
+    np.full_like: lambda recorder, x, value, *args, **kwargs: _fill(value, recorder, x, *args, **kwargs),
     # A print during the recording shows the tracer.
     **dict.fromkeys((np.array2string, np.array_repr, np.array_str), lambda recorder, x, *args, **kwargs: repr(x)),
     np.shape: lambda recorder, x: x.shape,
