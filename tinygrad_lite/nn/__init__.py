@@ -15,11 +15,13 @@ from .convolution import (
 )
 from .layers import (
     Dropout,
+    Dropout2d,
     Flatten,
     Identity,
     Linear,
     LogSoftmax,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     Softmax,
@@ -28,6 +30,7 @@ from .layers import (
 from .module import Module
 from .norms import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .recurrent import GRU, LSTM, GRUCell, LSTMCell
+from .stateless import functional_call
 from .tree import Buffer
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
+    "Dropout2d",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -60,6 +64,7 @@ __all__ = [
     "MultiHeadAttention",
     "RMSNorm",
     "ReLU",
+    "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -68,6 +73,7 @@ __all__ = [
     "Tanh",
     "TransformerBlock",
     "functional",
+    "functional_call",
     "init",
 ]
 

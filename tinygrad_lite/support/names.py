@@ -126,8 +126,6 @@ INSTEAD_IN_MODULES = _by_name(
         "float": 'net.astype("float32")',
         "double": 'net.astype("float64")',
         "half": 'net.astype("float16")',
-        "zero_grad": "optimizer.zero_grad()",
-        "requires_grad_": "net.freeze(), or net.freeze(False)",
         "register_buffer": "self.name = tg.nn.Buffer(data)",
         "register_parameter": "self.name = tg.Tensor(data, requires_grad=True)",
         "register_module add_module": "self.name = module",
@@ -136,7 +134,6 @@ INSTEAD_IN_MODULES = _by_name(
         "apply": "for path, module in net.named_modules(): f(module)",
         "fit": "a loop: loss.backward(), optimizer.step(), optimizer.zero_grad()",
         "predict": "net.eval()(x)",
-        "summary": "print(net)",
         "save": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
     }
 )
