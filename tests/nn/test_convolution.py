@@ -135,6 +135,7 @@ MISTAKES = {
     "groups": (lambda: nn.Conv2d(4, 6, 3, groups=3), "in_channels=4 is no multiple of groups=3"),
     "kernels": (lambda: F.conv2d(X, random(3, 2, 3, 3), groups=2), "3 kernels .* do not divide into 2 groups"),
     "no batch": (lambda: nn.Conv2d(4, 6, 3)(X[0]), r"x\[None\] makes a batch of one"),
+    "no channel": (lambda: nn.Conv2d(4, 6, 3)(X[0, 0]), r"x\[None, None\] makes a batch of one with one channel"),
     "flat": (lambda: nn.MaxPool2d(2)(X.reshape(2, -1)), r"images of shape \(N, C, H, W\), not \(2, 256\)"),
     "size": (lambda: nn.Conv2d(4, 6, 0), "kernel_size must be a whole number of at least 1, or two, not 0"),
     "three": (lambda: nn.MaxPool2d((2, 2, 2)), "kernel_size must be a whole number of at least 1, or two"),

@@ -126,6 +126,10 @@ class MultiHeadAttention(Module):
         looked_at = x if context is None else context
         return attention_weights(self._heads(self.query(x)), self._heads(self.key(looked_at)), mask, causal)
 
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return f"MultiHeadAttention({self.query.weight.shape[0]}, {self.num_heads})"
+
     def _heads(self, x: Any) -> Any:
         """Split the features into heads: (N, L, features) to (N, heads, L, features of a head)."""
         n, length, features = x.shape

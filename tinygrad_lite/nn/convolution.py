@@ -76,7 +76,6 @@ class _Convolution(Module):
                 raise ValueError(f"{name}: {argument}={value} is no multiple of groups={groups}")
         kernel = pair(name, "kernel_size", kernel_size, 1)[: self.axes]
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         geometry(name, (*kernel, 1)[:2], stride, padding, dilation, groups)  # an error here names the layer
         rng = generator_for(rng)

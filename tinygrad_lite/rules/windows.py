@@ -25,7 +25,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .registry import define
-from .rule import Rule, sample
+from .rule import Rule, helper, sample
 from .samples import distinct, normal
 
 Sizes = tuple[int, ...]
@@ -201,6 +201,7 @@ max_pool: Rule = define("max_pool",
 # fmt: on
 
 
+@helper
 def is_first_maximum(x: Any, y: Any, window: Sizes, axes: Sizes, stride: Sizes) -> Any:
     """Return for each element of each window, whose axes come last, whether it is the first maximum of its window."""
     is_first: list[Any] = []

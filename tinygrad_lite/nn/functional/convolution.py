@@ -222,6 +222,8 @@ def _sizes(name: str, x: Any, axes: str, what: str = "images") -> tuple[int, ...
             what = "images" if "H" in axes else "sequences"
             missing = axes.count(",") + 1 - len(shape)
             hint = "; x[None] makes a batch of one" if missing == 1 else "; x.reshape(…) gives it these axes"
+            if missing == 2:
+                hint = "; x[None, None] makes a batch of one with one channel" + hint
         raise ShapeError(f"{name} needs {what} of shape ({axes}), not {shape}{hint}")
     return shape[2:]
 
