@@ -14,7 +14,7 @@ from tinygrad_lite.data import Batches, Digits, Split
 from tinygrad_lite.parallel import World
 
 from .folder import place_beside, results_in
-from .messages import Diverged, advice_on_loss, first_not_finite, say
+from .messages import Diverged, advice_on_loss, say
 from .model import Model
 from .options import CONFIG, make_optimizer
 from .record import Record
@@ -26,15 +26,8 @@ class Run:
 
     Parameters
     ----------
-    model : Model
-    args : Namespace
-        The options.
-    data : Digits
-        The training, validation and test data.
-    kind : str
-        The kind of the data, such as ``"mnist"``.
-    world : World
-        The ranks that train together.
+    model, args, data, kind, world
+        The model, the options, the data and their kind, such as ``"mnist"``, and the ranks that train together.
     """
 
     def __init__(self, model: Model, args: Namespace, data: Digits, kind: str, world: World) -> None:
@@ -75,12 +68,6 @@ class Run:
         """The number of steps of the whole run."""
         return self.args.epochs * len(self.record.batches)
 
-    @property
-    def step(self) -> int:
-        """The number of the step in progress, counted from 0."""
-        state = self.record.batches.state_dict()
-        return state["epoch"] * len(self.record.batches) + state["position"] - 1
-
     def compiled(self, step: Any) -> Any:
         """Return a training step, compiled by `jit` unless the options disable it."""
         return tg.jit(step) if self.args.jit else step
@@ -99,7 +86,7 @@ class Run:
     def _steps(self, rate: Callable[[int], float] | None) -> Iterator[tuple[Any, Any]]:
         for batch in self.bar:
             if rate is not None:
-                self.optimizer.lr = rate(self.step)
+                self.optimizer.lr = rate(self.record.batches.taken - 1)
             yield batch
             self.record.after_step()
 
@@ -129,8 +116,3 @@ class Run:
         if advice and not self._advised:
             say(f"  epoch {self.record.epoch}: {advice}", self.args.quiet)
             self._advised = True
-
-    def diverged(self, reason: Diverged) -> Diverged:
-        """Return a `Diverged` that adds to the reason where it arose: the epoch, the step, and the parameter."""
-        step = self.record.position or len(self.record.batches)
-        return Diverged(f"epoch {self.record.epoch + 1}, step {step}: {reason}, {first_not_finite(self.net)}")

@@ -42,7 +42,7 @@ def written(
 def write(model: TextModel, arguments: list[str]) -> int:
     """Run the subcommand ``write``; return the exit status."""
     parser = Parser(prog=f"{model.prog} write", description="Let a net that was trained before write text.")
-    _add_writing(parser)
+    parser.add_argument("--prompt", default="", help="what the text begins with (a new line)")
     parser.add_argument("--length", type=whole(1), default=LENGTH, help="characters to write (%(default)s)")
     warmth = "below 1: likelier characters; above: more surprising ones (%(default)s)"
     parser.add_argument("--temperature", type=positive, default=TEMPERATURE, help=warmth)
@@ -58,10 +58,6 @@ def write(model: TextModel, arguments: list[str]) -> int:
         return failed(parser.prog, error)
     print()
     return 0
-
-
-def _add_writing(parser: Parser) -> None:
-    parser.add_argument("--prompt", default="", help="what samples begin with (a new line)")
 
 
 @dataclass
@@ -88,7 +84,7 @@ class TextModel(Model):
             metavar="FILE",
             help="in UTF-8, to learn from (NumPy's own documentation)",
         )
-        _add_writing(parser)
+        parser.add_argument("--prompt", default="", help="what samples begin with (a new line)")
 
     def load(self, args: Namespace) -> tuple[Digits, str]:
         """Return passages of the text that ``--text`` names, each with the characters that follow, and its kind."""

@@ -110,6 +110,12 @@ class Batches:
     def position(self) -> int:
         return self._start[1]
 
+    @property
+    def taken(self) -> int:
+        """The number of batches that loops have taken, in all epochs."""
+        epoch, position = self._next
+        return epoch * len(self) + position
+
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)  # division rounded up
 
