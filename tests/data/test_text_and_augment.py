@@ -69,7 +69,7 @@ def test_each_limit_changes_images_a_little(limit):
     changed = augmented(images, np.random.default_rng(0), **{**off, limit: {"zoom": 0.2, "rotation": 20}.get(limit, 1)})
     assert changed.dtype == np.float32
     assert changed.shape == images.shape
-    assert np.abs(changed - images).max() > 0.5 or limit != "shift"
+    assert np.abs(changed - images).max() > 0.2
     assert len({row.tobytes() for row in changed}) == 8
     np.testing.assert_allclose(changed.sum(axis=1), images.sum(axis=1), rtol=0.6)
 

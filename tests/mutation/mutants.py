@@ -12,12 +12,12 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from tinygrad_lite import rules
-from tinygrad_lite.rules import Rule, elementwise, neural, products, reductions, shapes
+from tinygrad_lite.rules import Rule, elementwise, neural, products, reductions, shapes, special, windows
 from tinygrad_lite.rules import registry as machinery
 
 from .operators import changes
 
-TABLES = (elementwise, products, reductions, shapes, neural)
+TABLES = (elementwise, products, reductions, shapes, neural, special, windows)
 
 
 @dataclass(frozen=True)

@@ -153,10 +153,15 @@ _CASES = [
     ((1, 1, 4, 5), (1, 1, 2, 2), Geometry(stride=(2, 1), padding=(1, 0), dilation=(2, 3))),
     ((0, 1, 3, 3), (1, 1, 2, 2), Geometry()),
 ]
-_TRIPLES = [
-    (normal(*x), normal(*w, seed=1), normal(x[0], w[0], *how.windows_in(x[2:], w[2:]), seed=2), how)
-    for x, w, how in _CASES
-]
+
+
+def _triples() -> list[tuple[Any, Any, Any, Geometry]]:
+    """Return images, kernels and a cotangent of their convolution for each case."""
+    return [
+        (normal(*x), normal(*w, seed=1), normal(x[0], w[0], *how.windows_in(x[2:], w[2:]), seed=2), how)
+        for x, w, how in _CASES
+    ]
+
 
 # fmt: off
 
@@ -176,17 +181,17 @@ overlap_add: Rule = define("overlap_add", _overlap_add,
 conv2d: Rule = define("conv2d", _conv2d,
     x=lambda g, x, w, how: conv2d_input(g, w, x.shape[2:], how),
     w=lambda g, x, w, how: conv2d_weight(x, g, w.shape[2:], how),
-    samples=lambda: [sample(x, w, how) for x, w, v, how in _TRIPLES])
+    samples=lambda: [sample(x, w, how) for x, w, v, how in _triples()])
 
 conv2d_input: Rule = define("conv2d_input", _conv2d_input,
     v=lambda g, w, how: conv2d(g, w, how),
     w=lambda g, v, w, how: conv2d_weight(g, v, w.shape[2:], how),
-    samples=lambda: [sample(v, w, x.shape[2:], how) for x, w, v, how in _TRIPLES])
+    samples=lambda: [sample(v, w, x.shape[2:], how) for x, w, v, how in _triples()])
 
 conv2d_weight: Rule = define("conv2d_weight", _conv2d_weight,
     x=lambda g, x, v, how: conv2d_input(v, g, x.shape[2:], how),
     v=lambda g, x, how: conv2d(x, g, how),
-    samples=lambda: [sample(x, v, w.shape[2:], how) for x, w, v, how in _TRIPLES])
+    samples=lambda: [sample(x, v, w.shape[2:], how) for x, w, v, how in _triples()])
 
 # The cotangent goes to the maximum of its window; to the first of equal ones, as in PyTorch.
 max_pool: Rule = define("max_pool",
