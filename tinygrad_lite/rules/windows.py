@@ -147,10 +147,9 @@ def _conv2d_weight(x: Any, v: Any, kernel: Sizes, how: Geometry) -> Any:
 
 # The shapes of images and kernels, with all that a geometry can be.
 _CASES = [
-    ((2, 1, 3, 4), (2, 1, 2, 3), Geometry()),
-    ((1, 2, 4, 3), (1, 2, 3, 3), Geometry(padding=(1, 1))),
-    ((1, 2, 4, 5), (2, 1, 2, 2), Geometry(stride=(2, 3), padding=(0, 1), groups=2)),
-    ((1, 1, 4, 5), (1, 1, 2, 2), Geometry(stride=(2, 1), padding=(1, 0), dilation=(2, 3))),
+    ((2, 1, 2, 3), (2, 1, 1, 2), Geometry()),
+    ((1, 2, 3, 2), (2, 1, 2, 2), Geometry(stride=(2, 1), padding=(1, 0), groups=2)),
+    ((1, 1, 3, 4), (1, 1, 2, 2), Geometry(stride=(1, 2), padding=(0, 1), dilation=(2, 3))),
     ((0, 1, 3, 3), (1, 1, 2, 2), Geometry()),
 ]
 
@@ -169,8 +168,8 @@ windows: Rule = define("windows",
     lambda x, window, axes, stride, dilation: np.copy(_view(x, window, axes, stride, dilation)),
     x=lambda g, x, window, axes, stride, dilation: overlap_add(g, x.shape, window, axes, stride, dilation),
     samples=lambda: [
-        sample(normal(2, 5), (3,), (1,), (1,), (1,)), sample(normal(5, 2, 4), (2, 3), (0, 2), (1, 1), (1, 1)),
-        sample(normal(7, 6), (2, 2), (0, 1), (2, 3), (3, 1)), sample(normal(0, 3), (2,), (1,), (1,), (1,)),
+        sample(normal(2, 4), (3,), (1,), (1,), (1,)), sample(normal(3, 1, 3), (2, 2), (0, 2), (1, 1), (1, 1)),
+        sample(normal(4, 3), (2, 2), (0, 1), (1, 2), (2, 1)), sample(normal(0, 3), (2,), (1,), (1,), (1,)),
     ])
 
 overlap_add: Rule = define("overlap_add", _overlap_add,
@@ -200,7 +199,7 @@ max_pool: Rule = define("max_pool",
         g[(..., *[None] * len(window))] * is_first_maximum(x, y, window, axes, stride),
         x.shape, window, axes, stride, (1,) * len(window)),
     samples=lambda: [
-        sample(distinct(2, 2, 4, 4), (2, 2), (2, 3), (2, 2)), sample(distinct(1, 5, 6), (3, 2), (1, 2), (2, 1)),
+        sample(distinct(2, 1, 2, 4), (2, 2), (2, 3), (2, 2)), sample(distinct(1, 4, 3), (2, 2), (1, 2), (2, 1)),
         sample(distinct(2, 5), (3,), (1,), (1,)), sample(distinct(0, 1, 4, 4), (2, 2), (2, 3), (2, 2)),
     ])
 # fmt: on
