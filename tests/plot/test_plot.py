@@ -58,11 +58,11 @@ def inside(figure: Figure) -> bool:
     return box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
-def rectangle(tile: int, columns: int, high: int) -> tuple[slice, slice]:
+def rectangle(tile: int, columns: int, high: int, side: int = 28, gap: int = 2) -> tuple[slice, slice]:
     """Where a mosaic whose rows are `high` pixels high shows a tile."""
     row, column = divmod(tile, columns)
-    y, x = row * high + high - mosaics.GAP - 28, column * (28 + mosaics.GAP)
-    return slice(y, y + 28), slice(x, x + 28)
+    y, x = row * high + high - gap - side, column * (side + gap)
+    return slice(y, y + side), slice(x, x + side)
 
 
 def pixels(figure: Figure) -> np.ma.MaskedArray:
@@ -135,7 +135,7 @@ class TestDigits:
 
     def test_captions_stand_above_their_images(self, images: np.ndarray) -> None:
         figure = plot.digits(images[:5], titles=list("abcde"), columns=3, title="five (synthetic)")
-        high = 28 + mosaics.GAP + mosaics.CAPTION
+        high = 30 + mosaics.CAPTION
         assert heading(figure) == "five (synthetic)"
         assert texts(figure) == list("abcde")
         for index, text in enumerate(figure.axes[0].texts):
@@ -182,7 +182,7 @@ class TestMistakes:
         assert heading(figure) == "test (synthetic)\n2 of 25 misread: true → read"
         shown = pixels(figure)
         for place, index in enumerate((3, 14)):
-            tile = shown[rectangle(place, 2, 28 + mosaics.GAP + mosaics.CAPTION)]
+            tile = shown[rectangle(place, 2, 30 + mosaics.CAPTION)]
             np.testing.assert_array_equal(tile, images[index].reshape(28, 28))
 
     def test_no_more_than_asked_for_are_shown(self, images: np.ndarray) -> None:
@@ -294,6 +294,68 @@ class TestWeights:
     def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match=re.escape(f"shape {shape}, but must have (784, units)")):
             plot.weights(np.zeros(shape))
+
+
+class TestKernels:
+    def test_rows_are_output_channels_and_columns_input_channels(self) -> None:
+        weight = np.random.default_rng(0).normal(size=(16, 6, 5, 5)).astype(np.float32)
+        figure = plot.kernels(weight, title="second layer")
+        assert heading(figure) == "second layer"
+        assert inside(figure)
+        assert pixels(figure).shape == (16 * 6, 6 * 6)
+        for output, given in np.ndindex(16, 6):
+            shown = pixels(figure)[rectangle(6 * output + given, 6, 6, side=5, gap=1)]
+            np.testing.assert_array_equal(shown, weight[output, given])
+        assert figure.axes[0].child_axes[0].get_ylabel() == "weight"
+
+    def test_those_of_one_input_channel_are_in_a_grid(self) -> None:
+        assert pixels(plot.kernels(np.ones((6, 1, 5, 5)))).shape == (2 * 6, 3 * 6)
+
+    @pytest.mark.parametrize(
+        ("outputs", "inputs", "capped"),
+        [
+            (64, 32, "the first 10 of 64 output and 10 of 32 input channels"),
+            (64, 3, "the first 33 of 64 output and 3 of 3 input channels"),
+            (10, 12, "the first 10 of 10 output and 10 of 12 input channels"),
+            (100, 1, ""),
+        ],
+    )
+    def test_of_many_the_title_says_which_are_shown(self, outputs: int, inputs: int, capped: str) -> None:
+        figure = plot.kernels(np.ones((outputs, inputs, 3, 3)))
+        assert heading(figure) == capped
+        assert inside(figure)
+
+    def test_oblong_kernels_and_those_of_one_number_are_drawn(self) -> None:
+        assert pixels(plot.kernels(np.ones((2, 2, 3, 5)))).shape == (2 * 4, 2 * 6)
+        assert pixels(plot.kernels(np.ones((2, 2, 1, 1)))).shape == (2 * 2, 2 * 2)
+
+    @pytest.mark.parametrize("shape", [(784, 90), (6, 5, 5), (0, 1, 5, 5), (1, 6, 1, 5, 5)])
+    def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ValueError, match=re.escape(f"shape {shape}, but must have (out, in, height, width)")):
+            plot.kernels(np.zeros(shape))
+
+
+class TestFeatureMaps:
+    def test_each_channel_is_an_image_and_red_is_positive(self) -> None:
+        maps = np.random.default_rng(0).normal(size=(6, 24, 24)).astype(np.float32)
+        figure = plot.feature_maps(maps, title="first layer")
+        assert heading(figure) == "first layer"
+        assert inside(figure)
+        for channel in range(6):
+            np.testing.assert_array_equal(pixels(figure)[rectangle(channel, 3, 26, side=24)], maps[channel])
+        picture = figure.axes[0].images[0]
+        red, _, blue, _ = picture.to_rgba(3)
+        assert red > blue
+        assert figure.axes[0].child_axes[0].get_ylabel() == "activation"
+
+    def test_beyond_100_channels_the_title_says_what_is_shown(self) -> None:
+        figure = plot.feature_maps(np.ones((128, 4, 4)), title="deep layer")
+        assert heading(figure) == "deep layer\nthe first 100 of 128 channels"
+
+    @pytest.mark.parametrize("shape", [(24, 24), (0, 24, 24), (1, 6, 24, 24)])
+    def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ValueError, match=re.escape(f"shape {shape}, but must have (channels, height, width)")):
+            plot.feature_maps(np.zeros(shape))
 
 
 class TestBoundary:
@@ -461,6 +523,8 @@ def test_pictures_take_tensors_as_they_take_arrays(requires_grad):
         yield plot.mistakes(of(ROWS), of(LABELS), of(1 - LABELS))
         yield plot.confusion(of(LABELS), of(LABELS), 2)
         yield plot.weights(of(ROWS.T.copy()))
+        yield plot.kernels(of(ROWS.reshape(2, 3, 28, 28)))
+        yield plot.feature_maps(of(ROWS.reshape(6, 28, 28)))
         yield plot.boundary(lambda x: of(x)[:, 0], of(POINTS), of(LABELS))
 
     for given, expected in zip(figures(tensor), figures(np.asarray), strict=True):
@@ -488,6 +552,8 @@ def test_pictures_take_tensors_as_they_take_arrays(requires_grad):
         (lambda: plot.boundary(lambda x: x[:, :1], POINTS, LABELS), "let it return [:, 0]"),
         (lambda: plot.boundary(POINTS, lambda x: x, LABELS), "the points are an array or a Tensor of numbers"),
         (lambda: plot.weights(ROWS), "a column for each unit: write .T"),
+        (lambda: plot.kernels(ROWS), ": plot.weights draws the weights of a Linear layer"),
+        (lambda: plot.feature_maps(ROWS.reshape(2, 3, 28, 28)), ": write [0] for those of the first image"),
         (lambda: plot.curves({"history": []}), 'metrics["history"] of a run'),
         (lambda: plot.curves([0.3, 0.2]), "a list with a dictionary for each epoch"),
         (lambda: plot.save("x.png", plot.digits(ROWS)), "str is no figure: save(figure, path)"),

@@ -1,4 +1,4 @@
-"""Many small images in one picture: digits, misread digits, and the weights of a layer's units."""
+"""Many small images in one picture: digits, misread digits, weights, kernels and feature maps."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-GAP = 2  # between digits in a mosaic, in pixels of the digits
+GAP = 14  # a tile of a mosaic is so many times as wide as the gap to the next
 CAPTION = 9  # the height of a caption above its digit, in pixels of the digit
 TILE_INCHES = 0.6
 MOSAIC_INCHES = 3.6  # the least width of a mosaic, so that a heading fits; if there are few tiles, they are enlarged
-MOST_WEIGHTS = 100
-SATURATION = 0.995  # the share of weights within the colour scale; a few outliers would make all others pale
+MOST_TILES, MOST_COLUMNS = 100, 10  # of weights, kernels and feature maps
+SATURATION = 0.995  # the share of numbers within the colour scale; a few outliers would make all others pale
 
 
 @in_style
@@ -120,19 +120,80 @@ def weights(weight: ArrayLike, title: str | None = None) -> Figure:
             f"a row for each pixel of a 28×28 image, a column for each unit"
             + (": write .T" if values.ndim == 2 and values.shape[1] == SIDE * SIDE else "")
         )
+    return _signed(values.T.reshape(-1, SIDE, SIDE), "units", "weight", title)
+
+
+@in_style
+def kernels(weight: ArrayLike, title: str | None = None) -> Figure:
+    """Draw the kernels of a convolution: a row for each output channel, a column for each input channel.
+
+    Parameters
+    ----------
+    weight
+        An array of shape (out, in, height, width). Red is positive and blue negative, as in `weights`. With a
+        single input channel, the kernels are in a grid.
+    title
+        The figure's heading. With more than 100 kernels, or 10 input channels, it adds which of them are drawn.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong.
+    """
+    values = numbers("kernels", "weights", weight)
+    if values.ndim != 4 or not values.size:
+        raise ShapeError(
+            f"kernels: the weight has shape {values.shape}, but must have (out, in, height, width)"
+            + (": plot.weights draws the weights of a Linear layer" if values.ndim == 2 else "")
+        )
+    outputs, inputs, height, width = values.shape
+    columns = min(inputs, MOST_COLUMNS)
+    shown = values[: MOST_TILES // columns, :columns]
+    if shown.size < values.size:
+        capped = f"the first {len(shown)} of {outputs} output and {columns} of {inputs} input channels"
+        title = join_lines(title, capped)
+    return _signed(shown.reshape(-1, height, width), "kernels", "weight", title, columns if inputs > 1 else None)
+
+
+@in_style
+def feature_maps(maps: ArrayLike, title: str | None = None) -> Figure:
+    """Draw the channels that a layer computed from one image, each as an image.
+
+    Parameters
+    ----------
+    maps
+        An array of shape (channels, height, width). Red is positive and blue negative, as in `weights`.
+    title
+        The figure's heading. With more than 100 channels, it adds that only the first 100 are drawn.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong.
+    """
+    values = numbers("feature_maps", "maps", maps)
+    if values.ndim != 3 or not values.size:
+        raise ShapeError(
+            f"feature_maps: the maps have shape {values.shape}, but must have (channels, height, width)"
+            + (": write [0] for those of the first image" if values.ndim == 4 else "")
+        )
+    return _signed(values, "channels", "activation", title)
+
+
+def _signed(tiles: NDArray[Any], kind: str, label: str, title: str | None, columns: int | None = None) -> Figure:
+    """Draw tiles with a colour for each sign; without a number of columns, the grid is near a square."""
     from matplotlib import colormaps
 
-    units = values.shape[1]
-    tiles = values.T[:MOST_WEIGHTS].reshape(-1, SIDE, SIDE)
-    capped = f"the first {MOST_WEIGHTS} of {units} units" if units > MOST_WEIGHTS else None
+    capped = f"the first {MOST_TILES} of {len(tiles)} {kind}" if len(tiles) > MOST_TILES else None
+    tiles = tiles[:MOST_TILES]
     # A diverged net has infinities and NaNs; its finite weights should still be visible.
     sizes = np.abs(tiles[np.isfinite(tiles)])
     limit = (np.quantile(sizes, SATURATION) if len(sizes) else 0) or 1
-    columns = math.ceil(math.sqrt(len(tiles)))
+    columns = columns or math.ceil(math.sqrt(len(tiles)))
     figure, picture = _mosaic(
         tiles, columns, join_lines(title, capped), colormaps["RdBu_r"], (-limit, limit), margin=BAR_INCHES
     )
-    colour_bar(figure, picture, picture.axes, "weight", extend="both")
+    colour_bar(figure, picture, picture.axes, label, extend="both")
     return figure
 
 
@@ -159,12 +220,14 @@ def _mosaic(
     captions: Sequence[str] | None = None,
     margin: float = 0,
 ) -> tuple[Figure, AxesImage]:
-    """Draw tiles (n, 28, 28) as a single picture, which is much faster than n pairs of axes.
+    """Draw tiles (n, height, width) as a single picture, which is much faster than n pairs of axes.
 
     `margin` is the free space at the right, in inches.
     """
     rows = math.ceil(len(tiles) / columns)
-    high, wide = SIDE + GAP + (CAPTION if captions else 0), SIDE + GAP
+    tall, broad = tiles.shape[1:]
+    gap = math.ceil(broad / GAP)
+    high, wide = tall + gap + (CAPTION if captions else 0), broad + gap
     inch = max(TILE_INCHES, MOSAIC_INCHES / columns) / wide
     width, height = columns * wide * inch, rows * high * inch
     figure = new_figure(width + 0.2 + margin, height + 0.2, heading)
@@ -172,10 +235,10 @@ def _mosaic(
     ax.set_axis_off()
     canvas = np.full((rows * high, columns * wide), np.nan, np.float32)
     for index, tile in enumerate(tiles):
-        y, x = (index // columns + 1) * high - GAP - SIDE, index % columns * wide
-        canvas[y : y + SIDE, x : x + SIDE] = tile
+        y, x = (index // columns + 1) * high - gap - tall, index % columns * wide
+        canvas[y : y + tall, x : x + broad] = tile
         if captions is not None:
-            ax.text(x + SIDE / 2, y - 1, captions[index], ha="center", va="bottom", fontsize=8)
+            ax.text(x + broad / 2, y - 1, captions[index], ha="center", va="bottom", fontsize=8)
     # Pixels keep sharp edges: interpolated pictures are blurred, and compress badly.
     picture = ax.imshow(
         canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1], interpolation="nearest"
