@@ -56,6 +56,11 @@ def bypassed_chain(length: int) -> tuple[tg.Tensor, None]:
     return w * y + x, None
 
 
+def two_chains(length: int) -> tuple[tg.Tensor, None]:
+    (x, _), (y, _) = chain(length), chain(length)
+    return x * y, None
+
+
 def joined(count: int) -> tg.Tensor:
     """Return what so many values, joined in groups of 64, and these groups, are joined to."""
     return np.concatenate([variable(1, name=None) for _ in range(count)])
@@ -111,7 +116,7 @@ def wires(figure: Figure) -> list[FancyArrowPatch]:
 
 def course(wire: FancyArrowPatch) -> np.ndarray:
     """Points along a wire, in pixels."""
-    return wire.axes.transData.transform(wire._path_original.interpolated(1).to_polygons(closed_only=False)[0])
+    return wire.axes.transData.transform_path(wire._path_original).to_polygons(closed_only=False)[0]
 
 
 def crossings(a: np.ndarray, b: np.ndarray) -> int:
@@ -184,8 +189,11 @@ class TestPicture:
         assert len([right for right, up in steps if right > 1 and up > 1]) == columns - 1
         assert len([right for right, up in steps if abs(right) < 0.01 and up < -1]) == length - (columns - 1)
 
-    def test_wires_to_the_next_column_turn_outside_and_do_not_cross(self) -> None:
-        figure = plot.graph(bypassed_chain(20)[0])
+    @pytest.mark.parametrize("long_graph", [bypassed_chain, two_chains])
+    def test_wires_to_the_next_column_turn_outside_and_do_not_cross(
+        self, long_graph: Callable[[int], tuple[tg.Tensor, None]]
+    ) -> None:
+        figure = plot.graph(long_graph(20)[0])
         ways = [course(wire) for wire in wires(figure)]
         for way in ways:
             if way[-1][1] > way[0][1]:

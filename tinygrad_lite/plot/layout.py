@@ -28,6 +28,7 @@ FIRM = 1000  # the weight of a box whose wire should be straight; others have th
 
 Point = tuple[float, float]
 Vertex = tuple[int, int]  # a box and a layer: where the box is, or where the wire from it passes a later layer
+Turn = tuple[float, float, float]  # a lane between two columns, and how far a wire goes beyond either to turn
 
 
 @dataclass(frozen=True)
@@ -69,20 +70,9 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], room: Poin
     low, high = chart.bounds(across, chart.sizes)
     count = max(1, int(min(length / room[0] + 1, room[1] / (high - low + 2 * GAP))))
     columns = [list(layers) for _, layers in groupby(range(len(starts)), lambda i: starts[i] * count // length)]
-    # The links that leave each column, so that the first one has the innermost lane.
-    leaving = [[link for v in reversed(chart.layers[layers[-1]]) for link in chart.out_of[v]] for layers in columns]
-    outside = max((TURN + LANE * len(links) for links in leaving if links), default=0.0)
-    turns: dict[_Link, tuple[float, float, float]] = {}  # its lane, and how far it goes beyond the columns to turn
-    begin = breadth = 0.0
-    for layers, links in zip(columns, leaving, strict=True):
-        vertices = [vertex for layer in layers for vertex in chart.layers[layer]]
-        low, high = chart.bounds(across, vertices)
-        across |= {vertex: begin + across[vertex] - low for vertex in vertices}
-        starts[layers[0] : layers[-1] + 1] = [outside + starts[layer] - starts[layers[0]] for layer in layers]
-        breadth = begin + high - low
-        for i, link in enumerate(links):
-            turns[link] = (breadth + GAP + i * LANE, TURN + i * LANE, TURN + (len(links) - 1 - i) * LANE)
-        begin = breadth + 2 * GAP + (len(links) - 1) * LANE
+    turns = chart.set_side_by_side(columns, across)
+    outside = max((ARRIVAL + after for _, after, _ in turns.values()), default=0.0)
+    starts = [outside + starts[layer] - starts[layers[0]] for layers in columns for layer in layers]
     stops = [start + length for start, length in zip(starts, longest, strict=True)]
     centres = {vertex: ((starts[vertex[1]] + stops[vertex[1]]) / 2, across[vertex]) for vertex in across}
     wires = []
@@ -95,21 +85,29 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], room: Poin
             _extend(wire, (stop, across[link.source]))
             if link in turns:
                 lane, after, before = turns[link]
-                _extend(wire, (stop, lane), after)
+                _turn(wire, stop + after, (stop, lane))
                 _extend(wire, (start, lane))
-                _extend(wire, (start, arrival), -before)
+                _turn(wire, start - before, (start, arrival))
             else:
                 _extend(wire, (start, arrival))
             _extend(wire, (centres[link.target][0] - chart.sizes[link.target][0] / 2, arrival))
         wires.append(wire)
+    _, breadth = chart.bounds(across, chart.sizes)
     return Layout((max(stops) + outside, breadth), [centres[box] for box in chart.boxes], wires)
 
 
-def _extend(wire: list[Point], end: Point, beyond: float = 0.0) -> None:
-    """Add a curve to a wire that leaves and arrives along the flow; to turn back, it goes so far beyond its ends."""
+def _extend(wire: list[Point], end: Point) -> None:
+    """Add a curve to a wire that leaves and arrives along the flow."""
     (start, before), (stop, after) = wire[-1], end
-    middle = (start + stop) / 2 + beyond / 0.75  # a curve goes three quarters of the way to its control points
+    middle = (start + stop) / 2
     wire += [(middle, before), (middle, after), end]
+
+
+def _turn(wire: list[Point], level: float, end: Point) -> None:
+    """Add two curves to a wire, out to a level and back from it; they are close to right angles, so that turns nest."""
+    before, after = wire[-1][1], end[1]
+    wire += [(level, before), (level, before), (level, (before + after) / 2)]
+    wire += [(level, after), (level, after), end]
 
 
 class _Link(NamedTuple):
@@ -174,6 +172,25 @@ class _Chart:
                 positions = _apart(wanted, weights, [self.sizes[vertex][1] for vertex in layer])
                 across.update(zip(layer, positions, strict=True))
             yield across.copy()
+
+    def set_side_by_side(self, columns: Sequence[Sequence[int]], across: dict[Vertex, float]) -> dict[_Link, Turn]:
+        """Move columns of layers apart, and return the turns of the links between them.
+
+        Each wire that turns encloses the next, so wires do not cross there.
+        """
+        turns = {}
+        begin = 0.0
+        for layers in columns:
+            vertices = [vertex for layer in layers for vertex in self.layers[layer]]
+            low, high = self.bounds(across, vertices)
+            across.update({vertex: begin + across[vertex] - low for vertex in vertices})
+            lane = begin + high - low + GAP
+            links = [link for vertex in self.layers[layers[-1]] for link in self.out_of[vertex]]
+            links.sort(key=lambda link: (across[link.source], across[link.target]), reverse=True)
+            for i, link in enumerate(links):
+                turns[link] = (lane + i * LANE, TURN + i * LANE, TURN + (len(links) - 1 - i) * LANE)
+            begin = lane + (len(links) - 1) * LANE + GAP
+        return turns
 
     def bounds(self, across: dict[Vertex, float], vertices: Collection[Vertex]) -> Point:
         """Return the lowest and the highest position that some vertices cover."""
