@@ -112,7 +112,7 @@ def path_of_a_step() -> list[Path]:
         optimizer.step()
     finally:
         sys.setprofile(before)
-    tables = {PACKAGE / "nn/layers.py", PACKAGE / "nn/functional.py", *(PACKAGE / "rules").glob("*.py")}
+    tables = {PACKAGE / "nn/layers.py", *(PACKAGE / "nn/functional").glob("*.py"), *(PACKAGE / "rules").glob("*.py")}
     return sorted(path for path in ran if path in FILES.values() and path not in tables - {PACKAGE / "rules/rule.py"})
 
 
@@ -130,7 +130,7 @@ BUDGETS = {
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler with its writer of NumPy": (
         lambda: code([*(PACKAGE / "compiler").glob("*.py"), PACKAGE / "compiler/writers/numpy_source.py"]),
-        *(2800, 2000),
+        *(2900, 2000),
     ),
     "lines of README.md": (lambda: lines(ROOT / "README.md"), 200, 200),
     "lines of models/mnist.py": (lambda: lines(MODELS / "mnist.py"), 95, 95),

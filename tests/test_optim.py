@@ -530,7 +530,7 @@ def test_a_step_after_a_gradient_of_one_parameter_does_not_warn(compiled):
         ([Tensor(1.0)], TypeError, "parameter 0, a Tensor, is no Tensor that requires a gradient"),
         ([Tensor(1.0, requires_grad=True), np.zeros(2)], TypeError, "parameter 1, a ndarray, is no Tensor"),
         ([*tg.nn.Linear(2, 2).named_parameters()], TypeError, r"parameter 0, a tuple, .*: pass model\.parameters\(\)"),
-        ([{"params": parameters(), "lr": 0.1}], TypeError, "parameter 0, a dict, .*groups of .* an optimizer each"),
+        ([{"params": parameters(), "lr": 0.1}], TypeError, "parameter 0, a dict, .*groups have an optimizer each"),
         (dict(tg.nn.Linear(2, 2).named_parameters()), TypeError, "parameter 0, a str, .*: pass a list"),
         (iter(()), ValueError, "there is none: .*it is used up, so make a list of it first"),
         ([2 * Tensor(1.0, requires_grad=True)], TypeError, "parameter 0 is a result of multiply"),

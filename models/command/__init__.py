@@ -7,7 +7,8 @@ A model file thus holds only its net, its training loop and its evaluation (see 
 
 The files, in the order to read them:
 
-- `model`: the description of a model; `digits`: that of models that read digits, with `predict`
+- `model`: the description of a model; `digits`: that of models that read digits, with `predict`; `text`: that of models
+  that write text, with `write`
 - `main`: a run from its options to its exit status; `run`: the part that a training loop uses
 - `record`: saving; `resume`: loading; `checkpoints`, `folder`, `lock`: the files of a run
 - `options`, `parsing`, `messages`: the input and output of a command
@@ -20,6 +21,7 @@ from .messages import Diverged, expect_finite
 from .model import Model
 from .parsing import Parser, path_to, positive, whole
 from .run import Run
+from .text import TextModel
 
 __all__ = [
     "DigitReader",
@@ -27,6 +29,7 @@ __all__ = [
     "Model",
     "Parser",
     "Run",
+    "TextModel",
     "expect_finite",
     "path_to",
     "positive",

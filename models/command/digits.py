@@ -65,11 +65,15 @@ class DigitReader(Model):
         metrics, test = run.record.metrics, run.data.test
         digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
         predictions = probabilities(run.net, test.images).argmax(axis=1)
-        first_layer = next(iter(run.net.parameters())).numpy()
+        first_layer, heading = next(iter(run.net.parameters())).numpy(), f"First layer, trained on {digits}"
+        if first_layer.ndim == 4:  # kernels of a convolution, each for the one channel of a digit
+            weights = plot.tiles(first_layer[:, 0], title=heading, label="weight")
+        else:
+            weights = plot.weights(first_layer, heading)
         figures = (
             plot.curves(metrics["history"], f"Learning {digits}"),
             plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
             plot.confusion(test.labels, predictions, int(test.labels.max()) + 1, f"Test set of {digits}"),
-            plot.weights(first_layer, f"First layer, trained on {digits}"),
+            weights,
         )
         return dict(zip(FIGURES, figures, strict=True))

@@ -14,7 +14,7 @@ from tinygrad_lite import DataError, DeviceError, MissingExtra, checkpoint, para
 from tinygrad_lite.parallel import INTERRUPTED, World
 
 from .lock import reserved
-from .messages import Diverged, failed, say
+from .messages import Diverged, failed, first_not_finite, say
 from .model import Model
 from .options import read_options
 from .resume import resume
@@ -54,7 +54,7 @@ def train(model: Model, args: Namespace, world: World) -> int:
         with np.errstate(all="ignore"):
             model.learn(run.net, run.optimizer, run)
     except Diverged as reason:
-        stopped = run.diverged(reason)
+        stopped = located(reason, run)
     except KeyboardInterrupt as reason:
         if world.size > 1:
             raise  # the ranks may be at different steps, and cannot finish together
@@ -80,6 +80,12 @@ def train(model: Model, args: Namespace, world: World) -> int:
     if caution := model.caution(record.metrics["data"]):
         say(caution, args.quiet)
     return 0
+
+
+def located(reason: Diverged, run: Run) -> Diverged:
+    """Return a `Diverged` that adds to the reason where it arose: the epoch, the step, and the parameter."""
+    step = run.record.position or len(run.record.batches)
+    return Diverged(f"epoch {run.record.epoch + 1}, step {step}: {reason}, {first_not_finite(run.net)}")
 
 
 def prepared(model: Model, args: Namespace, world: World) -> Run:

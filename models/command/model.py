@@ -39,6 +39,10 @@ class Model:
         The model's own options: the arguments of ``net``, each with the arguments of `argparse` for it.
     targets : callable
         Converts all training labels to the targets of a training step.
+    augment : callable, optional
+        ``augment(images, rng)`` changes the images of a training batch at random.
+    shuffle : bool
+        The default of ``--shuffle``.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Model:
     lr: Mapping[str, float]
     options: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     targets: Callable[[Any], Any] = lambda labels: labels
+    augment: Callable[..., Any] | None = None
+    shuffle: bool = False
 
     sample: ClassVar[str] = "sample"  # the word for one sample in messages
     # Subcommands, each with the function that gets the arguments after it; and the last line of --help.

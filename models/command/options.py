@@ -66,7 +66,8 @@ def _add_training(parser: Parser, model: Model) -> None:
     add("--lr", type=positive, help=f"learning rate ({rates})")
     add("--momentum", type=fraction, default=0.0, help="of sgd: the share of a step that is kept (0)")
     add("--seed", type=whole(0), default=0, help="of the first weights and of --shuffle (%(default)s)")
-    add("--shuffle", action="store_true", help="a new order every epoch, not that of the file")
+    new = "a new order every epoch, not that of the file"
+    add("--shuffle", action=argparse.BooleanOptionalAction, default=model.shuffle, help=new)
     add("--dtype", **one_of("float32", "float64"), default="float32", help="of the weights (%(default)s)")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tqdm import tqdm
@@ -14,7 +14,7 @@ from tinygrad_lite.data import Batches, Digits, Split
 from tinygrad_lite.parallel import World
 
 from .folder import place_beside, results_in
-from .messages import Diverged, advice_on_loss, first_not_finite, say
+from .messages import Diverged, advice_on_loss, say
 from .model import Model
 from .options import CONFIG, make_optimizer
 from .record import Record
@@ -26,15 +26,8 @@ class Run:
 
     Parameters
     ----------
-    model : Model
-    args : Namespace
-        The options.
-    data : Digits
-        The training, validation and test data.
-    kind : str
-        The kind of the data, such as ``"mnist"``.
-    world : World
-        The ranks that train together.
+    model, args, data, kind, world
+        The model, the options, the data and their kind, such as ``"mnist"``, and the ranks that train together.
     """
 
     def __init__(self, model: Model, args: Namespace, data: Digits, kind: str, world: World) -> None:
@@ -42,7 +35,8 @@ class Run:
         self.net = model.new_net(vars(args), rng=args.seed).to(args.device)
         self.optimizer = make_optimizer(self.net, args)
         train, order = data.train, (args.batch_size, args.shuffle, args.seed)
-        batches = Batches(train.images, model.targets(train.labels), *order, args.device, shard=world.shard)
+        targets = model.targets(train.labels)
+        batches = Batches(train.images, targets, *order, args.device, shard=world.shard, augment=model.augment)
         config = {name: getattr(args, name) for name in (*CONFIG, *model.options)}
         saved = args.out / f"checkpoint.{args.checkpoint_format}"
         state = (self.net, self.optimizer, batches)
@@ -69,20 +63,30 @@ class Run:
             say(f"validation accuracy before training: {accuracy:.4f}", args.quiet)
         world.broadcast(self.net)
 
+    @property
+    def steps(self) -> int:
+        """The number of steps of the whole run."""
+        return self.args.epochs * len(self.record.batches)
+
     def compiled(self, step: Any) -> Any:
         """Return a training step, compiled by `jit` unless the options disable it."""
         return tg.jit(step) if self.args.jit else step
 
-    def epochs(self) -> Iterator[Iterator[tuple[Any, Any]]]:
-        """Yield the batches of each remaining epoch, with a progress bar, and with a save after steps that are due."""
+    def epochs(self, rate: Callable[[int], float] | None = None) -> Iterator[Iterator[tuple[Any, Any]]]:
+        """Yield the batches of each remaining epoch, with a progress bar, and with a save after steps that are due.
+
+        Before each step the learning rate becomes ``rate(number of the step)``, if there is a schedule.
+        """
         for epoch in range(self.record.epoch + 1, self.args.epochs + 1):
             batches, label = self.record.batches, f"epoch {epoch}/{self.args.epochs}"
             self.bar = tqdm(batches, label, initial=batches.position, unit="batch", disable=self.args.quiet)
             self.record.begin_epoch()
-            yield self._steps()
+            yield self._steps(rate)
 
-    def _steps(self) -> Iterator[tuple[Any, Any]]:
+    def _steps(self, rate: Callable[[int], float] | None) -> Iterator[tuple[Any, Any]]:
         for batch in self.bar:
+            if rate is not None:
+                self.optimizer.lr = rate(self.record.batches.taken - 1)
             yield batch
             self.record.after_step()
 
@@ -112,8 +116,3 @@ class Run:
         if advice and not self._advised:
             say(f"  epoch {self.record.epoch}: {advice}", self.args.quiet)
             self._advised = True
-
-    def diverged(self, reason: Diverged) -> Diverged:
-        """Return a `Diverged` that adds to the reason where it arose: the epoch, the step, and the parameter."""
-        step = self.record.position or len(self.record.batches)
-        return Diverged(f"epoch {self.record.epoch + 1}, step {step}: {reason}, {first_not_finite(self.net)}")

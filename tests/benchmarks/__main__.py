@@ -1,4 +1,4 @@
-"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|run|parallel|gpu]``."""
+"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|nets|run|parallel|gpu]``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from models.command import Parser, positive, whole
-from tests.benchmarks import compiler, gpu, hand, own, parallel, peers
+from tests.benchmarks import compiler, gpu, hand, nets, own, parallel, peers
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, available, compare
 from tests.benchmarks.measure import Times, alternate, median, ratio, report
 from tinygrad_lite.errors import DeviceError
@@ -191,6 +191,12 @@ def ranks(rounds: int = 10, latency: float | None = None, bandwidth: float | Non
         return report(*first, *more) if ours.is_first else ""
 
 
+def of_nets(rounds: int = 5) -> str:
+    """Compare a training step of a convnet, a transformer block and a recurrent layer with PyTorch's."""
+    first, *more = nets.tables(rounds)
+    return report(*first, *more)
+
+
 def on_gpu(rounds: int = 20) -> str:
     """Compare the step on a GPU with PyTorch's there.
 
@@ -213,6 +219,7 @@ REPORTS: dict[str, Callable[..., str]] = {
     "scalar": scalar,
     "depth": depth,
     "sizes": sizes,
+    "nets": of_nets,
     "run": run,
     "parallel": ranks,
     "gpu": on_gpu,

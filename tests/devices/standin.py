@@ -9,6 +9,7 @@ called on a type it compiles a kernel, which goes to a file.
 from __future__ import annotations
 
 import random
+import sys
 import tempfile
 import time
 from types import SimpleNamespace
@@ -44,6 +45,7 @@ ARGUMENTS = {
         "flip": "a axis",
         "roll": "a shift axis",
         "broadcast_to": "array shape",
+        "sliding_window_view": "x window_shape axis",
         "reshape": "a newshape order",
         "copy": "a order",
         "transpose": "a axes",
@@ -265,7 +267,8 @@ def _call(name, args, kwargs):
         _compile(name, args)
     if name == "array" and isinstance(args[0], np.ndarray):  # the host's arrays are let in where they are copied
         args = (asarray(args[0]), *args[1:])
-    result = getattr(np, name)(*_values(args), **{key: _values(x) for key, x in kwargs.items()})
+    function = np.lib.stride_tricks.sliding_window_view if name == "sliding_window_view" else getattr(np, name)
+    result = function(*_values(args), **{key: _values(x) for key, x in kwargs.items()})
     if out is not None or result is None:
         return out
     if name in _ON_THE_HOST:
@@ -296,6 +299,8 @@ def asarray(a, dtype=None):
 
 
 def __getattr__(name):
+    if name == "lib":
+        return SimpleNamespace(stride_tricks=sys.modules[__name__])
     if name in (*ARGUMENTS, *_OF_ANY_NUMBER):
         return lambda *args, **kwargs: _call(name, args, kwargs)
     if isinstance(getattr(np, name, None), (np.ufunc, type, float)):

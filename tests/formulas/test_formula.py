@@ -22,6 +22,8 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 # Their formulas hold words for indices, shapes, subscripts and devices, which only a program could evaluate.
 PROGRAMS = {"to", "prod", "einsum", "concatenate", "pad", "reshape", "getitem", "place", "broadcast_to", "sum", "mean"}
+# Their formulas leave out how windows move.
+PROGRAMS |= {"windows", "overlap_add", "conv2d", "conv2d_input", "conv2d_weight", "max_pool"}
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +138,12 @@ def test_symbols_carry_the_values_that_arrays_give(rule):
         ("einsum", ["∂L/∂x₁ = einsum('ik,jk->ij', g, x₂)"]),
         ("getitem", ["y = x[index]", "∂L/∂x = place(g, index, (n, m))"]),
         ("place", ["y = place(x, index, shape)", "∂L/∂x = g[index]"]),
+        ("conv2d", ["y = conv2d(x, w)", "∂L/∂x = conv2d_input(g, w)", "∂L/∂w = conv2d_weight(x, g)"]),
+        ("conv2d_input", ["y = conv2d_input(v, w)", "∂L/∂v = conv2d(g, w)", "∂L/∂w = conv2d_weight(g, v)"]),
+        ("conv2d_weight", ["y = conv2d_weight(x, v)", "∂L/∂x = conv2d_input(v, g)", "∂L/∂v = conv2d(x, g)"]),
+        ("overlap_add", ["y = overlap_add(v)", "∂L/∂v = windows(g)"]),
+        ("max_pool", ["∂L/∂x = overlap_add(g[…, None, None] ⊙ [is_first_maximum(x, y)])"]),
+        ("erf", ["y = erf(x)"]),
     ],
 )
 def test_formulas_read_as_in_a_textbook(name, lines):
@@ -168,6 +176,34 @@ def test_a_rule_of_ones_own_has_formulas_at_once():
     assert "y = x / (1 + exp(−beta · x))" in text
     assert "beta = 0.5" in text
     assert str(tg.explain(rule)) == text
+
+
+def test_an_output_too_long_to_read_is_shown_by_its_name():
+    def many_times(x):
+        for _ in range(12):  # written out, it has 2**12 parts
+            x = x * x - 1
+        return x
+
+    tg.rules.define("repeated", many_times, x=lambda g: g, samples=lambda: [sample(np.array([1.0, 0.5]))])
+    assert "y = repeated(x)\n" in str(tg.explain("repeated"))
+
+
+def test_what_is_written_in_place_is_shown_by_its_name():
+    def doubled(x):
+        y = x * 1
+        y += x
+        return y
+
+    tg.rules.define("doubled", doubled, x=lambda g: 2 * g, samples=lambda: [sample(np.array([1.0, 0.5]))])
+    assert "y = doubled(x)\n" in str(tg.explain("doubled"))
+
+
+def test_the_derivation_of_a_convolution_names_its_partners():
+    net = tg.nn.Sequential(tg.nn.Conv2d(1, 2, 3, bias=False, rng=0), tg.nn.ReLU(), tg.nn.MaxPool2d(2))
+    text = str(tg.explain(net, net(np.ones((1, 1, 6, 6), np.float32)).sum()))
+    assert "conv2d_weight(" in text
+    assert "= max_pool(" in text
+    assert max(map(len, text.splitlines())) < 120
 
 
 def test_numpy_may_be_called_in_any_way_it_allows():

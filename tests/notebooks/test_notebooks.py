@@ -12,7 +12,7 @@ from tests.notebooks.run import FOLDER, METADATA, _overwritten, code_cells, read
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SCREEN = 30  # lines
-NEEDS_MNIST = "01_from_zero_to_mnist"
+NEED_MNIST = ("01_from_zero_to_mnist", "07_convolution")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -38,6 +38,8 @@ def test_the_notebooks_are_there():
         "04_define_a_model",
         "05_what_the_compiler_writes",
         "06_scaling_and_speed",
+        "07_convolution",
+        "08_a_language_model",
     ]
 
 
@@ -48,7 +50,7 @@ def test_the_notebooks_are_there():
 def test_it_runs_from_a_clean_kernel_and_shows_what_was_saved(path, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     fresh = run(path, tmp_path)
-    if path.stem == NEEDS_MNIST and "TINYGRAD_LITE_DATA" not in os.environ:
+    if path.stem in NEED_MNIST and "TINYGRAD_LITE_DATA" not in os.environ:
         pytest.skip("it ran, but TINYGRAD_LITE_DATA names no MNIST to compare the saved outputs on")
     for old, new in zip(code_cells(read(path)), code_cells(fresh), strict=True):
         assert told(old) == told(new), f"python -m tests.notebooks saves it anew; this cell differs:\n{old.source}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import matplotlib
 import numpy as np
@@ -48,6 +48,19 @@ def chain(length: int) -> tuple[tg.Tensor, None]:
     return y, None
 
 
+def bypassed_chain(length: int) -> tuple[tg.Tensor, None]:
+    x, w = variable(0.5, name="x"), variable(0.25, name="w")
+    y = x
+    for _ in range(length):
+        y = np.sin(y)
+    return w * y + x, None
+
+
+def two_chains(length: int) -> tuple[tg.Tensor, None]:
+    (x, _), (y, _) = chain(length), chain(length)
+    return x * y, None
+
+
 def joined(count: int) -> tg.Tensor:
     """Return what so many values, joined in groups of 64, and these groups, are joined to."""
     return np.concatenate([variable(1, name=None) for _ in range(count)])
@@ -74,6 +87,7 @@ GRAPHS: dict[str, Callable[[], tuple[tg.Tensor, tg.nn.Module | None]]] = {
     "mnist": mnist,
     "ten operations": ten_operations,
     "chain": lambda: chain(30),
+    "bypassed chain": lambda: bypassed_chain(20),
     "residual": residual,
     "square": square,
     "odd names": odd_names,
@@ -102,7 +116,7 @@ def wires(figure: Figure) -> list[FancyArrowPatch]:
 
 def course(wire: FancyArrowPatch) -> np.ndarray:
     """Points along a wire, in pixels."""
-    return wire.axes.transData.transform(wire._path_original.interpolated(1).to_polygons(closed_only=False)[0])
+    return wire.axes.transData.transform_path(wire._path_original).to_polygons(closed_only=False)[0]
 
 
 def crossings(a: np.ndarray, b: np.ndarray) -> int:
@@ -146,6 +160,13 @@ class TestPicture:
                 inside = (box.x0 + 1 < x) & (x < box.x1 - 1) & (box.y0 + 1 < y) & (y < box.y1 - 1)
                 assert not inside.any()
 
+    def test_wires_run_between_the_legend_and_the_heading(self, drawn: Figure) -> None:
+        legend, heading = drawn.legends[0].get_window_extent(), drawn._suptitle.get_window_extent()
+        for wire in wires(drawn):
+            x, y = course(wire).T
+            assert 0 <= x.min() <= x.max() <= drawn.bbox.width
+            assert legend.y1 < y.min() <= y.max() < heading.y0
+
     def test_it_fits_on_a_page(self, drawn: Figure) -> None:
         assert drawn.get_size_inches()[0] < 10
 
@@ -158,6 +179,27 @@ class TestPicture:
         assert sorted(x) == list(x)
         assert max(y) - min(y) < 0.1
         assert {"$W_{1}$", "784×90", "hidden.weight", "$x$", "100×784", "$t$"} <= set(texts(figure))
+
+    @pytest.mark.parametrize(("length", "columns"), [(12, 2), (30, 4), (40, 5)])
+    def test_a_long_chain_is_broken_into_columns_read_downwards(self, length: int, columns: int) -> None:
+        figure = plot.graph(chain(length)[0])
+        assert figure.get_size_inches()[1] < 12
+        middles = [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in boxes(figure)]
+        steps = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(middles)]
+        assert len([right for right, up in steps if right > 1 and up > 1]) == columns - 1
+        assert len([right for right, up in steps if abs(right) < 0.01 and up < -1]) == length - (columns - 1)
+
+    @pytest.mark.parametrize("long_graph", [bypassed_chain, two_chains])
+    def test_wires_to_the_next_column_turn_outside_and_do_not_cross(
+        self, long_graph: Callable[[int], tuple[tg.Tensor, None]]
+    ) -> None:
+        figure = plot.graph(long_graph(20)[0])
+        ways = [course(wire) for wire in wires(figure)]
+        for way in ways:
+            if way[-1][1] > way[0][1]:
+                assert way[:, 1].min() < way[0][1] - 20
+                assert way[:, 1].max() > way[-1][1] + 20
+        assert sum(crossings(a, b) for a, b in combinations(ways, 2)) == 0
 
     def test_wires_join_values_in_the_order_of_operands(self) -> None:
         x, y = variable(1, 2, name="x"), variable(3, 4, name="y")

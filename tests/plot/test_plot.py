@@ -296,6 +296,36 @@ class TestWeights:
             plot.weights(np.zeros(shape))
 
 
+class TestTiles:
+    @pytest.mark.parametrize("shape", [(8, 5, 5), (3, 12, 7), (1, 28, 28)])
+    def test_each_image_is_drawn_whole(self, shape: tuple[int, ...]) -> None:
+        images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        figure = plot.tiles(images, titles=range(len(images)), columns=4, title="kernels", label="weight")
+        shown = pixels(figure)
+        drawn = shown[np.isfinite(shown)].reshape(-1)
+        np.testing.assert_array_equal(np.sort(drawn), np.sort(images.reshape(-1)))
+        assert texts(figure) == [str(i) for i in range(len(images))]
+        assert heading(figure) == "kernels"
+        assert figure.axes[0].child_axes[0].get_ylabel() == "weight"
+        assert inside(figure)
+
+    def test_a_caption_stands_above_its_image(self) -> None:
+        figure = plot.tiles(np.ones((2, 5, 5)), titles=["a", "b"], columns=2)
+        rows, columns = np.nonzero(np.isfinite(pixels(figure)))
+        for text, middle in zip(figure.axes[0].texts, (2.5, 8.5), strict=True):
+            assert text.get_position()[0] == middle
+            assert text.get_position()[1] < rows.min()
+        assert sorted(set(columns)) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
+
+    def test_the_grid_is_near_square(self) -> None:
+        assert pixels(plot.tiles(np.zeros((8, 5, 5)))).shape == (18, 18)
+
+    @pytest.mark.parametrize("shape", [(5, 5), (0, 5, 5), (2, 3, 5, 5)])
+    def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ValueError, match=re.escape(f"shape {shape}, but must have (n, height, width)")):
+            plot.tiles(np.zeros(shape))
+
+
 class TestBoundary:
     points = np.array([[-1, -2], [-1, 2], [3, 0], [2, 1]], np.float32)
     labels = np.array([0, 0, 1, 1])
@@ -461,6 +491,7 @@ def test_pictures_take_tensors_as_they_take_arrays(requires_grad):
         yield plot.mistakes(of(ROWS), of(LABELS), of(1 - LABELS))
         yield plot.confusion(of(LABELS), of(LABELS), 2)
         yield plot.weights(of(ROWS.T.copy()))
+        yield plot.tiles(of(ROWS.reshape(-1, 28, 28)), titles=of(LABELS))
         yield plot.boundary(lambda x: of(x)[:, 0], of(POINTS), of(LABELS))
 
     for given, expected in zip(figures(tensor), figures(np.asarray), strict=True):
@@ -488,6 +519,8 @@ def test_pictures_take_tensors_as_they_take_arrays(requires_grad):
         (lambda: plot.boundary(lambda x: x[:, :1], POINTS, LABELS), "let it return [:, 0]"),
         (lambda: plot.boundary(POINTS, lambda x: x, LABELS), "the points are an array or a Tensor of numbers"),
         (lambda: plot.weights(ROWS), "a column for each unit: write .T"),
+        (lambda: plot.tiles(ROWS.reshape(-1, 1, 28, 28)), "write [:, 0] for images of one channel"),
+        (lambda: plot.tiles(ROWS.reshape(-1, 28, 28), columns=0), "columns is 0"),
         (lambda: plot.curves({"history": []}), 'metrics["history"] of a run'),
         (lambda: plot.curves([0.3, 0.2]), "a list with a dictionary for each epoch"),
         (lambda: plot.save("x.png", plot.digits(ROWS)), "str is no figure: save(figure, path)"),

@@ -61,7 +61,8 @@ def test_what_computes_a_function_takes_its_first_argument_by_position(function)
 
 
 def test_every_composed_function_has_a_row():
-    composed = [f for name, f in inspect.getmembers(tg.rules.composed, inspect.isfunction) if name in vars(np)]
+    numpys = {*vars(np), *vars(np.lib.stride_tricks)}
+    composed = [f for name, f in inspect.getmembers(tg.rules.composed, inspect.isfunction) if name in numpys]
     assert {f.__name__ for f in composed if f.__module__ == tg.rules.composed.__name__} == {
         row.__name__ for row in NUMPY_FUNCTIONS.values() if inspect.isfunction(row)
     }
@@ -159,6 +160,7 @@ OWN |= {"sub", "mul", "truediv", "pow", "floordiv"}  # of Python numbers
 # What ONNX has no entry for: it is computed of plain arrays alone, and the export refuses it by name. Of a Tensor it is
 # refused anyway, or composed of functions that have an entry.
 NOT_EXPORTED = {*names(primitives.FUNCTIONS.keys() & REFUSED), "np.log2", "np.log10"}
+NOT_EXPORTED |= {"np.lib.stride_tricks.sliding_window_view"}
 
 
 def test_onnx_has_an_entry_for_all_that_jit_records_but_for_what_is_named():

@@ -10,9 +10,9 @@ import pdb
 import numpy as np
 
 import tinygrad_lite as tg
-from tinygrad_lite.rules import composed, elementwise, neural, products, reductions, shapes
+from tinygrad_lite.rules import composed, elementwise, neural, products, reductions, shapes, special, windows
 
-TABLES = (elementwise, products, reductions, shapes, neural, composed)
+TABLES = (elementwise, products, reductions, shapes, neural, special, windows, composed)
 METHODS = {"sum", "mean", "prod", "max", "min", "reshape", "transpose", "astype"}
 ATTRIBUTES = {"shape", "ndim", "size", "dtype", "T", "mT"}
 
@@ -20,7 +20,8 @@ ATTRIBUTES = {"shape", "ndim", "size", "dtype", "T", "mT"}
 def test_rules_ask_of_a_value_what_the_page_names():
     modules = {"np", "math", "string", "builtins", *(table.__name__.rpartition(".")[2] for table in TABLES)}
     # What rules ask of types, texts, lists, dictionaries, numbers and samples.
-    of_others = {*dir(np.dtype), *dir(str), *dir(list), *dir(dict), "item", "args"}
+    of_others = {*dir(np.dtype), *dir(str), *dir(list), *dir(dict), "item", "args", "tolist"}
+    of_others |= {*dir(windows.Geometry)}
     asked = {
         node.attr
         for table in TABLES

@@ -143,7 +143,8 @@ OTHERS = {
     "int array": lambda x: np.ones_like(x, dtype=np.int64),
     "bool array": lambda x: np.ones_like(x, dtype=bool),
 }
-NO_SCALARS = ("matmul", "linear", "concatenate", "einsum", "squared_loss", "cross_entropy")
+NO_SCALARS = {"matmul", "linear", "concatenate", "einsum", "squared_loss", "cross_entropy"}
+NO_SCALARS |= {"conv2d", "conv2d_input", "conv2d_weight"}
 
 
 @pytest.mark.parametrize("kind", OTHERS)

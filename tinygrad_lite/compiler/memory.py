@@ -21,15 +21,28 @@ class Allocation:
 
     Attributes
     ----------
-    shape, dtype
-        The shape, and the type of the elements.
+    shape, dtype, order
+        The shape, the type of the elements, and the order of the axes in memory, as of a `Variable`.
     holds : list of Variable
         The values it holds, one after the other.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    order: tuple[int, ...] | None = None
     holds: list[Variable] = field(default_factory=list)
+
+    @property
+    def made(self) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        """The shape of the array that is allocated, in C's order, and the axes of it that are the array's."""
+        if self.order is None:
+            return self.shape, None
+        return tuple(self.shape[axis] for axis in self.order), tuple(map(self.order.index, range(len(self.order))))
+
+    def empty(self) -> Any:
+        """Return a new array of this kind."""
+        shape, axes = self.made
+        return np.empty(shape, self.dtype) if axes is None else np.empty(shape, self.dtype).transpose(axes)
 
 
 @dataclass(eq=False)
@@ -145,7 +158,7 @@ class _Planner:
     def _place(self, n: int, instruction: Instruction) -> None:
         result = instruction.result
         memory = self._memory_of_operand(n, instruction) or self._free_memory(result)
-        self.arrays[result] = self.arrays[memory.holds[0]] if memory.holds else np.empty(memory.shape, memory.dtype)
+        self.arrays[result] = self.arrays[memory.holds[0]] if memory.holds else memory.empty()
         memory.holds.append(result)
         self.plan.places[result] = memory
 
@@ -160,10 +173,10 @@ class _Planner:
     def _free_memory(self, result: Variable) -> Allocation:
         assert result.dtype is not None
         for memory in self.free:
-            if (memory.shape, memory.dtype) == (result.shape, result.dtype):
+            if (memory.shape, memory.dtype, memory.order) == (result.shape, result.dtype, result.order):
                 self.free.remove(memory)
                 return memory
-        self.plan.memories.append(Allocation(result.shape, result.dtype))
+        self.plan.memories.append(Allocation(result.shape, result.dtype, result.order))
         return self.plan.memories[-1]
 
     def _may_overwrite(self, n: int, instruction: Instruction, target: Variable) -> bool:

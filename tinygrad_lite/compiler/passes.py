@@ -19,7 +19,7 @@ from .primitives import of_ufunc
 from .program import Instruction, Program, Variable, variables_in
 
 CALL = 1000  # elements of an array that are multiplied in the time it takes to call NumPy
-multiply, divide, power, matmul = map(of_ufunc, (np.multiply, np.divide, np.power, np.matmul))
+add, multiply, divide, power, matmul = map(of_ufunc, (np.add, np.multiply, np.divide, np.power, np.matmul))
 
 
 def simplify(program: Program) -> Program:
@@ -249,6 +249,58 @@ def _multiplied_at(program: Program, factor: Variable, x: Variable, path: set[Va
     return replace(program, instructions=instructions).rewritten(rewrite)
 
 
+def add_in_place(program: Program) -> Program:
+    """Add to a part of an array, ``x[i] += v``, instead of to a copy of the part or to a whole array of zeros.
+
+    The first is how a recording sees that statement. The second is the sum of an array and of the derivative of a part.
+    """
+    made = {instruction.result: instruction for instruction in program.instructions}
+    uses = program.uses()
+
+    def made_by(x: Any, primitive: Any) -> tuple[Any, ...] | None:
+        """Return the operands of the instruction that made a value, if it is of this kind, for this use alone."""
+        instruction = made.get(x) if isinstance(x, Variable) else None
+        if instruction is None or instruction.primitive is not primitive or len(uses[x]) > 1:
+            return None
+        return instruction.operands
+
+    def is_part(value: Any, x: Any, index: Any) -> bool:
+        instruction = made.get(value) if isinstance(value, Variable) else None
+        return (
+            instruction is not None
+            and instruction.primitive is primitives.getitem
+            and _key(instruction.operands) == _key((x, index))
+        )
+
+    def rewritten(instruction: Instruction) -> Any:
+        primitive, operands = instruction.primitive, instruction.operands
+        if primitive is primitives.put:
+            x, index, value = operands
+            if is_part(value, x, index):
+                return x  # it is there already
+            for part, added in _both_ways(made_by(value, add)):
+                if is_part(part, x, index) and _has_type(part, value):
+                    return [replace(instruction, primitive=primitives.add_to, operands=(x, index, added))]
+        if primitive is add:
+            for x, other in _both_ways(operands):
+                zeros, index, value = made_by(other, primitives.put) or (None, None, None)
+                if made_by(zeros, primitives.full) == (0,) and _has_type(x, instruction.result) and _is_basic(index):
+                    return [replace(instruction, primitive=primitives.add_to, operands=(x, index, value))]
+        return [instruction]
+
+    return _rewritten(program, rewritten)
+
+
+def _both_ways(operands: tuple[Any, ...] | None) -> list[tuple[Any, Any]]:
+    return [(operands[0], operands[1]), (operands[1], operands[0])] if operands else []
+
+
+def _is_basic(index: Any) -> bool:
+    """Return True for an index of numbers and slices, which names no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(part, (int, slice)) or part is None or part is ... for part in parts)
+
+
 def use_dot(program: Program) -> Program:
     """Multiply matrices by `numpy.dot`: it makes the same BLAS call as `numpy.matmul` with less overhead."""
     updated = {new for _, new in program.updates}  # inputs may have any memory order, but dot only writes in C order
@@ -269,4 +321,4 @@ def _copy(instruction: Instruction, x: Variable) -> Instruction:
     return replace(instruction, primitive=primitives.copy, operands=(x,), params={})
 
 
-PASSES = (drop_unused, compute_constants, drop_moves, merge_equal, fold_factors, use_dot)
+PASSES = (drop_unused, compute_constants, drop_moves, merge_equal, fold_factors, add_in_place, use_dot)

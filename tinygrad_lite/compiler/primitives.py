@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..support.devices import scatter_add, to_device
+from ..support.formatting import numpy_name
 
 LITERAL_SIZE = 64  # the largest number of elements of a constant array in the source
 
@@ -182,7 +183,7 @@ def of_operator(name: str) -> Primitive:
 
 def _function(function: Callable[..., Any], *, into: bool = False, **flags: Any) -> Primitive:
     """Return a primitive that is written as a function of NumPy, such as ``np.roll(x, 1)``."""
-    call = f"np.{function.__name__}({{arguments}})"
+    call = f"{numpy_name(function)}({{arguments}})"
     return Primitive(function.__name__, function, call, call if into else "", **flags)
 
 
@@ -204,14 +205,22 @@ def _change(name: str, change: Callable[..., Any], statement: str, **flags: Any)
     return Primitive(name, compute, template, into, overwrites_first=True, **flags)
 
 
+def _add_to(x: Any, index: Any, value: Any) -> None:
+    x[index] += value
+
+
 # fmt: off
 reshape = Primitive("reshape", lambda x, shape: x.reshape(shape), "{0}.reshape({shape})", is_view=True)
+# A reshape that copies, because of the memory order of its operand, into given memory.
+gather = Primitive("gather", lambda x, shape: x.copy().reshape(shape), "{0}.copy().reshape({shape})",
+                   "np.copyto({out}.reshape({0}.shape), {0})")
 transpose = _Transpose("transpose", lambda x, axes: x.transpose(axes), "{0}.transpose({axes})", is_view=True)
 broadcast_to = Primitive("broadcast_to", lambda x, shape: np.broadcast_to(x, shape), "np.broadcast_to({0}, {shape})",
                          is_view=True)
 getitem = Primitive("getitem", operator.getitem, "{0}[{1:index}]", is_view=True)
 take = replace(getitem, name="take", is_view=False, raises_by=(1,))
 put = _change("put", operator.setitem, "{out}[{1:index}] = {2}", raises_by=(1, 2))
+add_to = _change("add_to", _add_to, "{out}[{1:index}] += {2}", raises_by=(1, 2))
 add_at = _change("add_at", scatter_add, "np.add.at({out}, {1:argument}, {2})", raises_by=(1, 2))
 full = Primitive("full", lambda value, shape, dtype: np.full(shape, value, dtype), "np.full({shape}, {0}, {dtype})",
                  "{out}.fill({0})")
@@ -242,6 +251,7 @@ FUNCTIONS: dict[Callable[..., Any], Primitive] = {
     **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
     **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.tril, np.triu, np.diff, np.trace)},
     **{f: _function(f) for f in (np.repeat, np.tile, np.median)},
+    np.lib.stride_tricks.sliding_window_view: _function(np.lib.stride_tricks.sliding_window_view, is_view=True),
     np.clip: _function(np.clip, into=True, elementwise=True),
     np.flip: _function(np.flip, is_view=True),
     np.take_along_axis: _function(np.take_along_axis, raises_by=(1,)),

@@ -26,6 +26,14 @@ def is_moderate(number: Any) -> bool:
     return bool(LEAST_FACTOR <= abs(number) <= 1)
 
 
+def memory_order(x: Any) -> tuple[int, ...] | None:
+    """Return the axes of an array in the order of its memory; None for C's order, and for memory with gaps."""
+    if not isinstance(x, np.ndarray) or x.ndim < 2 or x.flags.c_contiguous:
+        return None
+    order = tuple(sorted(range(x.ndim), key=lambda axis: (-x.strides[axis], axis)))
+    return order if x.transpose(order).flags.c_contiguous else None
+
+
 @dataclass(eq=False)
 class Variable:
     """A value of a program; only its type is known, not its contents.
@@ -54,6 +62,8 @@ class Variable:
         The name of a factor that `fold_factors` multiplied it by, for the name in the source.
     is_moderate : bool or None
         For one real number on the CPU, `is_moderate` of its recorded value; None for anything else.
+    order : tuple of int, or None
+        The axes in the order of memory, from the longest step to the shortest; None for the usual order, C's.
     """
 
     shape: tuple[int, ...]
@@ -68,6 +78,7 @@ class Variable:
     derivative_of: Variable | None = None
     factor: str = ""
     is_moderate: bool | None = None
+    order: tuple[int, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -84,7 +95,7 @@ class Variable:
         shape, dtype, device = np.shape(value), getattr(value, "dtype", None), device_of(value)
         is_number = not shape and device == "cpu" and (dtype is None or dtype.kind in "fiu")
         moderate = is_moderate(value) if is_number else None
-        return cls(shape, dtype, is_array(value), name, device=device, is_moderate=moderate)
+        return cls(shape, dtype, is_array(value), name, device=device, is_moderate=moderate, order=memory_order(value))
 
     def __repr__(self) -> str:
         return f"<{self.name or 'variable'} {self.shape} {self.dtype}>"

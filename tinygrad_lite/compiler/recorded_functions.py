@@ -124,7 +124,7 @@ def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = 
     if hasattr(value, "shape"):
         return recorder.record(primitives.astype, np.broadcast_to(value, shape), dtype=dtype)
     recorder.check()
-    made = on_device_of(x, np.full(shape, value_of(value), dtype))
+    made = np.full_like(value_of(x), value_of(value), dtype, shape=shape)
     return recorder.written(primitives.full, (value,), {"shape": shape, "dtype": dtype}, made)
 
 

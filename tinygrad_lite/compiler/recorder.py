@@ -92,6 +92,9 @@ class Recorder:
         """Write down a primitive that has been computed; return the result's tracer."""
         first = operands[0] if operands else None
         is_shown = isinstance(first, Tracer) and is_array(value) and share_memory(value, first.value)
+        is_reshape = primitive is primitives.reshape
+        if is_reshape and is_array(value) and not is_shown and value.size > 1:
+            primitive = primitives.gather
         if is_shown and not primitive.is_view:  # einsum("ij->ji", x) returns a view
             primitive = replace(primitive, is_view=True, template_into="")
         # Of each kind, the innermost step: it tells the phase, and names variables after rules and derivatives.
@@ -112,7 +115,7 @@ class Recorder:
         if not isinstance(first, GeneratorTracer):  # which draws on the CPU, whatever the program's device
             self._stay_on(result.device, primitive)
         # A reshape that copies now, because of the memory order, may return a view at the next call.
-        is_shown = is_shown or (primitive is primitives.reshape and is_array(value))
+        is_shown = is_shown or (is_reshape and is_array(value))
         return self.traced(result, value, first if is_shown else None)
 
     def _stay_on(self, device: str, primitive: Primitive) -> None:

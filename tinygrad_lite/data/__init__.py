@@ -7,22 +7,28 @@
 from __future__ import annotations
 
 from ..support.names import answer_for_missing
+from .augment import augmented
 from .batches import Batches
 from .digits import load_synthetic
 from .idx import read_idx, write_idx
 from .mnist import DataUnavailable, load_mnist
 from .photo import read_images
 from .splits import Digits, Split
+from .text import Vocabulary, numpy_docstrings, read_text
 
 __all__ = [
     "Batches",
     "DataUnavailable",
     "Digits",
     "Split",
+    "Vocabulary",
+    "augmented",
     "load_mnist",
     "load_synthetic",
+    "numpy_docstrings",
     "read_idx",
     "read_images",
+    "read_text",
     "write_idx",
 ]
 

@@ -42,6 +42,9 @@ class Batches:
     shard
         A function that each batch passes through. With ``shard=world.shard`` a rank gets its rows of the batch (see
         `tinygrad_lite.parallel`); ``batch_size`` then counts the samples of all ranks together.
+    augment
+        A function ``augment(images, rng)`` that changes the images of each batch at random, such as
+        `tinygrad_lite.data.augmented`. The generator depends only on ``seed``, the epoch and the batch.
 
     Attributes
     ----------
@@ -71,6 +74,7 @@ class Batches:
         seed: int | None = None,
         device: str = "cpu",
         shard: Callable[..., tuple[Any, ...]] | None = None,
+        augment: Callable[[NDArray[Any], np.random.Generator], NDArray[Any]] | None = None,
     ) -> None:
         self.images, self.labels = np.asarray(images), np.asarray(labels)
         if self.images.ndim == 0 or self.images.shape[:1] != self.labels.shape[:1]:
@@ -86,7 +90,7 @@ class Batches:
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.device = device
-        self.shard = shard
+        self.shard, self.augment = shard, augment
         if seed is None:
             # Without shuffling no seed is needed, and a draw would change the numbers that other code draws.
             seed = int(generator_for(None).integers(2**63)) if shuffle else 0
@@ -106,6 +110,12 @@ class Batches:
     def position(self) -> int:
         return self._start[1]
 
+    @property
+    def taken(self) -> int:
+        """The number of batches that loops have taken, in all epochs."""
+        epoch, position = self._next
+        return epoch * len(self) + position
+
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)  # division rounded up
 
@@ -121,6 +131,8 @@ class Batches:
             pick = part if order is None else order[part]
             self._next = (epoch, i + 1) if i + 1 < len(self) else (epoch + 1, 0)
             images, labels = self.images[pick], self.labels[pick]
+            if self.augment is not None:
+                images = self.augment(images, np.random.default_rng((self.seed, epoch, i)))
             if self.shard is not None:
                 images, labels = self.shard(images, labels)
             yield to_device(images, self.device), to_device(labels, self.device)

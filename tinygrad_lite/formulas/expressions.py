@@ -14,12 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from ..support.formatting import latex_escaped
 from .graph import Name, subscript
 
 Language = Literal["text", "latex"]
+LONGEST = 80  # characters that are read at a glance
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ _LEGEND = {
     "multiply": "⊙ multiplies element by element",
     "bracket": "[…] is 1 where it holds, else 0",
     "broadcast_to": "broadcast_to repeats along axes",
+    "overlap_add": "overlap_add adds windows up where they lie",
+    "is_first_maximum": "is_first_maximum holds at the maximum of a window",
     "place": "place puts elements where the index takes them from, among zeros",
 }
 _SMALL_POWERS = {2: "²", 3: "³"}
@@ -157,6 +161,12 @@ def walk(expression: Expression) -> Iterator[Expression]:
         yield part
         if isinstance(part, Call):
             stack += reversed(part.operands)
+
+
+def is_long(expression: Expression) -> bool:
+    """Return whether an expression is too long to read. Each part of it takes at least a character."""
+    parts = list(islice(walk(expression), LONGEST + 1))  # if parts occur again and again, there can be millions
+    return len(parts) > LONGEST or len(write(expression, "text")) > LONGEST
 
 
 def terms(expression: Expression) -> list[Expression]:

@@ -19,7 +19,7 @@ from ..engine import sum_to_shape
 from ..rules import Rule, Sample
 from ..support.formatting import latex_escaped
 from .explanation import Explanation
-from .expressions import Derivative, Expression, legend, write
+from .expressions import Derivative, Expression, is_long, legend, write
 from .graph import Name
 from .symbols import NotAnExpression, Scope, Size, Symbol, expression_of
 
@@ -70,8 +70,9 @@ class Formula(Explanation):
 
     @property
     def _sample(self) -> list[str]:
-        """The shapes and parameters of the sample that the formulas hold for."""
-        parameters = [(name, x) for name, x in self.parameters.items() if x is not None and x is not False]
+        """The shapes and parameters of the sample that the formulas hold for; a record of options is left out."""
+        told = {name: x for name, x in self.parameters.items() if x is not None and x is not False}
+        parameters = [(name, x) for name, x in told.items() if not hasattr(x, "_fields")]
         return [f"{name.text}: {shape}" for name, shape in self.inputs] + [f"{n} = {_short(x)}" for n, x in parameters]
 
     @property
@@ -134,12 +135,13 @@ def _read(rule: Rule, sample: Sample) -> Formula:
 
 
 def output_of(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> Expression:
-    """Return the output of a rule written out; if the rule assigns to elements, only its name and operands."""
+    """Return the output of a rule written out; if it is too long or assigns to elements, its name and operands."""
     by_name = Symbol.__apply_rule__(rule, tuple(inputs), params)
     try:
-        return expression_of(rule.compute(inputs, params), by_name.scope)
+        written = expression_of(rule.compute(inputs, params), by_name.scope)
     except NotAnExpression:
         return by_name.expression
+    return by_name.expression if is_long(written) else written
 
 
 def _input_names(rule: Rule, count: int) -> list[Name]:

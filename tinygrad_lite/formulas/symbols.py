@@ -140,7 +140,8 @@ class Symbol(NDArrayOperatorsMixin):
     def __apply_rule__(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Symbol:
         scope = next(_scopes([*inputs, *params]))
         operands = [expression_of(x, scope) for x in inputs]
-        for name, value in zip(rule.params, params, strict=True):
+        many = len(params) > 2 or any(hasattr(p, "_fields") for p in params)  # they would hide the operands
+        for name, value in () if many else zip(rule.params, params, strict=True):
             if name not in rule.defaults:
                 operands.append(expression_of(value, scope))
             elif not np.array_equal(_plain(value), rule.defaults[name]):
@@ -148,9 +149,16 @@ class Symbol(NDArrayOperatorsMixin):
         value = rule.compute([_plain(x) for x in inputs], tuple(_plain(p) for p in params))
         return Symbol(Call(rule.name, tuple(operands)), value, scope)
 
+    @staticmethod
+    def __apply_helper__(helper: Callable[..., Any], args: tuple[Any, ...]) -> Symbol:
+        operands = tuple(x.expression for x in args if isinstance(x, Symbol))
+        return Symbol(Call(helper.__name__, operands), helper(*_plain(args)), next(_scopes([*args])))
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Symbol:
         if method != "__call__":
             raise TypeError(f"np.{ufunc.__name__}.{method} has no formula")
+        if "out" in kwargs:
+            raise NotAnExpression("a symbol cannot be written into")
         value = ufunc(*map(_plain, inputs), **kwargs)
         operands = tuple(expression_of(x, self.scope) for x in inputs)
         function = ufunc.__name__

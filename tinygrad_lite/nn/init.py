@@ -58,6 +58,14 @@ def he_normal(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> 
     return _normal(shape, math.sqrt(2 / _fans(shape)[0]), rng, dtype)
 
 
+def fan_in_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Draw uniformly from ±1 / √in, which is what PyTorch's layers start with.
+
+    Source: Y. LeCun and others, "Efficient BackProp", 1998, section 4.6, for the dependence on the fan-in.
+    """
+    return _uniform(shape, 1 / math.sqrt(_fans(shape)[0]), rng, dtype)
+
+
 def zeros(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return zeros, without a random draw: ``rng`` has no effect."""
     return np.zeros(shape, dtype or get_default_dtype())

@@ -28,34 +28,47 @@ from .tree import Tree
 
 
 class Sequential(Module):
-    """A chain of modules, each applied to the output of the one before.
+    """A chain of modules and functions, each applied to the output of the one before.
 
-    The modules are named ``0``, ``1``, …. Indexing, slicing and ``len`` work as for a list.
+    They are named ``0``, ``1``, …, or by the keys of a dictionary. Indexing, slicing and ``len`` work as for a list.
 
     Parameters
     ----------
-    *layers : Module
-        The modules, in the order in which they are applied.
+    *layers : Module or callable
+        The modules and functions, in the order in which they are applied; or one dictionary of them.
+
+    Examples
+    --------
+    >>> net = Sequential({"hidden": Linear(4, 8, rng=0), "bend": np.tanh, "output": Linear(8, 3, rng=1)})
+    >>> [name for name, _ in net.named_parameters()]
+    ['hidden.weight', 'hidden.bias', 'output.weight', 'output.bias']
     """
 
-    def __init__(self, *layers: Module) -> None:
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, Module):
+    def __init__(self, *layers: Any) -> None:
+        named = layers[0] if len(layers) == 1 and isinstance(layers[0], dict) else dict(enumerate(layers))
+        for name, layer in named.items():
+            if not callable(layer) or isinstance(layer, (type, Tensor)):
                 hint = "unpack a list with *" if isinstance(layer, (list, tuple)) else "write tg.nn.ReLU(), say"
-                raise TypeError(f"Sequential takes modules, but number {i} is of type {type(layer).__name__}: {hint}")
-        self.layers = layers
+                raise TypeError(
+                    f"Sequential takes modules and functions, but number {name} is of type {type(layer).__name__}: "
+                    f"{hint}"
+                )
+        self.layers, self.names = tuple(named.values()), tuple(map(str, named))
 
     def _children(self) -> Iterator[tuple[str, Tree | Tensor]]:
-        return ((str(i), layer) for i, layer in enumerate(self.layers))
+        named = zip(self.names, self.layers, strict=True)
+        return ((name, layer) for name, layer in named if isinstance(layer, Module))
 
     @overload
-    def __getitem__(self, i: int) -> Module: ...
+    def __getitem__(self, i: int) -> Any: ...
 
     @overload
     def __getitem__(self, i: slice) -> Sequential: ...
 
-    def __getitem__(self, i: int | slice) -> Module:
-        return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
+    def __getitem__(self, i: int | slice) -> Any:
+        if isinstance(i, slice):
+            return Sequential(dict(zip(self.names[i], self.layers[i], strict=True)))
+        return self.layers[i]
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -64,6 +77,24 @@ class Sequential(Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+class Residual(Module):
+    """A module whose input is added to its output, so that a deep net may leave its input as it is.
+
+    Source: K. He and others, "Deep residual learning for image recognition", 2016.
+
+    Parameters
+    ----------
+    module : Module or callable
+        Its output must have the shape of its input.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def forward(self, x: Any) -> Any:
+        return x + self.module(x)
 
 
 class Linear(Module):
@@ -203,13 +234,26 @@ class Dropout(Module):
         if not self.training or self.p == 0:
             return x
         # NumPy draws on the CPU. An immediate move lets a compiled program do everything else on the other device.
-        kept = on_device_of(x, self.rng.random(x.shape)) >= self.p
+        kept = on_device_of(x, self.rng.random(self._drawn(x.shape))) >= self.p
         dtype = x.dtype if x.dtype.kind == "f" else get_default_dtype()
         return x * (kept / (1 - self.p)).astype(dtype)
 
+    def _drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the numbers that are drawn for an input."""
+        return shape
+
     def describe(self) -> str:
         """Return the layer in one line."""
-        return f"Dropout({self.p})"
+        return f"{type(self).__name__}({self.p})"
 
 
 answer_for_arguments(Softmax, LogSoftmax)
+
+
+class Dropout2d(Dropout):
+    """`Dropout` of whole channels of images (N, C, H, W), whose neighbouring elements tell nearly the same."""
+
+    def _drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(shape) < 3:
+            raise ShapeError(f"Dropout2d needs images of shape (N, C, H, W), not {shape}")
+        return (*shape[:2], *[1] * (len(shape) - 2))

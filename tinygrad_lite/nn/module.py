@@ -12,14 +12,15 @@ from typing import Any, Self
 import numpy as np
 
 from ..arrays import owned
+from ..engine import no_grad
 from ..errors import ShapeError
 from ..support.devices import to_device
 from ..support.names import Absent, answer_for_absent_of_modules
-from ..support.observer import MODULE, Step, observers
+from ..support.observer import MODULE, Step, observers, observing
 from ..tensor import PARAMETER, Tensor
 from .random_state import load_states, states_of
 from .state_dict import by_path, load
-from .summary import summary
+from .summary import Costs, summary, summary_of_costs
 from .tree import Tree, arguments
 
 
@@ -122,6 +123,41 @@ class Module(Tree):
                 tensor.requires_grad = not mode
                 tensor.grad = None
         return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Let every parameter require a gradient, or freeze it; return the module. See `freeze`."""
+        return self.freeze(not requires_grad)
+
+    def zero_grad(self) -> None:
+        """Reset the gradient of every parameter."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def summary(self, *sample: Any, **kwargs: Any) -> str:
+        """Return a table of the layers: output shapes, parameters, and multiplications with addition, for one call.
+
+        Parameters
+        ----------
+        *sample, **kwargs
+            The arguments of the call, such as a batch of one sample.
+
+        Examples
+        --------
+        >>> import tinygrad_lite as tg
+        >>> net = tg.nn.Sequential(tg.nn.Linear(784, 90), tg.nn.ReLU(), tg.nn.Linear(90, 10))
+        >>> print(net.summary(np.zeros((1, 784), np.float32)))
+        Sequential
+        layer  type    output  parameters  multiply-adds
+        -----  ------  ------  ----------  -------------
+        0      Linear  1×90        70,650         70,560
+        1      ReLU    1×90             0              0
+        2      Linear  1×10           910            900
+        total                      71,560         71,460
+        """
+        costs = Costs()
+        with no_grad(), observing(costs):
+            self(*sample, **kwargs)
+        return summary_of_costs(self, list(self.named_modules()), costs)
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy, on the CPU, of the array of every parameter and buffer, by path."""

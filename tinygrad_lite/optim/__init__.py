@@ -14,10 +14,30 @@ Examples
 """
 
 from ..support.names import answer_for_missing
-from .adaptive import BETAS, EPS, LR, Adam, AdamW
+from . import schedule
+from .adaptive import BETAS, EPS, LR, Adagrad, Adam, AdamW, Lion, RMSprop
+from .average import EMA
+from .clipping import clip_grad_norm, clip_grad_value
 from .descent import SGD
+from .groups import Groups
 from .optimizer import Optimizer
 
-__all__ = ["BETAS", "EPS", "LR", "SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = [
+    "BETAS",
+    "EMA",
+    "EPS",
+    "LR",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Groups",
+    "Lion",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm",
+    "clip_grad_value",
+    "schedule",
+]
 
 answer_for_missing(__name__)

@@ -83,3 +83,115 @@ class AdamW(Adam):
     def _update(self, i: int, p: Tensor, g: Any) -> None:
         p.data *= 1 - self.lr * self.weight_decay
         self._adapt(i, p, g)
+
+
+class RMSprop(Optimizer):
+    """Steps divided by the root of a running mean of squared gradients.
+
+    Source: G. Hinton, "Neural networks for machine learning", lecture 6e, 2012.
+
+    Parameters
+    ----------
+    params, lr
+        As for `Optimizer`.
+    alpha : float
+        The decay rate of the running mean.
+    eps : float
+        A small number in the denominator, against a division by zero.
+    weight_decay : float
+        The factor of an L2 penalty.
+    momentum : float
+        The factor of the last step's direction in the next one.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = EPS,
+        weight_decay: float = 0,
+        momentum: float = 0,
+    ) -> None:
+        super().__init__(params, lr)
+        self.alpha, self.eps, self.weight_decay, self.momentum = alpha, eps, weight_decay, momentum
+        self.state |= {"square": self._zeros(), "momentum": self._zeros() if momentum else {}}
+
+    def _update(self, i: int, p: Tensor, g: Any) -> None:
+        if self.weight_decay:
+            g = g + self.weight_decay * p.data
+        square = self._state_of("square", i, p)
+        square *= self.alpha
+        square += (1 - self.alpha) * g * g
+        direction = g / (np.sqrt(square) + self.eps)
+        if self.momentum:
+            kept = self._state_of("momentum", i, p)
+            kept *= self.momentum
+            kept += direction
+            direction = kept
+        p.data -= self.lr * direction
+
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients so far.
+
+    Source: J. Duchi and others, "Adaptive subgradient methods for online learning and stochastic optimization", 2011.
+
+    Parameters
+    ----------
+    params, lr
+        As for `Optimizer`.
+    eps : float
+        A small number in the denominator, against a division by zero.
+    weight_decay : float
+        The factor of an L2 penalty.
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float = 1e-2, eps: float = 1e-10, weight_decay: float = 0) -> None:
+        super().__init__(params, lr)
+        self.eps, self.weight_decay = eps, weight_decay
+        self.state["sum"] = self._zeros()
+
+    def _update(self, i: int, p: Tensor, g: Any) -> None:
+        if self.weight_decay:
+            g = g + self.weight_decay * p.data
+        total = self._state_of("sum", i, p)
+        total += g * g
+        p.data -= self.lr * g / (np.sqrt(total) + self.eps)
+
+
+class Lion(Optimizer):
+    """Steps of ``lr`` along the sign of a running mean of the gradient, with decoupled weight decay.
+
+    Source: X. Chen and others, "Symbolic discovery of optimization algorithms", 2023, algorithm 2.
+
+    Parameters
+    ----------
+    params, lr
+        As for `Optimizer`; a tenth to a third of the rate of `AdamW` is usual.
+    betas : (float, float)
+        The weights of the running mean in a step, and of itself in the next mean.
+    weight_decay : float
+        The fraction of the parameters that a step of rate 1 would take away.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0,
+    ) -> None:
+        super().__init__(params, lr)
+        self.betas, self.weight_decay = betas, weight_decay
+        self.state["mean"] = self._zeros()
+
+    def _update(self, i: int, p: Tensor, g: Any) -> None:
+        of_step, of_mean = self.betas
+        mean = self._state_of("mean", i, p)
+        sign = np.sign(of_step * mean + (1 - of_step) * g)
+        mean *= of_mean
+        mean += (1 - of_mean) * g
+        if self.weight_decay:
+            p.data *= 1 - self.lr * self.weight_decay
+        p.data -= self.lr * sign

@@ -14,7 +14,7 @@ from ..support.devices import device_of
 from ..tensor import Tensor
 
 # The options that are numbers of at least 0, and their names in messages.
-NUMBERS = {"lr": "the learning rate", "momentum": "momentum", "weight_decay": "weight_decay", "eps": "eps"}
+NUMBERS = {"lr": "the learning rate", **{name: name for name in ("momentum", "weight_decay", "eps", "alpha")}}
 
 
 def checked_parameters(params: Iterable[Tensor]) -> list[Tensor]:
@@ -28,7 +28,7 @@ def checked_parameters(params: Iterable[Tensor]) -> list[Tensor]:
         if not isinstance(p, Tensor) or not p.requires_grad:
             hint = ""
             if isinstance(params, Mapping) or isinstance(p, Mapping):
-                hint = ": pass a list; groups of parameters have an optimizer each, with options of their own"
+                hint = ": pass a list; groups have an optimizer each: Groups([SGD(a, lr=0.1), SGD(b, lr=0.01)])"
             elif isinstance(p, tuple):
                 hint = ": pass model.parameters(), which are without their names"
             raise TypeError(f"parameter {i}, a {type(p).__name__}, is no Tensor that requires a gradient{hint}")

@@ -1,4 +1,4 @@
-"""Pictures: learning curves, digits, confusion matrices, weights, decision boundaries, and graphs of Tensors.
+"""Pictures: learning curves, digits, confusion matrices, weights, kernels, decision boundaries, and graphs of Tensors.
 
 Every function returns a matplotlib figure; `save` writes it to a file. Matplotlib is imported when the first figure
 is made, so a run without pictures starts faster. Pyplot is not used: no figure is global, so none must be closed.
@@ -6,7 +6,7 @@ is made, so a run without pictures starts faster. Pyplot is not used: no figure 
 
 from .drawing import graph
 from .markup import to_dot, to_mermaid
-from .mosaics import digits, mistakes, weights
+from .mosaics import digits, mistakes, tiles, weights
 from .output import prepare, save
 from .style import BLUE, INK, PALE_BLUE, PALE_VERMILION, PAPER, STYLE, VERMILION
 from .training import boundary, confusion, curves
@@ -27,6 +27,7 @@ __all__ = [
     "mistakes",
     "prepare",
     "save",
+    "tiles",
     "to_dot",
     "to_mermaid",
     "weights",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST = 120, 200  # operations and values in a picture
 MOST_IN_A_NOTEBOOK = 40, 60  # the same for a picture that the user has not asked for
 NOTEBOOK_DPI = 144  # sharp, and not too large on the page
-PAGE = 9.4  # inches: the width of a notebook's page
+PAGE, COLUMN = 9.4, 11.0  # inches: the width of a notebook's page, and the height of a column of a long graph
 LEAST_WIDTH = 4.2  # inches, so that the legend fits
 LEGEND = 0.35
 MARGIN, PADDING = 0.12, 0.08
@@ -173,10 +173,10 @@ def _size(labels: Sequence[_Label]) -> Point:
 
 
 def _placed(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
-    """Lay boxes out from left to right if that fits on the page, else from top to bottom."""
+    """Lay boxes out from left to right if that fits on the page, else from top to bottom, in columns if it is long."""
     layout = arrange(sizes, edges)
     if layout.extent[0] <= PAGE:
         return layout
-    layout = arrange([(height, width) for width, height in sizes], edges)
+    layout = arrange([(height, width) for width, height in sizes], edges, room=(COLUMN, PAGE))
     wires = [[(x, y) for y, x in wire] for wire in layout.wires]
     return Layout(layout.extent[::-1], [(x, y) for y, x in layout.centres], wires)

@@ -7,9 +7,10 @@ neighbours. Contents of the boxes do not matter here. Lengths are in inches, *al
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
+from math import inf
 from operator import itemgetter
 from statistics import fmean
 from typing import NamedTuple
@@ -20,11 +21,14 @@ GAP = 0.17  # between neighbours in a layer
 WAY = 0.42  # between layers: room for the wires to bend
 ARRIVAL = 0.1  # the last part of a wire is straight, for the arrow
 SLOT = 0.17  # between the ends of wires at a box, if it is large enough
+LANE = 0.1  # between the wires that go from one column to the next
+TURN = 0.25  # the least way of these wires beyond the columns
 SWEEPS = 16
 FIRM = 1000  # the weight of a box whose wire should be straight; others have the weight 1
 
 Point = tuple[float, float]
 Vertex = tuple[int, int]  # a box and a layer: where the box is, or where the wire from it passes a later layer
+Turn = tuple[float, float, float]  # a lane between two columns, and how far a wire goes beyond either to turn
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Layout:
     wires: list[list[Point]]
 
 
-def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
+def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], room: Point = (inf, inf)) -> Layout:
     """Lay out boxes; the last one depends, directly or not, on all others.
 
     Parameters
@@ -55,26 +59,41 @@ def arrange(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
         The size of each box, along and across.
     edges : sequence of pairs of int
         The indices of two boxes, from and to, ordered by the latter. A box has a higher index than those it depends on.
+    room : pair
+        The room available. A longer diagram is broken into columns side by side, like a text; if they do not fit
+        across, they are fewer and longer.
     """
     chart = _Chart(sizes, edges)
     across = min(chart.sweeps(), key=chart.disorder)
-    first = min(position - chart.sizes[vertex][1] / 2 for vertex, position in across.items())
-    across = {vertex: position - first for vertex, position in across.items()}
     longest = [max(chart.sizes[vertex][0] for vertex in layer) for layer in chart.layers]
-    starts = list(accumulate((length + WAY for length in longest), initial=0.0))
-    centres = {vertex: (starts[vertex[1]] + longest[vertex[1]] / 2, across[vertex]) for vertex in across}
+    *starts, length = accumulate((long + WAY for long in longest), initial=0.0)
+    low, high = chart.bounds(across, chart.sizes)
+    count = max(1, int(min(length / room[0] + 1, room[1] / (high - low + 2 * GAP))))
+    columns = [list(layers) for _, layers in groupby(range(len(starts)), lambda i: starts[i] * count // length)]
+    turns = chart.set_side_by_side(columns, across)
+    outside = max((ARRIVAL + after for _, after, _ in turns.values()), default=0.0)
+    starts = [outside + starts[layer] - starts[layers[0]] for layers in columns for layer in layers]
+    stops = [start + length for start, length in zip(starts, longest, strict=True)]
+    centres = {vertex: ((starts[vertex[1]] + stops[vertex[1]]) / 2, across[vertex]) for vertex in across}
     wires = []
     for route in chart.routes:
         box = route[0].source
         wire = [(centres[box][0] + chart.sizes[box][0] / 2, across[box])]
         for link in route:
+            stop, start = stops[link.source[1]], starts[link.target[1]] - ARRIVAL
             arrival = across[link.target] + link.slot
-            _extend(wire, (starts[link.target[1]] - WAY, across[link.source]))
-            _extend(wire, (starts[link.target[1]] - ARRIVAL, arrival))
+            _extend(wire, (stop, across[link.source]))
+            if link in turns:
+                lane, after, before = turns[link]
+                _turn(wire, stop + after, (stop, lane))
+                _extend(wire, (start, lane))
+                _turn(wire, start - before, (start, arrival))
+            else:
+                _extend(wire, (start, arrival))
             _extend(wire, (centres[link.target][0] - chart.sizes[link.target][0] / 2, arrival))
         wires.append(wire)
-    breadth = max(position + chart.sizes[vertex][1] / 2 for vertex, position in across.items())
-    return Layout((starts[-1] - WAY, breadth), [centres[box] for box in chart.boxes], wires)
+    _, breadth = chart.bounds(across, chart.sizes)
+    return Layout((max(stops) + outside, breadth), [centres[box] for box in chart.boxes], wires)
 
 
 def _extend(wire: list[Point], end: Point) -> None:
@@ -82,6 +101,13 @@ def _extend(wire: list[Point], end: Point) -> None:
     (start, before), (stop, after) = wire[-1], end
     middle = (start + stop) / 2
     wire += [(middle, before), (middle, after), end]
+
+
+def _turn(wire: list[Point], level: float, end: Point) -> None:
+    """Add two curves to a wire, out to a level and back from it; they are close to right angles, so that turns nest."""
+    before, after = wire[-1][1], end[1]
+    wire += [(level, before), (level, before), (level, (before + after) / 2)]
+    wire += [(level, after), (level, after), end]
 
 
 class _Link(NamedTuple):
@@ -146,6 +172,31 @@ class _Chart:
                 positions = _apart(wanted, weights, [self.sizes[vertex][1] for vertex in layer])
                 across.update(zip(layer, positions, strict=True))
             yield across.copy()
+
+    def set_side_by_side(self, columns: Sequence[Sequence[int]], across: dict[Vertex, float]) -> dict[_Link, Turn]:
+        """Move columns of layers apart, and return the turns of the links between them.
+
+        Each wire that turns encloses the next, so wires do not cross there.
+        """
+        turns = {}
+        begin = 0.0
+        for layers in columns:
+            vertices = [vertex for layer in layers for vertex in self.layers[layer]]
+            low, high = self.bounds(across, vertices)
+            across.update({vertex: begin + across[vertex] - low for vertex in vertices})
+            lane = begin + high - low + GAP
+            links = [link for vertex in self.layers[layers[-1]] for link in self.out_of[vertex]]
+            links.sort(key=lambda link: (across[link.source], across[link.target]), reverse=True)
+            for i, link in enumerate(links):
+                turns[link] = (lane + i * LANE, TURN + i * LANE, TURN + (len(links) - 1 - i) * LANE)
+            begin = lane + (len(links) - 1) * LANE + GAP
+        return turns
+
+    def bounds(self, across: dict[Vertex, float], vertices: Collection[Vertex]) -> Point:
+        """Return the lowest and the highest position that some vertices cover."""
+        lows = [across[vertex] - self.sizes[vertex][1] / 2 for vertex in vertices]
+        highs = [across[vertex] + self.sizes[vertex][1] / 2 for vertex in vertices]
+        return min(lows), max(highs)
 
     def disorder(self, across: dict[Vertex, float]) -> tuple[int, float]:
         """Return how many pairs of links cross, and how far all of them deviate from straight lines."""

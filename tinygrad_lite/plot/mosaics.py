@@ -1,4 +1,4 @@
-"""Many small images in one picture: digits, misread digits, and the weights of a layer's units."""
+"""Many small images in one picture: digits, misread digits, the weights of a layer's units, kernels and maps."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-GAP = 2  # between digits in a mosaic, in pixels of the digits
-CAPTION = 9  # the height of a caption above its digit, in pixels of the digit
+GAP = 2  # between tiles of 28×28 pixels in a mosaic, in such pixels
+CAPTION = 9  # the height of a caption above such a tile
 TILE_INCHES = 0.6
 MOSAIC_INCHES = 3.6  # the least width of a mosaic, so that a heading fits; if there are few tiles, they are enlarged
 MOST_WEIGHTS = 100
@@ -52,9 +52,7 @@ def digits(
         If there are no images, they have another shape, the number of captions differs, or `columns` is not
         positive.
     """
-    if titles is not None:
-        titles = [str(x) for x in to_device(raw(titles), "cpu")]
-    return _digits("digits", images, titles, columns, title)
+    return _digits("digits", images, _captions(titles), columns, title)
 
 
 @in_style
@@ -120,19 +118,68 @@ def weights(weight: ArrayLike, title: str | None = None) -> Figure:
             f"a row for each pixel of a 28×28 image, a column for each unit"
             + (": write .T" if values.ndim == 2 and values.shape[1] == SIDE * SIDE else "")
         )
+    units = values.shape[1]
+    shown = values.T[:MOST_WEIGHTS].reshape(-1, SIDE, SIDE)
+    capped = f"the first {MOST_WEIGHTS} of {units} units" if units > MOST_WEIGHTS else None
+    return _signed(shown, None, join_lines(title, capped), None, "weight")
+
+
+@in_style
+def tiles(
+    images: ArrayLike,
+    titles: Sequence[Any] | None = None,
+    columns: int | None = None,
+    title: str | None = None,
+    label: str = "value",
+) -> Figure:
+    """Draw images of any size, whose pixels may be negative, in a grid: the kernels of a convolution, or feature maps.
+
+    Parameters
+    ----------
+    images
+        An array of shape (n, height, width). Red is positive and blue negative, on a scale symmetric about 0 that
+        contains 99.5 % of the pixels.
+    titles
+        A caption for each image.
+    columns
+        Images in a row of the grid; by default as many as rows.
+    title
+        The figure's heading.
+    label
+        What a pixel is: the label of the colour bar.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, they have another shape, the number of captions differs, or `columns` is not
+        positive.
+    """
+    values = numbers("tiles", "images", images)
+    if values.ndim != 3 or not values.size:
+        raise ShapeError(
+            f"tiles: the images have shape {values.shape}, but must have (n, height, width), with n at least 1"
+            + (": write [:, 0] for images of one channel" if values.ndim == 4 and values.shape[1] == 1 else "")
+        )
+    if columns is not None:
+        check_positive("tiles", "columns", columns)
+    captions = _captions(titles)
+    if captions is not None:
+        check_counts("tiles", images=values, titles=captions)
+    return _signed(values, columns, title, captions, label)
+
+
+def _signed(
+    images: NDArray[Any], columns: int | None, heading: str | None, captions: Sequence[str] | None, label: str
+) -> Figure:
     from matplotlib import colormaps
 
-    units = values.shape[1]
-    tiles = values.T[:MOST_WEIGHTS].reshape(-1, SIDE, SIDE)
-    capped = f"the first {MOST_WEIGHTS} of {units} units" if units > MOST_WEIGHTS else None
     # A diverged net has infinities and NaNs; its finite weights should still be visible.
-    sizes = np.abs(tiles[np.isfinite(tiles)])
+    sizes = np.abs(images[np.isfinite(images)])
     limit = (np.quantile(sizes, SATURATION) if len(sizes) else 0) or 1
-    columns = math.ceil(math.sqrt(len(tiles)))
-    figure, picture = _mosaic(
-        tiles, columns, join_lines(title, capped), colormaps["RdBu_r"], (-limit, limit), margin=BAR_INCHES
-    )
-    colour_bar(figure, picture, picture.axes, "weight", extend="both")
+    columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
+    cmap = colormaps["RdBu_r"]
+    figure, picture = _mosaic(images, columns, heading, cmap, (-limit, limit), captions, margin=BAR_INCHES)
+    colour_bar(figure, picture, picture.axes, label, extend="both")
     return figure
 
 
@@ -159,12 +206,13 @@ def _mosaic(
     captions: Sequence[str] | None = None,
     margin: float = 0,
 ) -> tuple[Figure, AxesImage]:
-    """Draw tiles (n, 28, 28) as a single picture, which is much faster than n pairs of axes.
+    """Draw tiles (n, height, width) as a single picture, which is much faster than n pairs of axes.
 
     `margin` is the free space at the right, in inches.
     """
-    rows = math.ceil(len(tiles) / columns)
-    high, wide = SIDE + GAP + (CAPTION if captions else 0), SIDE + GAP
+    rows, (h, w) = math.ceil(len(tiles) / columns), tiles.shape[1:]
+    gap = math.ceil(GAP * w / SIDE)
+    high, wide = h + gap + (math.ceil(CAPTION * h / SIDE) if captions else 0), w + gap
     inch = max(TILE_INCHES, MOSAIC_INCHES / columns) / wide
     width, height = columns * wide * inch, rows * high * inch
     figure = new_figure(width + 0.2 + margin, height + 0.2, heading)
@@ -172,15 +220,19 @@ def _mosaic(
     ax.set_axis_off()
     canvas = np.full((rows * high, columns * wide), np.nan, np.float32)
     for index, tile in enumerate(tiles):
-        y, x = (index // columns + 1) * high - GAP - SIDE, index % columns * wide
-        canvas[y : y + SIDE, x : x + SIDE] = tile
+        y, x = (index // columns + 1) * high - gap - h, index % columns * wide
+        canvas[y : y + h, x : x + w] = tile
         if captions is not None:
-            ax.text(x + SIDE / 2, y - 1, captions[index], ha="center", va="bottom", fontsize=8)
+            ax.text(x + w / 2, y - 0.5 - 0.5 * h / SIDE, captions[index], ha="center", va="bottom", fontsize=8)
     # Pixels keep sharp edges: interpolated pictures are blurred, and compress badly.
     picture = ax.imshow(
         canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1], interpolation="nearest"
     )
     return figure, picture
+
+
+def _captions(titles: Sequence[Any] | None) -> list[str] | None:
+    return None if titles is None else [str(x) for x in to_device(raw(titles), "cpu")]
 
 
 def _tiles(caller: str, images: ArrayLike) -> NDArray[Any]:

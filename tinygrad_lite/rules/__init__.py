@@ -61,7 +61,7 @@ ufuncs alone, so the class has no more:
 (3, array([0.786]))
 """
 
-from . import composed, elementwise, neural, numpy_functions, products, reductions, shapes
+from . import composed, elementwise, neural, numpy_functions, products, reductions, shapes, special, windows
 from .registry import all, answer_for, answers, define, get
 from .rule import Rule, Sample, Vjp, sample
 
@@ -82,4 +82,6 @@ __all__ = [
     "reductions",
     "sample",
     "shapes",
+    "special",
+    "windows",
 ]

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, explained
-from . import elementwise, products, reductions, shapes
+from . import elementwise, products, reductions, shapes, windows
 from .reductions import Axis, axes_of, count
 
 
@@ -321,6 +321,16 @@ def index_along(a: Any, indices: Any, axis: builtins.int | None) -> tuple[Any, t
     if indices.dtype.kind == "b":  # for NumPy these are the positions 0 and 1, not a mask
         indices = indices.astype(builtins.int)
     return a, (*[slice(None)] * axis, indices)
+
+
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
+    """Return every window of an array, as a copy: the axes of the windows come last."""
+    window = (window_shape,) if np.ndim(window_shape) == 0 else tuple(window_shape)
+    axes = axes_of(axis, len(x.shape))
+    if len(window) != len(axes) or any(not 1 <= k <= x.shape[i] for k, i in zip(window, axes, strict=False)):
+        raise ShapeError(f"sliding_window_view: a window of shape {window} does not fit into axes {axes} of {x.shape}")
+    ones = (1,) * len(window)
+    return windows.windows(x, window, axes, ones, ones)
 
 
 def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:

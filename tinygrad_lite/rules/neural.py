@@ -73,7 +73,7 @@ relu = define("relu", lambda x: np.maximum(x, 0), samples=each(),
     x=lambda g, y: g * (y > 0))
 
 # 1 / (1 + exp(-x)), written so that nothing overflows, and results close to 0 keep their precision.
-sigmoid = define("sigmoid", lambda x: np.exp(-np.logaddexp(0, -x)), samples=each(),
+sigmoid = define("sigmoid", lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(np.minimum(x, -x))), samples=each(),
     x=lambda g, y: g * y * (1 - y))
 
 softmax = define("softmax", _softmax, samples=_rows,

@@ -188,6 +188,7 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.hstack:           composed.hstack,
     np.split:            composed.split,
     np.pad:              composed.pad,
+    np.lib.stride_tricks.sliding_window_view: composed.sliding_window_view,
     np.take:             composed.take,
     np.take_along_axis:  Instead("x[np.arange(len(x))[:, None], indices]", "for the last axis of a matrix"),
     np.tile:             Instead("np.concatenate([x] * n)", "for n repetitions of the whole"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from operator import itemgetter
 from typing import Any
 
@@ -159,3 +160,17 @@ class Rule:
             if apply is not None:
                 return apply(self, inputs, params)
         return self.compute(inputs, params)
+
+
+def helper(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function that rules use, so that formulas show its name and operands in place of what it computes.
+
+    A value whose type has ``__apply_helper__`` takes the call, as ``__apply_rule__`` does that of a rule.
+    """
+
+    @wraps(function)
+    def call(*args: Any) -> Any:
+        apply = next((f for f in (getattr(type(x), "__apply_helper__", None) for x in args) if f is not None), None)
+        return function(*args) if apply is None else apply(function, args)
+
+    return call

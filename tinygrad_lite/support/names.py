@@ -53,7 +53,7 @@ INSTEAD = _by_name(
         "Input InputLayer": "tg.nn.Identity(), or nothing",
         "ModuleList ParameterList": "a list in an attribute",
         "ModuleDict ParameterDict": "a dictionary in an attribute",
-        "CrossEntropyLoss NLLLoss nll_loss categorical_crossentropy sparse_categorical_crossentropy "
+        "CrossEntropyLoss categorical_crossentropy sparse_categorical_crossentropy "
         "CategoricalCrossentropy SparseCategoricalCrossentropy": "tg.nn.functional.cross_entropy(logits, labels)",
         "MSELoss mse_loss MeanSquaredError mean_squared_error": "((p - y) ** 2).mean(), or "
         "tg.nn.functional.squared_loss(p, y), which adds up the squares of a sample",
@@ -65,7 +65,19 @@ INSTEAD = _by_name(
         "kaiming_normal kaiming_normal_": "tg.nn.init.he_normal(shape)",
         "xavier_uniform xavier_uniform_": "tg.nn.init.glorot_uniform(shape)",
         "xavier_normal xavier_normal_": "tg.nn.init.glorot_normal(shape)",
-        "lr_scheduler": "optimizer.lr = … between steps",
+        "lr_scheduler": "optimizer.lr = rate(i) before each step, with a function of tg.optim.schedule",
+        "Conv1D": "tg.nn.Conv1d",
+        "Conv2D": "tg.nn.Conv2d",
+        "MaxPooling2D": "tg.nn.MaxPool2d",
+        "BatchNormalization": "tg.nn.BatchNorm1d or tg.nn.BatchNorm2d",
+        "LayerNormalization": "tg.nn.LayerNorm",
+        "MultiheadAttention": "tg.nn.MultiHeadAttention",
+        "BCELoss binary_cross_entropy BCEWithLogitsLoss": "tg.nn.functional.binary_cross_entropy_with_logits(z, y)",
+        "HuberLoss SmoothL1Loss smooth_l1_loss": "tg.nn.functional.huber_loss(p, y)",
+        "KLDivLoss": "tg.nn.functional.kl_div(log_p, y)",
+        "NLLLoss": "tg.nn.functional.nll_loss(log_p, labels)",
+        "clip_grad_norm_": "tg.optim.clip_grad_norm(params, max_norm)",
+        "clip_grad_value_": "tg.optim.clip_grad_value(params, clip_value)",
     }
 )
 
@@ -114,7 +126,7 @@ INSTEAD_OF_METHODS = _by_name(
         "eye": "np.eye(len(x))",
         "tobytes tofile dump": "x.numpy() first",
         "backprop": "x.backward()",
-        "gelu silu leaky_relu elu softplus": "it as a rule of your own, see tg.rules.define, or of np.exp and its kin",
+        "gelu silu leaky_relu elu softplus": "tg.nn.functional.gelu(x), and so on",
     }
 )
 
@@ -126,8 +138,6 @@ INSTEAD_IN_MODULES = _by_name(
         "float": 'net.astype("float32")',
         "double": 'net.astype("float64")',
         "half": 'net.astype("float16")',
-        "zero_grad": "optimizer.zero_grad()",
-        "requires_grad_": "net.freeze(), or net.freeze(False)",
         "register_buffer": "self.name = tg.nn.Buffer(data)",
         "register_parameter": "self.name = tg.Tensor(data, requires_grad=True)",
         "register_module add_module": "self.name = module",
@@ -136,7 +146,6 @@ INSTEAD_IN_MODULES = _by_name(
         "apply": "for path, module in net.named_modules(): f(module)",
         "fit": "a loop: loss.backward(), optimizer.step(), optimizer.zero_grad()",
         "predict": "net.eval()(x)",
-        "summary": "print(net)",
         "save": 'tg.checkpoint.save(path, {"net": net.state_dict()}, {})',
     }
 )
@@ -145,15 +154,7 @@ INSTEAD_IN_MODULES = _by_name(
 INSTEAD_OF_ARGUMENTS = _by_name({"dim dims": "axis=", "keepdim keep_dims": "keepdims=", "correction unbiased": "ddof="})
 
 # Names that users look for, of features that the library does not have yet.
-NOT_YET = (
-    "Conv1d Conv2d Conv3d Conv1D Conv2D ConvTranspose2d MaxPool1d MaxPool2d MaxPooling2D AvgPool2d "
-    "AdaptiveAvgPool2d BatchNorm1d BatchNorm2d BatchNormalization LayerNorm GroupNorm RMSNorm Embedding "
-    "MultiheadAttention MultiHeadAttention Transformer RNN GRU LSTM GELU SiLU LeakyReLU ELU PReLU Softplus "
-    "BCELoss BCEWithLogitsLoss SmoothL1Loss HuberLoss KLDivLoss conv1d conv2d max_pool2d avg_pool2d batch_norm "
-    "layer_norm embedding gelu silu leaky_relu elu softplus binary_cross_entropy "
-    "binary_cross_entropy_with_logits scaled_dot_product_attention Adagrad Adadelta Adamax NAdam RAdam RMSprop "
-    "LBFGS clip_grad_norm clip_grad_norm_ schedule vmap"
-)
+NOT_YET = "Conv3d MaxPool1d Transformer RNN PReLU Adadelta Adamax NAdam RAdam LBFGS vmap"
 
 # The modules in which to look for a similar name.
 PLACES = ("tinygrad_lite", *(f"tinygrad_lite.{name}" for name in ("nn", "nn.functional", "nn.init", "optim", "data")))

@@ -111,7 +111,8 @@ class _Writer:
     def _setup(self) -> Iterator[str]:
         yield from (f"{name} = {text}" for text, name in self.constants.items())
         for memory in self.plan.memories:
-            made = f"np.empty({memory.shape}, {literal(memory.dtype)})"
+            shape, axes = memory.made
+            made = f"np.empty({shape}, {literal(memory.dtype)})" + (f".transpose({axes})" if axes else "")
             names = [*dict.fromkeys(self.names[variable] for variable in memory.holds)]
             for line in wrap(" = ".join(names), WIDEST - len(made), break_long_words=False):
                 yield f"{line.strip(' =')} = {made}"
@@ -144,7 +145,6 @@ class _Writer:
             return expression.split("\n")
         if instruction.result not in self.plan.places:
             return f"{name} = {expression}".replace("{result}", name).split("; ")
-        assert instruction.primitive.text_into is not None
         operands = map(self._operand, instruction.operands)
         lines = instruction.primitive.text_into(name, *operands, **instruction.params).split("; ")
         # Leave out copies of an array to itself: an operand that is overwritten is in place already.
@@ -217,6 +217,8 @@ def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable
         # All others: the rule or derivative that the instruction is a step of, then the primitive.
         for instruction in program.instructions:
             x, of = instruction.result, instruction.result.derivative_of
+            if instruction.primitive.overwrites_first and plan.overwrites.get(x) in names:
+                yield x, names[plan.overwrites[x]]  # a part of the array is changed
             context = x.name if of is None else f"d_{names[of]}" if of in names else ""
             yield x, _joined(x.factor, context, instruction.primitive.name)
 

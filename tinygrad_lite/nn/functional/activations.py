@@ -1,0 +1,113 @@
+"""The linear map, and activations: functions of one Tensor or array that bend what a linear map has made.
+
+Examples
+--------
+>>> import numpy as np
+>>> relu(np.array([-1.0, 2.0]))
+array([0., 2.])
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Never
+
+import numpy as np
+
+from ...rules import elementwise, neural, products, special
+from ...support.names import unknown_argument
+from .checks import shape_of
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """Return ``x @ weight + bias``.
+
+    Parameters
+    ----------
+    x : Tensor or array of shape (…, in_features)
+    weight : Tensor or array of shape (in_features, out_features)
+    bias : Tensor or array of shape (out_features,), optional
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    """
+    rows, columns = shape_of(x), shape_of(weight)
+    if len(rows) > 2 == len(columns) and rows[-1] == columns[0] and 0 not in rows:
+        # One product of two matrices is faster than a product for each matrix of a stack.
+        y = linear(x.reshape((math.prod(rows[:-1]), rows[-1])), weight, bias)
+        return y.reshape((*rows[:-1], columns[1]))
+    if bias is None:
+        return x @ weight
+    added = shape_of(bias)
+    # The rule is for products of matrices whose shape the bias does not change; the operators do all other cases.
+    is_layer = len(rows) >= 2 <= len(columns) and len(added) <= 1 and (columns[-1] != 1 or added in ((), (1,)))
+    return products.linear(x, weight, bias) if is_layer else x @ weight + bias
+
+
+def relu(x: Any) -> Any:
+    """Return max(x, 0), with the derivative 0 at x = 0."""
+    return neural.relu(x)
+
+
+def sigmoid(x: Any) -> Any:
+    """Return 1 / (1 + e⁻ˣ)."""
+    return neural.sigmoid(x)
+
+
+def tanh(x: Any) -> Any:
+    """Return the hyperbolic tangent."""
+    return elementwise.tanh(x)
+
+
+def softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
+    """Return exp(x) / Σ exp(x) along an axis: positive numbers that add up to one."""
+    if unknown:
+        raise unknown_argument("softmax", unknown)
+    return neural.softmax(x, axis)
+
+
+def log_softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
+    """Return the logarithm of `softmax`, without underflow."""
+    if unknown:
+        raise unknown_argument("log_softmax", unknown)
+    return neural.log_softmax(x, axis)
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """Return x Φ(x), where Φ is the distribution function of the standard normal distribution.
+
+    Source: D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    approximate : {"none", "tanh"}
+        "tanh" replaces Φ by an approximation with a hyperbolic tangent, from the same source.
+    """
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    if approximate != "none":
+        raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
+    return 0.5 * x * (1 + special.erf(x * math.sqrt(0.5)))
+
+
+def silu(x: Any) -> Any:
+    """Return x · sigmoid(x), also known as swish."""
+    return x * neural.sigmoid(x)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+    """Return x where it is positive, elsewhere a small multiple of it."""
+    return np.where(x > 0, x, negative_slope * x)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """Return x where it is positive, elsewhere alpha · (eˣ - 1)."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def softplus(x: Any) -> Any:
+    """Return log(1 + eˣ), without overflow: a smooth form of max(x, 0)."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))

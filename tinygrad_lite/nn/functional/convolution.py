@@ -1,0 +1,307 @@
+"""Convolution and pooling: functions that look at small windows of an image.
+
+Images have shape (N, C, H, W): a batch of N images, each with C channels of H rows and W columns; sequences have
+shape (N, C, L).
+
+Examples
+--------
+>>> import numpy as np
+>>> max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
+array([[[[ 5.,  7.],
+         [13., 15.]]]])
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...errors import ShapeError
+from ...rules import windows
+from ...rules.windows import Geometry
+
+Size = int | tuple[int, ...]
+
+
+def conv2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Any:
+    """Multiply each window of images by each kernel: a cross-correlation, which the field calls convolution.
+
+    Parameters
+    ----------
+    x : Tensor or array of shape (N, C, H, W)
+        The images.
+    weight : Tensor or array of shape (O, C / groups, kernel height, kernel width)
+        The kernels, one for each of O output channels.
+    bias : Tensor or array of shape (O,), optional
+        A number that is added to each output channel.
+    stride, dilation : int or tuple of two int
+        The step from one window to the next, and from one element of a window to the next.
+    padding : int, tuple of two int, "same" or "valid"
+        The width of the margin of zeros. "same" chooses it so that the result has the size of the images.
+    groups : int
+        The number of groups of channels; kernels see the channels of their own group only.
+
+    Returns
+    -------
+    Tensor or array of shape (N, O, rows, columns)
+        With rows = (H + 2 · padding - dilation · (kernel height - 1) - 1) // stride + 1, and likewise for columns.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit together; the message names the sizes that disagree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_lite as tg
+    >>> edges = np.array([[[[1.0, -1.0]]]])
+    >>> tg.nn.functional.conv2d(np.array([[[[0.0, 0.0, 1.0, 1.0]]]]), edges)
+    array([[[[ 0., -1.,  0.]]]])
+    """
+    size, kernel = _sizes("conv2d", x, "N, C, H, W"), _sizes("conv2d", weight, "O, C / groups, height, width", "weight")
+    how = geometry("conv2d", kernel, stride, padding, dilation, groups)
+    _check_channels("conv2d", np.shape(x)[1], np.shape(weight), groups)
+    _check_size("conv2d", size, kernel, how)
+    return _with_bias(windows.conv2d(x, weight, how), bias)
+
+
+def conv1d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: int = 1,
+    padding: int | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Any:
+    """Multiply each window of sequences by each kernel; `conv2d` has the meaning of each argument.
+
+    Parameters
+    ----------
+    x : Tensor or array of shape (N, C, L)
+    weight : Tensor or array of shape (O, C / groups, kernel size)
+    bias : Tensor or array of shape (O,), optional
+
+    Returns
+    -------
+    Tensor or array of shape (N, O, windows)
+    """
+    (length,), (kernel,) = _sizes("conv1d", x, "N, C, L"), _sizes("conv1d", weight, "O, C / groups, size", "weight")
+    how = geometry("conv1d", (1, kernel), (1, stride), _one_row(padding), (1, dilation), groups)
+    _check_channels("conv1d", np.shape(x)[1], np.shape(weight), groups)
+    _check_size("conv1d", (1, length), (1, kernel), how)
+    y = windows.conv2d(x[:, :, None], weight[:, :, None], how)
+    return _with_bias(y[:, :, 0], bias)
+
+
+def conv_transpose2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Any:
+    """Spread each element of images over a window, weighted by the kernels: the derivative of `conv2d` by its images.
+
+    It makes images larger, where a convolution with the same arguments makes them smaller.
+
+    Parameters
+    ----------
+    x : Tensor or array of shape (N, C, H, W)
+    weight : Tensor or array of shape (C, O / groups, kernel height, kernel width)
+    bias : Tensor or array of shape (O,), optional
+    stride, padding, dilation, groups
+        Those of the convolution whose images this one computes.
+    output_padding : int or tuple of two int
+        Rows and columns to add on one side: convolutions with a stride map images of several sizes to one size.
+
+    Returns
+    -------
+    Tensor or array of shape (N, O, rows, columns)
+        With rows = (H - 1) · stride - 2 · padding + dilation · (kernel height - 1) + output_padding + 1.
+    """
+    name = "conv_transpose2d"
+    size, kernel = _sizes(name, x, "N, C, H, W"), _sizes(name, weight, "C, O / groups, height, width", "weight")
+    how = geometry(name, kernel, stride, padding, dilation, groups)
+    channels = np.shape(x)[1]
+    if channels != np.shape(weight)[0] or channels % groups:
+        raise ShapeError(
+            f"{name} of images {np.shape(x)} and weight {np.shape(weight)} in {groups} groups: the images have "
+            f"{channels} channels, the first axis of the weight must be as long, and a multiple of groups"
+        )
+    added = pair(name, "output_padding", output_padding)
+    if any(a >= max(s, d) for a, s, d in zip(added, how.stride, how.dilation, strict=True)):
+        raise ShapeError(f"{name}: output_padding {added} must be less than the stride or the dilation")
+    given = zip(size, kernel, how.stride, how.padding, how.dilation, added, strict=True)
+    made = tuple((n - 1) * s - 2 * p + d * (k - 1) + a + 1 for n, k, s, p, d, a in given)
+    if min(made) < 1:
+        raise ShapeError(f"{name} of images {np.shape(x)} would make images of size {made}: use less padding")
+    return _with_bias(windows.conv2d_input(x, weight, made, how), bias)
+
+
+def max_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Any:
+    """Return the maximum of each window of images; its gradient goes to the first of equal maxima.
+
+    Parameters
+    ----------
+    x : Tensor or array of shape (N, C, H, W)
+    kernel_size : int or tuple of two int
+        The height and the width of a window.
+    stride : int or tuple of two int, optional
+        The step from one window to the next; by default the size of a window.
+    padding : int or tuple of two int
+        The width of a margin that is never the maximum; at most half a window.
+
+    Returns
+    -------
+    Tensor or array of shape (N, C, rows, columns)
+    """
+    kernel, how = _pooling("max_pool2d", x, kernel_size, stride, padding)
+    if how.padding != (0, 0):
+        (p, q) = how.padding
+        x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=-math.inf)
+    return windows.max_pool(x, kernel, (2, 3), how.stride)
+
+
+def avg_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Any:
+    """Return the mean of each window of images; the zeros of a margin count as elements.
+
+    Parameters
+    ----------
+    x : Tensor or array of shape (N, C, H, W)
+    kernel_size, stride, padding
+        As for `max_pool2d`.
+
+    Returns
+    -------
+    Tensor or array of shape (N, C, rows, columns)
+    """
+    kernel, how = _pooling("avg_pool2d", x, kernel_size, stride, padding)
+    if how.padding != (0, 0):
+        (p, q) = how.padding
+        x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)))
+    return windows.windows(x, kernel, (2, 3), how.stride, (1, 1)).mean(axis=(-2, -1))
+
+
+def adaptive_avg_pool2d(x: Any, output_size: Size) -> Any:
+    """Return means over equal windows, as many as wanted: ``output_size`` 1 is the mean of each whole channel.
+
+    Raises
+    ------
+    ShapeError
+        If the size of the images is no multiple of the output's.
+    """
+    return avg_pool2d(x, _equal_parts("adaptive_avg_pool2d", x, output_size))
+
+
+def adaptive_max_pool2d(x: Any, output_size: Size) -> Any:
+    """Return maxima over equal windows, as many as wanted: ``output_size`` 1 is the maximum of each whole channel."""
+    return max_pool2d(x, _equal_parts("adaptive_max_pool2d", x, output_size))
+
+
+def _sizes(name: str, x: Any, axes: str, what: str = "images") -> tuple[int, ...]:
+    """Return the lengths of the axes after the first two, after the check of the number of axes."""
+    shape = np.shape(x)
+    if len(shape) != axes.count(",") + 1:
+        hint = ""
+        if what == "images":
+            what = "images" if "H" in axes else "sequences"
+            missing = axes.count(",") + 1 - len(shape)
+            hint = "; x[None] makes a batch of one" if missing == 1 else "; x.reshape(…) gives it these axes"
+            if missing == 2:
+                hint = "; x[None, None] makes a batch of one with one channel" + hint
+        raise ShapeError(f"{name} needs {what} of shape ({axes}), not {shape}{hint}")
+    return shape[2:]
+
+
+def pair(name: str, argument: str, value: Any, least: int = 0) -> tuple[int, ...]:
+    """Return a size for rows and columns, given as one number or two."""
+    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value) if np.ndim(value) == 1 else ()
+    if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
+        raise ValueError(f"{name}: {argument} must be a whole number of at least {least}, or two, not {value!r}")
+    return int(pair[0]), int(pair[1])
+
+
+def _one_row(padding: Any) -> Any:
+    return padding if isinstance(padding, str) else (0, padding)
+
+
+def geometry(name: str, kernel: tuple[int, ...], stride: Any, padding: Any, dilation: Any, groups: Any) -> Geometry:
+    """Return how kernels of a size move over images, after the check of each argument of ``name``."""
+    stride, dilation = pair(name, "stride", stride, 1), pair(name, "dilation", dilation, 1)
+    if not isinstance(groups, (int, np.integer)) or groups < 1:
+        raise ValueError(f"{name}: groups must be a whole number of at least 1, not {groups!r}")
+    if padding == "valid":
+        padding = 0
+    elif padding == "same":
+        added = tuple(d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
+        if stride != (1, 1):
+            raise ValueError(f'{name}: padding="same" keeps the size only with stride 1, not {stride}')
+        if any(n % 2 for n in added):
+            raise ValueError(
+                f'{name}: padding="same" cannot be the same on both sides of a window of an even size, here {kernel}: '
+                "use odd sizes, or pad with np.pad"
+            )
+        padding = tuple(n // 2 for n in added)
+    elif isinstance(padding, str):
+        raise ValueError(f'{name}: padding must be "same", "valid", a whole number or two, not {padding!r}')
+    return Geometry(stride, pair(name, "padding", padding), dilation, int(groups))
+
+
+def _check_channels(name: str, channels: int, weight: tuple[int, ...], groups: int) -> None:
+    if weight[0] % groups:
+        raise ShapeError(f"{name}: the {weight[0]} kernels of weight {weight} do not divide into {groups} groups")
+    if channels != weight[1] * groups:
+        in_groups = f" in each of {groups} groups" if groups > 1 else ""
+        raise ShapeError(
+            f"{name}: the images have {channels} channels, but the weight, of shape {weight}, is for "
+            f"{weight[1]}{in_groups}"
+        )
+
+
+def _check_size(name: str, size: tuple[int, ...], kernel: tuple[int, ...], how: Geometry) -> None:
+    if min(how.windows_in(size, kernel)) < 1:
+        spread = f" with dilation {how.dilation}" if how.dilation != (1, 1) else ""
+        margin = f" with padding {how.padding}" if how.padding != (0, 0) else ""
+        raise ShapeError(
+            f"{name}: a window of size {kernel}{spread} does not fit into images of size {size}{margin}: use a smaller "
+            "kernel, or padding"
+        )
+
+
+def _pooling(name: str, x: Any, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], Geometry]:
+    size, kernel = _sizes(name, x, "N, C, H, W"), pair(name, "kernel_size", kernel_size, 1)
+    how = geometry(name, kernel, kernel if stride is None else stride, padding, 1, 1)
+    if any(2 * p > k for p, k in zip(how.padding, kernel, strict=True)):
+        raise ValueError(f"{name}: padding {how.padding} must be at most half of the window {kernel}")
+    _check_size(name, size, kernel, how)
+    return kernel, how
+
+
+def _equal_parts(name: str, x: Any, output_size: Any) -> tuple[int, ...]:
+    size, parts = _sizes(name, x, "N, C, H, W"), pair(name, "output_size", output_size, 1)
+    if any(n % part for n, part in zip(size, parts, strict=True)):
+        raise ShapeError(f"{name}: images of size {size} do not divide into {parts} equal windows")
+    return tuple(n // part for n, part in zip(size, parts, strict=True))
+
+
+def _with_bias(y: Any, bias: Any) -> Any:
+    if bias is None:
+        return y
+    if np.shape(bias) != y.shape[1:2]:
+        raise ShapeError(f"a bias of shape {np.shape(bias)} for {y.shape[1]} output channels: it needs one for each")
+    return y + bias.reshape((-1, *[1] * (y.ndim - 2)))

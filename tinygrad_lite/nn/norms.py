@@ -1,0 +1,181 @@
+"""Normalisation: layers that shift and scale activations to mean 0 and variance 1, and learn the best mean and scale.
+
+A deep net learns faster if the scale of its activations does not drift from layer to layer. The layers differ only in
+the elements of which they take the mean: over the batch for each channel (`BatchNorm2d`), over each sample
+(`LayerNorm`), or over groups of its channels (`GroupNorm`).
+
+Examples
+--------
+>>> import numpy as np
+>>> import tinygrad_lite as tg
+>>> tg.nn.LayerNorm(3)(np.array([[1.0, 2.0, 3.0]], dtype=np.float32)).numpy().round(2)
+array([[-1.22,  0.  ,  1.22]], dtype=float32)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import get_default_dtype
+from ..errors import ShapeError
+from ..tensor import Tensor
+from .functional.norms import EPS, batch_norm, group_norm, layer_norm, rms_norm
+from .module import Module
+from .tree import Buffer
+
+
+def _ones(shape: tuple[int, ...], name: str) -> Tensor:
+    return Tensor(np.ones(shape, get_default_dtype()), requires_grad=True, name=name)
+
+
+def _zeros(shape: tuple[int, ...], name: str) -> Tensor:
+    return Tensor(np.zeros(shape, get_default_dtype()), requires_grad=True, name=name)
+
+
+class LayerNorm(Module):
+    """Each sample normalised over its last axes: `functional.layer_norm` with a learnt scale and shift.
+
+    Parameters
+    ----------
+    normalized_shape : int or tuple of int
+        The shape of these axes.
+    eps : float
+        Is added to the variance.
+    elementwise_affine, bias : bool
+        Whether there is a scale, and besides it a shift.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float = EPS,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        self.shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        self.weight = _ones(self.shape, "weight") if elementwise_affine else None
+        self.bias = _zeros(self.shape, "bias") if elementwise_affine and bias else None
+
+    def forward(self, x: Any) -> Any:
+        """Normalise an input of shape (…, *normalized_shape)."""
+        return layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return f"LayerNorm({self.shape[0] if len(self.shape) == 1 else self.shape})"
+
+
+class RMSNorm(Module):
+    """Each sample divided by its root mean square over its last axes: `functional.rms_norm` with a learnt scale."""
+
+    def __init__(
+        self, normalized_shape: int | tuple[int, ...], eps: float | None = None, elementwise_affine: bool = True
+    ) -> None:
+        self.shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        self.weight = _ones(self.shape, "weight") if elementwise_affine else None
+
+    def forward(self, x: Any) -> Any:
+        """Normalise an input of shape (…, *normalized_shape)."""
+        return rms_norm(x, self.shape, self.weight, self.eps)
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return f"RMSNorm({self.shape[0] if len(self.shape) == 1 else self.shape})"
+
+
+class GroupNorm(Module):
+    """Each sample normalised over groups of its channels: `functional.group_norm` with a learnt scale and shift."""
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = EPS, affine: bool = True) -> None:
+        if num_channels % num_groups:
+            raise ValueError(f"GroupNorm: {num_channels} channels do not divide into {num_groups} groups")
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.weight = _ones((num_channels,), "weight") if affine else None
+        self.bias = _zeros((num_channels,), "bias") if affine else None
+
+    def forward(self, x: Any) -> Any:
+        """Normalise an input of shape (N, num_channels, …)."""
+        return group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return f"GroupNorm({self.num_groups}, {self.num_channels})"
+
+
+class _BatchNorm(Module):
+    """What the layers that normalise over the batch share.
+
+    Parameters
+    ----------
+    num_features : int
+        The number of channels, axis 1 of the input.
+    eps : float
+        Is added to the variance.
+    momentum : float
+        The weight of a new batch in the running statistics: mean ← (1 - momentum) · mean + momentum · mean of batch.
+    affine, track_running_stats : bool
+        Whether there are a scale and a shift; whether running statistics are kept for evaluation.
+
+    Attributes
+    ----------
+    running_mean, running_var : Buffer of shape (num_features,), or None
+        The statistics that evaluation uses. The variance divides by n - 1, as in PyTorch.
+    """
+
+    ranks: tuple[int, ...]
+    running_mean: Any
+    running_var: Any
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = EPS,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        if not isinstance(num_features, (int, np.integer)) or num_features < 1:
+            raise ValueError(f"{type(self).__name__} needs a positive whole number of features, not {num_features!r}")
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.weight = _ones((num_features,), "weight") if affine else None
+        self.bias = _zeros((num_features,), "bias") if affine else None
+        tracked = track_running_stats
+        self.running_mean = (
+            Buffer(np.zeros(num_features, get_default_dtype()), name="running_mean") if tracked else None
+        )
+        self.running_var = Buffer(np.ones(num_features, get_default_dtype()), name="running_var") if tracked else None
+
+    def forward(self, x: Any) -> Any:
+        """Normalise an input whose axis 1 has num_features channels; in training also note its statistics."""
+        shape = np.shape(x)
+        if len(shape) not in self.ranks or shape[1] != self.num_features:
+            axes = " or ".join(("(N, C)", "(N, C, L)", "(N, C, H, W)")[rank - 2] for rank in self.ranks)
+            raise ShapeError(f"an input of shape {shape}, but {axes} with C = {self.num_features} channels is needed")
+        uses_batch = self.training or self.running_mean is None
+        y = batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, uses_batch, self.eps)
+        if self.training and self.running_mean is not None:
+            values = x.detach() if isinstance(x, Tensor) else x
+            over, keep, new = (0, *range(2, len(shape))), 1 - self.momentum, self.momentum
+            self.running_mean = keep * self.running_mean + new * values.mean(axis=over)
+            self.running_var = keep * self.running_var + new * values.var(axis=over, ddof=1)
+        return y
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return f"{type(self).__name__}({self.num_features})"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Each feature normalised over the batch: inputs of shape (N, C) or (N, C, L)."""
+
+    ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Each channel of images normalised over the batch and all positions: inputs of shape (N, C, H, W)."""
+
+    ranks = (4,)

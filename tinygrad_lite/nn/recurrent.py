@@ -1,0 +1,187 @@
+"""Recurrent layers: they read a sequence step by step, and remember what they have read in a state.
+
+A cell computes the next state from an input and the state before. Gates, numbers between 0 and 1, decide how much of
+the old state stays. A layer runs its cell over a whole sequence.
+
+Examples
+--------
+>>> import numpy as np
+>>> import tinygrad_lite as tg
+>>> states, last = tg.nn.GRU(3, 5, rng=0)(np.zeros((2, 7, 3), dtype=np.float32))
+>>> states.shape, last.shape
+((2, 7, 5), (2, 5))
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..rules import neural
+from ..support.devices import on_device_of
+from ..support.randomness import Rng, generator_for
+from ..tensor import Tensor
+from . import init
+from .functional.activations import linear
+from .module import Module
+
+
+class _Cell(Module):
+    """What the cells share: one product of the input and one of the state, for all gates at once.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        The number of features of an input, and of the state.
+    bias : bool
+        Whether there are two biases, one for each product.
+    rng : numpy.random.Generator or int, optional
+        Draws all weights uniformly from ±1/√hidden_size, as in PyTorch.
+
+    Attributes
+    ----------
+    weight_input : Tensor of shape (input_size, gates · hidden_size)
+    weight_hidden : Tensor of shape (hidden_size, gates · hidden_size)
+    bias_input, bias_hidden : Tensor of shape (gates · hidden_size,), or None
+    """
+
+    gates: int
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Rng = None) -> None:
+        for name, value in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"{type(self).__name__} needs a positive whole number of {name}, not {value!r}")
+        self.hidden_size = hidden_size
+        rng, limit, units = generator_for(rng), 1 / math.sqrt(hidden_size), self.gates * hidden_size
+
+        def drawn(name: str, *shape: int) -> Tensor:
+            values = rng.uniform(-limit, limit, shape).astype(init.zeros(()).dtype)
+            return Tensor(values, requires_grad=True, name=name)
+
+        self.weight_input = drawn("weight_input", input_size, units)
+        self.weight_hidden = drawn("weight_hidden", hidden_size, units)
+        self.bias_input = drawn("bias_input", units) if bias else None
+        self.bias_hidden = drawn("bias_hidden", units) if bias else None
+
+    def of_inputs(self, x: Any) -> Any:
+        """Return the part of all gates that depends on the inputs alone, of one step or of all steps at once."""
+        if np.shape(x)[-1] != self.weight_input.shape[0]:
+            raise ShapeError(
+                f"inputs of shape {np.shape(x)} have {np.shape(x)[-1]} features, but this layer is for "
+                f"{self.weight_input.shape[0]}"
+            )
+        return linear(x, self.weight_input, self.bias_input)
+
+    def _split(self, gates: Any) -> list[Any]:
+        n = self.hidden_size
+        return [gates[..., k * n : (k + 1) * n] for k in range(self.gates)]
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return f"{type(self).__name__}({self.weight_input.shape[0]}, {self.hidden_size})"
+
+
+class GRUCell(_Cell):
+    """A step of a gated recurrent unit.
+
+    With the input x and the state h: r = σ(xWᵣ + hUᵣ), z = σ(xW_z + hU_z), n = tanh(xWₙ + r ⊙ (hUₙ)), and the next
+    state is (1 - z) ⊙ n + z ⊙ h; each product has a bias. Source: K. Cho and others, "Learning phrase representations
+    using RNN encoder-decoder", 2014, with r applied after the product, as in PyTorch.
+    """
+
+    gates = 3
+
+    def forward(self, x: Any, h: Any) -> Any:
+        """Return the next state, of shape (N, hidden_size), for inputs of shape (N, input_size)."""
+        return self.step(self.of_inputs(x), h)
+
+    def step(self, of_inputs: Any, h: Any) -> Any:
+        """Return the next state from what `of_inputs` returned."""
+        reset, update, new = self._split(of_inputs)
+        reset_h, update_h, new_h = self._split(linear(h, self.weight_hidden, self.bias_hidden))
+        r, z = neural.sigmoid(reset + reset_h), neural.sigmoid(update + update_h)
+        n = np.tanh(new + r * new_h)
+        return n + z * (h - n)
+
+    def start(self, like: Any) -> Any:
+        """Return the state before a sequence: zeros."""
+        return _zeros_beside(like, self.hidden_size)
+
+
+class LSTMCell(_Cell):
+    """A step of a long short-term memory, whose state is a pair (h, c).
+
+    With gates i, f, o = σ(…) and g = tanh(…), each of x and h: c ← f ⊙ c + i ⊙ g, h ← o ⊙ tanh(c). Source: F. Gers and
+    others, "Learning to forget: continual prediction with LSTM", 2000.
+    """
+
+    gates = 4
+
+    def forward(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Return the next state, two arrays of shape (N, hidden_size), for inputs of shape (N, input_size)."""
+        return self.step(self.of_inputs(x), state)
+
+    def step(self, of_inputs: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Return the next state from what `of_inputs` returned."""
+        h, c = state
+        i, f, g, o = self._split(of_inputs + linear(h, self.weight_hidden, self.bias_hidden))
+        c = neural.sigmoid(f) * c + neural.sigmoid(i) * np.tanh(g)
+        return neural.sigmoid(o) * np.tanh(c), c
+
+    def start(self, like: Any) -> tuple[Any, Any]:
+        """Return the state before a sequence: zeros."""
+        zeros = _zeros_beside(like, self.hidden_size)
+        return zeros, zeros
+
+
+def _zeros_beside(gates: Any, size: int) -> Any:
+    return on_device_of(gates, np.zeros((gates.shape[0], size), gates.dtype))
+
+
+class _Recurrent(Module):
+    """What the layers share that run a cell over sequences of shape (N, L, input_size)."""
+
+    cell: Any
+
+    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Run over sequences.
+
+        Parameters
+        ----------
+        x : Tensor or array of shape (N, L, input_size)
+        state : optional
+            The state before the sequence; by default zeros. For an LSTM a pair (h, c).
+
+        Returns
+        -------
+        states : Tensor of shape (N, L, hidden_size)
+            The state h after each step.
+        last : Tensor of shape (N, hidden_size), or a pair of them
+            The whole state after the last step.
+        """
+        if len(np.shape(x)) != 3 or np.shape(x)[1] < 1:
+            raise ShapeError(f"a recurrent layer needs sequences of shape (N, L, features), not {np.shape(x)}")
+        gates = self.cell.of_inputs(x)
+        state = self.cell.start(gates[:, 0]) if state is None else state
+        states = []
+        for t in range(np.shape(x)[1]):
+            state = self.cell.step(gates[:, t], state)
+            states.append(state[0] if isinstance(state, tuple) else state)
+        return np.stack(states, axis=1), state
+
+
+class GRU(_Recurrent):
+    """A gated recurrent unit that runs over sequences: `GRUCell`, step by step."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Rng = None) -> None:
+        self.cell = GRUCell(input_size, hidden_size, bias, rng=rng)
+
+
+class LSTM(_Recurrent):
+    """A long short-term memory that runs over sequences: `LSTMCell`, step by step."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Rng = None) -> None:
+        self.cell = LSTMCell(input_size, hidden_size, bias, rng=rng)
