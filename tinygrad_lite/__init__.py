@@ -60,6 +60,6 @@ __all__ = [
     "vjp",
 ]
 
-# The submodule, which would stand in the way of the answer that `tg.tensor` is `tg.Tensor`; it is imported as ever.
+# Hide the submodule `tensor`: `tg.tensor` shall raise the error that says to write `tg.Tensor`. Imports still find it.
 del globals()["tensor"]
 answer_for_missing(__name__)

@@ -153,8 +153,14 @@ FAILURES = {
     "has_a_share_that_is_none": (1, r"a share is this rank's part of a batch's rows, from 0 to 1, not nan"),
     "sleeps": (None, r"rank 0 of N: .*RuntimeError: rank 2 has not come for 2 seconds, while this one sums 4 numbers"),
     "sleeps_first": (1, r"rank 1 of N: .*RuntimeError: rank 0 has not come .* give world\(timeout=…\) more seconds"),
-    "sleeps_in_what_it_does_for_all": (1, r"rank 1 of N: .*rank 0 has not come .* takes what the first rank has made"),
-    "sleeps_before_the_others": (1, r"rank 1 of N: .*rank 0 has not come .* makes it after the first rank"),
+    "sleeps_in_what_it_does_for_all": (
+        1,
+        r"rank 1 of N: .*rank 0 has not come .* waits in call_on_first\(\) for the result",
+    ),
+    "sleeps_before_the_others": (
+        1,
+        r"rank 1 of N: .*rank 0 has not come .* is in first_before_others\(\), after the first rank",
+    ),
     "exits_at_once": (1, r"rank 1 of N: it has left by os\._exit\(0\), without the others"),
     "exits_well_while_it_waits": (1, r"rank 1 of N: it has left while it waited for the others, as it sums 4 numbers"),
     "has_a_child_that_exits_at_once": (3, r""),

@@ -104,7 +104,7 @@ class Watcher(Observer):
     Parameters
     ----------
     recorder : Recorder
-        It is told of the refusals.
+        The recorder, which stores the refusals.
     environment : Environment
         The values that the function reaches.
 
@@ -161,7 +161,7 @@ class Watcher(Observer):
 
     def drew(self) -> None:
         """Refuse a draw from the library's global generator."""
-        self.recorder.refuse("what is made here without an rng draws from the library's generator", DRAW_OUTSIDE)
+        self.recorder.refuse("this line gives no rng, and so draws from the library's generator", DRAW_OUTSIDE)
 
     def applied(self, rule: Any, inputs: Any, arrays: Any, y: Any) -> None:
         """Mark the result of a rule, which has the rule's name, as the rule's last step."""

@@ -136,7 +136,7 @@ _LEGEND = {
     "multiply": "⊙ multiplies element by element",
     "bracket": "[…] is 1 where it holds, else 0",
     "broadcast_to": "broadcast_to repeats along axes",
-    "place": "place puts elements where the index takes them from, among zeros",
+    "place": "place puts elements at the given index of an array of zeros",
 }
 _SMALL_POWERS = {2: "²", 3: "³"}
 
