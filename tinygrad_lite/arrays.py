@@ -77,7 +77,7 @@ def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
         if len(floating) > 1:
             warnings.warn(
                 f"{rule.name}: Tensors of {' and '.join(sorted(map(str, floating)))} meet, and the result is {dtype}: "
-                "convert one of them with .astype() to choose",
+                "convert one of them with .astype() to choose the type",
                 PrecisionWarning,
                 stacklevel=frames_to_user(),
             )

@@ -78,7 +78,7 @@ class Tensor(Conversions, InPlace):
         Python floats (and lists of them) get the type of `get_default_dtype`; arrays keep theirs. An array is shared,
         not copied, unless ``requires_grad``: a parameter owns its memory, since optimizers change it in place.
     requires_grad : bool
-        Whether gradients by this Tensor are wanted.
+        Whether `backward` computes the gradient by this Tensor.
     dtype : dtype-like, optional
         The type to convert to.
     name : str, optional
@@ -167,7 +167,7 @@ class Tensor(Conversions, InPlace):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients by this Tensor are wanted. It may be set for a leaf, which then owns its memory."""
+        """Whether `backward` computes a gradient by this Tensor. It may be set for a leaf, which then owns its data."""
         return self._requires_grad
 
     @requires_grad.setter

@@ -67,7 +67,7 @@ class Recorder:
         tracer: Any = NumberTracer(self, variable, value, frozenset({variable}))
         if isinstance(value, GENERATORS):
             # The recording draws from a copy: only a call advances the generator. A Generator is copied by way of its
-            # bit generator, since a copy of the library's own one is that one itself.
+            # bit generator, since `copy` of the library's own generator returns the same object.
             if isinstance(value, np.random.Generator):
                 value = np.random.Generator(deepcopy(value.bit_generator))
             tracer = GeneratorTracer(self, variable, deepcopy(value))

@@ -90,7 +90,7 @@ def watched(recorder: Recorder, environment: Environment) -> Iterator[Watcher]:
         with observing(watcher):
             yield watcher
     finally:
-        del recorder.record  # and with it a circle, which would keep the arrays of this call alive for a while
+        del recorder.record  # and a cycle of references, which would keep the arrays of this call alive for a while
         Tensor.grad = GRAD  # type: ignore[method-assign]
         if hasattr(profiler, "enable"):
             profiler.enable()  # a profiler of cProfile is an object, which sys.setprofile does not take

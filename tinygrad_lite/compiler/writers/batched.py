@@ -350,7 +350,7 @@ class _BatchRecorder(Recorder):
         return self.length(values, samples, LENGTH, x, axis=axis)
 
     def _reach_slices(self, x: Variable, index: Any) -> None:
-        """Note how far the slices of axes reach whose lengths depend on the batch."""
+        """Note how far slices reach along axes whose length depends on the batch."""
         parts = spread(index if isinstance(index, tuple) else (index,), len(x.shape))
         for n, part in zip(self.shapes[x], (part for part in parts if part is not None), strict=False):
             if isinstance(n, Length) and isinstance(part, slice):

@@ -37,8 +37,8 @@ class Length:
     values : tuple of numbers
         Its value in each recording.
     samples : array
-        Its value for each batch length of `SAMPLES`; an estimate between the recorded lengths if it is no multiple of
-        the batch and a constant, as after a slice.
+        Its value for each batch length of `SAMPLES`. It is exact if the number is a multiple of the batch length plus a
+        constant. Otherwise, as after a slice, it is an estimate for lengths that were not recorded.
     variable : Variable
         The variable of the program that holds it.
     """
