@@ -169,7 +169,7 @@ def test_another_suffix_is_refused(tmp_path, name):
         ({"net": {"x": np.zeros(2, [("a", "f4")])}}, {}, ValueError, "net/x is of type"),
         ({"net": {"x": np.longdouble(1)}}, {}, ValueError, "net/x is of type"),
         ({"net": {3: np.zeros(2)}}, {}, TypeError, "must be str, not 'net' and 3"),
-        ({"a/b": {"c": 1}, "a": {"b/c": 2}}, {}, ValueError, "two arrays would have one name"),
+        ({"a/b": {"c": 1}, "a": {"b/c": 2}}, {}, ValueError, "two arrays would have the same part/name"),
         ({}, {"loss": np.nan}, ValueError, "JSON"),
         ({}, {"loss": np.zeros(2)}, TypeError, "JSON"),
     ],

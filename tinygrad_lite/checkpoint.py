@@ -119,9 +119,7 @@ def save(
     }
     flat = {_key(part, name): x for part, state in arrays.items() for name, x in state.items()}
     if len(flat) < sum(map(len, arrays.values())):
-        raise ValueError(
-            "two arrays would have one name in the file, made of part/name: rename the one with a / in its name"
-        )
+        raise ValueError("two arrays would have the same part/name in the file: rename the one with a / in its name")
     content = encode(flat, json.dumps(header))
     before, max_bytes = previous(path), max(MAX_BYTES, 2 * len(content))
     keep = _is_whole(path, max_bytes) or not _is_whole(before, max_bytes)

@@ -75,9 +75,7 @@ def _add_running(parser: Parser, model: Model) -> None:
     formats = [suffix.removeprefix(".") for suffix in checkpoint.FORMATS]
     compiled = "compile the training step: faster, and the results differ by rounding only (--jit)"
     add = parser.add_argument
-    add(
-        "--out", type=path_to("a folder"), default=model.out, metavar="DIR", help="folder for the results (%(default)s)"
-    )
+    add("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help="folder for results (%(default)s)")
     add("--jit", action=argparse.BooleanOptionalAction, default=True, help=compiled)
     add("--device", **one_of(*MODULES), default="cpu", help="device to compute on (%(default)s)")
     add("--resume", action="store_true", help="continue from the checkpoint in --out, if there is one")

@@ -116,5 +116,5 @@ def test_its_help_shows_its_defaults(capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "number of passes over the training samples (2)" in shown
     assert "learning rate (1)" in shown
-    assert "folder for the results (runs/sides)" in shown
+    assert "folder for results (runs/sides)" in shown
     assert "--data" not in shown
