@@ -38,7 +38,7 @@ class NumberTracer(Traced):
         self.recorder.check()
         if self.roots is None:
             self.recorder.refuse(
-                "this line needs the value of a number that was computed from arrays or drawn, differing at each call",
+                "this line needs the value of a number from arrays or draws, which differs from call to call",
                 "Return it to see it, choose by it with np.where, or leave this line outside of the jitted function",
             )
         self.recorder.pinned |= self.roots

@@ -84,7 +84,9 @@ class Recorder:
         """Compute one primitive on the values of its operands, and write it down; return the result's tracer."""
         self.check()
         if np.geterr() != self._errors:
-            self.refuse("the function uses np.errstate", "Put np.errstate around the call of the function")
+            self.refuse(
+                "the function changes NumPy's error handling", "Put np.errstate around the call of the function"
+            )
         operands = tuple(map(settled, operands))
         return self.written(primitive, operands, params, primitive.compute(*map(value_of, operands), **params))
 
