@@ -1,4 +1,9 @@
-"""A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings."""
+"""A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings.
+
+>>> import tinygrad_lite as tg
+>>> tg.grad(lambda x: x**2)(3.0)
+Tensor(6., dtype=float32)
+"""
 
 from . import checkpoint, data, nn, optim, parallel, plot, rules
 from .anomaly import detect_anomaly

@@ -1,4 +1,7 @@
-"""NumPy's functions on tracers: the primitive that records each, or the functions that it is composed of."""
+"""NumPy's functions on tracers: the primitive that records each, or the functions that it is composed of.
+
+Any other function is refused with the user's line, since a program that left it out would be wrong.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Functions that stand in for Python's own during a recording: ``type``, ``getattr`` and ``eval``, and the like."""
+"""Functions that replace Python's own during a recording: ``type``, ``getattr``, ``eval`` and the like.
+
+Python's own would tell the function that it sees a tracer and not an array, or read values that no guard checks.
+"""
 
 from __future__ import annotations
 

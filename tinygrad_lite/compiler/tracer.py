@@ -1,4 +1,7 @@
-"""Tracers of arrays: they compute as the arrays do that they stand for, and record each primitive."""
+"""Tracers of arrays: they compute like the arrays that they stand for, and record each primitive.
+
+An array does not tell which operations the function calls on it. A tracer does: NumPy's protocols pass them to it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Many small images in one picture: digits, misread digits, and the weights of a layer's units."""
+"""Many small images in one picture: digits, misread digits, and the weights of a layer's units.
+
+figure = tg.plot.mistakes(test.images, test.labels, predictions)
+"""
 
 from __future__ import annotations
 
