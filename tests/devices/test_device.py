@@ -46,7 +46,7 @@ def test_what_is_read_is_copied_to_the_cpu(there):
 
 
 def test_nothing_is_copied_unasked(there):
-    with pytest.raises(DeviceError, match=r"on 'standin'.*use \.numpy\(\)"):
+    with pytest.raises(DeviceError, match=r"on 'standin'.*with \.numpy\(\)"):
         np.asarray(there([1.0]))
 
 

@@ -341,11 +341,11 @@ REFUSED = {
     ),
     "computed of what is here": (
         lambda x: (x * 2, ARRAY.mean()),
-        "multiply is computed on 'standin', mean on 'cpu'",
+        "multiply is computed on 'standin', and mean on 'cpu'",
     ),
     "NumPy's number of a number": (
         lambda x, rate=0.1: x * np.sqrt(rate),
-        "sqrt is computed on 'cpu', multiply on 'standin'",
+        "sqrt is computed on 'cpu', and multiply on 'standin'",
     ),
 }
 
