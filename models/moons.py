@@ -1,4 +1,4 @@
-"""Two half-moons told apart by a small net: the smallest complete model."""
+"""A small net learns to classify points on two half-moons: the smallest complete model."""
 
 import argparse
 import sys
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
             lambda xy: softmax(net(xy)).numpy()[:, 1],
             points,
             labels,
-            title=f"Two half-moons: {reached:.1%} of {args.points} new points told right",
+            title=f"Two half-moons: {reached:.1%} of {args.points} new points classified correctly",
         )
     path = args.out / "boundary.png"
     plot.save(figure, path)
@@ -72,13 +72,13 @@ def run(args: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
     parser = Parser(prog="python -m models.moons", description=__doc__)
-    parser.add_argument("--steps", type=whole(1), default=400, help="updates of the weights (%(default)s)")
+    parser.add_argument("--steps", type=whole(1), default=400, help="number of updates of the weights (%(default)s)")
     parser.add_argument("--lr", type=positive, default=0.02, help="learning rate (%(default)s)")
-    parser.add_argument("--points", type=whole(2), default=400, help="to learn from, and as many to test (%(default)s)")
+    parser.add_argument("--points", type=whole(2), default=400, help="to train with, and as many to test (%(default)s)")
     parser.add_argument("--noise", type=positive, default=0.15, help="standard deviation of the scatter (%(default)s)")
-    parser.add_argument("--seed", type=whole(0), default=0, help="of points and first weights (%(default)s)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of the points and the initial weights (%(default)s)")
     parser.add_argument(
-        "--out", type=path_to("a folder"), default="runs/moons", metavar="DIR", help="for results (%(default)s)"
+        "--out", type=path_to("a folder"), default="runs/moons", metavar="DIR", help="folder for results (%(default)s)"
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     args = parser.parse_args(arguments)

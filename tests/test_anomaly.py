@@ -43,7 +43,7 @@ def test_what_was_not_finite_before_is_said_with_its_name():
     weight = tg.Tensor([1.0, np.nan], requires_grad=True, name="weight")
     message = raised(lambda: tg.Tensor([1.0, 2.0]) * weight)
     assert message.startswith(
-        "multiply is given what is not finite: input 1, 'weight', has nan at index 1 of shape (2,)"
+        "multiply is given a number that is not finite: input 1, 'weight', has nan at index 1 of shape (2,)"
     )
 
 

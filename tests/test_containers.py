@@ -131,7 +131,7 @@ def test_a_named_tuple_of_numbers_is_a_container_and_keys_have_no_order():
 def test_a_function_that_uses_the_very_parameters_in_place_of_its_argument_is_refused():
     net = tg.nn.Linear(3, 1)
     for argument in (net.parameters(), net.weight):
-        with pytest.raises(tg.GraphError, match=r"does not use its argument.*loss\.backward\(\)"):
+        with pytest.raises(tg.GraphError, match=r"not its argument: use the argument.*loss\.backward\(\)"):
             tg.grad(lambda p: net(X.astype(np.float32)).sum())(argument)
     w = tg.Tensor(2.0, requires_grad=True)
     assert tg.grad(lambda x: x * w)(w).item() == 2, "by the argument alone"

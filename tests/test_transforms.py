@@ -493,7 +493,7 @@ def test_a_function_with_several_outputs_has_no_gradient(transform):
         (lambda x: x.sum().item(), "float: .*has no history"),
         (lambda x: x.numpy(), "ndarray: .*has no history"),
         (lambda x: None, "NoneType: does it end with return"),
-        (lambda x: (x, x), "tuple: one at a time"),
+        (lambda x: (x, x), "tuple: differentiate one result at a time"),
     ],
 )
 def test_a_function_must_return_a_tensor(transform, f, kind):
@@ -522,7 +522,7 @@ def test_argnums_beyond_the_arguments_are_refused(transform, argnums):
     def f(x):
         return x * x
 
-    with pytest.raises(TypeError, match=r"argnums asks for argument -?\d of f, but it was given 1"):
+    with pytest.raises(TypeError, match=r"argnums names argument -?\d of f, but the call has 1"):
         transform(f, argnums)(2.0)
 
 

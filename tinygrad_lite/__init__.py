@@ -1,4 +1,9 @@
-"""A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings."""
+"""A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings.
+
+>>> import tinygrad_lite as tg
+>>> tg.grad(lambda x: x**2)(3.0)
+Tensor(6., dtype=float32)
+"""
 
 from . import checkpoint, data, nn, optim, parallel, plot, rules
 from .anomaly import detect_anomaly
@@ -60,6 +65,6 @@ __all__ = [
     "vjp",
 ]
 
-# The submodule, which would stand in the way of the answer that `tg.tensor` is `tg.Tensor`; it is imported as ever.
+# Hide the submodule `tensor`: `tg.tensor` shall raise the error that says to write `tg.Tensor`. Imports still find it.
 del globals()["tensor"]
 answer_for_missing(__name__)

@@ -1,6 +1,6 @@
-"""``python -m tinygrad_lite`` prints what a report of a bug should say of the machine: versions, BLAS, devices, extras.
+"""``python -m tinygrad_lite`` prints the facts about this machine for a bug report: versions, BLAS, devices, extras.
 
-Much of what goes wrong on one machine only is explained by these lines, so they are the first thing one is asked for.
+They explain most faults that occur on one machine only, so a bug report begins with them.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ EXTRAS = {
     "cuda": ("cupy-cuda12x",),
     "notebooks": ("jupyterlab",),
 }
-THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")  # that tell a BLAS how many it may use
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")  # variables that limit the threads of a BLAS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the lines, or what they are for if ``--help`` is asked for."""
+    """Print the lines, or the help text for ``--help``."""
     argparse.ArgumentParser(
         prog="python -m tinygrad_lite",
-        description="Print what a report of a bug should say of this machine: version, Python, NumPy, BLAS and its "
-        "threads, devices, and which optional packages are installed.",
+        description="Print the facts about this machine that belong in a bug report: version, Python, NumPy, BLAS "
+        "and its threads, devices, and the optional packages that are installed.",
     ).parse_args(arguments)
     for subject, said in lines():
         print(f"{subject:15}{said}")
 
 
 def lines() -> Iterator[tuple[str, str]]:
-    """Yield what each line is about, and what it says."""
+    """Yield the subject and the text of each line."""
     yield "tinygrad_lite", __version__
     yield "Python", f"{platform.python_version()} ({platform.python_implementation()}), {platform.platform()}"
     yield "NumPy", np.__version__
@@ -62,7 +62,7 @@ def _blas() -> str:
 
 
 def _threads() -> str:
-    """Return how many threads the BLAS uses, where threadpoolctl can ask it, on how many cores; and who has set it."""
+    """Return the number of BLAS threads (if threadpoolctl is installed), of cores, and the variables that are set."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     set_by = "".join(f", {name}={os.environ[name]}" for name in THREADS if name in os.environ)
     try:

@@ -68,7 +68,7 @@ class _Detector(Observer):
                 if not np.isfinite(array).all():
                     name = getattr(x, "name", None)
                     called = f"input {i}" + (f", {name!r}," if name else "")
-                    return f"{rule.name} is given what is not finite: {called} has {_first(array)}{at}"
+                    return f"{rule.name} is given a number that is not finite: {called} has {_first(array)}{at}"
             return f"{rule.name} gives {_first(data)}{_causes(data, rule, arrays)}{at}"
 
         message = f"{rule.name} gives a number that is not finite{at}"

@@ -77,7 +77,7 @@ def in_one_dtype(rule: Rule, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
         if len(floating) > 1:
             warnings.warn(
                 f"{rule.name}: Tensors of {' and '.join(sorted(map(str, floating)))} meet, and the result is {dtype}: "
-                "convert one of them with .astype() to choose",
+                "convert one of them with .astype() to choose the type",
                 PrecisionWarning,
                 stacklevel=frames_to_user(),
             )
@@ -99,7 +99,7 @@ def _converted(x: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def operand(x: Any, rule: Rule | None = None) -> Any:
-    """Return an operand as the rules take it: a list as an array, a scalar of NumPy's as a Python number."""
+    """Return an operand as the rules take it: a list as an array, a NumPy scalar as a Python number."""
     if issubclass(type(x), np.generic):
         return x.item()
     if isinstance(x, (Node, Real)):
@@ -111,11 +111,11 @@ def operand(x: Any, rule: Rule | None = None) -> Any:
 
 
 def adapting(x: Any) -> Any:
-    """Return a scalar of NumPy's as a Python number, whose type adapts; anything else is returned as it is.
+    """Return a NumPy scalar as a Python number, whose type adapts; anything else is returned as it is.
 
     A traced value that stands for such a scalar must adapt too.
     """
-    if issubclass(type(x), np.generic):  # not what passes for one while it is recorded
+    if issubclass(type(x), np.generic):  # isinstance would accept a traced value too
         return x.item()
     return x.as_number() if hasattr(type(x), "__traced__") and isinstance(x.__traced__, np.generic) else x
 

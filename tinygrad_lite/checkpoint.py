@@ -119,7 +119,7 @@ def save(
     }
     flat = {_key(part, name): x for part, state in arrays.items() for name, x in state.items()}
     if len(flat) < sum(map(len, arrays.values())):
-        raise ValueError("two arrays have the same name, once the part and a / stand before it")
+        raise ValueError("two arrays would have the same part/name in the file: rename the one with a / in its name")
     content = encode(flat, json.dumps(header))
     before, max_bytes = previous(path), max(MAX_BYTES, 2 * len(content))
     keep = _is_whole(path, max_bytes) or not _is_whole(before, max_bytes)
@@ -190,7 +190,7 @@ def _python_number(x: Any) -> Any:
     """Return a NumPy number as a Python number, because JSON does not know NumPy's."""
     if isinstance(x, np.generic):
         return x.item()
-    raise TypeError(f"the facts of a checkpoint are what JSON holds, not {type(x).__name__}: {x!r:.60}")
+    raise TypeError(f"the facts of a checkpoint must be values that JSON can hold, not {type(x).__name__}: {x!r:.60}")
 
 
 def _check_states(states: Any) -> None:
@@ -199,7 +199,7 @@ def _check_states(states: Any) -> None:
         if not isinstance(part, Mapping):
             raise TypeError(
                 'a checkpoint holds arrays by part and name: write save(path, {"net": net.state_dict()}). '
-                f"What should be a dictionary is a {type(part).__name__}"
+                f"Expected a dictionary, found a {type(part).__name__}"
             )
 
 
@@ -250,12 +250,12 @@ def _key(part: str, name: str) -> str:
 def _stored(part: str, name: str, value: Any) -> NDArray[Any]:
     """Return a value as an array that the formats can hold."""
     if not (isinstance(part, str) and isinstance(name, str)):
-        raise TypeError(f"a checkpoint names its parts and arrays by text, not by {part!r} and {name!r}")
+        raise TypeError(f"the names of parts and arrays in a checkpoint must be str, not {part!r} and {name!r}")
     array = np.asarray(value)
     # The layout of a long double depends on the machine, and has padding bytes, which would change the digest.
     if array.dtype.kind not in "biufc" or array.dtype.char in "gG":
         kind = f"type {array.dtype}" + f", a {type(value).__name__}" * (array.dtype.kind == "O")
-        raise ValueError(f"a checkpoint holds portable numbers, but {_key(part, name)} is of {kind}")
+        raise ValueError(f"a checkpoint holds portable numbers, such as float64, but {_key(part, name)} is of {kind}")
     return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
 
 
@@ -296,7 +296,7 @@ def _from_npz(content: bytes) -> tuple[str, Arrays]:
             raise DataError("this is no checkpoint, but some other archive, as numpy.savez writes: numpy.load reads it")
         # `save` writes no compressed or overlapping members: a small file that claims more could fill the memory.
         if any(info.compress_type for info in infos) or sum(info.file_size for info in infos) > len(content):
-            raise DataError("the checkpoint is damaged (it holds what is not as large as it says)")
+            raise DataError("the checkpoint is damaged (its content is not as large as it claims)")
         # `read` verifies the checksum of each member.
         members = {info.filename.removesuffix(".npy"): archive.read(info) for info in infos}
     text = members.pop(f"{HEADER}.json").decode()
@@ -318,7 +318,7 @@ def _to_safetensors(arrays: Arrays, text: str) -> bytes:
     library = _safetensors()
     for name, x in arrays.items():
         if x.dtype.kind == "c":
-            raise ValueError(f"a .safetensors checkpoint holds no complex numbers such as {name}: name an .npz file")
+            raise ValueError(f"a .safetensors file cannot hold complex numbers, as in {name}: save an .npz file")
     return library.save(arrays, {HEADER: text})
 
 

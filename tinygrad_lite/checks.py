@@ -1,4 +1,4 @@
-"""What `apply` does beyond the ordinary: checks of operands, parameters and gradients, and results of special kinds.
+"""The uncommon cases of `apply`: checks of operands, parameters and gradients, and results of special kinds.
 
 A training step runs none of it, since its operands are arrays of one floating type, and its results new arrays.
 """
@@ -24,7 +24,7 @@ def expect_floating(dtype: np.dtype[Any]) -> None:
 
 
 def raw_parameter(rule: Rule, i: int, value: Node) -> Any:
-    """Return a copy of a Tensor that is a rule's parameter, which has no derivative by it; refuse to lose a gradient.
+    """Return a copy of a Tensor that is a rule's parameter, which has no derivative by it; refuse one with a gradient.
 
     The Tensor may be changed before the backward pass, so it is copied.
     """
@@ -81,7 +81,7 @@ def _not_of_numpy(data: Any, rule: Rule, inputs: tuple[Any, ...]) -> Any:
 
 def _complex(what: str) -> TypeError:
     return TypeError(
-        f"{what} gives complex numbers, and a gradient is wanted of them: the rules differentiate real numbers alone. "
+        f"{what} gives complex numbers, which cannot have a gradient: the rules differentiate real numbers alone. "
         "Compute with the real and the imaginary part as two Tensors, or use .detach() where no gradient is needed"
     )
 
@@ -95,10 +95,10 @@ def cotangent(gradient: Any, y: Any, keep_history: bool, name: str = "gradient")
         raise _complex(f"the {name}")
     if g.device != y.device:
         raise DeviceError(
-            f"the {name} is on {g.device!r}, but the Tensor it is for on {y.device!r}: move it there with .to"
+            f"the {name} is on {g.device!r}, but its Tensor is on {y.device!r}: move it with .to({y.device!r})"
         )
     if g.shape != y.shape:
-        raise ShapeError(f"the {name} has shape {g.shape}, but the Tensor it is for has shape {y.shape}")
+        raise ShapeError(f"the {name} has shape {g.shape}, but its Tensor has shape {y.shape}: they must be equal")
     if g.dtype != y.dtype:
         g = g.astype(y.dtype)
     return g if keep_history else g._data

@@ -1,7 +1,7 @@
-"""What leaves the graph: Python's numbers and text, NumPy's arrays, copies. No gradient flows through any of it.
+"""Conversions that leave the graph: to Python numbers, text, NumPy arrays and copies. No gradient flows through them.
 
-So each conversion either says that this is meant, as ``.item()`` and ``.numpy()`` do, or warns or refuses where a
-gradient could be lost without a word, as in ``math.exp(x)``.
+The names of some, such as ``.item()`` and ``.numpy()``, say that this is meant. The others warn or raise an error where
+a gradient could be lost unnoticed, as in ``math.exp(x)``.
 
 Examples
 --------
@@ -9,7 +9,7 @@ Examples
 >>> import tinygrad_lite as tg
 >>> tg.grad(lambda x: math.exp(x) * x)(1.0)  # doctest: +ELLIPSIS
 Traceback (most recent call last):
-TypeError: a Tensor that is being differentiated would lose its gradient as a number of Python's: ...
+TypeError: a Tensor that is being differentiated would lose its gradient as a Python number: ...
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Conversions(Node):
         """Return the only element as a Python number; no gradient flows through it."""
         if self._data.size != 1:
             raise ShapeError(
-                f"item(), or a number, needs a Tensor of one element, but this one has shape {self._data.shape}"
+                f"a number needs a Tensor of one element, but this one has shape {self._data.shape}: use .tolist()"
             )
         self._note_taken()
         return self._data.item()
@@ -127,7 +127,7 @@ class Conversions(Node):
                 "np.dot(x, w), np.stack([a, b]). To look at it, plot or save it, use .numpy()"
             )
         if device_of(self) != "cpu":
-            raise DeviceError(f"this Tensor is on {device_of(self)!r}, and is not copied unasked: use .numpy()")
+            raise DeviceError(f"this Tensor is on {device_of(self)!r}: copy it to the CPU with .numpy()")
         return np.array(self._data, dtype=dtype, copy=copy)
 
     # Python's functions ask for numbers: math.exp(x), a[i] = x and round(x).
@@ -164,12 +164,12 @@ class Conversions(Node):
         if self._could_lose_gradient():
             if current_evaluation() is not None:
                 raise TypeError(
-                    "a Tensor that is being differentiated would lose its gradient as a number of Python's: use "
+                    "a Tensor that is being differentiated would lose its gradient as a Python number: use "
                     "NumPy's functions, such as np.exp for math.exp, and np.stack in place of a[i] = x; or .item() if "
                     "that is meant"
                 )
             warnings.warn(
-                "a Tensor that requires a gradient was turned into a number of Python's, through which no gradient "
+                "a Tensor that requires a gradient was turned into a Python number, through which no gradient "
                 "flows: use .item() to say that this is meant, or NumPy's functions, such as np.exp for math.exp",
                 GradientWarning,
                 stacklevel=frames_to_user(),
@@ -218,8 +218,8 @@ class Conversions(Node):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self.operation is not None:
             raise TypeError(
-                f"this Tensor was computed by {self.operation.rule.name}, and a copy would carry its whole graph with "
-                "it, cut off from its leaves: copy or pickle .detach(), and plot .numpy()"
+                f"this Tensor was computed by {self.operation.rule.name}, and a copy would include its whole graph, "
+                "without the original leaves: copy or pickle .detach(), and plot .numpy()"
             )
         parts = self._data, self._requires_grad, self._grad, self.name, getattr(self, "_role", None)
         return _restored, (type(self), *parts)

@@ -71,7 +71,7 @@ def no_grad(function: Any = None) -> Any:
 
 
 class Operation:
-    """One application of a rule: all that the derivative of its result is computed from.
+    """One application of a rule, with the values from which its derivative is computed.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Operation:
 
 
 class Node(Changeable):
-    """A value in a graph; `Tensor` is the one kind of it.
+    """A value in a graph; `Tensor` is its subclass for users.
 
     Attributes
     ----------
@@ -283,6 +283,6 @@ def refuse_younger(inputs: Sequence[Any], operation: Operation) -> None:
     for x in inputs:
         if isinstance(x, Node) and birth(x) > operation.time:
             raise GraphError(
-                f"a Tensor of shape {x._data.shape} was changed by +=, or one of its kind, after {operation.rule.name} "
-                "used it: write x = x + …, which leaves the old value as it is"
+                f"a Tensor of shape {x._data.shape} was changed by augmented assignment, such as +=, after "
+                f"{operation.rule.name} used it: write x = x + …, which keeps the old value"
             )

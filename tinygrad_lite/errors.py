@@ -1,7 +1,15 @@
 """The errors a user meets: each says what is wrong, where, and what to do.
 
-NumPy's own messages often lack the operation and the axis, and always the layer: `explained` adds the former, and a
-module that raises a `ShapeError` adds itself.
+NumPy's own messages often lack the operation and the axis, and always the layer. `explained` adds the operation and the
+axis. The module in which a `ShapeError` arises adds the layer.
+
+>>> import numpy as np
+>>> x, y = np.zeros((2, 3)), np.zeros((4, 3))
+>>> try:
+...     x + y
+... except ValueError as error:
+...     print(explained(error, "add", [x.shape, y.shape]))
+add of (2, 3) and (4, 3): axis -2 has length 2 and 4; lengths must be equal, or one of them 1
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Changes of a Tensor in place, by ``+=`` and its kin, ``t[i] = …`` and ``t.data = …``; or words on why not.
+"""Changes of a Tensor in place: augmented assignment, such as ``+=``, and ``t[i] = …`` and ``t.data = …``.
 
-A change is for all who hold the Tensor. Where nothing is recorded, it is written into the memory, as in NumPy. Where a
-gradient is recorded, the Tensor becomes the result of a new operation. All else would lose a gradient, and is refused.
+Every reference to the Tensor sees the change. If no gradient is recorded, the change is written into the memory, as in
+NumPy. If one is recorded, augmented assignment makes the Tensor the result of a new operation. Any other change would
+lose a gradient: it raises an error that says what to write instead.
 
 Examples
 --------
@@ -86,8 +87,8 @@ class InPlace(Node):
         is_shared = self.memory is not None and self.memory.is_shared
         if self.operation is not None and not is_tracked:
             return (
-                f"this Tensor was computed by {self.operation.rule.name}, whose derivative would not belong to what "
-                "augmented assignment, such as +=, makes of it: write x = x + … for x += …, or change x.detach()"
+                f"this Tensor was computed by {self.operation.rule.name}, whose derivative would be wrong after "
+                "augmented assignment, such as +=: write x = x + … for x += …, or change x.detach()"
             )
         if is_tracked and getattr(self, "_role", None) == BUFFER:
             return (
@@ -101,8 +102,8 @@ class InPlace(Node):
             )
         if is_tracked and is_shared:
             return (
-                "this Tensor shares its memory with another, as a view and the whole do, which augmented assignment "
-                "would change without its history: write x = x + … for x += …"
+                "this Tensor shares its memory with another one, such as a view of it, and augmented assignment would "
+                "change that one without its history: write x = x + … for x += …"
             )
         return None
 
@@ -133,7 +134,7 @@ class InPlace(Node):
         y = self._held(getattr(operator, name)(before, before if other is self else other))
         if getattr(y, "operation", None) is None:
             raise TypeError(
-                f"{name} has no derivative, so a Tensor that has a gradient cannot become its result: detach it"
+                f"{name} has no derivative, so a Tensor with a gradient cannot become its result: use x.detach()"
             )
         self._data, self._requires_grad, self.operation, self.memory = y._data, True, y.operation, y.memory
         clock.last_change = y.operation.time
@@ -177,7 +178,7 @@ class InPlace(Node):
         self.mark_changed(index)
 
     def _replace(self, value: Any) -> None:
-        """Take on new data, an array or what becomes one in the type of this Tensor."""
+        """Take on new data: an array, or values that are converted to one in the type of this Tensor."""
         dtype = self._data.dtype
         if not hasattr(value, "dtype"):
             value = as_array(value, dtype)  # Python's numbers adapt to the type that is there

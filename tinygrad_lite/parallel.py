@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # where launchers put the number of ranks
 THREADS = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-PATIENCE = 1.0  # seconds by which the others let the first rank show an error that all ranks have
+PATIENCE = 1.0  # seconds that the other ranks wait before they show an error: the first rank shows one that all have
 PASSING_ON = 0.5  # seconds for mpiexec to forward the output of a rank before the rank ends
 TIMEOUT = 600.0  # seconds that a rank waits for another: longer than a download or an evaluation by one rank alone
 NOTICE = 0.1  # the fraction of the timeout after which a waiting rank tells the others that it is there
@@ -102,14 +102,14 @@ class World:
         """
         if self._comm is None:
             return make()
-        self._meet("gets what the first rank makes")
+        self._meet("calls call_on_first()")
         made, leaving = None, None
         if self.is_first:
             try:
                 made = make()
             except SystemExit as error:
                 leaving = error
-        self._meet("takes what the first rank has made")
+        self._meet("waits in call_on_first() for the result")
         made, leaving = self._comm.bcast((made, leaving))
         if leaving is not None:
             raise leaving
@@ -119,12 +119,12 @@ class World:
         """Call ``make`` on the first rank, then on the others: they find in the cache what the first has downloaded."""
         if self._comm is None:
             return make()
-        self._meet("makes what the first rank makes before")
+        self._meet("calls first_before_others()")
         if self.is_first:
             made = make()
-            self._meet("makes it after the first rank")
+            self._meet("is in first_before_others(), after the first rank")
             return made
-        self._meet("makes it after the first rank")
+        self._meet("is in first_before_others(), after the first rank")
         return make()
 
     def broadcast(self, model: Module | Iterable[Tensor]) -> None:
@@ -310,7 +310,7 @@ def _meetings(comm: Any, timeout: float | None) -> Callable[..., float]:
         if comm.size * squares != codes**2:
             purposes = enumerate(comm.allgather(purpose))
             raise RuntimeError(
-                f"the ranks do not do the same: {', '.join(f'rank {rank} {does}' for rank, does in purposes)}. Every "
+                f"the ranks do different things: {', '.join(f'rank {rank} {does}' for rank, does in purposes)}. Every "
                 "rank must take the same steps, with the same parameters in the same order"
             )
         return shares / WHOLE
@@ -323,7 +323,7 @@ def _meetings(comm: Any, timeout: float | None) -> Callable[..., float]:
                 absent = " and ".join(f"rank {rank}" for rank in missing())
                 raise RuntimeError(
                     f"{absent or 'another rank'} has not come for {timeout:g} seconds, while this one {purpose}: it "
-                    "sleeps, hangs, or is still at work; if it may take so long, give world(timeout=…) more seconds"
+                    "hangs or is still busy. If it may take so long, give world(timeout=…) more seconds"
                 )
             if timeout is not None and waited > NOTICE * timeout and not has_told:
                 here = np.array([number])
@@ -349,7 +349,7 @@ def _on_host(array: Any) -> Any:
     if not issubclass(type(array), np.ndarray):
         raise TypeError(
             f"ranks exchange NumPy's arrays, not those of {type(array).__module__}.{type(array).__name__}: train on "
-            "the CPU, and outside of a jitted function call nothing of the world but average()"
+            "the CPU, and inside a jitted function use only average() of the world"
         )
     return array
 

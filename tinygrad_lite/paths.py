@@ -1,4 +1,4 @@
-"""The paths between chosen nodes of a graph: what a derivative by chosen arguments passes through.
+"""The paths between chosen nodes of a graph, along which a derivative by chosen arguments is computed.
 
 `Tensor.backward` goes back to every leaf. The derivative by an argument of a function needs only what lies between the
 argument and the function's value: `sweep_to` computes nothing else.

@@ -3,6 +3,9 @@
 `Module.state_dict` makes names as PyTorch does, so the names agree. The layout differs in one point only: the weight of
 a `Linear` has shape (in, out) here, for ``x @ weight``, and (out, in) in PyTorch, for ``x @ weight.T``. Saving and
 loading transpose it; all other arrays stay as they are.
+
+    tg.save_safetensors(net, "net.safetensors")
+    tg.load_safetensors(another_net, "net.safetensors")
 """
 
 from __future__ import annotations
@@ -75,7 +78,7 @@ def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
     state = _other_layout(model, model.state_dict())
     for name, array in state.items():
         if array.dtype.newbyteorder("<") not in DTYPES.values():
-            raise TypeError(f"safetensors files hold no {array.dtype}, which {name} is of: convert it first")
+            raise TypeError(f"{name} is of {array.dtype}, which safetensors files cannot hold: convert it first")
     write_atomically(path, library.save(state))
 
 

@@ -1,7 +1,7 @@
 """A Tensor is an array that remembers how it was computed, so that it can be differentiated.
 
-Its operators and methods only name rules: `apply` computes and records them all. What leaves the graph is in
-`conversions`, what changes a Tensor in place is in `in_place`.
+Its operators and methods only name rules: `apply` computes and records them all. Conversions that leave the graph
+are in `conversions`, changes of a Tensor in place in `in_place`.
 
 Examples
 --------
@@ -78,7 +78,7 @@ class Tensor(Conversions, InPlace):
         Python floats (and lists of them) get the type of `get_default_dtype`; arrays keep theirs. An array is shared,
         not copied, unless ``requires_grad``: a parameter owns its memory, since optimizers change it in place.
     requires_grad : bool
-        Whether gradients by this Tensor are wanted.
+        Whether `backward` computes the gradient by this Tensor.
     dtype : dtype-like, optional
         The type to convert to.
     name : str, optional
@@ -167,7 +167,7 @@ class Tensor(Conversions, InPlace):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients by this Tensor are wanted. It may be set for a leaf, which then owns its memory."""
+        """Whether `backward` computes a gradient by this Tensor. It may be set for a leaf, which then owns its data."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -176,8 +176,8 @@ class Tensor(Conversions, InPlace):
             return
         if self.operation is not None:
             raise GraphError(
-                f"whether a result, here of {self.operation.rule.name}, requires a gradient follows from what it was "
-                "computed from: use its .detach()"
+                f"requires_grad cannot be set for a result, here of {self.operation.rule.name}, since its inputs "
+                "decide: use its .detach()"
             )
         if value:
             expect_floating(self.dtype)
@@ -233,7 +233,7 @@ class Tensor(Conversions, InPlace):
             The cotangent of this Tensor, of its shape; by default 1, for a Tensor of one element.
         create_graph : bool
             Record the backward pass too, so that the gradients can be differentiated again. Otherwise each part of the
-            graph is freed once the pass is through with it.
+            graph is freed once the pass has used it.
 
         Raises
         ------
@@ -498,9 +498,9 @@ def apply(rule: Rule, inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> 
     ShapeError
         If the shapes do not fit; the message names the operation, the shapes and the axis that disagrees.
     DeviceError
-        If not all operands are on one device; the message says which is where.
+        If not all operands are on one device; the message names the device of each.
     TypeError
-        If a gradient of a complex result is wanted: the rules hold for real numbers only.
+        If an input requires a gradient and the result is complex: the rules hold for real numbers only.
     """
     inputs, arrays, params, requires_grad, is_plain = _raw_values(rule, inputs, params)
     try:

@@ -8,10 +8,10 @@ be nested. The derivative by it is a container of the same structure. A list of 
 
 Examples
 --------
-Derivatives may be nested. The inner one here differentiates x·y by y alone, at y = x: it is x, so f(x) is x². If the
-inner one took the x in x·y for y as well, it would be 2x, and the outer one 12. That error is called perturbation
-confusion. It cannot happen, since each evaluation gives its arguments new nodes: the inner sweep ends at the node of y,
-and the node of x, which is another one, is a constant to it.
+Derivatives may be nested. The inner one differentiates x·y by y alone, at y = x. Its value is x. So f(x) is x², and
+the outer derivative is 2x: 6 at x = 3. If the inner one took the x in x·y for y as well, its value would be 2x, and the
+outer one would be 12. That error is called perturbation confusion. It cannot happen, since each evaluation gives its
+arguments new nodes: the inner sweep ends at the node of y, and the node of x is a constant to it.
 
 >>> import tinygrad_lite as tg
 >>> def f(x):
@@ -244,7 +244,7 @@ def _chosen(f: Function, args: tuple[Any, ...], argnums: Argnums) -> list[Any]:
         if not isinstance(number, Integral):
             raise TypeError(f"argnums are the numbers of arguments, such as 0 or (0, 1), not {argnums!r}")
         if not -len(args) <= number < len(args):
-            raise TypeError(f"argnums asks for argument {number} of {_name(f)}, but it was given {len(args)}")
+            raise TypeError(f"argnums names argument {number} of {_name(f)}, but the call has {len(args)}")
     if len({number % len(args) for number in numbers}) < len(numbers):
         raise TypeError(f"argnums names an argument twice: {argnums!r}")
     return [args[number] for number in numbers]
@@ -284,7 +284,7 @@ def _mapped(f: Callable[..., Any], x: Any, *others: Any) -> Any:
         same_kind = isinstance(other, dict) if isinstance(x, dict) else isinstance(other, (list, tuple))
         if not same_kind or {*_keys(x)} != {*_keys(other)}:
             raise ShapeError(
-                f"the tangent of a container must be one of the same structure: {x!r:.60} has {other!r:.60}"
+                f"the tangent of a container must have the same structure, but that of {x!r:.60} is {other!r:.60}"
             )
     parts = {key: _mapped(f, x[key], *(other[key] for other in others)) for key in _keys(x)}
     if isinstance(x, dict):
@@ -341,8 +341,8 @@ class _Trace:
         for x, argument in zip(self.sources, self.arguments, strict=True):
             if x not in found and isinstance(argument, Tensor) and is_leaf_of(argument, self.y):
                 raise GraphError(
-                    f"the function does not use its argument, but the Tensor of shape {x.shape} that it was called with"
-                    ", by way of a closure or a module: use the argument, or loss.backward() for parameters of a net"
+                    f"the function reads the Tensor of shape {x.shape} from a closure or a module, not its argument: "
+                    "use the argument, or loss.backward() for parameters of a net"
                 )
         results = [found[x] if x in found else np.zeros_like(x._data) for x in self.sources]
         return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
@@ -360,7 +360,7 @@ def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
     dtype = np.asarray(y).dtype if np.isscalar(y) else getattr(y, "dtype", np.dtype(object))
     if dtype.kind in "iuf" and not is_cut_off:
         return constant(as_array(y, get_default_dtype() if dtype.kind != "f" else None))
-    reasons = {type(None): "does it end with return?", tuple: "one at a time"}
+    reasons = {type(None): "does it end with return?", tuple: "differentiate one result at a time"}
     reason = reasons.get(type(y), "a value taken by .numpy(), .data, .item() or a backward() of its own has no history")
     kind = "one of constants" if isinstance(y, Tensor) else type(y).__name__
     raise TypeError(f"{_name(f)} must return a Tensor to be differentiated, but it returned {kind}: {reason}")

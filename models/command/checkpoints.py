@@ -25,7 +25,7 @@ def checkpoint_of(folder: Path) -> Path:
     """
     saved = checkpoints_in(folder)
     if not saved:
-        raise DataError(f"{folder}: there is no checkpoint here: train a net first")
+        raise DataError(f"{folder} holds no checkpoint: train a net first")
     if len(saved) > 1:
         try:
             recorded = json.loads((folder / METRICS).read_text())["config"]["checkpoint_format"]
@@ -34,5 +34,5 @@ def checkpoint_of(folder: Path) -> Path:
         names = " and ".join(path.name for path in saved)
         saved = [path for path in saved if path.suffix == f".{recorded}"]
         if not saved:
-            raise DataError(f"{folder} holds {names}, and {METRICS} does not say which its run wrote: remove the other")
+            raise DataError(f"{folder} holds {names}, and {METRICS} does not name the one of its run: delete the other")
     return saved[0]

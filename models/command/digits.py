@@ -30,8 +30,8 @@ class DigitReader(Model):
             "--data",
             default="auto",
             metavar="auto|mnist|synthetic|DIR",
-            help="MNIST if it can be had, else digits rendered here (auto); one of the two; or MNIST's files in a "
-            "folder",
+            help="source of the digits: mnist; synthetic, rendered here; auto, MNIST if it is on disk or can be "
+            "downloaded, else synthetic; or a folder with MNIST's files (auto)",
         )
 
     def load(self, args: Namespace) -> tuple[Digits, str]:
@@ -51,7 +51,7 @@ class DigitReader(Model):
         try:
             return load_mnist(), "mnist"
         except DataUnavailable as error:
-            say(f"{error}\nTraining on synthetic digits instead, which are rendered here.", args.quiet)
+            say(f"{error}\nTraining on synthetic digits instead: this program renders them.", args.quiet)
             return load_synthetic(), "synthetic"
 
     def caution(self, kind: str) -> str:

@@ -44,7 +44,8 @@ def place_beside(folder: Path) -> Path:
         with contextlib.suppress(OSError):
             trial.rmdir()
         raise OSError(
-            f"the run in {folder} cannot be kept as {place} ({error.strerror}): give another --out, or --resume"
+            f"the earlier run in {folder} cannot be moved to {place} ({error.strerror}): give another --out, or "
+            "--resume"
         ) from None
     return place
 

@@ -21,7 +21,7 @@ LOCK = ".lock"
 def reserved(folder: Path) -> Iterator[None]:
     """Lock a folder against other runs; create it if necessary; clean up after a killed run.
 
-    The operating system holds the lock, and releases it when the process ends, in whatever way.
+    The operating system holds the lock, and releases it when the process ends, even if it is killed.
 
     Raises
     ------
@@ -63,8 +63,7 @@ def _locked(path: Path) -> int:
             with contextlib.suppress(OSError):  # the run may have ended and removed the file since
                 holder = path.read_text(errors="replace") or holder
             raise BlockingIOError(
-                f"{path.parent} belongs to a run that is still going on, {holder}: wait for its end, or give another "
-                "--out"
+                f"another run is still writing to {path.parent}, {holder}: wait until it ends, or give another --out"
             ) from None
         # The run before may have removed the file after it was opened here: then lock the new file.
         if path.exists() and os.path.samestat(path.stat(), os.fstat(lock)):

@@ -39,7 +39,7 @@ def run_command(model: Model, arguments: Sequence[str] | None = None) -> int:
         larger = " or ".join(f"--{name.replace('_', '-')}" for name in (*model.options, "batch_size"))
         return failed(model.prog, f"{error}: try a smaller {larger}")
     except KeyboardInterrupt:
-        say("interrupted outside of training. What was there before is kept")
+        say("interrupted outside of training. The files of earlier runs are unchanged")
         return INTERRUPTED
 
 
@@ -93,7 +93,7 @@ def prepared(model: Model, args: Namespace, world: World) -> Run:
     tg.set_default_dtype(args.dtype)
     plot.prepare()
     if world.size > 1 and args.device != "cpu":
-        raise DeviceError(f"several ranks train on the CPU: leave out --device {args.device}, or mpiexec")
+        raise DeviceError(f"several ranks train on the CPU only: leave out --device {args.device}, or mpiexec")
     checkpoint.check_format(args.out / f"checkpoint.{args.checkpoint_format}")
     args.quiet = args.quiet or not world.is_first
     data, kind = world.first_before_others(lambda: model.load(args))

@@ -35,7 +35,7 @@ def advice_on_loss(before: float, after: float) -> str:
     if after < before or after == 0:
         return ""
     other = ", or a much higher one" if after == before else ""
-    return f"the loss did not fall: it was {before:.4g} before, and is {after:.4g} after it: try a lower --lr{other}"
+    return f"the loss did not fall: it was {before:.4g} before and is {after:.4g} now. Try a lower --lr{other}"
 
 
 def say(text: str, quiet: bool = False) -> None:

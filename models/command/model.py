@@ -82,7 +82,7 @@ class Model:
         return self.trained(folder)[0]
 
     def trained(self, folder: Path) -> tuple[Any, str]:
-        """Return the net of the run in a folder, and what it has learned from, such as ``"mnist"``.
+        """Return the net of the run in a folder, and the kind of data it was trained on, such as ``"mnist"``.
 
         Raises
         ------

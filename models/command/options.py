@@ -37,7 +37,7 @@ def read_options(model: Model, arguments: list[str]) -> argparse.Namespace:
     parser = parser_of(model)
     args: argparse.Namespace = parser.parse_args(arguments)
     if args.momentum and args.optimizer != "sgd":
-        parser.error(f"argument --momentum: {args.optimizer} has none, sgd has")
+        parser.error(f"argument --momentum: {args.optimizer} has no momentum: leave it out, or give --optimizer sgd")
     if args.lr is None:
         args.lr = model.lr[args.optimizer]
     return args
@@ -53,35 +53,35 @@ def make_optimizer(net: nn.Module, args: argparse.Namespace) -> optim.Optimizer:
 def _add_training(parser: Parser, model: Model) -> None:
     """Add the options on which the result of a run depends."""
     first, *others = model.lr
-    rates = "; ".join((_rate(model.lr[first]), *(f"of {name} {_rate(model.lr[name])}" for name in others)))
+    rates = "; ".join((_rate(model.lr[first]), *(f"{_rate(model.lr[name])} for {name}" for name in others)))
     add = parser.add_argument
     add(
         "--epochs",
         type=whole(1),
         default=model.epochs,
-        help=f"times every training {model.sample} is shown (%(default)s)",
+        help=f"number of passes over the training {model.sample}s (%(default)s)",
     )
-    add("--batch-size", type=whole(1), default=model.batch_size, help=f"{model.sample}s a step (%(default)s)")
-    add("--optimizer", **one_of(*model.lr), default=first, help="how weights follow gradients (%(default)s)")
+    add("--batch-size", type=whole(1), default=model.batch_size, help=f"{model.sample}s in each step (%(default)s)")
+    add("--optimizer", **one_of(*model.lr), default=first, help="method that updates the weights (%(default)s)")
     add("--lr", type=positive, help=f"learning rate ({rates})")
-    add("--momentum", type=fraction, default=0.0, help="of sgd: the share of a step that is kept (0)")
-    add("--seed", type=whole(0), default=0, help="of the first weights and of --shuffle (%(default)s)")
-    new = "a new order every epoch, not that of the file"
+    add("--momentum", type=fraction, default=0.0, help="of sgd: the fraction of a step that the next keeps (0)")
+    add("--seed", type=whole(0), default=0, help="of the initial weights and of --shuffle (%(default)s)")
+    new = "use a new random order in every epoch, not that of the file"
     add("--shuffle", action=argparse.BooleanOptionalAction, default=model.shuffle, help=new)
-    add("--dtype", **one_of("float32", "float64"), default="float32", help="of the weights (%(default)s)")
+    add("--dtype", **one_of("float32", "float64"), default="float32", help="type of the weights (%(default)s)")
 
 
 def _add_running(parser: Parser, model: Model) -> None:
     """Add the options for where and how a run computes and saves."""
     formats = [suffix.removeprefix(".") for suffix in checkpoint.FORMATS]
-    compiled = "compile the training step: it is faster, and computes the same but for rounding (--jit)"
+    compiled = "compile the training step: faster, and the results differ by rounding only (--jit)"
     add = parser.add_argument
-    add("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help="for results (%(default)s)")
+    add("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help="folder for results (%(default)s)")
     add("--jit", action=argparse.BooleanOptionalAction, default=True, help=compiled)
-    add("--device", **one_of(*MODULES), default="cpu", help="where to compute (%(default)s)")
+    add("--device", **one_of(*MODULES), default="cpu", help="device to compute on (%(default)s)")
     add("--resume", action="store_true", help="continue from the checkpoint in --out, if there is one")
-    add("--checkpoint-every", type=whole(1), metavar="N", help="save every N steps, not only after each epoch")
-    add("--checkpoint-format", **one_of(*formats), default="npz", help="of the checkpoint (%(default)s)")
+    add("--checkpoint-every", type=whole(1), metavar="N", help="save every N steps, too, not only after each epoch")
+    add("--checkpoint-format", **one_of(*formats), default="npz", help="format of the checkpoint file (%(default)s)")
     add("--quiet", action="store_true", help="print nothing but errors")
 
 

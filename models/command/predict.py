@@ -27,7 +27,7 @@ def parser_of(model: Model) -> Parser:
     """Return the argument parser of ``predict``."""
     parser = Parser(
         prog=f"{model.prog} predict",
-        description="Read digits with a net that was trained before: print each with the probabilities of all ten.",
+        description="Read photographs of digits with a trained net, and print the probabilities of all ten digits.",
     )
     parser.add_argument(
         "images",
@@ -41,7 +41,7 @@ def parser_of(model: Model) -> Parser:
         type=path_to("a folder"),
         default=model.out,
         metavar="DIR",
-        help="of the run that trained it (%(default)s)",
+        help="folder of the run that trained the net (%(default)s)",
     )
     return parser
 

@@ -46,12 +46,12 @@ def resume(record: Record) -> bool:
         raise DataError(f"{path} holds no run of this program ({error}): run without --resume") from None
     if differ:
         raise DataError(
-            f"{path} belongs to a run with other options ({'; '.join(differ)}): give the same ones to resume it, or "
-            "no --resume to start anew"
+            f"{path} belongs to a run with other options ({'; '.join(differ)}): give the same options to resume it, "
+            "or leave out --resume to start anew"
         )
     begun = record.epoch + (record.position > 0)
     if begun > record.metrics["config"]["epochs"]:
-        raise DataError(f"{path} is of {record.place} already: give --epochs {begun} or more to resume it")
+        raise DataError(f"{path} has already reached {record.place}: give --epochs {begun} or more to resume it")
     record.is_saved = True
     return True
 
@@ -61,8 +61,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     others = [other for other in checkpoints_in(path.parent) if other != path]
     if others and not path.exists():
         raise DataError(
-            f"{path}: there is no such checkpoint, but {others[0].name} beside it: give its --checkpoint-format to "
-            "resume it"
+            f"{path} does not exist, but {others[0].name} does: give the --checkpoint-format of that file to resume it"
         )
     if not (path.exists() or checkpoint.previous(path).exists()):
         return None

@@ -54,10 +54,10 @@ class Run:
             say(f"resuming after {record.place}", args.quiet)
         else:
             if args.resume:
-                nothing = f"no run has saved anything in {args.out} yet, so there is none to resume"
+                nothing = f"{args.out} holds no saved run to resume"
                 say(f"starting anew: {nothing}", args.quiet)
             if replaced:
-                kept = f"the run in {args.out} goes to {replaced} when this one first saves"
+                kept = f"the earlier run in {args.out} is moved to {replaced} when this run first saves"
                 say(kept if args.resume else f"starting anew: {kept} (--resume would continue it)", args.quiet)
             record.metrics["initial_valid_accuracy"] = accuracy
             say(f"validation accuracy before training: {accuracy:.4f}", args.quiet)
@@ -100,7 +100,7 @@ class Run:
         """Save and print loss and accuracy of training and validation data; raise `Diverged` if one is not finite."""
         (train_loss, train_accuracy), (valid_loss, valid_accuracy) = train, valid
         if not math.isfinite(train_loss + valid_loss):
-            raise Diverged(f"after it the loss of all {self.model.sample}s is {train_loss + valid_loss}")
+            raise Diverged(f"after this step the loss of all {self.model.sample}s is {train_loss + valid_loss}")
         history = self.record.metrics["history"]
         # The training loss is first known after the first epoch: until then compare validation losses.
         before, after = (history[-1]["train_loss"], train_loss) if history else (self._first_loss, valid_loss)

@@ -668,8 +668,8 @@ def test_the_length_of_the_batch_is_not_baked_in(function, path):
     ("function", "words"),
     [
         (lambda x: x if x.shape[0] > 5 else -x, "fixed number"),
-        (lambda x: x if x.shape[0] == 4 else -x, "comparison with the length"),
-        (lambda x: x if x.shape == (4, 6) else -x, "comparison with the length"),
+        (lambda x: x if x.shape[0] == 4 else -x, "compares with the length"),
+        (lambda x: x if x.shape == (4, 6) else -x, "compares with the length"),
         (lambda x: np.stack([row * 2 for row in x]), "fixed number"),
         (lambda x: x + np.arange(x.shape[0])[:, None], "fixed number"),
         (lambda x: x + np.zeros((x.shape[0], 1), np.float32, like=x), "np.zeros_like"),
@@ -677,9 +677,9 @@ def test_the_length_of_the_batch_is_not_baked_in(function, path):
         (lambda x: x / len(x), "fixed number"),
         (lambda x: np.split(x, x.shape[0]), "fixed number"),
         (lambda x: np.pad(x, ((0, x.shape[0]), (0, 0))), "fixed number"),
-        (lambda x: x if x.shape[0] < 1000 else -x, "comparison with the length"),
-        (lambda x: x * min(x.shape[0], 1000), "comparison with the length"),
-        (lambda x: x if x.shape[0] in (4, 8) else -x, "comparison with the length"),
+        (lambda x: x if x.shape[0] < 1000 else -x, "compares with the length"),
+        (lambda x: x * min(x.shape[0], 1000), "compares with the length"),
+        (lambda x: x if x.shape[0] in (4, 8) else -x, "compares with the length"),
         (lambda x: x * {4: 2}.get(x.shape[0], 1), "fixed number"),
         (lambda x: x if x.shape[0] % 2 else -x, "fixed number"),
         (lambda x: x if x.shape[0] & 1 else -x, "fixed number"),
@@ -755,7 +755,7 @@ def test_what_forward_leaves_to_be_looked_at_does_no_harm(path):
 
 
 def test_what_batches_of_one_would_break_is_found_out(path):
-    is_refused(Function(lambda x: np.squeeze(x[:, None])), path, "comparison with the length")
+    is_refused(Function(lambda x: np.squeeze(x[:, None])), path, "compares with the length")
     agrees(Function(lambda x: x[:, None] @ x.sum(axis=0)[:, None] + x[1:2].sum()), path)
 
 
@@ -784,7 +784,7 @@ def test_a_rule_of_ones_own_is_written_as_its_forward_says(path, monkeypatch):
 @pytest.mark.usefixtures("own_rules")
 def test_a_rule_of_ones_own_that_numpy_alone_can_compute_needs_an_entry(path, monkeypatch):
     rule = softplus(lambda x: np.log1p(np.exp(np.asarray(x))))
-    is_refused(Function(rule), path, "turned into a plain one")
+    is_refused(Function(rule), path, "turns a recorded array into a plain one")
     monkeypatch.setitem(table.RULES, "softplus", "Softplus")
     agrees(Function(rule), path)
 
@@ -800,7 +800,7 @@ def test_a_rule_that_answers_for_its_own_forward_is_refused(path, monkeypatch):
 @pytest.mark.usefixtures("own_rules")
 def test_an_entry_that_is_wrong_is_found_out(path, monkeypatch):
     monkeypatch.setitem(table.RULES, "softplus", "Softsign")
-    refusal = is_refused(Function(softplus(lambda x: np.log1p(np.exp(x)))), path, "is not that of the model")
+    refusal = is_refused(Function(softplus(lambda x: np.log1p(np.exp(x)))), path, "differs from that of the model")
     assert "Nothing was written" in str(refusal.value)
 
 
@@ -814,7 +814,7 @@ def test_samples_that_are_none(path):
             export_onnx(net, sample, path)
     with pytest.raises(tg.ShapeError) as refusal:
         export_onnx(net, X[0], path)
-    assert "axis 0 of the sample is taken for the batch" in refusal.value.__notes__[0]
+    assert "axis 0 of the sample is the batch" in refusal.value.__notes__[0]
     with pytest.raises(TypeError, match="takes a Module"):
         export_onnx(lambda x: x, X, path)
 

@@ -356,7 +356,9 @@ def test_damage_is_refused_without_a_word_of_pillows(tmp_path, capfd, caplog, su
 def test_what_never_ends_is_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/dev/zero")
-    assert "expected a file, found a device or a pipe, which may never end. Save what" in refused(tmp_path / name)
+    assert "expected a file, found a device or a pipe, which may never end. Save its content" in refused(
+        tmp_path / name
+    )
 
 
 @pytest.mark.parametrize("name", ["absent.png", "."])

@@ -46,7 +46,7 @@ def test_what_is_read_is_copied_to_the_cpu(there):
 
 
 def test_nothing_is_copied_unasked(there):
-    with pytest.raises(DeviceError, match=r"on 'standin'.*use \.numpy\(\)"):
+    with pytest.raises(DeviceError, match=r"on 'standin'.*with \.numpy\(\)"):
         np.asarray(there([1.0]))
 
 
@@ -123,7 +123,7 @@ def test_another_error_stays_what_it_is(there):
 
 def test_a_cotangent_must_be_where_its_tensor_is(there):
     x = there([1.0, 2.0], requires_grad=True)
-    with pytest.raises(DeviceError, match="the gradient is on 'cpu', but the Tensor it is for on 'standin'"):
+    with pytest.raises(DeviceError, match="the gradient is on 'cpu', but its Tensor is on 'standin'"):
         (x * x).backward(np.ones(2))
 
 

@@ -329,7 +329,7 @@ RNG, ARRAY = np.random.default_rng(0), np.arange(3.0)
 REFUSED = {
     "copied back": (lambda x: tg.Tensor(x).to("cpu") * 2, r"copied from 'standin' to 'cpu'.*outside"),
     "looked at": (lambda x: tg.Tensor(x).numpy(), r"copied from 'standin' to 'cpu'.*outside"),
-    "a value": (lambda x: float(x.sum()), "the value of an array is asked for"),
+    "a value": (lambda x: float(x.sum()), "this line needs the value of an array"),
     "an old view": (lambda x: _old_view(x, np.transpose), "a view is read after the array it shows was changed"),
     "an old view of einsum's": (
         lambda x: _old_view(x, lambda y: np.einsum("ij->ji", y)),
@@ -337,15 +337,15 @@ REFUSED = {
     ),
     "computed of what is drawn": (
         lambda x: x * on_device_of(x, RNG.random(x.shape) >= 0.5),
-        r"test_jit.py, line \d+.*greater_equal is computed on 'cpu', to on 'standin', and a program on one device",
+        r"test_jit.py, line \d+.*greater_equal is computed on 'cpu', and to on 'standin', but a program has one device",
     ),
     "computed of what is here": (
         lambda x: (x * 2, ARRAY.mean()),
-        "multiply is computed on 'standin', mean on 'cpu'",
+        "multiply is computed on 'standin', and mean on 'cpu'",
     ),
     "NumPy's number of a number": (
         lambda x, rate=0.1: x * np.sqrt(rate),
-        "sqrt is computed on 'cpu', multiply on 'standin'",
+        "sqrt is computed on 'cpu', and multiply on 'standin'",
     ),
 }
 

@@ -54,8 +54,8 @@ def holder(tmp_path):
 def test_a_folder_in_which_a_run_is_at_work_is_refused_and_says_whose_it_is(holder, tmp_path, capsys, command):
     assert command.main(["--out", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
-    assert re.search(rf"{tmp_path} belongs to a run that is still going on, process {holder.pid} on .*, since 20", err)
-    assert "wait for its end, or give another --out" in err
+    assert re.search(rf"another run is still writing to {tmp_path}, process {holder.pid} on .*, since 20", err)
+    assert "wait until it ends, or give another --out" in err
     assert (out, err.count("\n")) == ("", 1)
 
 
@@ -121,8 +121,8 @@ def test_what_a_run_replaces_is_kept_beside_it_and_said_in_one_line(small, tmp_p
     first = content(out)
     capsys.readouterr()
     assert run(out, "--seed", "2") == 0
-    said = f"starting anew: the run in {out} goes to {out}.1 when this one first saves (--resume would continue it)"
-    assert capsys.readouterr().out.splitlines()[0] == said
+    said = f"starting anew: the earlier run in {out} is moved to {out}.1 when this run first saves"
+    assert capsys.readouterr().out.splitlines()[0] == f"{said} (--resume would continue it)"
     second = content(out)
     assert run(out, "--seed", "3") == 0
     assert content(tmp_path / "mnist.1") == first
@@ -232,7 +232,7 @@ def test_a_place_that_cannot_be_made_is_said_before_training(small, tmp_path, mo
     capsys.readouterr()
     assert run(out) == 2
     out_text, err = capsys.readouterr()
-    assert f"cannot be kept as {out}.1 (Invalid cross-device link): give another --out, or --resume" in err
+    assert f"cannot be moved to {out}.1 (Invalid cross-device link): give another --out, or --resume" in err
     assert (out_text, err.count("\n")) == ("", 1)
     assert content(out) == before
     assert run(out, "--resume", "--quiet") == 0
@@ -251,5 +251,5 @@ def test_of_two_checkpoints_the_one_of_the_run_s_own_record_is_meant(small, tmp_
     for record in (b"", b"{}", b"[]", b'{"config": {"checkpoint_format": "pt"}}'):
         (one / "metrics.json").unlink()
         (one / "metrics.json").write_bytes(record)
-        with pytest.raises(DataError, match=r"npz and checkpoint\.safetensors, and metrics\.json does not say"):
+        with pytest.raises(DataError, match=r"npz and checkpoint\.safetensors, and metrics\.json does not name"):
             checkpoint_of(one)

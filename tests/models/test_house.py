@@ -114,7 +114,7 @@ def test_its_help_shows_its_defaults(capsys):
     with pytest.raises(SystemExit):
         run_command(SIDES, ["--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "times every training sample is shown (2)" in shown
+    assert "number of passes over the training samples (2)" in shown
     assert "learning rate (1)" in shown
-    assert "for results (runs/sides)" in shown
+    assert "folder for results (runs/sides)" in shown
     assert "--data" not in shown

@@ -99,7 +99,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(small, tmp_path, shuffle):
 
 def test_resuming_where_there_is_nothing_begins_and_says_so(small, tmp_path, capsys):
     begun = run(tmp_path / "begun", "--epochs", "2", "--resume")
-    assert "no run has saved anything in" in capsys.readouterr().out
+    assert "holds no saved run to resume" in capsys.readouterr().out
     assert without_times(begun) == without_times(run(tmp_path / "whole", "--epochs", "2"))
 
 
@@ -171,7 +171,7 @@ def test_asking_for_mnist_where_there_is_none_is_an_error(tmp_path, monkeypatch,
         (["--checkpoint-every", "0"], "expected a whole number of at least 1, found '0'"),
         *((["--lr", x], f"expected a positive number, found {x!r}") for x in ("-1", "0", "nan", "inf", "0,1")),
         *((["--momentum", x], f"at least 0 and below 1, found {x!r}") for x in ("1", "-0.1", "nan", "x")),
-        (["--momentum", "0.9", "--optimizer", "adam"], "argument --momentum: adam has none, sgd has"),
+        (["--momentum", "0.9", "--optimizer", "adam"], "argument --momentum: adam has no momentum"),
         (["--seed", "-1"], "expected a whole number of at least 0, found '-1'"),
         (["--seed"], "argument --seed: expected one argument"),
         (["--dtype", "float16"], "expected float32 or float64, found 'float16': did you mean float"),
@@ -259,7 +259,7 @@ def test_a_loss_that_does_not_fall_says_once_to_try_a_lower_rate(small, tmp_path
         run(tmp_path, *options, *more)
     printed = capsys.readouterr().out
     assert printed.count("the loss did not fall") == 1
-    assert "try a lower --lr" in printed
+    assert "Try a lower --lr" in printed
 
 
 def test_a_loss_that_falls_needs_no_advice(small, tmp_path, capsys):
@@ -304,7 +304,7 @@ def test_a_loss_that_breaks_in_the_last_step_is_no_success(small, tmp_path, caps
     options = ["--data", "mnist", "--out", str(tmp_path), "--epochs", "1", "--batch-size", "10000", "--lr", "1e30"]
     assert mnist.main(options) == 2
     message = capsys.readouterr().err.splitlines()[-1]
-    assert "epoch 1, step 1: after it the loss of all digits is nan" in message
+    assert "epoch 1, step 1: after this step the loss of all digits is nan" in message
     assert "Nothing was written" in message
     assert list(tmp_path.iterdir()) == []
 
@@ -352,7 +352,7 @@ def test_resuming_says_where_it_is_and_refuses_fewer_epochs(small, tmp_path, cap
     run(tmp_path, "--epochs", "2", "--resume")
     assert "resuming after epoch 2" in capsys.readouterr().out
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist", "--lr", "0.1", "--epochs", "1", "--resume"]) == 2
-    assert "is of epoch 2 already: give --epochs 2 or more" in capsys.readouterr().err
+    assert "has already reached epoch 2: give --epochs 2 or more" in capsys.readouterr().err
 
 
 def test_ctrl_c_outside_of_training_says_what_there_is(small, tmp_path, monkeypatch, capsys):

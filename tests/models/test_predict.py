@@ -70,7 +70,7 @@ def test_a_picture_is_centred_before_it_is_read(trained, capsys):
     ("image", "run", "complaint"),
     [
         ("nothing.png", ".", "nothing.png: expected a readable file"),
-        ("digits", "nowhere", "there is no checkpoint here: train a net first"),
+        ("digits", "nowhere", "holds no checkpoint: train a net first"),
     ],
 )
 def test_what_is_not_there_is_one_line_and_status_2(trained, capsys, image, run, complaint):

@@ -79,7 +79,7 @@ def test_ranks_are_refused_a_folder_in_which_another_run_is_at_work(tmp_path):
     with reserved(tmp_path):
         done = run(2, tmp_path, "--data", "synthetic")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count(f"rank 0 of 2: {tmp_path} belongs to a run that is still going on, process") == 1
+    assert done.stderr.count(f"rank 0 of 2: another run is still writing to {tmp_path}, process") == 1
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 

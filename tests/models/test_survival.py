@@ -171,4 +171,4 @@ def test_a_checkpoint_of_the_other_format_is_named(small, tmp_path, capsys):
     run(tmp_path, "--lr", "0.1")
     other = ["--out", str(tmp_path), "--data", "mnist", "--resume", "--checkpoint-format", "safetensors"]
     assert mnist.main(other) == 2
-    assert "but checkpoint.npz beside it: give its --checkpoint-format" in capsys.readouterr().err
+    assert "but checkpoint.npz does: give the --checkpoint-format" in capsys.readouterr().err

@@ -523,7 +523,7 @@ def test_pictures_take_tensors_as_they_take_arrays(requires_grad):
         (lambda: plot.tiles(ROWS.reshape(-1, 28, 28), columns=0), "columns is 0"),
         (lambda: plot.curves({"history": []}), 'metrics["history"] of a run'),
         (lambda: plot.curves([0.3, 0.2]), "a list with a dictionary for each epoch"),
-        (lambda: plot.save("x.png", plot.digits(ROWS)), "str is no figure: save(figure, path)"),
+        (lambda: plot.save("x.png", plot.digits(ROWS)), "must be a figure, not a str: save(figure, path)"),
         (lambda: plot.save(plot.digits(ROWS), "x.jpg"), "x.jpg: save writes PNG files: name it x.png"),
     ],
 )

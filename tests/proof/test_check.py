@@ -360,7 +360,7 @@ def test_what_passes_only_for_being_small_is_said():
         for f, g in (raised, tiny):
             report = found(f, x, gradient=g, method="central", mode=mode)
             assert report
-            assert f"input 0: {many} are too small beside rounding errors to be compared: rescale" in str(report)
+            assert f"input 0: {many} are too small compared with rounding errors to be checked: rescale" in str(report)
             assert report.comparisons[0].relative is None
     report = found(lambda x: 1e14 + np.sum(np.sin(x)), x[:1], gradient=np.cos, method="central")
     assert "1 derivative is too small" in str(report)

@@ -127,9 +127,10 @@ def test_a_value_in_place_of_a_function_is_refused():
 @pytest.mark.parametrize("mode", ["full", "fast"])
 def test_it_is_said_where_nothing_was_compared(mode):
     empty = np.zeros((0, 2))
-    assert "nothing was compared of input 0, which is empty" in tg.gradcheck(lambda x: x.sum(), empty, mode=mode).notes
+    assert "nothing was compared for input 0, which is empty" in tg.gradcheck(lambda x: x.sum(), empty, mode=mode).notes
     assert (
-        "nothing was compared of y, input 1, which are empty" in tg.gradcheck(lambda x, y: y, Y, empty, mode=mode).notes
+        "nothing was compared for y, input 1, which are empty"
+        in tg.gradcheck(lambda x, y: y, Y, empty, mode=mode).notes
     )
     assert not tg.gradcheck(lambda x: x, Y).notes
 

@@ -180,7 +180,7 @@ def test_infinite_slopes_are_no_derivative(mode):
     def gradient(x):
         return 0 * x
 
-    with pytest.raises(tg.GradientMismatch, match=r"no step gives a derivative, .* rescaled"):
+    with pytest.raises(tg.GradientMismatch, match=r"do not converge at any step: .* rescaled"):
         tg.gradcheck(lambda x: np.sqrt(np.abs(x)).sum(), np.zeros(3), gradient=gradient, mode=mode)
 
 

@@ -158,7 +158,7 @@ def test_a_derivative_that_forgets_its_cotangent_does_not_pass(define):
 def test_a_rule_without_a_formula_is_proven_all_the_same(define):
     branching = define("branching", lambda x: x * 1, x=lambda g: g if np.ndim(g) else 1 * g)
     assert proving.prove(branching)
-    assert str(proving.prove(branching)).endswith("  (not to be read with symbols)")
+    assert str(proving.prove(branching)).endswith("  (does not run on symbols)")
 
 
 def test_lines_are_cut_to_the_width_of_a_terminal(only, capsys, monkeypatch):
@@ -188,7 +188,7 @@ def test_main_refuses_what_is_no_rule_in_one_line(capsys):
     assert proving.main(["tanh", "tanhh"]) == 2
     out, err = capsys.readouterr()
     assert not out
-    assert re.fullmatch(r"python -m tinygrad_lite.proof: no rule 'tanhh'; there are .*, tanh, .*\n", err)
+    assert re.fullmatch(r"python -m tinygrad_lite.proof: no rule 'tanhh'; the rules are .*, tanh, .*\n", err)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():

@@ -271,7 +271,7 @@ def test_a_file_is_read_up_to_the_size_that_is_allowed(tmp_path):
         path.write_bytes(content)
         for name in (path, str(path), os.fsencode(path)):
             assert read_file(name, 5) == content
-    with pytest.raises(DataError, match=r"file: expected at most 4 bytes, found 5\. If .* larger max_bytes\.$"):
+    with pytest.raises(DataError, match=r"file: expected at most 4 bytes, found 5\. To read .* larger max_bytes\.$"):
         read_file(path, 4)
     with pytest.raises(DataError, match=r"at most 4 bytes, found 5\. Delete it\.$"):
         read_file(path, 4, "Delete it.")
@@ -298,7 +298,7 @@ def test_what_is_no_file_is_neither_read_nor_replaced(tmp_path, kind):
         path.symlink_to("/dev/zero")
     with pytest.raises(DataError, match="expected a file, found a device or a pipe, which may never end"):
         read_file(path, 100)
-    with pytest.raises(FileExistsError, match="What is there is not a file that could be replaced"):
+    with pytest.raises(FileExistsError, match="not that of a file, so it cannot be replaced"):
         write_atomically(path, b"1")
     for descriptor in opened:
         os.close(descriptor)
@@ -347,7 +347,7 @@ except DataError as error:
 @pytest.mark.parametrize("path", ["a\0b", b"a\0b", "\0", "\ud800", Path("a\0b")])
 def test_what_no_file_can_be_called_is_no_path(path):
     for use in (as_path, lambda path: read_file(path, 1), lambda path: write_atomically(path, b"1")):
-        with pytest.raises(DataError, match="is no path: it holds a character that no name of a file has"):
+        with pytest.raises(DataError, match="is not a path: it holds a character that no file name can have"):
             use(path)
 
 

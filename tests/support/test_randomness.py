@@ -102,7 +102,7 @@ def test_jit_draws_what_eager_draws():
 )
 def test_jit_refuses_what_would_be_drawn_but_once(draw):
     before = randomness.generator.bit_generator.state
-    with pytest.raises(tg.JitError, match=r"made here without an rng draws .*Draw from an np\.random"):
+    with pytest.raises(tg.JitError, match=r"gives no rng, and so draws .*Draw from an np\.random"):
         tg.jit(draw)(X)
     assert randomness.generator.bit_generator.state == before
 

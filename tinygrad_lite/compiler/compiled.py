@@ -161,7 +161,7 @@ class Jitted:
         if not callable(function) or isinstance(function, type):
             raise TypeError(f"jit takes a function, not {type(function).__name__}: {function!r:.60}")
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-            raise TypeError(f"jit takes a function that returns when it is called, and {function.__name__} does not")
+            raise TypeError(f"jit takes a function, not a generator or coroutine function such as {function.__name__}")
         self.programs: list[Compiled] = []
         self.__wrapped__ = function
         # Do not copy `__dict__`: a module's attributes could hide those of this object.
@@ -177,7 +177,7 @@ class Jitted:
             return self.__wrapped__(*args, **kwargs)
         for traced in map(raw, _parts((args, kwargs))):
             if is_traced(traced):
-                traced.recorder.check()  # those of another thread's recording: waiting for it might be a deadlock
+                traced.recorder.check()  # refuses one of another thread: waiting for its recording might be a deadlock
         if not recording_lock.acquire(PATIENCE):
             return self.__wrapped__(*args, **kwargs)  # the other recording may wait for this thread
         try:
@@ -203,9 +203,9 @@ class Jitted:
         if len(self.programs) == VERSIONS:
             latest = self.programs[0]
             warnings.warn(
-                f"{latest.program.name} has {VERSIONS} programs and is compiled once more, because of "
-                f"{latest.reason(args, kwargs)}: give what changes from call to call as an argument, a float or an "
-                "array; count and collect outside of the function, or in an array",
+                f"{latest.program.name} has {VERSIONS} programs and is compiled once more, because this has changed: "
+                f"{latest.reason(args, kwargs)}. Pass values that change from call to call as arguments, as floats or "
+                "arrays. Count and collect outside of the function, or in an array",
                 JitWarning,
                 stacklevel=3,
             )
@@ -216,8 +216,8 @@ class Jitted:
         if result is NOT_HELD:
             self.programs.remove(compiled)
             raise JitError(
-                f"{compiled.program.name} depends on something that does not stay as it is from one moment to the "
-                f"next: {compiled.reason(args, kwargs)}"
+                f"{compiled.program.name} depends on a value that changes on its own: "
+                f"{compiled.reason(args, kwargs)}. Read it outside of the function, and pass it as an argument"
             )
         return result
 
@@ -240,9 +240,7 @@ class Jitted:
             Before the first call, since a program is made for the shapes of its arguments.
         """
         if not self.programs:
-            raise JitError(
-                "there is no program yet: call the function once, since it is made for its arguments' shapes"
-            )
+            raise JitError("there is no program yet: call the function once, since a program is made for given shapes")
         return self.programs[0].source
 
 

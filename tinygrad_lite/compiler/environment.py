@@ -270,8 +270,8 @@ class Environment:
             found.variable = found.tracer.variable
             if found.has_history:
                 found.tracer.refusal = (
-                    f"the Tensor {found.path} was computed outside of the jitted function, and no program can go back "
-                    "into its history"
+                    f"the Tensor {found.path} was computed outside of the jitted function, and a program cannot "
+                    "continue its history"
                 )
             tracers += [(place, found.tracer) for place in found.places]
         for place in self._stand_ins:
@@ -374,8 +374,8 @@ class Environment:
         self._count += 1
         if self._count > MOST:
             raise JitError(
-                f"the function reaches more than {MOST:,} values, the last of them {path}: let it reach less, and pass "
-                "what it needs as arguments"
+                f"the function reaches more than {MOST:,} values, the last of them {path}: pass the "
+                "values that it needs as arguments"
             )
         refused = kinds.refusal(value, path)
         if refused is not None:

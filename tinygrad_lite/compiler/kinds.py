@@ -41,7 +41,7 @@ WITHOUT_CONTENTS = (
     Block,  # a mode such as no_grad()
 )
 WRAPPERS = (property, staticmethod, classmethod, functools.cached_property, functools.singledispatchmethod)
-IMMUTABLE = (tuple, *METHODS, *WRAPPERS)  # what holds others, always the same ones
+IMMUTABLE = (tuple, *METHODS, *WRAPPERS)  # these hold values that cannot be exchanged
 FOLLOWED = (
     *(Tensor, *GENERATORS, *PLAIN_OF_NUMPY, *CONTAINERS, *METHODS, *WRAPPERS),
     *(types.FunctionType, types.ModuleType, functools.partial, bytearray),
@@ -50,7 +50,7 @@ FOLLOWED = (
 OPEN = ("abc", "argparse", "collections.abc", "contextlib", "dataclasses", "enum", "numbers", "types", "typing", OURS)
 HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set for classes that Python code defines
 DRAW_OUTSIDE = (
-    "Draw from an np.random.Generator made outside of the jitted function, and give it other values as arguments"
+    "Draw from an np.random.Generator made outside of the jitted function, and pass other such values as arguments"
 )
 
 
@@ -133,25 +133,25 @@ def refusal(value: Any, path: str) -> JitError | None:
     if (is_listed and not of_other_array) or parts_of(value) or _holds_immutable(value):
         return None
     if of_other_array or isinstance(value, (memoryview, array)) or hasattr(cls, "__array__"):
-        words = f"a {cls.__name__}, whose contents and arithmetic are its own: give a plain array"
+        words = f"a {cls.__name__}, a kind of array that jit does not know: pass a plain NumPy array"
     elif isinstance(value, Iterator):
         words = (
-            "an iterator, which gives something else each time: take the next value outside of the jitted function, "
-            "and give it as an argument"
+            "an iterator, which gives another value each time: call next() outside of the jitted function, and pass "
+            "the value as an argument"
         )
     elif isinstance(value, Random):
         words = f"a random.Random, which draws differently at each call. {DRAW_OUTSIDE}"
     elif cls.__module__.startswith(random_modules()):
         words = (
             "a random generator of a device, whose draws cannot be recorded: draw from an np.random.Generator, and "
-            "move what it draws"
+            "move the numbers to the device"
         )
     elif all(map(is_open, cls.__mro__)):
         return None
     else:
         name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
         words = (
-            f"a {name}, which may change without jit seeing it: pass what the function needs of it as an argument, or "
-            "compute that outside of the jitted function"
+            f"a {name}, which may change without jit seeing it: pass the values that the function needs from it as "
+            "arguments, or compute with it outside of the jitted function"
         )
     return JitError(f"{path} is {words}")

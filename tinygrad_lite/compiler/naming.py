@@ -46,7 +46,7 @@ class Names:
             for name, layer in model.named_modules()
             if not any(layer.named_modules())
         }
-        # The beginnings of paths, and what stands in their place.
+        # For each beginning of a path, its replacement.
         self._shortened = dict.fromkeys(optimizers, "") | short
 
     def of(self, path: str) -> str:

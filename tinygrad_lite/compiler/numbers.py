@@ -1,4 +1,7 @@
-"""Tracers of inputs that are no arrays: Python numbers, such as a learning rate, and random generators."""
+"""Tracers of inputs that are no arrays: Python numbers, such as a learning rate, and random generators.
+
+A program reads them anew at each call, so a learning rate may change without a new program.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +38,8 @@ class NumberTracer(Traced):
         self.recorder.check()
         if self.roots is None:
             self.recorder.refuse(
-                "a value that was computed from arrays, or drawn, is asked for, which differs from call to call",
-                "Return it to look at it, choose by it with np.where, or leave this line outside",
+                "this line needs the value of a number from arrays or draws, which differs from call to call",
+                "Return it to see it, choose by it with np.where, or leave this line outside of the jitted function",
             )
         self.recorder.pinned |= self.roots
         return self.value
@@ -77,7 +80,7 @@ def settled(x: Any) -> Any:
 
 
 def _operate(name: str, a: Any, b: Any) -> Any:
-    """Record an operator on numbers, and leave arrays to their own. A comparison of numbers needs their values."""
+    """Record an operator on numbers; arrays use their own operators. A comparison of numbers needs their values."""
     a, b = settled(a), settled(b)
     numbers = [x for x in (a, b) if isinstance(x, NumberTracer)]
     if numbers and (hasattr(a, "shape") or hasattr(b, "shape")):
@@ -109,12 +112,12 @@ def _keep_type_of_power(recorder: Any, base: Any, exponent: Any) -> None:
         holds = recorder.record(of_ufunc_of_numbers(sign), decisive, 0)
         message = (
             f"the sign of {decisive.variable.name} has changed, which decides the type of a power of Python numbers: "
-            "take np.power of arrays"
+            "use np.power on arrays"
         )
         recorder.record(primitives.of_check(ValueError, message), holds)
 
 
-# What needs the value of a number.
+# Methods that need the value of a number.
 _READING = {
     **{f"__{f.__name__}__": f for f in (bool, float, int, operator.index, round, math.trunc, abs, divmod)},
     **{f"__{f.__name__}__": f for f in (hash, format, repr, np.array)},
@@ -151,7 +154,7 @@ class GeneratorTracer(Traced):
             if "size" in given:  # a program depends on a size that is a number
                 given["size"] = static_index(given["size"])
             if holds_tracers(given.get("size")):
-                self.recorder.unsupported(f"{name} of a random generator, of a size that is computed")
+                self.recorder.unsupported(f"{name} of a random generator with a computed size")
             draws = of_draw(name, tuple(given), isinstance(self.value, np.random.Generator))
             return self.recorder.record(draws, self, *given.values())
 

@@ -106,7 +106,7 @@ class Outputs:
         changed = next((f for f in self.environment.inputs if f.tracer is x.base and x.base.changes), None)
         if changed is not None:
             raise JitError(
-                f"the function returns or keeps a view of {changed.path}, in whose memory it changes something: return "
+                f"the function returns or keeps a view of {changed.path}, and changes {changed.path} in place: return "
                 "a copy, with .copy()"
             )
         # The program may compute a scalar in place of an array without axes.
@@ -126,7 +126,7 @@ class Outputs:
         if isinstance(x, CONTAINERS) or (is_object and all(map(is_open, type(x).__mro__))):
             return self._of_parts(x)
         raise JitError(
-            f"the function returns or keeps a {type(x).__name__} that it makes, which a program cannot make anew: "
+            f"the function returns or keeps a new {type(x).__name__}, which a program cannot construct: "
             "return Tensors, arrays and numbers, and lists, tuples and dictionaries of them"
         )
 
@@ -135,7 +135,7 @@ class Outputs:
         if x.operation is None or not x.requires_grad:
             is_bare = not x.requires_grad and x.name is None
             return f"constant({data})" if is_bare else f"tensor({data}, {x.requires_grad}, {x.name!r})"
-        # The error of its backward pass differs if one in the function has freed the history anyway.
+        # The operation only gives the error of a backward pass, which differs if the function freed the graph.
         operation = "FORGOTTEN" if x.operation.inputs is not None else "FREED"
         return f"tensor({data}, True, {x.name!r}, {operation})"
 
@@ -172,8 +172,8 @@ def tensor(data: Any, requires_grad: bool, name: str | None, operation: Operatio
 
 def _no_history(*values: Any) -> Any:
     raise GraphError(
-        "a value that came out of a jitted function cannot be differentiated, since its program keeps no history: jit "
-        "the function that differentiates, tg.jit(tg.grad(f)) or a whole training step, or call f.__wrapped__"
+        "the result of a jitted function cannot be differentiated, since a program keeps no history: jit the function "
+        "that differentiates, tg.jit(tg.grad(f)) or a whole training step, or call f.__wrapped__"
     )
 
 
@@ -181,6 +181,6 @@ _JITTED = replace(get("identity"), name="jit", vjps=(Vjp(_no_history, _no_histor
 # The operations of all such Tensors. One of each kind is enough, since only the error of their backward pass matters.
 FORGOTTEN, FREED = (Operation(_JITTED, (tensor(np.zeros(()), True, None),), (np.zeros(()),), ()) for _ in range(2))
 FREED.free()
-# What the statements name.
+# The functions and objects that the statements name.
 HELPERS: dict[str, Any] = {f.__name__: f for f in (np.asarray, constant, filled, store, tensor)}
 HELPERS |= {"FORGOTTEN": FORGOTTEN, "FREED": FREED}

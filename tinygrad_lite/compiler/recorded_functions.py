@@ -1,4 +1,7 @@
-"""NumPy's functions on tracers: the primitive that records each, or the functions that it is composed of."""
+"""NumPy's functions on tracers: the primitive that records each, or the functions that it is composed of.
+
+Any other function is refused with the user's line, since a program that left it out would be wrong.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,7 @@ def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs:
     if not come_first or is_option_missing:
         recorder.unsupported(f"{numpy_name(function)} with these arguments")
     if len(operands) > 1 and function not in OF_SEVERAL:
-        recorder.unsupported(f"{numpy_name(function)} by counts that are computed")
+        recorder.unsupported(f"{numpy_name(function)} with computed counts")
     return recorder.record(FUNCTIONS[function], *operands, **params)
 
 
@@ -155,7 +158,7 @@ def static_index(index: Any, for_reading: bool = True) -> Any:
 
 
 def _is_whole(x: Any) -> bool:
-    """Return True for a whole number of NumPy's, on the CPU."""
+    """Return True for a NumPy integer on the CPU."""
     return isinstance(x, (np.ndarray, np.generic)) and not x.shape and x.dtype.kind in "iu"
 
 

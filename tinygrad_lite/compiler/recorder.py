@@ -26,7 +26,7 @@ from .program import GENERATORS, Instruction, Variable
 from .traced import Traced, is_array_or_scalar, operand_of, value_of, variable_of
 from .tracer import Tracer
 
-# By the kind of a step of the library that is under way, the phase it belongs to; the last of several counts.
+# The phase of each kind of step. If steps of several kinds are in progress, the last of these kinds decides.
 _PHASES = {MODULE: "forward", DERIVATIVE: "backward", UPDATE: "update"}
 
 
@@ -67,7 +67,7 @@ class Recorder:
         tracer: Any = NumberTracer(self, variable, value, frozenset({variable}))
         if isinstance(value, GENERATORS):
             # The recording draws from a copy: only a call advances the generator. A Generator is copied by way of its
-            # bit generator, since a copy of the library's own one is that one itself.
+            # bit generator, since `copy` of the library's own generator returns the same object.
             if isinstance(value, np.random.Generator):
                 value = np.random.Generator(deepcopy(value.bit_generator))
             tracer = GeneratorTracer(self, variable, deepcopy(value))
@@ -84,7 +84,9 @@ class Recorder:
         """Compute one primitive on the values of its operands, and write it down; return the result's tracer."""
         self.check()
         if np.geterr() != self._errors:
-            self.refuse("NumPy's handling of errors is changed", "Put np.errstate around the call of the function")
+            self.refuse(
+                "the function changes NumPy's error handling", "Put np.errstate around the call of the function"
+            )
         operands = tuple(map(settled, operands))
         return self.written(primitive, operands, params, primitive.compute(*map(value_of, operands), **params))
 
@@ -127,9 +129,9 @@ class Recorder:
         first_device, first = self.computes_on
         if device != first_device:
             self._note_refusal(
-                f"{first} is computed on {first_device!r}, {primitive.name} on {device!r}, and a program on one device "
-                "alone",
-                "Move what they are computed from to one device first, or compute outside of the jitted function",
+                f"{first} is computed on {first_device!r}, and {primitive.name} on {device!r}, but a program has one "
+                "device",
+                "Move the operands to one device first, or compute outside of the jitted function",
             )
 
     def refuse(self, what: str, instead: str) -> NoReturn:
@@ -147,7 +149,7 @@ class Recorder:
         """Refuse a primitive that cannot be recorded."""
         self.refuse(
             f"{what} cannot be recorded",
-            "Leave it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
+            "Call it outside of the jitted function, or compose it of NumPy's arithmetic, reductions and products",
         )
 
     def check(self) -> None:
@@ -160,8 +162,8 @@ class Recorder:
         """
         if not self.is_open:
             raise JitError(
-                "this value belongs to a recording that has ended: a jitted function must return what is wanted of "
-                "it, not leave it somewhere that jit does not know"
+                "this value belongs to a recording that has ended, since the jitted function left it in a place that "
+                "jit does not know: return the value instead"
             )
         if threading.get_ident() != self.thread:
             raise JitError(

@@ -248,13 +248,13 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
 
 
 def _write_replaced(snapshot: Snapshot, outputs: Outputs) -> None:
-    """Write what the function replaced, but for gradients; refuse counters, and what is no array or flag."""
+    """Write the values that the function replaced, except gradients; refuse counters and all but arrays and flags."""
     of_optimizers = tuple(f"{path}." for path in snapshot.environment.optimizers)
     for holder, text, path, key, old, new in snapshot.replaced():
         if isinstance(holder, Tensor) and key == "operation":
             raise JitError(
                 f"{path.removesuffix('.operation')} has a history when the function returns, as after total += loss, "
-                "and a program keeps none: return the result, or add it up in a Tensor that is made in the function"
+                "but a program keeps no history: return the result, or add up in a Tensor that the function makes"
             )
         x = old if new is EMPTY else new
         is_flag = is_plain(x) and (path.startswith(of_optimizers) or type(x) not in (int, float, complex))
@@ -265,8 +265,8 @@ def _write_replaced(snapshot: Snapshot, outputs: Outputs) -> None:
             outputs.store(text, key, new)
         else:
             raise JitError(
-                f"the function changes {path}, and all that a jitted function leaves behind are Tensors and arrays, "
-                "gradients, and the state of optimizers: return it, and count and collect outside; or count in an array"
+                f"the function changes {path}, but a jitted function can only change Tensors, arrays, gradients and "
+                "the state of optimizers: return it, and count or collect outside; or count in an array"
             )
 
 
@@ -334,7 +334,7 @@ def _guard_of_memory(inputs: list[Input], updates: list[Input], instructions: li
     for x in updates:
         for y in (*updates, *others):
             if x is not y and overlap([x.value], [y.value]):
-                raise JitError(f"{y.path} shares its memory with {x.path}, which is changed in place: give a copy")
+                raise JitError(f"{y.path} shares its memory with {x.path}, which is changed in place: pass a copy")
     if not updates or len(updates) + len(others) == 1:
         return {}
     changed, unchanged = (", ".join(x.place.text for x in group) for group in (updates, others))

@@ -1,4 +1,7 @@
-"""Functions that stand in for Python's own during a recording: ``type``, ``getattr`` and ``eval``, and the like."""
+"""Functions that replace Python's own during a recording: ``type``, ``getattr``, ``eval`` and the like.
+
+Python's own would tell the function that it sees a tracer and not an array, or read values that no guard checks.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +47,12 @@ def _by_name(function: Callable[..., Any], recorder: Any, environment: Any, x: A
 def _refuse(function: Callable[..., Any], recorder: Any, environment: Any, *args: Any, **kwargs: Any) -> Any:
     """Refuse a function that may read anything, such as ``eval``."""
     recorder.refuse(
-        f"{function.__name__}() may read anything, and jit does not see what",
-        "Name what is read, or do that outside of the jitted function",
+        f"{function.__name__}() may read any value, and jit does not see which",
+        "Name the value in the code, or read it outside of the jitted function",
     )
 
 
-# For each name, what makes the stand-in of a recorder and an environment.
+# For each name, the function of a recorder and an environment that makes its stand-in.
 STAND_INS: dict[str, Callable[[Any, Any], Any]] = {
     "type": lambda recorder, environment: _Type(),
     **{f.__name__: partial(partial, _by_name, f) for f in (getattr, hasattr, setattr, delattr)},

@@ -1,4 +1,7 @@
-"""What all tracers have in common: each stands for a value, and for the variable that holds it in the program."""
+"""The base of all tracers: each stands for a value, and for the variable that holds it in the program.
+
+A recording runs the function on the values, and writes its instructions with the variables.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tracers of arrays: they compute as the arrays do that they stand for, and record each primitive."""
+"""Tracers of arrays: they compute like the arrays that they stand for, and record each primitive.
+
+An array does not tell which operations the function calls on it. A tracer does: NumPy's protocols pass them to it.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class _Flags:
 
 
 def _refusing(what: str, instead: str) -> Callable[..., Any]:
-    """Return the method of `Tracer` for what no recording can do."""
+    """Return a method of `Tracer` that refuses an operation which cannot be recorded."""
     return lambda self, *args, **kwargs: self.recorder.refuse(what, instead)
 
 
@@ -90,7 +93,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         if self.base is not None and self.index is EMPTY:
             self.recorder.refuse(
                 "a view of an array is changed in place",
-                "Change the array itself: x[i] = …, or x += … of the whole",
+                "Change the array itself: x[i] = …, or x += … on the whole array",
             )
         if not self.flags.writeable:
             raise ValueError("the array is read-only: change the one it was taken from")
@@ -161,7 +164,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             exponent = exponent.known()
         of_floats = self.dtype.kind in "fc"
         special = _OF_EXPONENT.get(exponent) if type(exponent) in (int, float if of_floats else int) else None
-        # Of whole numbers there is the square alone, and of a scalar of truth values not even that.
+        # For integers NumPy has a special function for the square alone; for a boolean scalar it has none.
         if special is None or not (of_floats or (exponent == 2 and type(self.value) is not np.bool)):
             return np.power(self, exponent)
         return special(self)
@@ -189,8 +192,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
             value = value._data
         if isinstance(self.value, np.generic):
             self.recorder.refuse(
-                "something is written into a result without axes, which is a number in a program",
-                "Give the name another value: x = …",
+                "this line writes into a result without axes, which is a plain number in a program",
+                "Assign a new value to the name: x = …",
             )
         self.change(self.recorder.record(primitives.put, self, static_index(index, for_reading=False), value))
 
@@ -203,16 +206,16 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         return self.shape[0]
 
     _refuse_value = _refusing(
-        "the value of an array is asked for, which differs from call to call",
-        "Return it to look at it, choose by it with np.where, look for a Tensor in a list by any(x is t for x in "
-        "list), or leave this line outside of the jitted function",
+        "this line needs the value of an array, which differs from call to call",
+        "Return it to see it, choose by it with np.where, look for a Tensor in a list by any(x is t for x in list), or "
+        "leave this line outside of the jitted function",
     )
     __bool__ = __float__ = __int__ = __complex__ = __contains__ = __format__ = item = tolist = _refuse_value
     __array__ = _refusing(
-        "an array that is being recorded is turned into a plain one", "Call NumPy's functions on it as it is"
+        "this line turns a recorded array into a plain one", "Call NumPy's functions on the array itself"
     )
     __index__ = _refusing(
-        "an array that is being recorded is used as a whole number, or as an index of an array outside",
+        "this line uses a recorded array as a whole number, or as the index of an array from outside",
         "For table[i] write np.take(table, i, axis=0)",
     )
     __hash__ = object.__hash__
@@ -221,7 +224,7 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         source = device_of(self)
         if source != "cpu":
             self.recorder.refuse(
-                f"an array is copied from {source!r} to {device!r}, which waits for all that is computed there",
+                f"an array is copied from {source!r} to {device!r}, which would wait for the computation there",
                 "Return it, and copy it outside of the jitted function",
             )
         return self.recorder.record(primitives.to, self, device=device)

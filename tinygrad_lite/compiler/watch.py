@@ -90,7 +90,7 @@ def watched(recorder: Recorder, environment: Environment) -> Iterator[Watcher]:
         with observing(watcher):
             yield watcher
     finally:
-        del recorder.record  # and with it a circle, which would keep the arrays of this call alive for a while
+        del recorder.record  # and a cycle of references, which would keep the arrays of this call alive for a while
         Tensor.grad = GRAD  # type: ignore[method-assign]
         if hasattr(profiler, "enable"):
             profiler.enable()  # a profiler of cProfile is an object, which sys.setprofile does not take
@@ -104,7 +104,7 @@ class Watcher(Observer):
     Parameters
     ----------
     recorder : Recorder
-        It is told of the refusals.
+        The recorder, which stores the refusals.
     environment : Environment
         The values that the function reaches.
 
@@ -161,7 +161,7 @@ class Watcher(Observer):
 
     def drew(self) -> None:
         """Refuse a draw from the library's global generator."""
-        self.recorder.refuse("what is made here without an rng draws from the library's generator", DRAW_OUTSIDE)
+        self.recorder.refuse("this line gives no rng, and so draws from the library's generator", DRAW_OUTSIDE)
 
     def applied(self, rule: Any, inputs: Any, arrays: Any, y: Any) -> None:
         """Mark the result of a rule, which has the rule's name, as the rule's last step."""

@@ -2,6 +2,11 @@
 
 `load_mnist` loads MNIST from disk or the network, `load_synthetic` draws digits where there is neither, and
 `read_images` reads photographs. `Batches` hands a data set to a training loop.
+
+>>> import numpy as np
+>>> images, labels = np.zeros((250, 784)), np.zeros(250, int)
+>>> [len(some_labels) for some_images, some_labels in Batches(images, labels, batch_size=100)]
+[100, 100, 50]
 """
 
 from __future__ import annotations

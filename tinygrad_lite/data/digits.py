@@ -1,5 +1,7 @@
 """Synthetic handwritten digits, for a machine that has neither MNIST nor a network.
 
+    train, valid, test = load_synthetic(seed=0)
+
 A printed digit becomes a handwritten one in three steps. The glyph is thinned to its skeleton, the path a pen
 would take. The path is turned, slanted, stretched and bent, differently for every sample. Then a round pen
 follows it. The grey level of a pixel depends only on its distance to the path, so each glyph needs one table of

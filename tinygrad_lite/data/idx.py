@@ -47,7 +47,7 @@ FETCH_AGAIN = "The file is damaged or incomplete: fetch or write it again."
 
 
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> NDArray[Any]:
-    """Read the array in an IDX file; whether the file is gzipped is seen from its content.
+    """Read the array in an IDX file. A gzipped file is recognised by its content.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _gunzip(content: bytes, path: str | os.PathLike[str], max_bytes: int) -> byt
     except (OSError, zlib.error) as error:
         raise file_error(path, "an intact gzip stream", str(error), FETCH_AGAIN) from error
     except MemoryError as error:
-        raise file_error(path, "what fits into memory", "more, decompressed", "Free some memory.") from error
+        raise file_error(path, "a file that fits into memory", "a larger one", "Free some memory.") from error
 
 
 def parse_idx(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -137,7 +137,7 @@ def parse_idx(content: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
 
     start = 4 + 4 * axes
     if len(content) < start:
-        raise file_error(path, f"a header of {start} bytes for {axes} axes", f"{len(content)}", FETCH_AGAIN)
+        raise file_error(path, f"a header of {start} bytes for {axes} axes", f"{len(content)} bytes", FETCH_AGAIN)
     shape = struct.unpack_from(f">{axes}I", content, offset=4)
     size = start + math.prod(shape) * dtype.itemsize
     if len(content) != size:

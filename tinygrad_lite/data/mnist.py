@@ -1,5 +1,8 @@
 """MNIST, 70,000 handwritten digits: read from disk, or downloaded once from a mirror.
 
+    train, valid, test = load_mnist()
+    train.images.shape  # (50000, 784)
+
 Every file is verified by its SHA-256, so a wrong or damaged copy is never trained on. Downloads that are cut off are
 continued, and several processes may download at once.
 """
@@ -172,9 +175,7 @@ def _all_in(folder: Path, origin: str = "") -> list[Path]:
     folder = Path(os.path.expanduser(folder))  # noqa: PTH111 (not every user has a home)
     if missing := _missing(folder):
         state = (
-            "lacks"
-            if os.access(folder, os.X_OK) and folder.is_dir()
-            else "is not a folder one can look into, so it lacks"
+            "lacks" if os.access(folder, os.X_OK) and folder.is_dir() else "is missing or cannot be read, so it lacks"
         )
         raise DataError(
             f"The MNIST folder {folder}{origin} {state} {_names(missing)}. Each file may be named as in "
@@ -202,13 +203,13 @@ def _read_verified(path: Path, file: MnistFile) -> NDArray[np.uint8]:
 
 def _all_cached(folder: Path, limits: Limits | None) -> list[Path]:
     if missing := _missing(folder):
-        answers = _download(missing, folder, limits) if limits else ["not asked, since download=False"]
+        answers = _download(missing, folder, limits) if limits else ["download=False forbids it"]
         if lacking := _missing(folder):
             raise DataUnavailable(
                 f"MNIST was not found: {FOLDER_VARIABLE} is not set, and the cache folder {folder} lacks "
                 f"{_names(lacking)}. It could not be downloaded: {'; '.join(answers)}. Connect to the network "
-                f"and try again, or put the four files into that folder, or name one that has them: "
-                f"by {FOLDER_VARIABLE}, as load_mnist(folder), or to a command by --data."
+                f"and try again, or put the four files into that folder. If another folder has them, name it: "
+                f"with {FOLDER_VARIABLE}, load_mnist(folder), or the option --data of a command."
             )
     return _paths(folder)
 

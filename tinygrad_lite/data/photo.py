@@ -1,5 +1,7 @@
 """Photographs of handwritten digits, converted to images like those of MNIST, so that a trained net can read them.
 
+    images = read_images("digit.jpg")  # an array of shape (1, 784)
+
 A photograph shows paper of any shade, unevenly lit, with a digit of any size somewhere on it, darker or lighter than
 the paper. In MNIST a digit is bright on black, fits a box of 20×20 pixels, and has its centre of mass in the middle of
 28×28 pixels. The conversion estimates the paper as it would look without ink, takes the difference of each pixel from
@@ -114,7 +116,7 @@ def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
         expected, found = "a TIFF file without compression", "one that is compressed"
     except Image.DecompressionBombError:
         expected = f"a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
-        remedy = "Save it smaller, or set PIL.Image.MAX_IMAGE_PIXELS to half of what it has."
+        remedy = "Save it smaller, or set PIL.Image.MAX_IMAGE_PIXELS to half its number of pixels."
     except MemoryError:
         expected, remedy = "a picture that fits into memory", "Save it smaller."
     except Exception:  # damage shows as errors of many kinds

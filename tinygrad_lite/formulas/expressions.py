@@ -140,7 +140,7 @@ _LEGEND = {
     "broadcast_to": "broadcast_to repeats along axes",
     "overlap_add": "overlap_add adds windows up where they lie",
     "is_first_maximum": "is_first_maximum holds at the maximum of a window",
-    "place": "place puts elements where the index takes them from, among zeros",
+    "place": "place puts elements at the given index of an array of zeros",
 }
 _SMALL_POWERS = {2: "²", 3: "³"}
 

@@ -100,12 +100,12 @@ def formula(rule: Rule) -> Formula:
             sample for sample in rule.samples if all(np.size(x) for x in rule.bind(sample.args, sample.params)[0])
         )
     except StopIteration:
-        raise ValueError(f"the rule {rule.name!r} has no sample with any elements to read its formula on") from None
+        raise ValueError(f"the rule {rule.name!r} has no sample with elements: add one to it") from None
     try:
         return _read(rule, sample)
     except Exception as error:  # a user's rule may raise anything when it is given symbols
         raise TypeError(
-            f"the rule {rule.name!r} has no formula, since its text cannot be read with symbols ({error}): write it "
+            f"the rule {rule.name!r} has no formula, since its code does not run on symbols ({error}): write it "
             "with operators, array methods and NumPy functions only"
         ) from error
 

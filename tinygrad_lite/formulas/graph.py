@@ -178,7 +178,7 @@ def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -
     """
     if not isinstance(tensor, Node):
         raise TypeError(
-            f"a Tensor has a graph, such as the loss computed with a model, but not a {type(tensor).__name__}"
+            f"only a Tensor has a graph, not a {type(tensor).__name__}: pass a result, such as the loss of a model"
         )
     if tensor.operation is None:
         raise GraphError(
@@ -187,7 +187,7 @@ def read(tensor: Tensor, model: Module | None = None, most: int | None = None) -
     operations = _without_identities(_results(tensor, most))
     paths = {id(p): path for path, p in model.named_parameters()} if model is not None else {}
     if paths and paths.keys().isdisjoint(id(x) for _, operands in operations for x in operands):
-        raise ValueError("none of the model's parameters has to do with this Tensor: was it computed with the model?")
+        raise ValueError("none of the model's parameters is in the graph of this Tensor: compute it with this model")
     names = _named(operations)
     known: dict[int, Value] = {}
     leaves: list[Value] = []
@@ -219,8 +219,8 @@ def _results(tensor: Node, most: int | None) -> list[Node]:
         nodes = [x for x in operation.inputs if isinstance(x, Node)]
         if any(x.memory is not None and x.memory.changed > operation.time for x in nodes):
             raise GraphError(
-                f"a Tensor was changed in place after {operation.rule.name} used it, so the graph no longer tells how "
-                "this one came about: compute it again"
+                f"a Tensor was changed in place after {operation.rule.name} used it, so the graph no longer has "
+                "the old value: compute the result again"
             )
         new = {x for x in nodes if x.operation is not None} - found
         found |= new

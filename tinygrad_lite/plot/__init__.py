@@ -2,6 +2,9 @@
 
 Every function returns a matplotlib figure; `save` writes it to a file. Matplotlib is imported when the first figure
 is made, so a run without pictures starts faster. Pyplot is not used: no figure is global, so none must be closed.
+
+    figure = tg.plot.digits(images[:20], titles=labels[:20])
+    tg.plot.save(figure, "digits.png")
 """
 
 from .drawing import graph

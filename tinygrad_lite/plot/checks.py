@@ -49,7 +49,7 @@ def check_counts(caller: str, **arrays: Sized) -> None:
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
-        raise ValueError(f"{caller}: {told}; there must be as many of each")
+        raise ValueError(f"{caller}: {told}; the numbers must be equal")
 
 
 def check_positive(caller: str, name: str, value: int) -> None:

@@ -1,4 +1,7 @@
-"""A Tensor's graph as a picture: a matplotlib figure, also shown below a Tensor in a notebook."""
+"""A Tensor's graph as a picture: a matplotlib figure, also shown below a Tensor in a notebook.
+
+figure = tg.plot.graph(loss, net)
+"""
 
 from __future__ import annotations
 

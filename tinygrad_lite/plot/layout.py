@@ -143,7 +143,7 @@ class _Chart:
         for link in dict.fromkeys(link for route in self.routes for link in route):
             self.into[link.target].append(link)
             self.out_of[link.source].append(link)
-        # Sweeps start from the order in which a walk from the last box to its operands comes by.
+        # Sweeps start from the order in which a walk from the last box to its operands visits the boxes.
         backward = sorted(self.routes, key=lambda route: -route[-1].target[0])
         vertices = dict.fromkeys(v for route in backward for link in route for v in (link.source, link.target))
         self.sizes = {v: sizes[v[0]] if v == self.boxes[v[0]] else (0.0, 0.0) for v in vertices}

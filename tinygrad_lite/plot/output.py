@@ -1,4 +1,4 @@
-"""Writing figures to PNG files."""
+"""Write figures to PNG files; a killed run leaves a whole file or none."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         If the file cannot be written. An existing file stays as it was.
     """
     if not hasattr(figure, "savefig"):
-        raise TypeError(f"save takes a figure and a path, and {type(figure).__name__} is no figure: save(figure, path)")
+        raise TypeError(f"the first argument must be a figure, not a {type(figure).__name__}: save(figure, path)")
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(

@@ -1,4 +1,7 @@
-"""Pictures of training and its results: learning curves, confusion matrices, decision boundaries."""
+"""Pictures of training and its results: learning curves, confusion matrices, decision boundaries.
+
+figure = tg.plot.confusion(test.labels, predictions)
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Checks of derivatives: those of the rules are compared with numeric ones, computed from function values alone.
 
-`gradcheck` checks a function, `prove` a rule of the library or one's own.
+`gradcheck` checks a function, `prove` a rule, of the library or of your own.
 
 >>> import numpy as np
 >>> bool(gradcheck(np.tanh, [0.5, -1.0]))

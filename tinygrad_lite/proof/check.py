@@ -133,7 +133,7 @@ def gradcheck(
                 notes.append("second derivatives by an element at a kink, and of its gradient, were not compared")
     empty = [part.name for part in (*subject.results, *subject.arguments) if part.start == part.stop]
     if empty:
-        notes.append(f"nothing was compared of {_listed(empty)}, which {'is' if len(empty) == 1 else 'are'} empty")
+        notes.append(f"nothing was compared for {_listed(empty)}, which {'is' if len(empty) == 1 else 'are'} empty")
     if not is_full(subject, mode):
         notes.append(
             f"{subject.value.size} × {subject.point.size} derivatives were compared by {PROJECTIONS} random "
@@ -206,7 +206,7 @@ def points(inputs: tuple[Any, ...], named: Mapping[str, Tensor]) -> tuple[list[A
             raise TypeError(f"{name} must be real numbers, not {array.dtype}")
         for index in np.argwhere(~np.isfinite(array)):
             where = tuple(map(int, index))
-            raise ValueError(f"{place(name, where)} is {array[where]}: nothing can be differentiated there")
+            raise ValueError(f"{place(name, where)} is {array[where]}, and only finite numbers can be checked")
         if array.dtype != np.float64:
             converted.setdefault(str(array.dtype), []).append(name)
         arrays.append(np.array(array, dtype=np.float64))
@@ -215,7 +215,7 @@ def points(inputs: tuple[Any, ...], named: Mapping[str, Tensor]) -> tuple[list[A
         + (
             "in float32 differences have about 3 right digits"
             if "float" in dtype
-            else "whole numbers have no derivative; labels and indices are for the function to read from outside"
+            else "whole numbers have no derivative; let the function read labels and indices from outside"
         )
         for dtype, names in converted.items()
     ]

@@ -24,7 +24,7 @@ PROJECTIONS = 4  # for each input
 MOST_KINKS = 20  # elements at kinks that are set aside, one after the other, in the projections for an input
 ROUNDING = 1e-15  # the rounding error of a derivative, which may be a difference of larger numbers
 MOST_NOISE = 1e-10  # the largest error estimate of differences that is believed, times the output if that is above 1
-TOO_SMALL = "too small beside rounding errors to be compared: rescale the function, or subtract its constant part"
+TOO_SMALL = "too small compared with rounding errors to be checked: rescale the function, or subtract its constant part"
 MANY_KINKS = f"{MOST_KINKS} kinks were met, and there are more: move the point, or use mode='full'"
 AGREEMENT = 1e-6  # the complex step is trusted if it agrees with differences this well
 

@@ -37,7 +37,7 @@ def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, wor
     if slopes.kink[worst]:
         return f"there is a kink there, with the slopes {slopes.left[worst]:z.6g} and {slopes.right[worst]:z.6g}"
     if slopes.lost[worst]:
-        return "no step gives a derivative, down to the smallest: there is none, or the input is to be rescaled"
+        return "the differences do not converge at any step: there is no derivative, or the input must be rescaled"
     if np.isnan(numeric[worst]):
         return "the function has no finite values on both sides of the point"
     if not analytic.any():
@@ -45,7 +45,7 @@ def cause(subject: Subject, argument: Part, analytic: Array, slopes: Slopes, wor
             return ""
         return f"no gradient reaches {argument.name}: does the function use .numpy(), .detach() or math?"
     if any(_same(analytic, other) and not _same(numeric, other) for other in _transposed(numeric, argument)):
-        return "it is the transpose of what it should be"
+        return "it is the transpose of the right derivative"
     ratio = np.vdot(analytic, numeric) / np.vdot(numeric, numeric) if numeric.any() else 0.0
     if np.count_nonzero(numeric) > 1 and abs(ratio - 1) > NEAR_ONE and _same(analytic, ratio * numeric):
         return (

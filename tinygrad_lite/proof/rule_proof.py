@@ -1,4 +1,4 @@
-"""Prove every rule in the table on its sample inputs."""
+"""Prove rules: compare their derivatives with numeric ones, computed from function values, on sample inputs."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _derivatives(rule: Rule) -> str:
     try:
         return formula(rule).line
     except (TypeError, ValueError):
-        return "(not to be read with symbols)"
+        return "(does not run on symbols)"
 
 
 def summary(proofs: Iterable[Proof]) -> str:
@@ -178,11 +178,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prove rules, print the table and return the exit status: 1 if a rule fails, 2 if no rule has a given name."""
     parser = argparse.ArgumentParser(prog="python -m tinygrad_lite.proof", description=__doc__)
     known = {rule.name: rule for rule in all_rules()}
-    parser.add_argument("rules", nargs="*", metavar="rule", help="the name of a rule to prove (all)")
+    parser.add_argument("rules", nargs="*", metavar="rule", help="the name of a rule to prove (default: all rules)")
     names = parser.parse_args(arguments).rules
     for name in names:
         if name not in known:
-            print(f"{parser.prog}: no rule {name!r}; there are {', '.join(known)}", file=sys.stderr)
+            print(f"{parser.prog}: no rule {name!r}; the rules are {', '.join(known)}", file=sys.stderr)
             return 2
     proofs = [prove(known[name]) for name in names or known]
     # A terminal would wrap long lines and break the table, so they are cut there; a file gets them whole.

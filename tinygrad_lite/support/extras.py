@@ -1,6 +1,8 @@
 """Optional packages: the library imports them only where it uses them.
 
 So most users need not install them, and a missing package gives an error that says what to install.
+
+    onnx = extra("onnx", "interop", "export_onnx")
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 A killed process must not leave half a checkpoint: `write_atomically` replaces a file in one step. A stranger's file
 must not fill the memory or block the process: `read_file` has a size limit and refuses devices and pipes.
+
+    write_atomically("net.bin", content)
+    content = read_file("net.bin", max_bytes=1_000_000)
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pathlib import Path
 from ..errors import DataError
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp", re.DOTALL)
-RAISE_LIMIT = "If it is to be read, pass a larger max_bytes."
+RAISE_LIMIT = "To read it anyway, pass a larger max_bytes."
 
 
 def file_error(path: str | os.PathLike[str], expected: str, found: str, remedy: str) -> DataError:
@@ -37,7 +40,7 @@ def as_path(path: str | bytes | os.PathLike[str]) -> Path:
     with contextlib.suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(name):
             return Path(name)
-    raise DataError(f"{name!r} is no path: it holds a character that no name of a file has. Write it anew")
+    raise DataError(f"{name!r} is not a path: it holds a character that no file name can have. Leave it out")
 
 
 def read_file(path: str | bytes | os.PathLike[str], max_bytes: int, remedy: str = RAISE_LIMIT) -> bytes:
@@ -62,7 +65,7 @@ def read_file(path: str | bytes | os.PathLike[str], max_bytes: int, remedy: str 
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                remedy = "Save what it gives as a file, and name that."
+                remedy = "Save its content as a file, and name that file."
                 raise file_error(path, "a file", "a device or a pipe, which may never end", remedy)
             if status.st_size > max_bytes:
                 raise too_large(path, max_bytes, f"{status.st_size:,}", remedy)
@@ -116,7 +119,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, kept: str | o
     temporary = _temporary(path)
     try:
         if path.exists() and not path.is_file():
-            raise FileExistsError(errno.EEXIST, "What is there is not a file that could be replaced")
+            raise FileExistsError(errno.EEXIST, "The path is not that of a file, so it cannot be replaced")
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()

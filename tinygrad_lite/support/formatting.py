@@ -1,4 +1,10 @@
-"""Text for output: tables, text in LaTeX formulas, and the names of NumPy's functions."""
+"""Text for output: tables, text in LaTeX formulas, and the names of NumPy's functions.
+
+>>> print(table([("rule", "samples"), ("tanh", "5")], right=[1]))
+rule  samples
+----  -------
+tanh        5
+"""
 
 from __future__ import annotations
 

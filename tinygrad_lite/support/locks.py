@@ -46,8 +46,8 @@ class Lock:
 
 _locks: WeakSet[Lock] = WeakSet()
 
-# A backward pass holds it while it adds to gradients, and a compiled step while it updates arrays: no thread may lose
-# what another one adds.
+# A backward pass holds it while it adds to gradients, and a compiled step while it updates arrays: no addition of
+# another thread may be lost.
 changing = Lock()
 
 

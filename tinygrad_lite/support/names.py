@@ -49,7 +49,7 @@ INSTEAD = _by_name(
         "rand": "tg.Tensor(np.random.default_rng().random(shape))",
         "randn": "tg.Tensor(np.random.default_rng().normal(size=shape))",
         "Dense LazyLinear": "tg.nn.Linear(in_features, out_features)",
-        "Activation": "tg.nn.ReLU() and its like",
+        "Activation": "tg.nn.ReLU() or another activation",
         "Input InputLayer": "tg.nn.Identity(), or nothing",
         "ModuleList ParameterList": "a list in an attribute",
         "ModuleDict ParameterDict": "a dictionary in an attribute",
@@ -84,8 +84,8 @@ INSTEAD = _by_name(
 # The same for methods and attributes of arrays.
 INSTEAD_OF_METHODS = _by_name(
     {
-        "repeat": "np.concatenate([x] * n) for the whole again and again, x[np.arange(len(x)).repeat(n)] for each "
-        "element: the name means the one in PyTorch, the other in NumPy",
+        "repeat": "np.concatenate([x] * n) to repeat the whole, as in PyTorch, or x[np.arange(len(x)).repeat(n)] to "
+        "repeat each element, as in NumPy",
         "mm bmm matmul": "x @ y",
         "mul multiply": "x * y",
         "add": "x + y",
@@ -142,7 +142,7 @@ INSTEAD_IN_MODULES = _by_name(
         "register_parameter": "self.name = tg.Tensor(data, requires_grad=True)",
         "register_module add_module": "self.name = module",
         "modules children named_children": "net.named_modules(), which yields paths and modules",
-        "named_buffers buffers": "net.state_dict(), where they are by their paths",
+        "named_buffers buffers": "net.state_dict(), which has them by path",
         "apply": "for path, module in net.named_modules(): f(module)",
         "fit": "a loop: loss.backward(), optimizer.step(), optimizer.zero_grad()",
         "predict": "net.eval()(x)",
@@ -197,7 +197,7 @@ def _advice(module: str, name: str) -> str:
     if callable(theirs) and not isinstance(theirs, type):
         return f": write np.{name}, since NumPy's functions take Tensors"
     if theirs is not None:
-        return f": NumPy's is np.{name}"
+        return f": NumPy has np.{name}"
     return "".join(f": did you mean {ours[near]}?" for near in difflib.get_close_matches(name.lower(), ours, n=1))
 
 
@@ -257,7 +257,7 @@ def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def unknown_argument(function: str, given: Iterable[str]) -> TypeError:
-    """Return the error for an argument that a function lacks; it says NumPy's name for one of another library."""
+    """Return the error for an argument that a function lacks; for one of another library it gives NumPy's name."""
     name = min(given)
     advice = f": write {INSTEAD_OF_ARGUMENTS[name]}" if name in INSTEAD_OF_ARGUMENTS else ""
     return TypeError(f"{function} has no argument {name!r}{advice}")

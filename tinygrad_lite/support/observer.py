@@ -42,7 +42,7 @@ class Observer:
         """Receive the output ``y`` of a module."""
 
     def drew(self) -> None:
-        """Receive the news that a caller without a generator of its own uses the library's."""
+        """Receive a draw from the library's generator, by a caller that was given none of its own."""
 
 
 class _Observers(Flag):

@@ -98,7 +98,7 @@ def named_inputs(sample: Any) -> dict[str, Any]:
 def evaluating(model: Module) -> Iterator[None]:
     """Put a model into evaluation mode within a ``with`` block; then restore the mode of each module.
 
-    What cannot be recorded in the block is an `ExportError`.
+    A `JitError` in the block becomes an `ExportError`.
     """
     modules = [model, *(module for _, module in model.named_modules())]
     modes = [{key: value for key, value in vars(module).items() if key == "training"} for module in modules]
@@ -168,8 +168,8 @@ def _recorded(model: Module, batch: tuple[Any, ...], recorder: _BatchRecorder, u
         return record(model, batch, {}, recorder)
     except ValueError as error:
         error.add_note(
-            f"while the model was run on a batch of {len(batch[0])}: axis 0 of the sample is taken for the batch, and "
-            "the file is for batches of any length"
+            f"the model was run on a batch of {len(batch[0])}: axis 0 of the sample is the batch, and the file must "
+            "work for batches of any length"
         )
         raise
     finally:
@@ -350,7 +350,7 @@ class _BatchRecorder(Recorder):
         return self.length(values, samples, LENGTH, x, axis=axis)
 
     def _reach_slices(self, x: Variable, index: Any) -> None:
-        """Note how far the slices of axes reach whose lengths depend on the batch."""
+        """Note how far slices reach along axes whose length depends on the batch."""
         parts = spread(index if isinstance(index, tuple) else (index,), len(x.shape))
         for n, part in zip(self.shapes[x], (part for part in parts if part is not None), strict=False):
             if isinstance(n, Length) and isinstance(part, slice):
@@ -359,16 +359,16 @@ class _BatchRecorder(Recorder):
     def _reach(self, n: int) -> None:
         if n >= LONGEST:
             self.refuse(
-                f"row {n} of the batch, or a part of its length that small, decides what is computed",
-                f"The file is for batches of any length, and up to row {LONGEST} can be told what that means: compute "
-                "it outside of the model",
+                f"a slice or a comparison reaches row {n} of the batch",
+                f"The file must work for batches of any length, and slices may reach row {LONGEST} at most: compute "
+                "this outside of the model",
             )
         self.furthest = max(self.furthest, n)
 
     def _refuse_other_steps(self) -> NoReturn:
         self.refuse(
             f"a batch of {self.batches[-1]} is computed by other steps than one of {self.batches[0]}",
-            "What is written is for batches of any length: loops over the batch, and choices by its length, cannot be",
+            "The file must work for batches of any length: leave out loops over the batch and choices by its length",
         )
 
 
@@ -408,5 +408,5 @@ class _BatchTracer(Tracer):
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         if function in _AS_TEXT:
-            self.recorder.refuse(f"np.{function.__name__} shows values", "Leave it out: they are the reader's alone")
+            self.recorder.refuse(f"np.{function.__name__} shows values", "Leave it out: the file has none")
         return super().__array_function__(function, types, plain(args), plain(kwargs))

@@ -20,9 +20,9 @@ from ..program import Variable
 # The batch lengths for which a comparison must have the same result.
 SAMPLES = np.array([*range(1, 65), *(2**k for k in range(7, 41))], float)
 AS_A_NUMBER = (
-    "the length of the batch as a fixed number",
-    "It may be any: reshape with -1 or x.shape[0], divide by x.shape[0], take np.zeros_like(x, shape=…); loops over "
-    "the batch and arrays of its length cannot be written",
+    "this line needs the length of the batch as a fixed number",
+    "The file must work for any length: reshape with -1 or x.shape[0], divide by x.shape[0], use np.zeros_like(x, "
+    "shape=…); loops over the batch and arrays of its length cannot be written",
 )
 
 
@@ -37,8 +37,8 @@ class Length:
     values : tuple of numbers
         Its value in each recording.
     samples : array
-        Its value for each batch length of `SAMPLES`; an estimate between the recorded lengths if it is no multiple of
-        the batch and a constant, as after a slice.
+        Its value for each batch length of `SAMPLES`. It is exact if the number is a multiple of the batch length plus a
+        constant. Otherwise, as after a slice, it is an estimate for lengths that were not recorded.
     variable : Variable
         The variable of the program that holds it.
     """
@@ -78,8 +78,8 @@ class Length:
         answers = {bool(compare(sign, 0)) for sign in (signs | {0} if {-1, 1} <= signs else signs)}
         if len(answers) > 1:
             self._recorder.refuse(
-                "a comparison with the length of the batch",
-                "What is written is for batches of any length, and cannot go one way or the other by it",
+                "this line compares with the length of the batch",
+                "The file must work for batches of any length, and cannot choose by it",
             )
         return answers.pop()
 

@@ -2,6 +2,8 @@
 
 A file contains the program of a model, written with the operators of `onnx_table`. Before it is saved, it is run, and
 its results must agree with the model's.
+
+    tg.export_onnx(net, sample=images[:1], path="net.onnx")
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
             onnx.checker.check_model(proto, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
             raise ExportError(
-                f"the model takes an operator to types or shapes that ONNX has it not for: {error}"
+                f"the model uses an operator with types or shapes that ONNX does not support: {error}"
             ) from error
         evaluator = extra("onnx.reference", "interop", "export_onnx").ReferenceEvaluator(proto)
         for n in (len(next(iter(inputs.values()))), *VERIFIED):
@@ -96,9 +98,9 @@ def _verify(evaluator: Any, batch: dict[str, Any], wanted: dict[str, Any], preci
     for name, y in wanted.items():
         if name not in found or not _close(_host(y), found[name], precision):
             raise ExportError(
-                f"{name} of the file is not that of the model for a batch of {n}: forward "
-                "depends on the input or on the length of the batch in a way that cannot be seen (a value kept from an "
-                "earlier call, say). Nothing was written"
+                f"{name} of the file differs from that of the model for a batch of {n}: forward depends on the input "
+                "or on the length of the batch in a way that a recording cannot see, such as by a value kept from an "
+                "earlier call. Nothing was written"
             ) from cause
 
 
@@ -151,7 +153,7 @@ class _Graph:
             except Refused as reason:
                 self._refuse(instruction, str(reason))
             except (TypeError, OverflowError) as error:
-                self._refuse(instruction, f"it is not for these arguments: {error}")
+                self._refuse(instruction, f"it cannot be written with these arguments: {error}")
         return self._finished(title)
 
     def _operation(self, instruction: Instruction) -> str:
@@ -159,7 +161,7 @@ class _Graph:
         name, dtype, operands = instruction.primitive.name, instruction.result.dtype, instruction.operands
         entry = RULES.get(name) or OPERATIONS.get(name, _ABSENT)
         if any(x.is_generator for x in instruction.reads):
-            raise Refused("it draws random numbers, others at each call: draw outside, or in training alone")
+            raise Refused("it draws random numbers: draw outside of the model, or in training mode alone")
         if isinstance(entry, Refused):
             raise entry
         self._path = self.program.origins[instruction.result][2]
@@ -258,7 +260,7 @@ class _Graph:
         for name, y in self.program.outputs.items():
             dtype = np.result_type(_type(y)) if isinstance(y, Variable) else _host(y).dtype
             if dtype.kind not in "biuf":
-                raise ExportError(f"{name} of the model is no array of numbers, but {y!r:.60}: return arrays alone")
+                raise ExportError(f"{name} of the model is not an array of numbers, but {y!r:.60}: return arrays alone")
             wire = self.cast(y, dtype)
             if wire in made and wire not in renamed:
                 renamed[wire] = name
@@ -300,4 +302,4 @@ def _type(x: Any) -> Any:
     return 0.0 if dtype is None else dtype  # a computed Python number has no dtype
 
 
-_ABSENT = Refused("it is not in the table of onnx_table.py: compose it of functions that are")
+_ABSENT = Refused("it is not in the table of onnx_table.py: compose it of functions in the table")

@@ -77,7 +77,7 @@ def _truth(operator: str) -> Callable[..., Any]:
 def _where_extreme(operator: str) -> Callable[..., Any]:
     def write(to: Any, x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
         if axis is None and keepdims:
-            raise Refused("without an axis it keeps none either: give the axis")
+            raise Refused("keepdims=True needs an axis: give the axis")
         if axis is None:
             x, axis = to.Reshape(x, to.ints([-1])), 0
         return getattr(to, operator)(x, axis=axis, keepdims=int(keepdims))
@@ -114,7 +114,7 @@ def _reshape(to: Any, x: Any, shape: Any) -> Any:
 
 def _pad(to: Any, x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
     if mode != "constant":
-        raise Refused("it is written with constants alone")
+        raise Refused("only mode='constant' can be written")
     widths = np.broadcast_to(np.asarray(pad_width), (len(to.shape(x)), 2))
     return to.Pad(x, to.ints([*widths[:, 0], *widths[:, 1]]), to.wire(constant_values))
 
@@ -205,7 +205,7 @@ def _scattered(reduction: str) -> Callable[..., Any]:
     def write(to: Any, x: Any, index: Any, value: Any) -> Any:
         if isinstance(index, Variable) and to.value(index) is None and index.dtype == bool:
             if to.shape(value) or reduction == "add":
-                raise Refused("where a mask holds one number alone can be written: use np.where(mask, a, x)")
+                raise Refused("only a single number can be written through a mask: use np.where(mask, a, x)")
             mask = to.Unsqueeze(index, to.ints(range(len(to.shape(index)), len(to.shape(x)))))
             return to.Where(to.cast(mask, bool), value, x)
         parts = _parts(to, index, len(to.shape(x)))
@@ -253,7 +253,7 @@ OPERATIONS: dict[str, Entry] = {
     "greater_equal": "GreaterOrEqual", "isnan": "IsNaN", "isinf": "IsInf",
     # arithmetic with Python numbers
     "sub": "Sub", "mul": "Mul", "truediv": "Div", "pow": "Pow", "floordiv": _floor_divide,
-    # nothing
+    # no computation
     **dict.fromkeys(("positive", "copy", "array"), lambda to, x: x),
     "to":            lambda to, x, device: x,
     # elementwise
@@ -303,5 +303,5 @@ OPERATIONS: dict[str, Entry] = {
     "searchsorted":  Refused("it has no counterpart: compare with np.less and count with np.count_nonzero"),
     "isclose":       Refused("it has no counterpart: compare np.abs(a - b) with a bound"),
     **dict.fromkeys(("allclose", "array_equal"),
-                    Refused("its answer is about the values, which only the file's reader has")),
+                    Refused("its result depends on values, which only a run of the file has")),
 }
