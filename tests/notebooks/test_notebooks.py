@@ -6,8 +6,11 @@ import os
 import re
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
+import tinygrad_lite as tg
 from tests.notebooks.run import FOLDER, METADATA, _overwritten, code_cells, read, run
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -89,3 +92,15 @@ def test_it_begins_with_a_title_and_its_links_lead_somewhere(path):
 
 def test_a_progress_bar_is_saved_as_it_stands_in_the_end():
     assert _overwritten("a |  | 0\ra |# | 5\ra |##| 10\nb\r\n") == "a |##| 10\nb\n"
+
+
+def test_the_measured_times_are_drawn_however_slow_the_machine_is():
+    """A number far to the right of the axes left no room for them; matplotlib warned of it."""
+    (cells,) = (code_cells(read(path)) for path in NOTEBOOKS if path.stem == "05_what_the_compiler_writes")
+    (drawing,) = (cell.source for cell in cells if "times eager" in cell.source and "ax.barh" in cell.source)
+    names = {"plt": plt, "np": np, "BLUE": tg.plot.BLUE, "VERMILION": tg.plot.VERMILION}
+    for slowness in (1, 20):
+        ratios = {n: {name: [0.5 * slowness, 9 * slowness] for name in ("eager", "recorded")} for n in (100, 10)}
+        exec(drawing, names | {"ratios": ratios})
+        plt.gcf().canvas.draw()
+        plt.close()
