@@ -6,13 +6,15 @@ import os
 import re
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
+import tinygrad_lite as tg
 from tests.notebooks.run import FOLDER, METADATA, _overwritten, code_cells, read, run
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SCREEN = 30  # lines
-NEED_MNIST = ("01_from_zero_to_mnist", "07_convolution")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -30,17 +32,10 @@ def told(cell: Any) -> list[str]:
     return [" ".join(line.split()) for line in masked]
 
 
-def test_the_notebooks_are_there():
-    assert [path.stem for path in NOTEBOOKS] == [
-        "01_from_zero_to_mnist",
-        "02_derivative_rules",
-        "03_check_your_own",
-        "04_define_a_model",
-        "05_what_the_compiler_writes",
-        "06_scaling_and_speed",
-        "07_convolution",
-        "08_a_language_model",
-    ]
+def test_the_notebooks_are_numbered_and_the_readme_names_each():
+    assert [path.stem[:3] for path in NOTEBOOKS] == [f"{n:02}_" for n in range(1, len(NOTEBOOKS) + 1)]
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\(notebooks/(\w+)\.ipynb\)", readme) == [path.stem for path in NOTEBOOKS]
 
 
 @pytest.mark.whole
@@ -50,7 +45,7 @@ def test_the_notebooks_are_there():
 def test_it_runs_from_a_clean_kernel_and_shows_what_was_saved(path, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     fresh = run(path, tmp_path)
-    if path.stem in NEED_MNIST and "TINYGRAD_LITE_DATA" not in os.environ:
+    if "load_mnist" in path.read_text(encoding="utf-8") and "TINYGRAD_LITE_DATA" not in os.environ:
         pytest.skip("it ran, but TINYGRAD_LITE_DATA names no MNIST to compare the saved outputs on")
     for old, new in zip(code_cells(read(path)), code_cells(fresh), strict=True):
         assert told(old) == told(new), f"python -m tests.notebooks saves it anew; this cell differs:\n{old.source}"
@@ -91,3 +86,15 @@ def test_it_begins_with_a_title_and_its_links_lead_somewhere(path):
 
 def test_a_progress_bar_is_saved_as_it_stands_in_the_end():
     assert _overwritten("a |  | 0\ra |# | 5\ra |##| 10\nb\r\n") == "a |##| 10\nb\n"
+
+
+def test_the_measured_times_are_drawn_however_slow_the_machine_is():
+    """A number far to the right of the axes left no room for them; matplotlib warned of it."""
+    (cells,) = (code_cells(read(path)) for path in NOTEBOOKS if path.stem == "05_what_the_compiler_writes")
+    (drawing,) = (cell.source for cell in cells if "times eager" in cell.source and "ax.barh" in cell.source)
+    names = {"plt": plt, "np": np, "BLUE": tg.plot.BLUE, "VERMILION": tg.plot.VERMILION}
+    for slowness in (1, 20):
+        ratios = {n: {name: [0.5 * slowness, 9 * slowness] for name in ("eager", "recorded")} for n in (100, 10)}
+        exec(drawing, names | {"ratios": ratios})
+        plt.gcf().canvas.draw()
+        plt.close()

@@ -1,6 +1,6 @@
 """Many small images in one picture: digits, misread digits, the weights of a layer's units, kernels and maps.
 
-    figure = tg.plot.mistakes(test.images, test.labels, predictions)
+figure = tg.plot.mistakes(test.images, test.labels, predictions)
 """
 
 from __future__ import annotations
