@@ -270,6 +270,8 @@ class _BatchRecorder(Recorder):
     def written(self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
         """Write down a primitive, with a `Length` for each number that differs between the recordings."""
         traced = super().written(primitive, operands, params, value)
+        if self.instructions[-1].primitive is primitives.gather:  # whether a reshape copies depends on the batch
+            self.instructions[-1] = replace(self.instructions[-1], primitive=primitives.reshape)
         self._compare(self.instructions[-1].result, self.instructions[-1])
         return traced
 
