@@ -14,7 +14,7 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 import tinygrad_lite as tg
-from models import lenet, mnist, moons
+from models import lenet, mnist, moons, text
 from tests.real import needs_mnist
 from tinygrad_lite.compiler import primitives
 from tinygrad_lite.compiler.writers import onnx_table as table
@@ -626,29 +626,15 @@ def test_the_net_of_moons(path):
 def test_a_convolutional_net(path):
     net = lenet.Net(channels=2, rng=0)
     agrees(net, path, tg.Tensor(np.random.default_rng(0).normal(size=(2, 784)), dtype=np.float32))
-    operators = [node.op_type for node in onnx.load(path).graph.node]
+    graph = onnx.load(path).graph
+    assert {"features.0.weight", "features.0.bias"} <= {x.name for x in graph.initializer}
+    operators = [node.op_type for node in graph.node]
     block = ["Conv", "Add", "Relu", "MaxPool"]
     assert operators == ["Reshape", *block, *block, "Reshape", "Gemm", "Relu", "Gemm", "Relu", "Gemm", "Softmax"]
 
 
-class Language(tg.nn.Module):
-    """A model of a language that predicts each token from those before."""
-
-    def __init__(self):
-        self.embedding = tg.nn.Embedding(5, 8, rng=0)
-        self.blocks = [tg.nn.TransformerBlock(8, 2, dropout=0.5, rng=seed) for seed in (1, 2)]
-        self.head = tg.nn.Linear(8, 5, rng=3)
-
-    def forward(self, tokens):
-        x = self.embedding(tokens)
-        for block in self.blocks:
-            x = block(x, causal=True)
-        return self.head(x)
-
-
 def test_a_transformer(path):
-    net = Language().eval()
-    agrees_on(net, path, TOKENS % 5)
+    agrees_on(text.Net("abcde", context=8, width=32, rng=0), path, TOKENS % 5)
     assert "Erf" in [node.op_type for node in onnx.load(path).graph.node]
 
 

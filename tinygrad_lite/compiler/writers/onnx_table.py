@@ -281,12 +281,13 @@ def _conv2d_input(to: Any, v: Any, w: Any, size: Any, how: Any) -> Any:
     sides = zip(size, count, kernel, how.stride, how.padding, how.dilation, strict=True)
     added = [m - ((c - 1) * s - 2 * p + d * (k - 1) + 1) for m, c, k, s, p, d in sides]
     # The groups are written one by one, since the evaluator of the package onnx takes several for others.
-    step, moves = kernels // how.groups, _moves(how._replace(groups=1))
-    parts = [
-        to.ConvTranspose(_sliced(to, v, {1: part}), _sliced(to, w, {0: part}), output_padding=added, **moves)
-        for part in (slice(i, i + step) for i in range(0, kernels, step))
-    ]
-    return to.Concat(*parts, axis=1) if len(parts) > 1 else parts[0]
+    step, groups = kernels // how.groups, [(v, w)]
+    if how.groups > 1:
+        parts = [slice(i, i + step) for i in range(0, kernels, step)]
+        groups = [(_sliced(to, v, {1: part}), _sliced(to, w, {0: part})) for part in parts]
+    moves = _moves(how._replace(groups=1))
+    made = [to.ConvTranspose(*group, output_padding=added, **moves) for group in groups]
+    return to.Concat(*made, axis=1) if len(made) > 1 else made[0]
 
 
 def _conv2d_weight(to: Any, x: Any, v: Any, kernel: Any, how: Any) -> Any:
