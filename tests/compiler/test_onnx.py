@@ -22,6 +22,7 @@ from tinygrad_lite.compiler.writers.onnx import ExportError, export_onnx
 from tinygrad_lite.nn import functional as F
 from tinygrad_lite.rules import registry
 from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN
+from tinygrad_lite.rules.windows import Geometry
 
 BUILT_IN = [rule for rule in tg.rules.all() if rule.is_built_in]
 X = tg.Tensor(np.random.default_rng(0).normal(size=(4, 6)), dtype=np.float32)
@@ -647,6 +648,11 @@ def test_a_pooling_of_whole_numbers_and_windows_of_a_user(path):
     view = np.lib.stride_tricks.sliding_window_view
     agrees(Function(lambda x: F.max_pool2d(images(x.argmax(axis=1, keepdims=True) * np.arange(6)), (2, 1), 1)), path)
     agrees(Function(lambda x: (view(x.numpy(), 3, axis=1), view((x[:2].T @ x[:2]).numpy(), (2, 3)))), path)
+
+
+def test_the_derivative_of_a_convolution_in_groups_by_its_kernels(path):
+    of_weight, how = tg.rules.get("conv2d_weight"), Geometry(stride=(2, 1), padding=(1, 0), groups=2)
+    agrees(Function(lambda x: of_weight(images(x), images(x)[:, :, :2], (2, 1), how)), path)
 
 
 def test_windows_along_the_batch_are_refused(path):
