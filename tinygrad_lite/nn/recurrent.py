@@ -21,7 +21,6 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..rules import neural
-from ..support.devices import on_device_of
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import init
@@ -138,7 +137,7 @@ class LSTMCell(_Cell):
 
 
 def _zeros_beside(gates: Any, size: int) -> Any:
-    return on_device_of(gates, np.zeros((gates.shape[0], size), gates.dtype))
+    return np.zeros_like(gates, shape=(gates.shape[0], size))
 
 
 class _Recurrent(Module):

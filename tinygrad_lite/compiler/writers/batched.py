@@ -192,6 +192,7 @@ def _finished(
     # The passes do not see the lengths in shapes and indices: as outputs they are kept.
     lengths = [x.variable for i in checked for x in lengths_in((i.operands, dict(i.params)))]
     simple = simplify(replace(program, instructions=checked, outputs=(*results, *lengths), updates=()))
+    names = {x: paths[id(array)] for x, array in found.items() if id(array) in paths}
     instructions = []
     for i in simple.instructions:
         is_only_for_now = i.primitive is primitives.to or i.primitive.has_effect
@@ -199,11 +200,13 @@ def _finished(
             instructions.append(i)
         else:
             known[i.result] = i.primitive.compute(*substituted(i.operands, known), **i.params)
+            if i.primitive.is_view and i.operands[0] in names:  # a bias in the shape of a column, say
+                names[i.result] = names[i.operands[0]]
     return Batched(
         instructions=tuple(instructions),
         inputs=dict(zip(inputs, program.inputs, strict=False)),
         constants=known,
-        names={x: paths[id(array)] for x, array in found.items() if id(array) in paths},
+        names=names,
         outputs=dict(zip(outputs, simple.outputs, strict=False)),
         shapes=recorder.shapes,
         origins=recorder.origins,
@@ -270,6 +273,8 @@ class _BatchRecorder(Recorder):
     def written(self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], value: Any) -> Any:
         """Write down a primitive, with a `Length` for each number that differs between the recordings."""
         traced = super().written(primitive, operands, params, value)
+        if self.instructions[-1].primitive is primitives.gather:  # whether a reshape copies depends on the batch
+            self.instructions[-1] = replace(self.instructions[-1], primitive=primitives.reshape)
         self._compare(self.instructions[-1].result, self.instructions[-1])
         return traced
 

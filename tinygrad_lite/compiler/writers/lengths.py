@@ -111,7 +111,8 @@ def mapped(function: Callable[..., Any], *trees: Any) -> Any:
     if isinstance(first, dict):
         return {key: mapped(function, *(tree[key] for tree in trees)) for key in first}
     if isinstance(first, (tuple, list)):
-        return type(first)(mapped(function, *parts) for parts in zip(*trees, strict=True))
+        parts = [mapped(function, *parts) for parts in zip(*trees, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     return function(*trees)
 
 

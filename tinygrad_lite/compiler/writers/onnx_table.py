@@ -14,7 +14,7 @@ forward expression. A rule of your own needs no entry; if ONNX has an operator f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Any
 
@@ -225,6 +225,80 @@ def _scattered(reduction: str) -> Callable[..., Any]:
     return write
 
 
+def _add_to(to: Any, x: Any, index: Any, value: Any) -> Any:
+    return _scattered("none")(to, x, index, to.Add(_getitem(to, x, index), value))
+
+
+def _windows(to: Any, x: Any, window: Any, axes: Any, stride: Any, dilation: Any) -> Any:
+    """Write every window of an array; its axes come last."""
+    shape, ndim = to.shape(x), len(to.shape(x))
+    y, order = x, [*range(ndim)]
+    for axis, k, s, d in sorted(zip(axes, window, stride, dilation, strict=True), reverse=True):
+        if isinstance(shape[axis], Length):
+            raise Refused("the windows go along the batch, whose length the file does not know: use slices")
+        starts = np.arange(0, shape[axis] - d * (k - 1), s)
+        y = to.Gather(y, to.cast(starts[:, None] + d * np.arange(k), np.int64), axis=axis)
+        order.insert(axis + 1, ndim + axes.index(axis))  # the axis becomes two: one of windows and one in them
+    return to.Transpose(y, perm=[order.index(i) for i in range(len(order))])
+
+
+def _sliding_window_view(to: Any, x: Any, window_shape: Any, axis: Any = None) -> Any:
+    window = tuple(np.atleast_1d(window_shape).tolist())
+    axes, ones = axes_of(axis, len(to.shape(x))), (1,) * len(window)
+    return _windows(to, x, window, axes, ones, ones)
+
+
+def _erf(to: Any, x: Any) -> Any:
+    if to.dtype.itemsize > 4:
+        raise Refused("runtimes have it in single precision alone: use float32, as after model.astype(np.float32)")
+    return to.Erf(x)
+
+
+def _window_parts(window: Any, axes: Any, stride: Any) -> Iterator[dict[int, slice]]:
+    """Yield for each element of a window the slices of the elements that it meets; for axes of any length."""
+    for offset in np.ndindex(*window):
+        sides = zip(axes, window, offset, stride, strict=True)
+        yield {axis: slice(i, i + 1 - n or None, step) for axis, n, i, step in sides}
+
+
+def _max_pool(to: Any, x: Any, window: Any, axes: Any, stride: Any) -> Any:
+    shape = to.shape(x)
+    if len(shape) == len(axes) + 2 and tuple(axes) == (*range(2, len(shape)),) and to.dtype.kind == "f":
+        return to.MaxPool(x, kernel_shape=window, strides=stride)
+    return reduce(to.Max, [_sliced(to, x, part) for part in _window_parts(window, axes, stride)])
+
+
+def _moves(how: Any) -> dict[str, Any]:
+    """Return the attributes of an operator for the geometry of a convolution."""
+    return {"strides": how.stride, "pads": 2 * how.padding, "dilations": how.dilation, "group": how.groups}
+
+
+def _conv2d_input(to: Any, v: Any, w: Any, size: Any, how: Any) -> Any:
+    (n, kernels, *count), (_, channels, *kernel) = to.shape(v), to.shape(w)
+    if n == 0:  # some runtimes refuse to make images of none
+        return to.Expand(0, to.ints((0, how.groups * channels, *size)))
+    # A stride maps images of several sizes to one size; the least of them is made without further rows and columns.
+    sides = zip(size, count, kernel, how.stride, how.padding, how.dilation, strict=True)
+    added = [m - ((c - 1) * s - 2 * p + d * (k - 1) + 1) for m, c, k, s, p, d in sides]
+    # The groups are written one by one, since the evaluator of the package onnx takes several for others.
+    step, groups = kernels // how.groups, [(v, w)]
+    if how.groups > 1:
+        parts = [slice(i, i + step) for i in range(0, kernels, step)]
+        groups = [(_sliced(to, v, {1: part}), _sliced(to, w, {0: part})) for part in parts]
+    moves = _moves(how._replace(groups=1))
+    made = [to.ConvTranspose(*group, output_padding=added, **moves) for group in groups]
+    return to.Concat(*made, axis=1) if len(made) > 1 else made[0]
+
+
+def _conv2d_weight(to: Any, x: Any, v: Any, kernel: Any, how: Any) -> Any:
+    # The images are kernels of a convolution over the batch: its stride is the step within a window.
+    per_group, size = to.shape(x)[1] // how.groups, to.shape(x)[2:]
+    x = to.Transpose(to.Reshape(x, to.ints([-1, how.groups, per_group, *size])), perm=[2, 1, 0, 3, 4])
+    x = to.Reshape(x, to.ints([per_group, -1, *size]))
+    w = to.Conv(x, to.Transpose(v, perm=[1, 0, 2, 3]), **_moves(how._replace(stride=how.dilation, dilation=how.stride)))
+    return _sliced(to, to.Transpose(w, perm=[1, 0, 2, 3]), {2: slice(kernel[0]), 3: slice(kernel[1])})
+
+
 # Operations whose result has another type than their operands, which therefore keep theirs.
 OF_ANOTHER_TYPE = {"argmax", "argmin", "count_nonzero", "length"}
 
@@ -238,6 +312,12 @@ RULES: dict[str, Entry] = {
     # There is no LogSoftmax: some runtimes compute it as log(softmax(z)), which underflows.
     "softmax":   lambda to, z, axis: to.Softmax(z, axis=axis),
     "logsumexp": _reduced("ReduceLogSumExp"),
+    "erf":       _erf,
+    "conv2d":    lambda to, x, w, how: to.Conv(x, w, **_moves(how)),
+    "windows":   _windows,
+    "max_pool":  _max_pool,
+    "conv2d_input":  _conv2d_input,
+    "conv2d_weight": _conv2d_weight,
 }
 
 OPERATIONS: dict[str, Entry] = {
@@ -297,8 +377,11 @@ OPERATIONS: dict[str, Entry] = {
     "getitem":       _getitem,
     "take":          _getitem,
     "put":           _scattered("none"),
+    "add_to":        _add_to,
     "add_at":        _scattered("add"),
+    "sliding_window_view": _sliding_window_view,
     # without a counterpart
+    "copysign":      Refused("ONNX does not tell -0 from 0: write np.where(y < 0, -abs(x), abs(x))"),
     "argsort":       Refused("ONNX puts equal elements in another order"),
     "searchsorted":  Refused("it has no counterpart: compare with np.less and count with np.count_nonzero"),
     "isclose":       Refused("it has no counterpart: compare np.abs(a - b) with a bound"),
