@@ -58,7 +58,8 @@ class DigitReader(Model):
         """Return a caution on synthetic digits; its number is MNIST's test accuracy after the reference run on them."""
         if kind == "mnist":
             return ""
-        return "These digits are synthetic: a net that has learned from them reads only about 62 % of real ones."
+        share = "only about 62 % of real ones" if self.name == "mnist" else "real ones far less well"
+        return f"These digits are synthetic: a net that has learned from them reads {share}."
 
     def figures(self, run: Run) -> dict[str, Any]:
         """Draw the training curves, the misread test digits, the confusion matrix, and the first layer's weights."""

@@ -61,3 +61,8 @@ def test_predict_reads_what_a_run_has_left(tmp_path, capsys):
     tg.data.write_idx(tmp_path / "images", (255 * small_digits().test.images[:3]).astype(np.uint8).reshape(3, 28, 28))
     assert lenet.main(["predict", "--out", str(tmp_path), str(tmp_path / "images")]) == 0
     assert "images" in capsys.readouterr().out
+
+
+def test_the_caution_about_synthetic_digits_has_no_figure_of_another_net():
+    assert lenet.MODEL.caution("mnist") == ""
+    assert lenet.MODEL.caution("synthetic").endswith("reads real ones far less well.")
