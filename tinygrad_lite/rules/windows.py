@@ -147,6 +147,7 @@ def _conv2d_weight(x: Any, v: Any, kernel: Sizes, how: Geometry) -> Any:
 
 # The shapes of images and kernels, with all that a geometry can be.
 _CASES = [
+    ((1, 1, 4, 5), (1, 1, 2, 3), Geometry()),  # of different lengths, which formulas show by different letters
     ((2, 1, 2, 3), (2, 1, 1, 2), Geometry()),
     ((1, 2, 3, 2), (2, 1, 2, 2), Geometry(stride=(2, 1), padding=(1, 0), groups=2)),
     ((1, 1, 3, 4), (1, 1, 2, 2), Geometry(stride=(1, 2), padding=(0, 1), dilation=(2, 3))),
