@@ -211,6 +211,14 @@ def test_the_whole_table_of_the_tracer_is_looked_at():
     assert ANSWERS.keys() - printed <= OF_ONE.keys()
 
 
+def test_truth_values_to_a_power_that_is_counted_have_the_type_of_numpy():
+    def f(x):
+        return x ** np.count_nonzero(x)
+
+    x = np.array([True, True, False])
+    assert f(tg.Tensor(x)).dtype == tg.jit(f)(tg.Tensor(x)).dtype == f(x).dtype
+
+
 def assert_alike(function, *args):
     """Call a function eagerly, and twice jitted; either both raise an error, or the results are the same."""
 

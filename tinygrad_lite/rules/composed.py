@@ -37,7 +37,9 @@ def power(a: Any, b: Any) -> Any:
 
     At 0 the derivative of a root by its base, which is not finite, is taken to be 0.
     """
-    b = b.item() if issubclass(type(b), np.generic) else b
+    # A number of NumPy's counts as Python's and adapts to the type of the base, unless that is of truth values.
+    is_of_truth = getattr(getattr(a, "dtype", None), "kind", "") == "b"
+    b = b.item() if issubclass(type(b), np.generic) and not is_of_truth else b
     is_number = isinstance(b, Real) and not hasattr(b, "shape")
     return elementwise.power(a, b) if is_number else elementwise.power_of(a, b)
 

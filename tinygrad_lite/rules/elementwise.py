@@ -76,7 +76,7 @@ power = define("power", lambda x, n: x**n,
 
 # The same for exponents that are arrays; a ≠ a holds for nan. The derivative by b is 0 where y stays 0 as b changes (at
 # a = 0 < b, or a = ∞ and b < 0), and is taken to be 0 at 0⁰.
-power_of = define("power_of", lambda a, b: a**b, samples=pairs(positive, normal),
+power_of = define("power_of", lambda a, b: np.power(a, b), samples=pairs(positive, normal),
     a=lambda g, a, b: g * b * np.where((a == 0) & (b >= 0) & (b < 1) | (a != a) & (b == 0), np.inf, a) ** (b - 1),
     b=lambda g, y, a, b: g * y * np.log(np.where((y == 0) | ((a == 0) & (b == 0)), 1, a)))
 
