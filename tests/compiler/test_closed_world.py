@@ -1160,3 +1160,18 @@ def test_settings_of_numpy_are_not_read_once_for_all():
 def test_what_cannot_stand_for_a_number_says_so():
     with pytest.raises(TypeError):
         tg.jit(lambda x, s: "a" * 2 + s)(X, 2.0)
+
+
+def test_a_number_that_is_given_twice_is_one_object():
+    def f(x, y, t):
+        return x + 6 if t is y else x
+
+    jitted, a = tg.jit(f), 0.5
+    b = float("0.5")
+    for y, t in ((a, a), (a, b), (b, b), (b, a)):
+        np.testing.assert_array_equal(jitted(np.ones(2), y, t), f(np.ones(2), y, t))
+    assert len(jitted.programs) == 2
+    scale = tg.jit(lambda x, a, b: x * a + b)
+    for i in range(5):
+        scale(np.ones(2), i + 0.25, i + 0.75)
+    assert len(scale.programs) == 1

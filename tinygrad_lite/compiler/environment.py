@@ -25,6 +25,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from copy import copy
+from itertools import combinations
 from types import CodeType, FunctionType, ModuleType, NoneType
 from typing import Any
 
@@ -53,6 +54,7 @@ REFLECTING = {"vars", "__dict__", "asdict", "astuple", "deepcopy", "attrgetter",
 WALKING = {name for name in dir(Module) if not name.startswith("_")} - {"forward", "describe", "training"}
 # A global or an attribute may match one of these names only because the code calls the method of that name.
 LIKE_METHODS = {*dir(Tensor), *dir(np.ndarray), *dir(Module), *dir(Optimizer), *dir(np.random.Generator)}
+NUMBERS = (int, float, np.inexact)
 STOOD_FOR = [getattr(builtins, name) for name in STAND_INS]
 MOST = 20_000  # the limit on the number of values a function may reach
 
@@ -255,6 +257,9 @@ class Environment:
             self._visit(self._place(kwargs, name, "kwargs", name))
         self._visit_attributes()
         self.inputs = [*self._inputs.values()]
+        numbers = [found for found in self.inputs if isinstance(found.value, NUMBERS) and found.place.is_given]
+        for a, b in combinations(numbers, 2):  # the function may decide by `a is b`
+            self._guard(f"{a.place.text} is not {b.place.text}", b.path)
         if "name" in self.code.names:
             for tensor, text in self.tensors.items():
                 self._guard(f"{text}.name == {tensor.name!r}", self.paths[tensor])
@@ -360,9 +365,9 @@ class Environment:
         return Place(holder, key, holder_text, key_text, path, of_optimizer, self._outer.get(id(holder)))
 
     def _add_input(self, value: Any, place: Place) -> Input:
-        """Return the input of a value; an array or a generator has one, wherever it is found."""
-        is_number = isinstance(value, (int, float, np.inexact))
-        found = self._inputs.setdefault(id(place) if is_number else id(value), Input([], value))
+        """Return the input of a value: an array, a generator or a number that is given has one, wherever it is."""
+        is_of_optimizer = isinstance(value, NUMBERS) and not place.is_given
+        found = self._inputs.setdefault(id(place) if is_of_optimizer else id(value), Input([], value))
         found.places.append(place)
         if place is not found.place:
             self._guard(f"{place.text} is {found.place.text}", place.path)
