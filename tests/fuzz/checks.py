@@ -191,7 +191,8 @@ def _follow(step, tensors, plain, single, double):
         plain[step.target] = value.astype(result.dtype)  # NumPy's whole numbers adapt as Python's do
     is_power, is_whole = re.search(r"\*\*|power", step.text), kind in "iu" and result.dtype.kind in "iu"
     if is_power and is_whole and any(np.asarray(raw(x)).dtype.kind == "b" for x in named):
-        plain[step.target] = value.astype(result.dtype)  # True**2 is int8 by NumPy's operator, int64 by np.power
+        # True**2 is int8 by NumPy's operator, int64 by np.power.
+        plain[step.target] = np.asarray(value).astype(result.dtype)[()]
     if kind != "f" or "astype" in step.text or not any(isinstance(x, tg.Tensor) for x in named):
         return
     text = re.sub(r"where\([^,]*|((?:clip|full_like)\(\w+).*", r"\1", step.text)
