@@ -449,6 +449,19 @@ def test_the_hessian_is_symmetric_and_right():
     np.testing.assert_allclose(h.reshape(4, 4), h.reshape(4, 4).T)
 
 
+def test_the_hessian_evaluates_the_function_once_so_its_blocks_see_the_same_random_numbers():
+    rng = np.random.default_rng(0)
+    drawn = []
+
+    def f(x, y):
+        drawn.append(rng.normal())
+        return (x * y * drawn[-1]).sum()
+
+    blocks = tg.hessian(f, (0, 1))(np.array(2.0), np.array(3.0))
+    assert len(drawn) == 1
+    assert blocks[0][1].item() == blocks[1][0].item() == drawn[0]
+
+
 def test_the_hessian_by_several_arguments_is_a_square_of_blocks():
     blocks = tg.hessian(loss, (0, 2, 1))(X, W, B)
     sizes = [X.shape, B.shape, W.shape]

@@ -98,7 +98,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
                 f"grad needs a function that returns one number, but {_name(f)} returned shape {trace.y.shape}: "
                 "reduce it, for example by .sum() or .mean(), or use jacobian"
             )
-        return trace.value(), trace.unpack(trace.pull_back(np.ones_like(trace.y._data)))
+        return trace.value(), trace.unpack(trace.pull_back(np.ones_like(trace.y._data), trace.y))
 
     return both
 
@@ -124,7 +124,7 @@ def vjp(f: Function, *primals: Any) -> Any:
     if not primals:
         return lambda *args: vjp(f, *args)
     trace = _Trace(f, primals, {}, 0 if len(primals) == 1 else tuple(range(len(primals))))
-    return trace.value(), lambda g: trace.unpack(trace.pull_back(g))
+    return trace.value(), lambda g: trace.unpack(trace.pull_back(g, trace.y))
 
 
 def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
@@ -188,10 +188,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     @wraps(f)
     def all_partials(*args: Any, **kwargs: Any) -> Any:
         trace = _Trace(f, args, kwargs, argnums)
-        y = trace.y
-        basis = on_device_of(y._data, np.eye(y.size, dtype=y.dtype)).reshape(y.size, *y.shape)
-        rows = [trace.pull_back(e) for e in basis]
-        return trace.unpack([_stacked([row[i] for row in rows], y, x) for i, x in enumerate(trace.sources)])
+        return trace.partials(trace.y)
 
     return all_partials
 
@@ -217,14 +214,8 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
 
     @wraps(f)
     def all_second_partials(*args: Any, **kwargs: Any) -> Any:
-        chosen = _chosen(f, args, argnums)
-
-        def row(k: int) -> Any:
-            part = wraps(f)(lambda *args, **kwargs: _leaves(gradient(*args, **kwargs))[k])
-            return jacobian(part, argnums)(*args, **kwargs)
-
-        rows = [row(k) for k in range(sum(len(_leaves(x)) for x in chosen))]
-        return _unpacked(rows, chosen, argnums)
+        trace = _Trace(gradient, args, kwargs, argnums, results=_leaves)
+        return trace.unpack([trace.partials(slope) for slope in trace.ys])
 
     return all_second_partials
 
@@ -306,9 +297,19 @@ def _leaves(x: Any) -> list[Any]:
 
 
 class _Trace:
-    """One evaluation of a function; the chosen arguments are sources, nodes of their own where a sweep ends."""
+    """One evaluation of a function; the chosen arguments are sources, nodes of their own where a sweep ends.
 
-    def __init__(self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums) -> None:
+    ``results`` makes a list of what the function returns, for one that returns a container of Tensors.
+    """
+
+    def __init__(
+        self,
+        f: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        argnums: Argnums,
+        results: Callable[[Any], list[Any]] = lambda y: [y],
+    ) -> None:
         self.argnums = argnums
         self.chosen = _chosen(f, args, argnums)
         self.sources: list[Tensor] = []
@@ -326,20 +327,26 @@ class _Trace:
             for number in _numbers(argnums):
                 lifted[number] = _mapped(lift, args[number])
             y = f(*lifted, **kwargs)
-        self.y = _result(f, y, evaluation)
-        self.keep_history = keep_history and depends_on_others([self.y], self.sources)
+        self.ys = [_result(f, y, evaluation) for y in results(y)]
+        self.keep_history = keep_history and depends_on_others(self.ys, self.sources)
+
+    @property
+    def y(self) -> Tensor:
+        """The only result."""
+        (y,) = self.ys
+        return y
 
     def value(self) -> Tensor:
         """Return the value of the function, with its history if that leads to anything outside the function."""
         return self.y if self.keep_history else self.y.detach()
 
-    def pull_back(self, gradient: Any) -> list[Tensor]:
-        """Return the cotangent of each source, given the cotangent of the value."""
+    def pull_back(self, gradient: Any, y: Tensor) -> list[Tensor]:
+        """Return the cotangent of each source, given the cotangent of a result."""
         as_nodes = self.keep_history or (isinstance(gradient, Tensor) and gradient.requires_grad)
-        seed = cotangent(gradient, self.y, keep_history=as_nodes)
-        found = sweep_to([self.y], [seed], self.sources, as_nodes=as_nodes) if self.y.requires_grad else {}
+        seed = cotangent(gradient, y, keep_history=as_nodes)
+        found = sweep_to([y], [seed], self.sources, as_nodes=as_nodes) if y.requires_grad else {}
         for x, argument in zip(self.sources, self.arguments, strict=True):
-            if x not in found and isinstance(argument, Tensor) and is_leaf_of(argument, self.y):
+            if x not in found and isinstance(argument, Tensor) and is_leaf_of(argument, y):
                 raise GraphError(
                     f"the function reads the Tensor of shape {x.shape} from a closure or a module, not its argument: "
                     "use the argument, or loss.backward() for parameters of a net"
@@ -347,7 +354,13 @@ class _Trace:
         results = [found[x] if x in found else np.zeros_like(x._data) for x in self.sources]
         return [g if isinstance(g, Tensor) else constant(np.copy(g)) for g in results]
 
-    def unpack(self, results: list[Tensor]) -> Any:
+    def partials(self, y: Tensor) -> Any:
+        """Return the derivatives of each element of a result by the sources, in the structure of the arguments."""
+        basis = on_device_of(y._data, np.eye(y.size, dtype=y.dtype)).reshape(y.size, *y.shape)
+        rows = [self.pull_back(e, y) for e in basis]
+        return self.unpack([_stacked([row[i] for row in rows], y, x) for i, x in enumerate(self.sources)])
+
+    def unpack(self, results: list[Any]) -> Any:
         """Return results, one for each source, in the structure of the arguments."""
         return _unpacked(results, self.chosen, self.argnums)
 
