@@ -112,7 +112,7 @@ def path_of_a_step() -> list[Path]:
         optimizer.step()
     finally:
         sys.setprofile(before)
-    tables = {PACKAGE / "nn/layers.py", *(PACKAGE / "nn/functional").glob("*.py"), *(PACKAGE / "rules").glob("*.py")}
+    tables = {PACKAGE / "nn/layers.py", *(PACKAGE / "nn/functional").glob("*.py"), *(PACKAGE / "rules").rglob("*.py")}
     return sorted(path for path in ran if path in FILES.values() and path not in tables - {PACKAGE / "rules/rule.py"})
 
 

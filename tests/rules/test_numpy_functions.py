@@ -63,7 +63,7 @@ def test_what_computes_a_function_takes_its_first_argument_by_position(function)
 def test_every_composed_function_has_a_row():
     numpys = {*vars(np), *vars(np.lib.stride_tricks)}
     composed = [f for name, f in inspect.getmembers(tg.rules.composed, inspect.isfunction) if name in numpys]
-    assert {f.__name__ for f in composed if f.__module__ == tg.rules.composed.__name__} == {
+    assert {f.__name__ for f in composed if f.__module__.startswith(tg.rules.composed.__name__)} == {
         row.__name__ for row in NUMPY_FUNCTIONS.values() if inspect.isfunction(row)
     }
 
