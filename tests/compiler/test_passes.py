@@ -206,6 +206,19 @@ def test_a_copy_is_a_value_of_its_own_when_the_original_changes_later():
     assert_computes_the_same(before, simplify(before), X)
 
 
+@pytest.mark.parametrize("value", [-1.0, [1.0, 2.0]], ids=["no axes", "one axis"])
+def test_a_copy_of_an_argument_is_a_value_of_its_own_when_the_argument_changes_later(value):
+    def f(x):
+        kept = np.copy(np.transpose(x))
+        x += 1.0
+        return kept
+
+    x = tg.Tensor(np.array(value))
+    y = tg.jit(f)(x)
+    np.testing.assert_array_equal(y.numpy(), value)
+    np.testing.assert_array_equal(x.numpy(), np.add(value, 1))
+
+
 def test_broadcasting_is_left_out_where_numpy_stretches_by_itself():
     def f(x, y):
         return np.broadcast_to(x, (3, 4)) + y

@@ -59,7 +59,9 @@ def _rewritten(program: Program, rewrite: Callable[[Instruction], Any]) -> Progr
 
     def rewritten(instruction: Instruction) -> Any:
         result, new = instruction.result, rewrite(instruction)
-        if not isinstance(new, Variable) or not result.shape or result not in shown:
+        # A number that was computed is immutable, unlike an array of no axes that was given.
+        is_number = not result.shape and new not in program.inputs
+        if not isinstance(new, Variable) or is_number or result not in shown:
             return new
         if new not in shown and new not in unfit:
             shown.add(new)
