@@ -91,7 +91,7 @@ def _are_wrong(a, b, others, double, unit):
     sure &= np.isfinite(a) | np.isfinite(b)
     if unit < 1e-4:  # float16 overflows where neither of the two does
         sure |= alike & ~finite
-    close = np.abs(a.astype(float) - b) <= SLACK * unit * (size + amplified) + np.finfo(a.dtype).tiny
+    close = np.abs(a.astype(float) - b) <= SLACK * unit * (size + amplified) + 4 * np.finfo(a.dtype).tiny
     return sure & ~(close | _alike(a, b))
 
 
@@ -189,9 +189,9 @@ def _follow(step, tensors, plain, single, double):
     kind = np.asarray(value).dtype.kind
     if kind in "iu" and result.dtype.kind in "iu" and any(isinstance(x, np.integer) for x in named):
         plain[step.target] = value.astype(result.dtype)  # NumPy's whole numbers adapt as Python's do
-    is_power, is_whole = re.search(r"\*\*|power", step.text), kind in "iu" and result.dtype.kind in "iu"
-    if is_power and is_whole and any(np.asarray(raw(x)).dtype.kind == "b" for x in named):
-        # True**2 is int8 by NumPy's operator, int64 by np.power.
+    is_of_python, is_whole = re.search(r"\*\*|power|difference", step.text), {kind, result.dtype.kind} <= set("iu")
+    if is_of_python and is_whole and any(np.asarray(raw(x)).dtype.kind == "b" for x in named):
+        # True**2 is int8 by NumPy's operator, int64 by np.power; the difference has a 0 of Python's among its operands.
         plain[step.target] = np.asarray(value).astype(result.dtype)[()]
     if kind != "f" or "astype" in step.text or not any(isinstance(x, tg.Tensor) for x in named):
         return
