@@ -4,6 +4,9 @@ An operation keeps its operands' arrays, not copies of them, since copies would 
 written into before the backward pass, the derivative would be wrong. So each change is noted with the tick of a clock
 that also times operations: a value that changed after an operation used it is refused when a derivative reads it.
 
+A plain array of NumPy has no place for such a note. Do not write into one between an operation and its backward pass:
+write into a copy.
+
 Examples
 --------
 >>> import tinygrad_lite as tg

@@ -77,6 +77,7 @@ class Tensor(Conversions, InPlace):
     data : array-like
         Python floats (and lists of them) get the type of `get_default_dtype`; arrays keep theirs. An array is shared,
         not copied, unless ``requires_grad``: a parameter owns its memory, since optimizers change it in place.
+        Do not write into a shared array between an operation and its backward pass: the derivative would read it.
     requires_grad : bool
         Whether `backward` computes the gradient by this Tensor.
     dtype : dtype-like, optional
