@@ -52,6 +52,8 @@ def imports(name: str) -> set[tuple[str, bool]]:
     path = FILES[name]
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = path.relative_to(ROOT).parts[:-1]
+    # Also a block under a condition, such as that of the imports for later.
+    at_top = [*tree.body, *(node for block in tree.body if isinstance(block, ast.If) for node in block.body)]
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -62,7 +64,7 @@ def imports(name: str) -> set[tuple[str, bool]]:
             targets = [(*filter(None, module), alias.name) for alias in node.names]
         else:
             continue
-        found |= {(known(target), node in tree.body) for target in targets if target[0] in ("tinygrad_lite", "models")}
+        found |= {(known(target), node in at_top) for target in targets if target[0] in ("tinygrad_lite", "models")}
     return found
 
 

@@ -16,7 +16,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.devices import standin
 from tinygrad_lite import __main__ as machine
-from tinygrad_lite.support import devices
+from tinygrad_lite.support import devices, late
 
 PYPROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -82,3 +82,19 @@ def test_threads_are_those_that_the_blas_has_or_what_the_environment_asks_for(mo
 def test_a_numpy_without_a_blas_is_no_error(monkeypatch):
     monkeypatch.setattr(np, "show_config", lambda mode: {})
     assert dict(machine.lines())["BLAS"].startswith("unknown;")
+
+
+def test_importing_the_library_loads_neither_matplotlib_nor_the_compiler():
+    code = (
+        "import sys, tinygrad_lite as tg; print([m for m in sys.modules if m.split('.')[0] == 'matplotlib' or m in %r])"
+    )
+    later = ["tinygrad_lite.compiler", "tinygrad_lite.proof", "tinygrad_lite.plot", "tinygrad_lite.data", "tqdm", "ssl"]
+    loaded = subprocess.run([sys.executable, "-c", code % later], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[]\n"
+
+
+def test_what_is_imported_for_later_is_public_and_of_the_type_checkers_list():
+    origins = late.imports_for_later("tinygrad_lite")
+    assert origins.keys() <= {*tg.__all__} <= {*dir(tg)}
+    for name, origin in origins.items():
+        assert getattr(tg, name) is late.load(*origin)

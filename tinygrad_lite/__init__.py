@@ -5,21 +5,28 @@
 Tensor(6., dtype=float32)
 """
 
-from . import checkpoint, data, nn, optim, parallel, plot, rules
-from .anomaly import detect_anomaly
+from typing import TYPE_CHECKING
+
+from . import nn, optim, rules
 from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype
-from .compiler import JitWarning, jit
-from .compiler.writers.batched import ExportError
-from .compiler.writers.onnx import export_onnx
 from .engine import no_grad
 from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
-from .formulas import explain
-from .proof import GradientMismatch, KinkWarning, gradcheck, prove
-from .safetensors import load_safetensors, save_safetensors
+from .support.late import imports_for_later
 from .support.names import answer_for_missing
 from .support.randomness import manual_seed
 from .tensor import GradientWarning, Tensor
 from .transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
+
+# A step of training needs none of these, so each is imported when its name is used: see `support.late`.
+if TYPE_CHECKING:
+    from . import checkpoint, data, parallel, plot
+    from .anomaly import detect_anomaly
+    from .compiler import JitWarning, jit
+    from .compiler.writers.batched import ExportError
+    from .compiler.writers.onnx import export_onnx
+    from .formulas import explain
+    from .proof import GradientMismatch, KinkWarning, gradcheck, prove
+    from .safetensors import load_safetensors, save_safetensors
 
 __version__ = "0.1.0"
 
@@ -67,4 +74,4 @@ __all__ = [
 
 # Hide the submodule `tensor`: `tg.tensor` shall raise the error that says to write `tg.Tensor`. Imports still find it.
 del globals()["tensor"]
-answer_for_missing(__name__)
+answer_for_missing(__name__, imports_for_later(__name__))

@@ -10,12 +10,14 @@ import dis
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from types import FunctionType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
+
+from .late import load
 
 
 def _by_name(advice: dict[str, str]) -> dict[str, str]:
@@ -160,14 +162,19 @@ NOT_YET = "Conv3d MaxPool1d Transformer RNN PReLU Adadelta Adamax NAdam RAdam LB
 PLACES = ("tinygrad_lite", *(f"tinygrad_lite.{name}" for name in ("nn", "nn.functional", "nn.init", "optim", "data")))
 
 
-def answer_for_missing(module: str) -> None:
+def answer_for_missing(module: str, later: Mapping[str, tuple[str, str]] = MappingProxyType({})) -> None:
     """Give a module a ``__getattr__`` that says what to write instead of a name that it lacks.
+
+    It carries out imports that are for ``later``: the module and the name of each, by the name they define here.
 
     A type checker reads a ``__getattr__`` in a module's own text as a promise of every name. Set from here, it stays
     hidden, and the type checker still finds misspelt names.
     """
+    namespace = vars(sys.modules[module])
 
     def missing(name: str) -> Any:
+        if name in later:
+            return namespace.setdefault(name, load(*later[name]))
         message = f"{module} has no {name!r}{'' if name.startswith('_') else _advice(module, name)}"
         # `from … import …` discards the message of an AttributeError, and then looks for a submodule.
         caller = sys._getframe(1)
@@ -176,7 +183,8 @@ def answer_for_missing(module: str) -> None:
             raise ImportError(message, name=module)
         raise AttributeError(message)
 
-    vars(sys.modules[module])["__getattr__"] = missing
+    namespace["__getattr__"] = missing
+    namespace["__dir__"] = lambda: sorted({*namespace, *later})
 
 
 def _advice(module: str, name: str) -> str:
