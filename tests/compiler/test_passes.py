@@ -546,3 +546,14 @@ def test_a_power_has_the_type_that_numpy_gives_it(exponent, dtype, kind):
     eager, compiled = x**exponent, tg.jit(lambda x: x**exponent)(x)
     assert compiled.dtype == eager.dtype
     np.testing.assert_allclose(compiled, eager, rtol=1e-6)
+
+
+def test_an_empty_array_multiplied_by_one_in_place_is_copied_to_itself_on_no_line():
+    """Empty arrays share no memory, so the program may return a view of the argument that it changes."""
+
+    @tg.jit
+    def f(x):
+        x *= 1
+        return np.broadcast_to(x, (2, *x.shape))
+
+    assert f(tg.Tensor(np.ones((0, 3)))).shape == (2, 0, 3)

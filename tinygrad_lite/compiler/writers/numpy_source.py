@@ -128,9 +128,10 @@ class _Writer:
         for phase, group in groupby(written, lambda i: i.phase):
             yield f"# {phase}"
             for instruction in group:
-                *before, last = self._lines(instruction)
-                shape = instruction.result.shape
-                yield from (*before, f"{last:<{WIDTH}}  # {shape}" if shape else last)
+                lines, shape = self._lines(instruction), instruction.result.shape
+                if lines and shape:
+                    lines[-1] = f"{lines[-1]:<{WIDTH}}  # {shape}"
+                yield from lines
             yield ""
         yield from self._copies()
         outputs = map(self._output, self.program.outputs, self.plan.copied)
@@ -140,6 +141,7 @@ class _Writer:
             yield "pass"
 
     def _lines(self, instruction: Instruction) -> list[str]:
+        """Return the statements of an instruction: none for an array that is copied to itself."""
         name, expression = self._operand(instruction.result), self._expression(instruction)
         if instruction.primitive.is_statement:
             return expression.split("\n")
