@@ -299,3 +299,26 @@ def test_a_power_of_a_truth_value_has_numpys_type(x):
     for f in (lambda x: (x < 2) ** 2, lambda x: (x < 2) ** 3):
         assert tg.jit(f)(x).dtype == f(x).dtype
         assert np.array_equal(tg.jit(f)(x), f(x))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.where(x > 0, x, np.float32(0.5)),
+        lambda x: np.clip(np.float32(0.5), 0, x),
+        lambda x: np.result_type(x, np.float32),
+        lambda x: np.stack([np.float32(1), x]),
+        lambda x: np.full((2,), x, np.float32),
+        lambda x: np.full_like(np.float32(1), x),
+        lambda x: np.sum([x, 1.0]),
+    ],
+)
+def test_numpys_functions_of_a_python_number_have_the_type_that_they_have_eagerly(f):
+    jitted = tg.jit(f)
+    for x in (0.5, -1.5, 2.0):
+        expected, found = f(x), jitted(x)
+        if isinstance(expected, np.dtype):
+            assert found is expected or found == expected
+        else:
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)

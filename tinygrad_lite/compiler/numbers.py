@@ -53,6 +53,12 @@ class NumberTracer(Traced):
             return self.recorder.record(of_ufunc_of_numbers(ufunc), *inputs)
         return getattr(ufunc, method)(*map(known, inputs), **kwargs)
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if not all(issubclass(t, (NumberTracer, np.ndarray)) for t in types):
+            return NotImplemented  # a traced array or a Tensor records it
+        # Python numbers decide on the type of a result in another way than the arrays that NumPy would make of tracers.
+        return function(*_known_in(args), **_known_in(kwargs))
+
     def __neg__(self) -> Any:
         return -self.known() if self.is_constant else self.recorder.record(of_operator("neg"), self)
 
@@ -72,6 +78,13 @@ _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 def known(x: Any) -> Any:
     """Return the value of a traced number, which the program then depends on; anything else as it is."""
     return x.known() if isinstance(x, NumberTracer) else x
+
+
+def _known_in(x: Any) -> Any:
+    """Return nested tuples, lists and dictionaries with the values of their traced numbers."""
+    if isinstance(x, dict):
+        return {key: _known_in(part) for key, part in x.items()}
+    return type(x)(map(_known_in, x)) if isinstance(x, (tuple, list)) else known(x)
 
 
 def settled(x: Any) -> Any:
