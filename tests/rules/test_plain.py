@@ -116,13 +116,17 @@ def test_what_may_have_a_derivative_is_refused_or_right():
         ([1, 2, 3], {}),
         (np.array([[1], [2]]), {"shape": (2, 4)}),
         (3, {"shape": ()}),
+        (np.ones(1), {"shape": ()}),
+        (np.arange(3).reshape(1, 1, 1, 3), {}),
     ],
 )
 def test_a_full_array_of_constants_is_that_of_numpy(value, options):
     x = np.zeros((2, 3), np.float32)
-    found, expected = np.full_like(tg.Tensor(x), value, **options), np.full_like(x, value, **options)
-    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-    np.testing.assert_array_equal(found, expected)
+    expected = np.full_like(x, value, **options)
+    jitted = tg.jit(lambda x, value: np.full_like(x, value, **options))
+    for found in (np.full_like(tg.Tensor(x), value, **options), jitted(x, value)):
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_value_that_does_not_fit_a_full_array_is_refused():

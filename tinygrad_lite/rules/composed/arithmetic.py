@@ -81,9 +81,10 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     """Return an array like ``a`` filled with a value; differentiable by that value."""
     zeros = np.zeros_like(a, dtype=dtype, shape=shape)
     filled = np.where(zeros == 0, fill_value, zeros)  # not zeros + fill_value, which loses the sign of -0.0
-    if filled.shape != zeros.shape:
+    more = (1,) * (filled.ndim - zeros.ndim)  # NumPy lets a value have more axes of this length
+    if filled.shape != more + zeros.shape:
         raise ShapeError(f"full_like: a value of shape {np.shape(fill_value)} does not fit into shape {zeros.shape}")
-    return filled.astype(zeros.dtype)
+    return filled.reshape(zeros.shape).astype(zeros.dtype)
 
 
 def copy(a: Any) -> Any:
