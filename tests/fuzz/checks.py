@@ -187,7 +187,10 @@ def _follow(step, tensors, plain, single, double):
     result, value = np.asarray(raw(tensors[step.target])), plain[step.target]
     named = [tensors[name] for name in NAME.findall(step.text)]
     kind = np.asarray(value).dtype.kind
-    if kind in "iu" and result.dtype.kind in "iu" and any(isinstance(x, np.integer) for x in named):
+    # Of an int64 and an uint64 NumPy makes a float64.
+    is_whole = kind in "iu" or any(getattr(x, "dtype", None) == np.uint64 for x in named)
+    if is_whole and result.dtype.kind in "iu" and any(isinstance(x, np.integer) for x in named):
+        kind = result.dtype.kind
         plain[step.target] = value.astype(result.dtype)  # NumPy's whole numbers adapt as Python's do
     is_of_python, is_whole = re.search(r"\*\*|power|difference", step.text), {kind, result.dtype.kind} <= set("iu")
     if is_of_python and is_whole and any(np.asarray(raw(x)).dtype.kind == "b" for x in named):
