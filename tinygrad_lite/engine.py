@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar, overload
 
@@ -70,6 +72,20 @@ def no_grad(function: Any = None) -> Any:
     return block if function is None else block(function)
 
 
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call of a module: the module, its arguments, and the call in progress when it was called, if there was one."""
+
+    module: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    within: Call | None
+
+
+# The innermost call of a module in progress.
+calls: ContextVar[Call | None] = ContextVar("calls", default=None)
+
+
 class Operation:
     """One application of a rule, with the values from which its derivative is computed.
 
@@ -83,13 +99,15 @@ class Operation:
         The raw values of the operands, as the rule saw them. None once the graph has been freed.
     params : tuple
         The rule's parameters, such as an axis.
+    call : Call or None
+        The innermost call of a module that it is part of. None outside modules, and once the graph has been freed.
     time : int
         The tick of its birth.
     line : str or None
         The user's line of code, if an observer has noted it; not set otherwise.
     """
 
-    __slots__ = ("arrays", "inputs", "line", "params", "rule", "time")
+    __slots__ = ("arrays", "call", "inputs", "line", "params", "rule", "time")
 
     line: str | None
 
@@ -98,11 +116,12 @@ class Operation:
         self.inputs: Sequence[Any] | None = inputs
         self.arrays: Sequence[Any] | None = arrays
         self.params = params
+        self.call = calls.get()
         self.time = clock.tick()
 
     def free(self) -> None:
         """Drop the inputs, so that their memory can be used again."""
-        self.inputs = self.arrays = None
+        self.inputs = self.arrays = self.call = None
 
 
 class Node(Changeable):

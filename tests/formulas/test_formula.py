@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tinygrad_lite.formulas import Formula
 from tinygrad_lite.formulas.expressions import Call, Derivative, Number, Word, write
-from tinygrad_lite.formulas.graph import Name
 from tinygrad_lite.formulas.symbols import Scope, Symbol
+from tinygrad_lite.formulas.values import Name
 from tinygrad_lite.rules import registry as table
 from tinygrad_lite.rules import sample
 

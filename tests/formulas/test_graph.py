@@ -9,7 +9,8 @@ import pytest
 
 import tinygrad_lite as tg
 from models.mnist import Net
-from tinygrad_lite.formulas.graph import Graph, Name, Value, backward_steps, read
+from tinygrad_lite.formulas.graph import Graph, backward_steps, read
+from tinygrad_lite.formulas.values import Name, Value
 from tinygrad_lite.nn.functional import squared_loss
 
 

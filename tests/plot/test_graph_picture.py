@@ -385,9 +385,9 @@ class TestInANotebook:
     def test_of_a_large_graph_no_more_is_read_than_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = []
 
-        def note(tensor: tg.Tensor, model: tg.nn.Module | None, most: int) -> Graph:
+        def note(tensor: tg.Tensor, model: tg.nn.Module | None, most: int, depth: int) -> Graph:
             asked.append(most)
-            return read(tensor, model, most)
+            return read(tensor, model, most, depth)
 
         monkeypatch.setattr("tinygrad_lite.plot.drawing.read", note)
         assert chain(1000)[0]._repr_png_() is None

@@ -19,10 +19,11 @@ from ..rules import Rule, neural, shapes
 from ..support.formatting import latex_escaped, table
 from ..tensor import Tensor
 from .explanation import Explanation
-from .expressions import CHOICE, SUM, Derivative, Expression, Language, Number, legend, terms, walk, write
+from .expressions import CHOICE, SUM, Call, Derivative, Expression, Language, Number, Word, legend, terms, walk, write
 from .formula import output_of
-from .graph import AppliedRule, Graph, Name, Value, backward_steps, read
+from .graph import Graph, backward_steps, read
 from .symbols import Scope, Symbol
+from .values import AppliedRule, Name, Step, Value, shape_text
 
 WIDTH = 100  # characters in a line of the legend
 LONGEST = 60  # characters: a longer sum gets one row for each term
@@ -39,9 +40,10 @@ class Line:
     right : Expression or None
         The formula of the value; None for a leaf.
     shape : str
-        The shape of the value.
+        The shape of the value; of a folded module, those of its results.
     origin : str
-        The rule that computes it (several rules if a value was used several times); for a parameter, its path.
+        The rule or folded module that computes it (several if a value was used several times); for a parameter, its
+        path.
     norm : float
         The Euclidean norm of its actual value.
     """
@@ -105,7 +107,7 @@ class Derivation(Explanation):
     @property
     def _sections(self) -> dict[str, tuple[Line, ...]]:
         result = self.forward[-1]
-        seed = "" if result.shape == _shape_text(()) else f", from g = ∂L/∂{write(result.left[0], 'text')}"
+        seed = "" if result.shape == shape_text(()) else f", from g = ∂L/∂{write(result.left[0], 'text')}"
         return {"given": self.given, "forward": self.forward, f"backward{seed}": self.backward}
 
     @property
@@ -139,38 +141,37 @@ def _latex(row: list[str]) -> list[str]:
     return formulas + [rf"\quad \text{{{latex_escaped(cell)}}}" if cell else "" for cell in row[2:]]
 
 
-def derivation(loss: Tensor, model: Module | None = None, norms: bool = False) -> Derivation:
+def derivation(loss: Tensor, model: Module | None = None, norms: bool = False, depth: int | None = None) -> Derivation:
     """Derive the gradients of a loss from its graph; the arguments are those of `tinygrad_lite.explain`."""
-    graph = _of_symbols(read(loss, model))
+    graph = read(loss, model, depth=depth)
+    scope = Scope(parameters={id(x.array): x.name.text for step in graph.steps for x in step.indices})
+    symbols: dict[Any, Any] = {x: Symbol(x.name, x.array, scope) for x in graph.values}
     with np.errstate(all="ignore"):  # a diverged loss, with infinities, still has a derivation
         return Derivation(
             given=tuple(map(_given, graph.leaves)),
-            forward=tuple(map(_forward, graph.steps)),
-            backward=tuple(_backward(graph)),
+            forward=tuple(_forward(step, symbols) for step in graph.steps),
+            backward=tuple(_backward(graph, symbols)),
             norms=norms,
         )
 
 
-def _of_symbols(graph: Graph) -> Graph:
-    """Return the same graph with a symbol in place of each array."""
-    scope = Scope()
-    of_symbols = {x: replace(x, array=Symbol(x.name, x.array, scope)) for x in graph.values}
-    steps = []
-    for step in graph.steps:
-        operands = tuple(of_symbols[x] if isinstance(x, Value) else x for x in step.operands)
-        steps.append(replace(step, operands=operands, result=of_symbols[step.result]))
-    return Graph(tuple(of_symbols[leaf] for leaf in graph.leaves), tuple(steps))
-
-
 def _given(leaf: Value) -> Line:
-    symbol = leaf.array
-    return _line((symbol.expression,), None, symbol.value, leaf.path if leaf.path != leaf.name.text else None)
+    return _line((leaf.name,), None, leaf.array, leaf.path if leaf.path != leaf.name.text else None)
 
 
-def _forward(step: AppliedRule) -> Line:
-    symbol = step.result.array
-    inputs = [x.array if isinstance(x, Value) else x for x in step.operands]
-    return _line((symbol.expression,), _written_out(step.rule, inputs, step.params), symbol.value, step.rule.name)
+def _forward(step: Step, symbols: dict[Any, Any]) -> Line:
+    if isinstance(step, AppliedRule):
+        right = _written_out(step.rule, [symbols.get(x, x) for x in step.operands], step.params)
+        return _line((step.result.name,), right, step.result.array, step.rule.name)
+    shapes = [shape_text(x.array.shape) for x in step.operands]
+    if step.parameters is not None:
+        shapes.append(f"{step.parameters.array.size:,} parameters")
+    used = zip(step.used, shapes, strict=True)
+    right = Call(step.path, tuple(Call("shaped", (x.name, Word(shape))) for x, shape in used))
+    lines = [_line((y.name,), right, y.array, step.kind) for y in step.results]
+    norm = float(np.linalg.norm([line.norm for line in lines]))
+    left, shape = Call("list", tuple(y.name for y in step.results)), ", ".join(line.shape for line in lines)
+    return replace(lines[0], left=(left,), shape=shape, norm=norm)
 
 
 def _written_out(rule: Rule, inputs: Sequence[Any], params: tuple[Any, ...]) -> Expression:
@@ -187,13 +188,13 @@ def _names_in(expression: Expression) -> Counter[Name]:
     return Counter(part for part in walk(expression) if isinstance(part, Name))
 
 
-def _backward(graph: Graph) -> Iterator[Line]:
-    loss, symbol, leaves = graph.result, graph.result.array, set(graph.leaves)
+def _backward(graph: Graph, symbols: dict[Any, Any]) -> Iterator[Line]:
+    loss, symbol, leaves = graph.result, symbols[graph.result], set(graph.leaves)
     seed = Symbol(Name("g") if symbol.shape else Number(1), np.ones_like(symbol.value), symbol.scope)
     contributors: dict[Value, list[str]] = {}
-    for step, cotangents in backward_steps(graph, seed):
+    for step, cotangents in backward_steps(graph, seed, symbols.__getitem__):
         for x in step.inputs:
-            contributors.setdefault(x, []).append(step.rule.name)
+            contributors.setdefault(x, []).append(step.by)
         for x in sorted(cotangents, key=lambda x: x not in leaves):  # leaves first: nothing follows from them
             g = cotangents[x]
             derivative = Derivative(loss.name if not symbol.shape else Name("L"), x.name)
@@ -205,8 +206,4 @@ def _backward(graph: Graph) -> Iterator[Line]:
 
 
 def _line(left: tuple[Expression, ...], right: Expression | None, value: Any, origin: str | None) -> Line:
-    return Line(left, right, _shape_text(np.shape(value)), origin or "", float(np.linalg.norm(value)))
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape)) or "a number"
+    return Line(left, right, shape_text(np.shape(value)), origin or "", float(np.linalg.norm(value)))

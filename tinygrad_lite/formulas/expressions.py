@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Literal
 
 from ..support.formatting import latex_escaped
-from .graph import Name, subscript
+from .values import Name, subscript
 
 Language = Literal["text", "latex"]
 LONGEST = 80  # characters that are read at a glance
@@ -128,6 +128,7 @@ _NOTATION: dict[str, dict[Language, Form]] = {
     "bitwise_and": _alike(RELATION, "{} and {}", r"{} \text{{ and }} {}", RELATION, RELATION),
     "bitwise_or": _alike(RELATION, "{} or {}", r"{} \text{{ or }} {}", RELATION, RELATION),
     "bracket": _alike(ATOM, "[{}]", r"\left[{}\right]", CHOICE),
+    "shaped": _alike(ATOM, "{}: {}", "{}: {}", CHOICE, CHOICE),
     "getitem": _alike(ATOM, "{}[{}]", r"{}\left[{}\right]", ATOM, CHOICE),
     **{name: _alike(ATOM, f"{name}({{}})", rf"\{name}\left({{}}\right)", CHOICE) for name in (
         "log", "sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh",
@@ -140,6 +141,7 @@ _LEGEND = {
     "broadcast_to": "broadcast_to repeats along axes",
     "overlap_add": "overlap_add adds windows up where they lie",
     "is_first_maximum": "is_first_maximum holds at the maximum of a window",
+    "vjp": "vjp(f, x, g) is g carried back through f to x",
     "place": "place puts elements at the given index of an array of zeros",
 }
 _SMALL_POWERS = {2: "²", 3: "³"}
@@ -224,6 +226,8 @@ def _written_call(call: Call, language: Language) -> tuple[str, int]:
     if function == "add":  # a loop over the terms: a long sum is nested too deeply for recursion
         first, *others = terms(call)
         return " + ".join([write(first, language, SUM), *(write(term, language, PRODUCT) for term in others)]), SUM
+    if function == "list":
+        return ", ".join(write(operand, language) for operand in operands), CHOICE
     form = _NOTATION.get(function, {}).get(language)
     if form is None or len(form.needs) != len(operands):
         return _written_by_name(call, language), ATOM

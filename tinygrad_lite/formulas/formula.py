@@ -20,8 +20,8 @@ from ..rules import Rule, Sample
 from ..support.formatting import latex_escaped
 from .explanation import Explanation
 from .expressions import Derivative, Expression, is_long, legend, write
-from .graph import Name
 from .symbols import NotAnExpression, Scope, Size, Symbol, expression_of
+from .values import Name
 
 _OUTPUT, _COTANGENT, _LOSS = Name("y"), Name("g"), Name("L")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..rules import Rule
 from .expressions import Call, Expression, Number, Word, write
-from .graph import Name
+from .values import AppliedModule, Name, Value
 
 _LETTERS = "nmklpq"
 _REDUCTIONS = ("sum", "mean", "prod", "max", "min")
@@ -153,6 +154,13 @@ class Symbol(NDArrayOperatorsMixin):
     def __apply_helper__(helper: Callable[..., Any], args: tuple[Any, ...]) -> Symbol:
         operands = tuple(x.expression for x in args if isinstance(x, Symbol))
         return Symbol(Call(helper.__name__, operands), helper(*_plain(args)), next(_scopes([*args])))
+
+    @staticmethod
+    def __pull_back__(module: AppliedModule, cotangents: Mapping[Value, Symbol]) -> dict[Value, Symbol]:
+        gs = list(cotangents.values())
+        found = module.pull_back({y: g.value for y, g in cotangents.items()}, attrgetter("array"))
+        written = tuple(g.expression for g in gs)
+        return {x: Symbol(Call("vjp", (Word(module.path), x.name, *written)), found[x], gs[0].scope) for x in found}
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Symbol:
         if method != "__call__":

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..arrays import owned
-from ..engine import no_grad
+from ..engine import Call, calls, no_grad
 from ..errors import ShapeError
 from ..support.devices import to_device
 from ..support.names import Absent, answer_for_absent_of_modules
@@ -21,7 +21,7 @@ from ..tensor import PARAMETER, Tensor
 from .random_state import load_states, states_of
 from .state_dict import by_path, load
 from .summary import Costs, summary, summary_of_costs
-from .tree import Tree, arguments
+from .tree import Tree
 
 
 class Module(Tree):
@@ -72,7 +72,7 @@ class Module(Tree):
         """Run `forward`; an error about shapes gets the name of the layer where it arose."""
         if self._state_paths:
             self._check_containers({path.partition(".")[0] for path in self._state_paths})
-        outer = arguments.set((args, kwargs))
+        outer = calls.set(Call(self, args, kwargs, calls.get()))
         try:
             y = self._observed_forward(args, kwargs) if observers.open else self.forward(*args, **kwargs)
             if y is None:
@@ -95,7 +95,7 @@ class Module(Tree):
                 "make one of it first, as in net(tg.Tensor(x))"
             ) from error
         finally:
-            arguments.reset(outer)
+            calls.reset(outer)
 
     def _observed_forward(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with Step(MODULE, self):

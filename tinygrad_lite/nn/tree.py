@@ -7,20 +7,17 @@ Most of the code here prevents that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..arrays import as_array, owned
+from ..engine import calls
 from ..errors import GraphError, ShapeError
 from ..support.devices import to_device
 from ..tensor import BUFFER, PARAMETER, Tensor
 from .random_state import GENERATORS
-
-# The arguments of the innermost `forward` call in progress.
-arguments: ContextVar[tuple[Any, ...]] = ContextVar("arguments", default=())
 
 
 def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:
@@ -190,7 +187,10 @@ def is_state(tensor: Tensor) -> bool:
 
 def _is_given(tensor: Tensor) -> bool:
     """Return True for an argument of the `forward` call in progress that is neither a parameter nor a buffer."""
-    return not hasattr(tensor, "_role") and any(x is tensor for _, x in found_in("", arguments.get(), (Tensor,)))
+    call = calls.get()
+    if call is None or hasattr(tensor, "_role"):
+        return False
+    return any(x is tensor for _, x in found_in("", (call.args, call.kwargs), (Tensor,)))
 
 
 def _is_to_be_copied(value: Any) -> bool:

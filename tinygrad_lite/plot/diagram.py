@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..formulas.graph import AppliedRule, Graph, Name, Value, backward_steps
+from ..formulas.graph import Graph, backward_steps
+from ..formulas.values import AppliedModule, Name, Step, Value, shape_text
 from .style import BLUE, INK, PAPER, VERMILION
 
 SMALL = 6  # elements: the numbers of a vector up to this length are shown
@@ -25,20 +26,21 @@ COLOURS = {  # for each kind of box: its fill, its frame and its text
 
 @dataclass(frozen=True)
 class Box:
-    """A value in a diagram.
+    """A value in a diagram, or all results of a folded module.
 
     Attributes
     ----------
     kind : str
         A key of `COLOURS`. The last box is the loss if it is a single number, else the output.
     operation : str or None
-        The operation that computed it; None for a leaf.
+        The operation that computed it, or the path of the folded module; None for a leaf.
     name : Name
-        Its name.
+        Its name; of a folded module, those of all its results.
     numbers : str
         An equals sign and its elements, if it is a number or a short vector, else empty.
     details : list of str
-        Its shape, if the elements are not shown; its path, if it has one; its gradient, if that is shown.
+        Its shape, if the elements are not shown; its path, if it has one; its gradient, if that is shown. Of a folded
+        module its type, the shapes of what it is given and returns, and the number of its parameters.
     """
 
     kind: str
@@ -63,16 +65,21 @@ class Diagram:
 
 
 def diagram(graph: Graph) -> Diagram:
-    """Return the diagram of a graph."""
+    """Return the diagram of a graph. The parameters of a folded module have no box of their own."""
     gradients = _gradients(graph)
-    made_by = {step.result: step for step in graph.steps}
-    boxes = [_box(value, made_by.get(value), graph.result, gradients) for value in graph.values]
-    number = {value: i for i, value in enumerate(graph.values)}
-    edges = [(number[x], number[step.result]) for step in graph.steps for x in step.operands if isinstance(x, Value)]
+    folded = {step.parameters for step in graph.steps if isinstance(step, AppliedModule)}
+    leaves = [leaf for leaf in graph.leaves if leaf not in folded]
+    boxes = [_box(leaf, None, graph.result, gradients) for leaf in leaves]
+    number = {leaf: i for i, leaf in enumerate(leaves)}
+    edges = []
+    for step in graph.steps:
+        edges += [(number[x], len(boxes)) for x in (*step.operands, *step.indices) if isinstance(x, Value)]
+        number |= dict.fromkeys(step.results, len(boxes))
+        boxes.append(_box(step.results[0], step, graph.result, gradients))
     return Diagram(boxes, edges)
 
 
-def _box(value: Value, step: AppliedRule | None, result: Value, gradients: dict[Value, Any]) -> Box:
+def _box(value: Value, step: Step | None, result: Value, gradients: dict[Value, Any]) -> Box:
     if value is result:
         kind = "loss" if np.size(value.array) == 1 else "output"
     elif step is not None:
@@ -80,14 +87,29 @@ def _box(value: Value, step: AppliedRule | None, result: Value, gradients: dict[
     else:
         kind = "parameter" if value.requires_grad else "input"
     is_small = _is_small(value)
-    details = [] if is_small else ["×".join(map(str, np.shape(value.array)))]
+    if isinstance(step, AppliedModule):
+        details = _details(step)
+    else:
+        details = [] if is_small else [shape_text(np.shape(value.array))]
     if value.path not in (None, value.name.word):
         details.append(shortened(value.path))
     if value in gradients:
         gradient = f"∂{shortened(result.name.text)}/∂{shortened(value.name.text)}"
         details.append(f"{gradient} = {_numbers(gradients[value])}")
     numbers = f" = {_numbers(value.array)}" if is_small else ""
-    return Box(kind, None if step is None else _operation(step), value.name, numbers, details)
+    others = [] if step is None else [y.name.text for y in step.results[1:]]
+    name = Name(", ".join([value.name.text, *others])) if others else value.name
+    return Box(kind, None if step is None else _operation(step), name, numbers, details)
+
+
+def _details(module: AppliedModule) -> list[str]:
+    """Return the lines below the name of a folded module's result."""
+    given, returned = (
+        shortened(", ".join(shape_text(np.shape(x.array)) for x in values), LINE)
+        for values in (module.operands, module.results)
+    )
+    count = [] if module.parameters is None else [f"{np.size(module.parameters.array):,} parameters"]
+    return [shortened(module.kind), f"{given} → {returned}", *count]
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
@@ -114,8 +136,10 @@ def _gradients(graph: Graph) -> dict[Value, Any]:
     return gradients
 
 
-def _operation(step: AppliedRule) -> str:
-    """Return the name of a rule, with its arguments if some of them are not values of the graph."""
+def _operation(step: Step) -> str:
+    """Return the path of a folded module, or the name of a rule, with arguments if some are not values of the graph."""
+    if isinstance(step, AppliedModule):
+        return shortened(step.path)
     rule = step.rule
     given = ["·" if isinstance(x, Value) else _numbers(x) for x in step.operands]
     if len(given) > FEW:

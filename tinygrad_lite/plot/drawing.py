@@ -36,7 +36,7 @@ ROUNDED, LABEL = "round,pad=0,rounding_size=0.06", "round,pad=0.25,rounding_size
 ARROW, WIRE = "-|>,head_length=3.5,head_width=1.8", "#777777"
 
 
-def graph(tensor: Tensor, model: Module | None = None, title: str | None = None) -> Figure:
+def graph(tensor: Tensor, model: Module | None = None, title: str | None = None, *, depth: int | None = 1) -> Figure:
     """Draw the graph of a Tensor: the values and operations that it was computed from.
 
     Each box is a value. It shows the shape, or the numbers themselves for a single number or a vector of up to 6. Such
@@ -44,28 +44,45 @@ def graph(tensor: Tensor, model: Module | None = None, title: str | None = None)
     that computed a value is at the top of its box; a dot in it stands for an operand, and wires arrive in the order of
     the operands. The graph is neither changed nor freed, and ``grad`` stays as it is.
 
+    The modules that a net consists of are folded: a module of more than two operations is one box, with its path in
+    the net, its type, the shapes of what it is given and returns, and the number of its parameters.
+
     Parameters
     ----------
     tensor : Tensor
         The result of an operation, whose graph has not been freed.
     model : Module, optional
-        Adds the paths of its parameters to their boxes.
+        The net, whose modules are folded. By default it is the outermost module that computed the Tensor.
     title : str, optional
         The figure's heading.
+    depth : int, optional
+        The number of levels of modules that are shown: 1 folds each layer of the net, 2 opens them and folds what they
+        consist of. None opens all.
 
     Raises
     ------
     GraphError
         If the Tensor has no graph, or the graph has been freed or changed.
     ValueError
-        If there are more than 120 operations or 200 values, or none of the model's parameters is in the graph.
+        If there are more than 120 operations or 200 values, none of the model's parameters is in the graph, or the
+        depth is no whole number of at least 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_lite as tg
+    >>> net = tg.nn.Sequential(tg.nn.TransformerBlock(4, 2, rng=0), tg.nn.Linear(4, 3, rng=1))
+    >>> y = net(np.ones((2, 5, 4), np.float32))
+    >>> figure = graph(y)  # a box for the block
+    >>> figure = graph(y, depth=2)  # a box for its attention, and one for each norm
     """
     try:
-        return _picture(tensor, model, title, MOST)
+        return _picture(tensor, model, title, MOST, depth)
     except TooLarge as error:
+        fold = "" if depth == 1 else "fold the layers with depth=1, "
         raise ValueError(
             f"graph: {error}, which is more than a picture has room for: draw a part, such as the output of one layer, "
-            "or give the text that to_dot returns to Graphviz"
+            f"{fold}or give the text that to_dot returns to Graphviz"
         ) from None
 
 
@@ -79,7 +96,7 @@ def notebook_png(tensor: Tensor) -> bytes | None:
     try:
         with warnings.catch_warnings(action="ignore"):
             title = shortened(repr(tensor), 80).replace("$", r"\$")
-            return png(_picture(tensor, None, title, MOST_IN_A_NOTEBOOK), NOTEBOOK_DPI)
+            return png(_picture(tensor, None, title, MOST_IN_A_NOTEBOOK, 1), NOTEBOOK_DPI)
     except Exception:
         return None
 
@@ -89,12 +106,14 @@ Tensor._repr_png_ = notebook_png  # type: ignore[attr-defined]
 
 
 @in_style
-def _picture(tensor: Tensor, model: Module | None, title: str | None, most: tuple[int, int]) -> Figure:
+def _picture(
+    tensor: Tensor, model: Module | None, title: str | None, most: tuple[int, int], depth: int | None
+) -> Figure:
     """Draw the graph of a Tensor; raise TooLarge if there are more than so many operations and values."""
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
     from matplotlib.path import Path
 
-    found = read(tensor, model, most[0])
+    found = read(tensor, model, most[0], depth)
     if len(found.values) > most[1]:
         raise TooLarge(f"there are more than {most[1]} values")
     drawn = diagram(found)

@@ -8,7 +8,7 @@ from ..tensor import Tensor
 from .diagram import COLOURS, diagram
 
 
-def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
+def to_mermaid(tensor: Tensor, model: Module | None = None, *, depth: int | None = 1) -> str:
     """Return the graph of a Tensor as a flowchart in Mermaid's language, which GitHub draws in Markdown files.
 
     Parameters
@@ -16,7 +16,9 @@ def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
     tensor : Tensor
         The result of an operation, whose graph has not been freed.
     model : Module, optional
-        Adds the paths of its parameters to their boxes.
+        The net, whose modules are folded. By default it is the outermost module that computed the Tensor.
+    depth : int, optional
+        The number of levels of modules that are shown, as in `graph`.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
         classDef result fill:#DCECF5,stroke:#0072B2,color:black
         classDef loss fill:#0072B2,stroke:white,color:white
     """
-    drawn = diagram(read(tensor, model))
+    drawn = diagram(read(tensor, model, depth=depth))
     # Within quotes only these characters are special: # begins an entity, < a tag, ` Markdown.
     escapes = str.maketrans({mark: f"#{ord(mark)};" for mark in '"#&<>`'})
     lines = ["flowchart TD"]
@@ -53,7 +55,7 @@ def to_mermaid(tensor: Tensor, model: Module | None = None) -> str:
     return "\n".join(lines)
 
 
-def to_dot(tensor: Tensor, model: Module | None = None) -> str:
+def to_dot(tensor: Tensor, model: Module | None = None, *, depth: int | None = 1) -> str:
     r"""Return the graph of a Tensor in Graphviz's language, for ``dot -Tsvg``.
 
     Parameters
@@ -61,7 +63,9 @@ def to_dot(tensor: Tensor, model: Module | None = None) -> str:
     tensor : Tensor
         The result of an operation, whose graph has not been freed.
     model : Module, optional
-        Adds the paths of its parameters to their boxes.
+        The net, whose modules are folded. By default it is the outermost module that computed the Tensor.
+    depth : int, optional
+        The number of levels of modules that are shown, as in `graph`.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def to_dot(tensor: Tensor, model: Module | None = None) -> str:
         n0 -> n1
     }
     """
-    drawn = diagram(read(tensor, model))
+    drawn = diagram(read(tensor, model, depth=depth))
     escapes = str.maketrans({"\\": r"\\", '"': r"\"", "&": "&amp;"})
     lines = ["digraph {", '    node [shape=box, style="rounded,filled", fontname="sans-serif"]']
     for i, box in enumerate(drawn.boxes):
