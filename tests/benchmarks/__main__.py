@@ -1,4 +1,4 @@
-"""How fast the library is: ``python -m tests.benchmarks [step|jit|scalar|depth|sizes|nets|run|parallel|gpu]``."""
+"""How fast the library is: ``-m tests.benchmarks [step|jit|scalar|depth|sizes|forwards|nets|run|parallel|gpu]``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from models.command import Parser, positive, whole
-from tests.benchmarks import compiler, gpu, hand, nets, own, parallel, peers
+from tests.benchmarks import compiler, forwards, gpu, hand, nets, own, parallel, peers
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, available, compare
 from tests.benchmarks.measure import Times, alternate, median, ratio, report
 from tinygrad_lite.errors import DeviceError
@@ -197,6 +197,11 @@ def of_nets(rounds: int = 5) -> str:
     return report(*first, *more)
 
 
+def of_functions(rounds: int = 9) -> str:
+    """Compare single functions with the NumPy expressions that compute the same."""
+    return report(f"One function of {forwards.ELEMENTS:,} elements, float32", forwards.rows(rounds))
+
+
 def on_gpu(rounds: int = 20) -> str:
     """Compare the step on a GPU with PyTorch's there.
 
@@ -219,6 +224,7 @@ REPORTS: dict[str, Callable[..., str]] = {
     "scalar": scalar,
     "depth": depth,
     "sizes": sizes,
+    "forwards": of_functions,
     "nets": of_nets,
     "run": run,
     "parallel": ranks,

@@ -15,6 +15,7 @@ Each rule can be called by itself, and so can its derivative, here of a·b by a:
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ def _difference(a: Any, b: Any) -> Any:
     # np.where would turn Python's numbers into float64.
     a, b = (x if hasattr(x, "dtype") else np.zeros_like(other) + x for x, other in ((a, b), (b, a)))
     return np.where(a == b, 0, a) - np.where(a == b, 0, b)
+
+
+# Whole exponents of floating numbers for which NumPy takes a hundred times as long as the multiplications.
+_OF_PRODUCTS = {*range(-8, -1), *range(3, 9)}
+
+
+def _power(x: Any, n: Any) -> Any:
+    """Return xⁿ, for a small whole n as a product."""
+    is_known = type(n) in (int, float)  # not a number that jit traces
+    if is_known and n in _OF_PRODUCTS and isinstance(x, np.ndarray) and x.dtype in (np.float32, np.float64):
+        return reduce(np.multiply, [x if n > 0 else 1 / x] * abs(int(n)))
+    return x**n
 
 
 # fmt: off
@@ -68,9 +81,9 @@ negative = define("negative", lambda x: -x, samples=each(),
 
 # The exponent n is a plain number. x⁰ is 1 for every x, even 0 and nan, so its derivative is 0. A root has no finite
 # slope at 0, and its derivative there is taken to be 0, computed as ∞^(n - 1).
-power = define("power", lambda x, n: x**n,
-    x=lambda g, x, n: g * (n * (np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1)),
-    samples=lambda: [sample(normal(3, 4), n) for n in (2, 3, 1, 0, -1)]
+power = define("power", _power,
+    x=lambda g, x, n: g * (n * _power(np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1)),
+    samples=lambda: [sample(normal(3, 4), n) for n in (2, 3, 1, 0, -1, -2)]
     + [sample(positive(2, 3), n) for n in (0.5, -1.5)] + [sample(normal(), 3), sample(normal(0, 2), 2)]
     + [sample(with_zeros(3, 4), n) for n in (2, 3, 1, 0)])
 
