@@ -128,7 +128,7 @@ def test_symbols_carry_the_values_that_arrays_give(rule):
         ("divide", ["y = a / b", "∂L/∂a = g / b", "∂L/∂b = −g ⊙ y / b"]),
         ("sqrt", ["y = √x", "∂L/∂x = g / (2 (∞ where y = 0, else y))"]),
         ("logsumexp", ["y = log(Σ exp(x − max x)) + max x", "∂L/∂x = g ⊙ exp(x − y) / Σ exp(x − y)"]),
-        ("logaddexp", ["∂L/∂a = g ⊙ exp(−logaddexp(0, b − a))"]),
+        ("logaddexp", ["y = max(a, b) + log1p(exp(min(a, b) − max(a, b)))", "∂L/∂a = g ⊙ σ(a − b)"]),
         ("power_of", ["∂L/∂b = g ⊙ y ⊙ log(1 where y = 0 or a = 0 and b = 0, else a)"]),
         ("maximum", ["∂L/∂a = g where a > b, else g / 2 where a = b, else 0"]),
         ("clip", ["∂L/∂x = g where low ≤ x and x ≤ high, else 0"]),

@@ -24,7 +24,7 @@ _LOGSUMEXP = (
     "logsumexp by x: restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), x, axis)  ->  "
 )
 _WEIGHTS = "restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), "
-_POWER = "power by x: g * (n * (np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1))  ->  "
+_POWER = "power by x: g * (n * _power(np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))  ->  "
 
 _MASKED = (
     "overlap_add(g[..., *[None] * len({0})] * is_first_maximum(x, y, window, axes, stride), x.shape, window, axes, "
@@ -36,7 +36,7 @@ _AS_LONG = "the windows, their axes and their strides are equally many"
 EQUIVALENT = {
     **{_POOL + _MASKED.format(name, "window"): _AS_LONG for name in ("axes", "stride")},
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},
-    _POWER + "g * (n * (np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x) ** (n - 1))": "a root is 0 "
+    _POWER + "g * (n * _power(np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))": "a root is 0 "
     "exactly where its square is",
     f"{_DIFFERENCE}(x if hasattr(x, 'dtype') else -np.zeros_like(other) + x {_EITHER}": "0 and -0 add nothing",
     f"{_LOGSUMEXP}{_WEIGHTS}g, axis)": _SAME_TYPE,

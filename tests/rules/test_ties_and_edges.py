@@ -343,6 +343,14 @@ def test_whole_numbers_do_not_wrap_around_below_the_largest(f, dtype):
     assert np.allclose(f(x), f(x.astype(float)))
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8])
+def test_whole_numbers_do_not_wrap_around_in_sums_of_exponentials(dtype):
+    x = np.array([0, 3, 127], dtype)
+    x[0] = max(np.iinfo(dtype).min, -300)
+    assert np.allclose(neural.logsumexp(x), np.logaddexp.reduce(x.astype(float)))
+    assert np.allclose(neural.logaddexp(x, x[::-1]), np.logaddexp(x.astype(float), x[::-1]))
+
+
 def test_softmax_is_differentiated_by_the_complex_step_too():
     weights = numbers(4)
     for f in (neural.softmax, neural.log_softmax):

@@ -29,7 +29,8 @@ from .samples import distinct, each, normal, pairs, positive, with_zeros
 def _difference(a: Any, b: Any) -> Any:
     # np.where would turn Python's numbers into float64.
     a, b = (x if hasattr(x, "dtype") else np.zeros_like(other) + x for x, other in ((a, b), (b, a)))
-    return np.where(a == b, 0, a) - np.where(a == b, 0, b)
+    is_same = a == b
+    return np.where(is_same, 0.0, a) - np.where(is_same, 0.0, b)  # 0.0, since whole numbers would wrap around
 
 
 # Whole exponents of floating numbers for which NumPy takes a hundred times as long as the multiplications.
@@ -118,12 +119,6 @@ log = define("log", lambda x: np.log(x), samples=each(positive),
 
 log1p = define("log1p", lambda x: np.log1p(x), samples=each(positive),
     x=lambda g, x: g / (1 + x))
-
-# eᵃ / (eᵃ + eᵇ) = 1 / (1 + e^(b - a)). It is not written e^(a - y): for large a = b, y is rounded to a, which gives 1,
-# not 1/2.
-logaddexp = define("logaddexp", lambda a, b: np.logaddexp(a, b), samples=pairs(),
-    a=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(b, a))),
-    b=lambda g, a, b: g * np.exp(-np.logaddexp(0, difference(a, b))))
 
 sin = define("sin", lambda x: np.sin(x), samples=each(),
     x=lambda g, x: g * np.cos(x))

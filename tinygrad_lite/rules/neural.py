@@ -15,7 +15,7 @@ from .elementwise import difference
 from .reductions import Axis, count, restore_axes, share
 from .registry import define
 from .rule import Sample, sample
-from .samples import distinct, each, normal, positive
+from .samples import distinct, each, normal, pairs, positive
 
 
 def samples_in(x: Any) -> int:
@@ -50,6 +50,11 @@ def _logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     largest = x.max(axis=axis, keepdims=True)
     total = np.exp(difference(x, largest)).sum(axis=axis, keepdims=keepdims)
     return np.log(total) + largest.reshape(total.shape)
+
+
+def _logaddexp(a: Any, b: Any) -> Any:
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    return high + np.log1p(np.exp(difference(low, high)))
 
 
 def _rows() -> list[Sample]:
@@ -89,6 +94,12 @@ logsumexp = define("logsumexp", _logsumexp,
     samples=lambda: [sample(normal(3, 4)), sample(normal(3, 4), axis=1), sample(normal(2, 3, 4), axis=(0, -1)),
                      sample(normal(3, 4), axis=0, keepdims=True), sample(normal(0, 3), axis=1),
                      sample(normal(3, 1), axis=1)])
+
+# log(eᵃ + eᵇ). The derivative by a is eᵃ / (eᵃ + eᵇ). It is not written e^(a - y): for large a = b, y is rounded to a,
+# which gives 1, not 1/2.
+logaddexp = define("logaddexp", _logaddexp, samples=pairs(),
+    a=lambda g, a, b: g * sigmoid(difference(a, b)),
+    b=lambda g, a, b: g * sigmoid(difference(b, a)))
 
 # L = 1/n Σ (p - t)²: the sum over each sample's elements, averaged over the batch.
 squared_loss = define("squared_loss", lambda p, t: np.square(p - t).sum() / samples_in(p),

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import composed, elementwise, reductions, shapes
+from . import composed, elementwise, neural, reductions, shapes
 from .registry import add_rows
 from .rule import Rule
 
@@ -81,7 +81,7 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.log1p:            elementwise.log1p,
     np.log2:             composed.log2,
     np.log10:            composed.log10,
-    np.logaddexp:        elementwise.logaddexp,
+    np.logaddexp:        neural.logaddexp,
 
     # trigonometric and hyperbolic functions
     np.sin:              elementwise.sin,
