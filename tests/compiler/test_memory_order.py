@@ -83,6 +83,14 @@ def test_the_derivative_of_a_part_is_added_to_the_rest():
     assert len([line for line in lines(jitted) if "+=" in line]) == 1
 
 
+def test_the_derivatives_of_several_parts_are_added_to_one_array():
+    f = tg.grad(lambda x: (3 * x[0]).sum() + np.square(x[1:3]).sum() + np.sin(x[2]).sum())
+    jitted = assert_alike(lambda x: f(x).numpy(), X)
+    assert len([line for line in lines(jitted) if "+=" in line]) == 2
+    assert "fill(0)" in jitted.source
+    assert "copyto" not in jitted.source
+
+
 @pytest.mark.parametrize("index", [np.array([0, 0, 2]), (slice(None), np.array([1, 1]))], ids=["rows", "columns"])
 def test_an_index_that_names_elements_twice_adds_once_for_a_statement_and_twice_for_a_derivative(index):
     def statement(x):

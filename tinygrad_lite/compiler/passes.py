@@ -260,11 +260,13 @@ def add_in_place(program: Program) -> Program:
     uses = program.uses()
 
     def made_by(x: Any, primitive: Any) -> tuple[Any, ...] | None:
-        """Return the operands of the instruction that made a value, if it is of this kind, for this use alone."""
+        """Return the operands of the instruction that made a value, if it is of this kind."""
         instruction = made.get(x) if isinstance(x, Variable) else None
-        if instruction is None or instruction.primitive is not primitive or len(uses[x]) > 1:
-            return None
-        return instruction.operands
+        return instruction.operands if instruction is not None and instruction.primitive is primitive else None
+
+    def made_for_this(x: Any, primitive: Any) -> tuple[Any, ...] | None:
+        """Return the same, if nothing else uses the value."""
+        return made_by(x, primitive) if isinstance(x, Variable) and len(uses.get(x, ())) == 1 else None
 
     def is_part(value: Any, x: Any, index: Any) -> bool:
         instruction = made.get(value) if isinstance(value, Variable) else None
@@ -280,12 +282,12 @@ def add_in_place(program: Program) -> Program:
             x, index, value = operands
             if is_part(value, x, index):
                 return x  # it is there already
-            for part, added in _both_ways(made_by(value, add)):
+            for part, added in _both_ways(made_for_this(value, add)):
                 if is_part(part, x, index) and _has_type(part, value):
                     return [replace(instruction, primitive=primitives.add_to, operands=(x, index, added))]
         if primitive is add:
             for x, other in _both_ways(operands):
-                zeros, index, value = made_by(other, primitives.put) or (None, None, None)
+                zeros, index, value = made_for_this(other, primitives.put) or (None, None, None)
                 if made_by(zeros, primitives.full) == (0,) and _has_type(x, instruction.result) and _is_basic(index):
                     return [replace(instruction, primitive=primitives.add_to, operands=(x, index, value))]
         return [instruction]
