@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebinterpolate
+from numpy.polynomial.chebyshev import cheb2poly, chebinterpolate
 
 from .registry import define
 from .samples import each, normal
@@ -25,29 +25,31 @@ def _factor(t: float) -> float:
 
 
 def _coefficients(terms: int, degree: int) -> tuple[list[float], list[float]]:
+    """Return the coefficients of the powers in the series, and in the interpolation of f."""
     series = [2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(terms)]
-    return series, chebinterpolate(np.vectorize(_factor), degree).tolist()
+    return series, cheb2poly(chebinterpolate(np.vectorize(_factor), degree)).tolist()
 
 
-SINGLE, DOUBLE = _coefficients(11, 9), _coefficients(20, 19)
+SINGLE, DOUBLE = _coefficients(10, 8), _coefficients(20, 19)
+
+
+def _polynomial(coefficients: list[float], x: Any) -> Any:
+    """Return c₀ + c₁x + c₂x² + …, by Horner's scheme."""
+    y: Any = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        y = y * x + coefficient
+    return y
 
 
 def _erf(x: Any) -> Any:
     series, factor = DOUBLE if x.dtype.itemsize > 4 else SINGLE
     size = np.abs(x)
-    near, far = np.minimum(size, SMALL), np.minimum(np.maximum(size, SMALL), LARGE)
-    square, y = near * near, series[-1]
-    for coefficient in reversed(series[:-1]):
-        y = y * square + coefficient
-    y = near * y
-    # Clenshaw's recurrence for a sum of Chebyshev polynomials.
-    t = (2 / (1 + far / 2) - LOW - HIGH) / (HIGH - LOW)
-    last, before, twice = 0.0, 0.0, 2 * t
-    for coefficient in reversed(factor[1:]):
-        last, before = coefficient + twice * last - before, last
-    beyond = 1 - np.exp(-far * far) * (factor[0] + t * last - before)
+    near, far = np.clip(x, -SMALL, SMALL), np.clip(size, SMALL, LARGE)
+    within = near * _polynomial(series, near * near)
+    t = 4 / (HIGH - LOW) / (2 + far) - (LOW + HIGH) / (HIGH - LOW)
+    beyond = np.copysign(1 - np.exp(-far * far) * _polynomial(factor, t), x)
     # A product with 0 or 1 is faster than a choice by np.where.
-    return np.copysign(y + (size > SMALL) * (beyond - y), x)
+    return within + (size > SMALL) * (beyond - within)
 
 
 # fmt: off
