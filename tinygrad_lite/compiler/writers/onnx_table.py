@@ -306,6 +306,7 @@ OF_ANOTHER_TYPE = {"argmax", "argmin", "count_nonzero", "length"}
 
 RULES: dict[str, Entry] = {
     "linear":    _linear,
+    "einsum":    lambda to, *xs, subscripts: to.Einsum(*xs, equation=subscripts),
     "relu":      "Relu",
     # Not Sigmoid: in some runtimes it is 0 where the result should be small.
     "sigmoid":   lambda to, x: to.Reciprocal(to.Add(to.Exp(to.Neg(x)), 1)),
@@ -355,7 +356,6 @@ OPERATIONS: dict[str, Entry] = {
     **{f"bitwise_{name.lower()}": _of_bits(name) for name in ("And", "Or", "Xor")},
     "invert":        _of_bits("Not"),
     # sums and extremes
-    "einsum":        lambda to, *xs, subscripts: to.Einsum(*xs, equation=subscripts),
     **{name.lower(): _reduced(f"Reduce{name}") for name in ("Sum", "Mean", "Prod", "Max", "Min")},
     "any":           _truth("ReduceMax"),
     "all":           _truth("ReduceMin"),

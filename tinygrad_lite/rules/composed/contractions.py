@@ -80,7 +80,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
-    """Sum products as the subscripts say (Einstein's convention), in the given order: ``optimize`` is ignored.
+    """Sum products as the subscripts say (Einstein's convention), in pairs: ``optimize`` is ignored.
 
     As in NumPy the subscripts may be lists of numbers, one after each operand: ``np.einsum(a, [0, 1], b, [1], [0])``.
     """
