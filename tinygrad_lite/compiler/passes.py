@@ -103,7 +103,7 @@ def _has_type(x: Any, result: Variable) -> bool:
 
 
 def drop_moves(program: Program) -> Program:
-    """Remove useless moves of elements: copies, reshapes to the same shape, transposes of transposes."""
+    """Remove useless moves of elements: copies in the same order, reshapes to the same shape, double transposes."""
     made: dict[Variable, Instruction] = {}
     uses = program.uses()
     narrowed: set[Variable] = set()
@@ -114,7 +114,7 @@ def drop_moves(program: Program) -> Program:
         if not isinstance(x, Variable):
             return [instruction]
         if (
-            primitive is primitives.copy
+            (primitive is primitives.copy and x.order == result.order)
             or (primitive is primitives.getitem and instruction.operands[1] in (..., ()))
             or (primitive is primitives.transpose and params["axes"] == tuple(range(len(x.shape))))
             or (primitive in (primitives.reshape, primitives.broadcast_to) and x.shape == result.shape)

@@ -141,7 +141,8 @@ def _conv2d_input(v: Any, w: Any, size: Sizes, how: Geometry) -> Any:
 
 
 def _conv2d_weight(x: Any, v: Any, kernel: Sizes, how: Geometry) -> Any:
-    w = _channels(v, how.groups) @ _columns(x, kernel, how).mT
+    # The transposed product of v and the windows, which BLAS takes longer for.
+    w = (_columns(x, kernel, how) @ _channels(v, how.groups).mT).mT
     return w.reshape((v.shape[1], x.shape[1] // how.groups, *kernel))
 
 

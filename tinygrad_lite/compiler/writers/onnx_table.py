@@ -313,6 +313,7 @@ RULES: dict[str, Entry] = {
     # There is no LogSoftmax: some runtimes compute it as log(softmax(z)), which underflows.
     "softmax":   lambda to, z, axis: to.Softmax(z, axis=axis),
     "logsumexp": _reduced("ReduceLogSumExp"),
+    **{name.lower(): _reduced(f"Reduce{name}") for name in ("Sum", "Mean", "Prod", "Max", "Min")},
     "erf":       _erf,
     "conv2d":    lambda to, x, w, how: to.Conv(x, w, **_moves(how)),
     "windows":   _windows,
@@ -356,7 +357,6 @@ OPERATIONS: dict[str, Entry] = {
     **{f"bitwise_{name.lower()}": _of_bits(name) for name in ("And", "Or", "Xor")},
     "invert":        _of_bits("Not"),
     # sums and extremes
-    **{name.lower(): _reduced(f"Reduce{name}") for name in ("Sum", "Mean", "Prod", "Max", "Min")},
     "any":           _truth("ReduceMax"),
     "all":           _truth("ReduceMin"),
     "count_nonzero": _reduced("ReduceSum", np.int64),
