@@ -37,9 +37,7 @@ def test_every_contraction_of_two_or_more_is_that_of_numpy(dtype, random):
         assert (np.abs(expected.astype(complex) - found) <= 16 * eps * (size + 1)).all(), subscripts
 
 
-@pytest.mark.parametrize(
-    "subscripts", ["ab,bc->ac", "cab,cbd->cad", "ab,bc,ca->", "ab,ab->a", "abc,bc->a", "ab,cb,cd->ad"]
-)
+@pytest.mark.parametrize("subscripts", ["ab,bc->ac", "cab,cbd->cad", "ab,bc,ca->", "ab,ab->a", "abc,bc->a"])
 def test_contractions_are_products_of_matrices(subscripts, random, monkeypatch):
     xs = operands(subscripts, float, random)
     expected = np.einsum(subscripts, *xs)
