@@ -208,7 +208,10 @@ def _given(source: ast.Module) -> Iterator[tuple[Rule, str, ast.expr]]:
     dictionaries: dict[str, dict[str, ast.expr]] = {}
     for node in source.body:
         match node:
-            case ast.Assign(targets=[ast.Name(name)], value=ast.Dict(keys, values)):
+            case (
+                ast.Assign(targets=[ast.Name(name)], value=ast.Dict(keys, values))
+                | ast.AnnAssign(target=ast.Name(name), value=ast.Dict(keys, values))
+            ):
                 dictionaries[name] = {ast.literal_eval(key): value for key, value in zip(keys, values, strict=True)}
     for call in ast.walk(source):
         match call:

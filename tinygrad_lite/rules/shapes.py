@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.devices import scatter_add
+from ..support.devices import add_rows, scatter_add
 from .registry import define
 from .rule import Rule, sample
 from .samples import normal, strided
@@ -36,14 +36,6 @@ def operand_index(k: int, xs: tuple[Any, ...], axis: int) -> tuple[slice, ...]:
     return (*[slice(None)] * axis, slice(start, start + xs[k].shape[axis]))
 
 
-def _add_rows(y: Any, index: Any, x: Any) -> None:
-    """Add ``x`` to many rows of an array, sorted by their place: `numpy.add.at` takes five times as long."""
-    places = np.arange(len(y))[index].ravel()  # none of them negative
-    order = np.argsort(places, kind="stable")
-    found, starts = np.unique(places[order], return_index=True)
-    y[found] = np.add.reduceat(x.reshape((places.size, *y.shape[1:]))[order], starts)
-
-
 def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     # CuPy takes an empty shape for no shape at all.
     y = np.zeros_like(x, shape=shape) if shape else np.zeros_like(x.sum())
@@ -52,7 +44,7 @@ def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
     if any(isinstance(part, (list, tuple)) or getattr(part, "dtype", None) not in (None, np.bool_) for part in parts):
         names_rows = len(parts) == 1 and len(shape) > 1
         if names_rows and type(x) is np.ndarray and x.size >= 4096:
-            _add_rows(y, np.asarray(parts[0]), x)
+            add_rows(y, np.asarray(parts[0]), x)
         else:
             scatter_add(y, index, x)
     else:

@@ -304,16 +304,21 @@ OF_ANOTHER_TYPE = {"argmax", "argmin", "count_nonzero", "length"}
 
 # fmt: off
 
+# Primitives, and rules of that name, whose forward expression may have several others.
+_ALIKE: dict[str, Entry] = {
+    "einsum": lambda to, *xs, subscripts: to.Einsum(*xs, equation=subscripts),
+    **{name.lower(): _reduced(f"Reduce{name}") for name in ("Sum", "Mean", "Prod", "Max", "Min")},
+}
+
 RULES: dict[str, Entry] = {
+    **_ALIKE,
     "linear":    _linear,
-    "einsum":    lambda to, *xs, subscripts: to.Einsum(*xs, equation=subscripts),
     "relu":      "Relu",
     # Not Sigmoid: in some runtimes it is 0 where the result should be small.
     "sigmoid":   lambda to, x: to.Reciprocal(to.Add(to.Exp(to.Neg(x)), 1)),
     # There is no LogSoftmax: some runtimes compute it as log(softmax(z)), which underflows.
     "softmax":   lambda to, z, axis: to.Softmax(z, axis=axis),
     "logsumexp": _reduced("ReduceLogSumExp"),
-    **{name.lower(): _reduced(f"Reduce{name}") for name in ("Sum", "Mean", "Prod", "Max", "Min")},
     "erf":       _erf,
     "conv2d":    lambda to, x, w, how: to.Conv(x, w, **_moves(how)),
     "windows":   _windows,
@@ -323,6 +328,7 @@ RULES: dict[str, Entry] = {
 }
 
 OPERATIONS: dict[str, Entry] = {
+    **_ALIKE,
     # one operator, with the same operands
     "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "negative": "Neg", "power": "Pow",
     "sqrt": "Sqrt", "reciprocal": "Reciprocal", "absolute": "Abs", "exp": "Exp", "log": "Log",
