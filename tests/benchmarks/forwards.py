@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,13 +60,9 @@ def rows(rounds: int) -> list[tuple[str, ...]]:
     ]
     for name, (x, function, expression) in FUNCTIONS.items():
         gradient = tg.grad(lambda x, f=function: f(x).sum())
-        turns = {
-            "expression": lambda x=x, f=expression: f(x),
-            "eager": lambda x=x, f=function: f(tg.Tensor(x)),
-            "derivative": lambda x=x, f=gradient: f(x),
-            "jit": lambda x=x, f=tg.jit(function): f(tg.Tensor(x)),
-            "both": lambda x=x, f=tg.jit(gradient): f(tg.Tensor(x)),
-        }
+        candidates = {"expression": expression, "eager": function, "derivative": gradient}
+        candidates |= {"jit": tg.jit(function), "both": tg.jit(gradient)}
+        turns = {who: partial(f, x if who == "expression" else tg.Tensor(x)) for who, f in candidates.items()}
         times = alternate(turns, rounds, 2)
         ratios = [f"{ratio(times, who, 'expression'):.1f}" for who in ("eager", "derivative", "jit", "both")]
         found.append((name, f"{median(times, 'eager'):.0f}", *ratios))
