@@ -172,8 +172,8 @@ def test_onnx_names_no_function_that_the_table_does_not_have():
     assert onnx_table.RULES.keys() <= {rule.name for rule in tg.rules.all()}
 
 
-# Signs of formulas that are no functions: a transpose, Iverson's bracket, and two ways to write products.
-SIGNS = {"mT", "bracket", "scale", "coefficient"}
+# Signs of formulas that are no functions: a transpose, Iverson's bracket, two ways to write products, a shape.
+SIGNS = {"mT", "bracket", "scale", "coefficient", "shaped"}
 
 
 def test_formulas_have_notation_for_functions_and_rules_alone():

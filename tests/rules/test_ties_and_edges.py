@@ -355,3 +355,16 @@ def test_softmax_is_differentiated_by_the_complex_step_too():
     weights = numbers(4)
     for f in (neural.softmax, neural.log_softmax):
         assert tg.gradcheck(lambda z, f=f: np.sum(f(z) * weights), numbers(4, seed=1), method="complex")
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_the_root_of_minus_infinity_is_nan_whatever_its_axes(shape):
+    """Of one of its scalars NumPy's operator gives infinity, and a result without axes is such a scalar."""
+    x = np.full(shape, -INF, np.float32)
+
+    def f(x):
+        return (x * np.cosh(x)) ** 0.5
+
+    with np.errstate(invalid="ignore"):
+        for root in (f(tg.Tensor(x)), tg.jit(f)(tg.Tensor(x))):
+            assert np.isnan(root.numpy()).all()

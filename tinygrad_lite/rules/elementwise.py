@@ -42,6 +42,8 @@ def _power(x: Any, n: Any) -> Any:
     is_known = type(n) in (int, float)  # not a number that jit traces
     if is_known and n in _OF_PRODUCTS and isinstance(x, np.ndarray) and x.dtype in (np.float32, np.float64):
         return reduce(np.multiply, [x if n > 0 else 1 / x] * abs(int(n)))
+    if is_known and n == 0.5 and isinstance(x, np.floating):
+        return np.sqrt(x)  # as of an array; of a scalar -∞ NumPy's operator gives ∞
     return x**n
 
 
