@@ -11,6 +11,7 @@ from . import nn, optim, rules
 from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
 from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
+from .rules.composed import index_add, scatter
 from .support.late import imports_for_later
 from .support.names import answer_for_missing
 from .support.randomness import manual_seed
@@ -54,6 +55,7 @@ __all__ = [
     "grad",
     "gradcheck",
     "hessian",
+    "index_add",
     "jacobian",
     "jit",
     "jvp",
@@ -67,6 +69,7 @@ __all__ = [
     "prove",
     "rules",
     "save_safetensors",
+    "scatter",
     "set_default_dtype",
     "value_and_grad",
     "vjp",

@@ -126,6 +126,11 @@ def raw_tree(x: Any) -> Any:
 
 def no_rule(name: str, instead: Instead | None = None) -> TypeError:
     """Return the error for a NumPy function that Tensors refuse."""
+    if instead and instead.writes:
+        return TypeError(
+            f"{name} writes into an array, and the derivative of what was there would be lost: write {instead}, which "
+            "returns a new Tensor"
+        )
     advice = (
         f"write {instead}"
         if instead

@@ -404,24 +404,27 @@ class Tensor(Conversions, InPlace):
         """Return √(Σ x²) over axes, the Euclidean or Frobenius norm; its derivative at 0 is taken to be 0."""
         return self.square().sum(axis, keepdims).sqrt()
 
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
         """Lay the same elements out in another shape; one length may be -1."""
-        return composed.reshape(self, shape[0] if len(shape) == 1 else shape)
+        return composed.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     view = reshape
 
-    def ravel(self) -> Tensor:
+    def ravel(self, order: str = "C") -> Tensor:
         """Lay the elements out along one axis.
 
         The result shares the memory of this Tensor if possible, even for ``x[::2]``, which NumPy copies.
         """
-        return composed.ravel(self)
+        return composed.ravel(self, order)
 
-    def flatten(self, start: int = 0) -> Tensor:
+    def flatten(self, start: int | str = 0, order: str = "C") -> Tensor:
         """Lay the elements out along one axis, from axis ``start`` on: ``flatten(1)`` keeps the samples.
 
-        As in PyTorch, and unlike in NumPy, the result shares the memory of this Tensor if possible.
+        As in NumPy one may give an order instead, ``flatten("F")``. As in PyTorch, and unlike in NumPy, the result
+        shares the memory of this Tensor if possible.
         """
+        if isinstance(start, str) or order != "C":
+            return composed.ravel(self, start if isinstance(start, str) else order)
         if not 0 <= start <= self.ndim:
             raise ShapeError(f"flatten from axis {start} on: this Tensor has {self.ndim} axes")
         return composed.reshape(self, (*self.shape[:start], math.prod(self.shape[start:])))
@@ -448,7 +451,13 @@ class Tensor(Conversions, InPlace):
     # NumPy's functions of these names, of which a Tensor is the first argument.
     cumsum, swapaxes = composed.cumsum, composed.swapaxes
     squeeze, expand_dims = composed.squeeze, composed.expand_dims
+    diagonal, trace = composed.diagonal, composed.trace
+    take, repeat, choose = composed.take, composed.repeat, composed.choose
     unsqueeze = expand_dims
+
+    def compress(self, condition: Any, axis: int | None = None) -> Tensor:
+        """Pick the elements along an axis for which a condition holds."""
+        return composed.compress(condition, self, axis)
 
     def broadcast_to(self, shape: Sequence[int]) -> Tensor:
         """Repeat the elements along axes of length 1, and along new axes, to fill a shape."""

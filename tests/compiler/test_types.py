@@ -186,6 +186,9 @@ OF_ONE = {
     np.size: [lambda x: x * np.size(x, 1)],
     np.result_type: [lambda x: np.zeros(2, np.result_type(x, 1.0)) + x.sum()],
     np.can_cast: [lambda x: x * np.can_cast(x, "float64")],
+    np.diag_indices_from: [lambda x: x[:, :2][np.diag_indices_from(x[:, :2])]],
+    np.tril_indices_from: [lambda x: x[np.tril_indices_from(x)]],
+    np.triu_indices_from: [lambda x: x[np.triu_indices_from(x)]],
     np.array2string: [lambda x: (np.array2string(x), np.array_repr(x), np.array_str(x), x)[-1]],
 }
 OF_PAIRS = {

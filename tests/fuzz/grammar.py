@@ -156,6 +156,26 @@ STEPS = {
         {x}.astype('{dtype}') | {x}.copy() | {x}.astype('{whole}') | np.shape({x})[-1] * {x} | len({x}) * {x}
         np.size({x}) + {x} | np.ndim({x}) * {x}""",
     ),
+    "pieces": (
+        3,
+        """np.atleast_2d({x}) | np.atleast_3d({x}) | np.flipud({x}) | np.fliplr({x}) | np.rot90({x}, {k}) | np.tril({x})
+        np.triu({x}, 1) | np.diagonal({x}) | np.diag({x}, 1) | np.trace({x}) | np.diagflat({x}) | np.kron({x}, {y})
+        np.repeat({x}, 2, axis={one}) | np.repeat({x}, 2) | np.tile({x}, 2) | np.tile({x}, (2, 1)) | np.resize({x}, 5)
+        np.append({x}, {y}) | np.append({x}, {y}, axis={one}) | np.insert({x}, 1, {y}, axis={one})
+        np.insert({x}, 0, {n}) | np.delete({x}, 0, axis={one}) | np.delete({x}, [0, -1]) | np.block([{x}, {y}])
+        np.block([[{x}], [{y}]]) | np.dstack([{x}, {y}]) | np.column_stack([{x}, {y}])
+        np.array_split({x}, 2, axis={one})[1] | np.unstack({x}, axis={one})[0]
+        np.take({x}, [0, 5, -7], axis={one}, mode='wrap') | np.take({x}, [[0, 9]], mode='clip')
+        np.take_along_axis({x}, np.argsort({x}, axis={one}), {one}) | np.compress([True, False, True], {x}, axis={one})
+        np.choose([[0], [1]], [{x}, {y}]) | np.broadcast_arrays({x}, {y})[0] * 1 | np.linspace({x}, {y}, 3)
+        np.linspace({x}, {n}, 3, axis={one}) | np.meshgrid({x}[..., 0], {y})[0] | np.concatenate([{x}, {y}], axis=None)
+        np.pad({x}, 1, 'edge') | np.pad({x}, 2, 'reflect') | np.pad({x}, (1, 2), 'symmetric') | np.pad({x}, 1, 'wrap')
+        np.pad({x}, 1, 'mean') | np.pad({x}, 1, 'maximum') | np.pad({x}, 2, 'linear_ramp') | np.pad({x}, 1, 'minimum')
+        np.pad({x}, 2, 'reflect', reflect_type='odd') | np.pad({x}, 1, constant_values=(1, {n}))
+        np.reshape({x}, {shape}, order='F') | np.ravel({x}, 'F') * 1 | np.rollaxis({x}, {one})
+        tg.scatter({x}, {one}, np.zeros((1,) * {x}.ndim, int), {n})
+        tg.index_add({x}, {one}, [0, 0], {x}[:1, :1] if {x}.ndim == 2 else {x}.sum())""",
+    ),
     "like": (
         1,
         """np.zeros_like({x}) | np.ones_like({x}) + {x} | np.full_like({x}, {n}) | np.full_like({x}, {y})

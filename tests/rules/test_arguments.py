@@ -13,6 +13,7 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite import rules
 from tinygrad_lite.errors import ShapeError
+from tinygrad_lite.numpy_calls import call
 from tinygrad_lite.rules import shapes
 
 A = np.random.default_rng(0).normal(size=(2, 3))
@@ -20,14 +21,9 @@ MODES = pytest.mark.parametrize("mode", [lambda f: f, tg.jit], ids=["eager", "ji
 
 # Arguments that NumPy takes and the function composed of rules does not.
 REFUSED = {
-    "np.vstack": lambda x: np.vstack([x, x], dtype=np.float64),
-    "np.concatenate": lambda x: np.concatenate([x, x], dtype=np.float64),
     "np.var": lambda x: np.var(x, dtype=np.float64),
     "np.clip": lambda x: np.clip(x, 0, 1, where=True),
-    "np.reshape": lambda x: np.reshape(x, (3, 2), order="F"),
-    "np.ravel": lambda x: np.ravel(x, "F"),
     "np.einsum": lambda x: np.einsum("ij->", x, dtype=np.float64),
-    "np.pad": lambda x: np.pad(x, 1, mode="linear_ramp", end_values=1),
     "np.full_like": lambda x: np.full_like(x, 1, order="C"),
 }
 
@@ -41,8 +37,8 @@ def test_an_argument_that_is_not_taken_is_refused_beside_those_that_are(name):
 
 
 def test_an_error_inside_a_function_stays_its_own():
-    with pytest.raises(TypeError, match=r"no derivative rule; mode='constant' has$"):
-        np.pad(tg.Tensor(A), 1, mode="edge")
+    with pytest.raises(TypeError, match=r"^np\.pad takes whole numbers as widths, not 0\.5$"):
+        np.pad(tg.Tensor(A), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +108,10 @@ def test_what_cannot_be_taken_is_refused():
         np.take(x, [0.5], axis=0)
     with pytest.raises(ValueError, match="axis 2 is out of bounds"):
         np.take(x, [0], axis=2)
-    with pytest.raises(TypeError, match=r"np\.take of a Tensor: .*; it takes the arguments a, indices, axis$"):
-        np.take(x, 7, mode="wrap")
+    with pytest.raises(TypeError, match=r"np\.take of a Tensor: .*; it takes the arguments a, indices, axis, mode$"):
+        call(np.take, (x, 7), {"dtype": float})
+    with pytest.raises(ValueError, match="the mode is 'raise', 'wrap' or 'clip', not 'around'"):
+        np.take(x, 7, mode="around")
 
 
 @pytest.mark.parametrize("widths", [{0: 1}, {-1: (1, 0)}, {0: 2, 1: (0, 1)}, {}])

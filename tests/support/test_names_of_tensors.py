@@ -90,7 +90,7 @@ def test_functions_of_numpy_and_slips_are_answered_too():
         x.sigmoidd  # noqa: B018
     assert (error.value.name, error.value.obj) == ("sigmoidd", x), "of which Python makes: Did you mean: 'sigmoid'?"
     assert "relu" in dir(x)
-    assert not {"expm1", "repeat"} & {*dir(x)}
+    assert not {"expm1", "gather"} & {*dir(x)}
     assert getattr(x, "__array_interface__", None) is None
 
 

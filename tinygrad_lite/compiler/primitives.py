@@ -249,16 +249,14 @@ FUNCTIONS: dict[Callable[..., Any], Primitive] = {
     **{getattr(np, name): primitive for name, primitive in REDUCTIONS.items()},
     **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round)},
     **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
-    **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.tril, np.triu, np.diff, np.trace)},
-    **{f: _function(f) for f in (np.repeat, np.tile, np.median)},
+    **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.diff, np.median)},
     np.lib.stride_tricks.sliding_window_view: _function(np.lib.stride_tricks.sliding_window_view, is_view=True),
     np.clip: _function(np.clip, into=True, elementwise=True),
     np.flip: _function(np.flip, is_view=True),
-    np.take_along_axis: _function(np.take_along_axis, raises_by=(1,)),
 }
 
 # Functions of several arrays whose result's shape only depends on their shapes, not on their values.
-OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal, np.take_along_axis}
+OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal}
 
 _FILLING = ("random", "standard_normal", "standard_exponential")
 

@@ -114,10 +114,24 @@ def _of_arrays(answer: Callable[..., Any], recorder: Any, *operands: Any) -> Any
     return answer(*(recorder.record(primitives.array, x) if isinstance(x, Real) else x for x in operands))
 
 
-def _take(recorder: Any, x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Record `numpy.take`, also of a plain array by traced indices."""
-    x, index = composed.index_along(x, indices, axis)
+def _taken(index_of: Callable[..., Any], recorder: Any, *args: Any, **kwargs: Any) -> Any:
+    """Record a function that picks elements by their positions, also of a plain array by traced positions."""
+    x, index = index_of(*args, **kwargs)
     return x[index] if is_traced(x) else recorder.record(primitives.take, x, static_index(index))
+
+
+def _padded(recorder: Any, x: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    """Record `numpy.pad`: one constant is a primitive, all else is composed."""
+    if mode == "constant" and np.ndim(options.get("constant_values", 0)) == 0:
+        return _recorded(np.pad, recorder, x, pad_width, **options)
+    return composed.pad(x, pad_width, mode, **options)
+
+
+def _repeated(recorder: Any, x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Record `numpy.repeat`; the counts decide on the shape of the result."""
+    if is_traced(repeats) and is_array_or_scalar(repeats.value) and np.ndim(repeats):
+        recorder.unsupported("np.repeat with computed counts")
+    return composed.repeat(x, repeats, axis)
 
 
 def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
@@ -172,7 +186,11 @@ def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
 ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     **{function: partial(_recorded, function) for function in FUNCTIONS},
     np.where: lambda recorder, condition, a, b: recorder.record(primitives.where, _truth(condition), a, b),
-    np.concatenate: lambda recorder, xs, axis=0: recorder.record(primitives.concatenate, *xs, axis=axis),
+    np.concatenate: lambda recorder, xs, axis=0, **options: (
+        composed.concatenate(xs, axis, **options)
+        if options
+        else recorder.record(primitives.concatenate, *xs, axis=axis)
+    ),
     np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
         recorder.record(primitives.einsum, *xs, subscripts=subscripts)
         if isinstance(subscripts, str)
@@ -183,7 +201,10 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     ),
     np.dot: partial(_of_arrays, composed.dot),
     np.inner: partial(_of_arrays, composed.inner),
-    np.take: _take,
+    np.take: partial(_taken, composed.index_along),
+    np.take_along_axis: partial(_taken, composed.index_along_axis),
+    np.repeat: _repeated,
+    np.pad: _padded,
     np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
     ),
@@ -197,6 +218,7 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.shape: lambda recorder, x: x.shape,
     np.ndim: lambda recorder, x: x.ndim,
     np.size: lambda recorder, x, axis=None: x.size if axis is None else x.shape[axis],
+    **{f: _of_values(f) for f in (np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)},
     np.result_type: _of_values(np.result_type),
     np.can_cast: _of_values(np.can_cast),
 }

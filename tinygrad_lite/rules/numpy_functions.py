@@ -15,8 +15,8 @@ Examples
 >>> from tinygrad_lite.rules.registry import row_of
 >>> row_of(np.exp), row_of(np.mod), row_of(np.argmax)
 (<rule exp(x)>, <rule remainder(a, b)>, 'plain')
->>> print(row_of(np.trace))
-np.einsum("ii->", x) for a matrix
+>>> print(row_of(np.save))
+np.save(path, x.numpy())
 """
 
 from __future__ import annotations
@@ -42,10 +42,13 @@ class Instead:
         An expression that gives the same result and has a derivative.
     case : str
         What the expression holds for, if not for all arguments, such as "for a vector".
+    writes : bool
+        Whether the function writes into its argument; the expression returns a new value.
     """
 
     code: str
     case: str = ""
+    writes: bool = False
 
     def __str__(self) -> str:
         return f"{self.code} {self.case}".rstrip()
@@ -137,7 +140,8 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.outer:            composed.outer,
     np.tensordot:        composed.tensordot,
     np.einsum:           composed.einsum,
-    np.trace:            Instead('np.einsum("ii->", x)', "for a matrix"),
+    np.kron:             composed.kron,
+    np.trace:            composed.trace,
 
     # reductions and running sums
     np.sum:              reductions.sum,
@@ -180,6 +184,14 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.broadcast_to:     shapes.broadcast_to,
     np.flip:             shapes.flip,
     np.roll:             shapes.roll,
+    np.atleast_1d:       composed.atleast_1d,
+    np.atleast_2d:       composed.atleast_2d,
+    np.atleast_3d:       composed.atleast_3d,
+    np.rollaxis:         composed.rollaxis,
+    np.broadcast_arrays: composed.broadcast_arrays,
+    np.flipud:           composed.flipud,
+    np.fliplr:           composed.fliplr,
+    np.rot90:            composed.rot90,
 
     # joining, cutting and picking
     np.concatenate:      composed.concatenate,
@@ -190,21 +202,58 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.pad:              composed.pad,
     np.lib.stride_tricks.sliding_window_view: composed.sliding_window_view,
     np.take:             composed.take,
-    np.take_along_axis:  Instead("x[np.arange(len(x))[:, None], indices]", "for the last axis of a matrix"),
-    np.tile:             Instead("np.concatenate([x] * n)", "for n repetitions of the whole"),
-    np.repeat:           Instead("x[np.arange(len(x)).repeat(n)]", "for n repetitions of each element"),
-    np.tril:             Instead("np.where(np.tri(*x.shape) == 1, x, 0)", "for a matrix"),
-    np.triu:             Instead("np.where(np.tri(*x.shape, -1) == 1, 0, x)", "for a matrix"),
+    np.take_along_axis:  composed.take_along_axis,
+    np.choose:           composed.choose,
+    np.compress:         composed.compress,
+    np.extract:          composed.extract,
+    np.tile:             composed.tile,
+    np.repeat:           composed.repeat,
+    np.resize:           composed.resize,
+    np.insert:           composed.insert,
+    np.delete:           composed.delete,
+    np.append:           composed.append,
+    np.block:            composed.block,
+    np.dstack:           composed.dstack,
+    np.column_stack:     composed.column_stack,
+    np.array_split:      composed.array_split,
+    np.vsplit:           composed.vsplit,
+    np.hsplit:           composed.hsplit,
+    np.dsplit:           composed.dsplit,
+    np.unstack:          composed.unstack,
+    np.diagonal:         composed.diagonal,
+    np.diag:             composed.diag,
+    np.diagflat:         composed.diagflat,
+    np.tril:             composed.tril,
+    np.triu:             composed.triu,
+
+    # writing into an array
+    np.copyto:           Instead("np.where(mask, values, x)", "(for np.full: np.broadcast_to(value, shape))", True),
+    np.putmask:          Instead("np.where(mask, values, x)", "for values of the shape of x", True),
+    np.place:            Instead("np.where(mask, value, x)", "for one value", True),
+    np.put:              Instead("tg.scatter(x.ravel(), 0, indices, values).reshape(x.shape)", writes=True),
+    np.put_along_axis:   Instead("tg.scatter(x, axis, indices, values)", writes=True),
+    np.fill_diagonal:    Instead("np.where(np.eye(*x.shape) == 1, value, x)", "for a matrix", True),
 
     # new arrays, types and text
     np.zeros_like:       PLAIN,
     np.ones_like:        PLAIN,
     np.empty_like:       PLAIN,
     np.full_like:        composed.full_like,
+    np.full:             Instead("np.broadcast_to(value, shape)"),
+    np.arange:           Instead("start + step * np.arange(n)", "for n numbers"),
     np.zeros:            PLAIN,
     np.ones:             PLAIN,
     np.eye:              PLAIN,
     np.copy:             composed.copy,
+    np.astype:           composed.astype,
+    np.linspace:         composed.linspace,
+    np.logspace:         composed.logspace,
+    np.geomspace:        composed.geomspace,
+    np.meshgrid:         composed.meshgrid,
+    np.ix_:              composed.ix_,
+    np.diag_indices_from:PLAIN,
+    np.tril_indices_from:PLAIN,
+    np.triu_indices_from:PLAIN,
     np.result_type:      PLAIN,
     np.can_cast:         PLAIN,
     np.array2string:     PLAIN,

@@ -86,8 +86,6 @@ INSTEAD = _by_name(
 # The same for methods and attributes of arrays.
 INSTEAD_OF_METHODS = _by_name(
     {
-        "repeat": "np.concatenate([x] * n) to repeat the whole, as in PyTorch, or x[np.arange(len(x)).repeat(n)] to "
-        "repeat each element, as in NumPy",
         "mm bmm matmul": "x @ y",
         "mul multiply": "x * y",
         "add": "x + y",
@@ -117,7 +115,22 @@ INSTEAD_OF_METHODS = _by_name(
         "add_ sub_ mul_ div_": "x += y, and so on, inside no_grad()",
         "zero_grad": "x.grad = None",
         "masked_fill": "np.where(mask, value, x)",
-        "gather": "x[index]",
+        "gather": "np.take_along_axis(x, index, axis)",
+        "index_select": "x.take(index, axis)",
+        "masked_select": "x[mask]",
+        "scatter scatter_": "tg.scatter(x, axis, index, source), which returns a new Tensor",
+        "index_add index_add_": "tg.index_add(x, axis, index, source), which returns a new Tensor",
+        "index_copy index_fill": "tg.scatter(x, axis, index, source)",
+        "narrow select": "x[:, start:stop], a slice of an axis",
+        "unbind": "np.unstack(x, axis=axis)",
+        "movedim": "np.moveaxis(x, source, destination)",
+        "swapdims transpose_": "x.swapaxes(i, j)",
+        "unfold": "np.lib.stride_tricks.sliding_window_view(x, n, axis)",
+        "repeat_interleave": "x.repeat(n, axis)",
+        "view_as reshape_as": "x.reshape(y.shape)",
+        "type_as": "x.astype(y.dtype)",
+        "new_zeros new_ones new_full": "np.zeros_like(x, shape=shape), and so on",
+        "new_tensor": "tg.Tensor(data)",
         "expand expand_as": "x.broadcast_to(shape)",
         "contiguous ascontiguousarray": "x, as it is",
         "chunk split": "np.split(x, n)",
@@ -153,7 +166,18 @@ INSTEAD_IN_MODULES = _by_name(
 )
 
 # Arguments of functions that reduce or act along axes.
-INSTEAD_OF_ARGUMENTS = _by_name({"dim dims": "axis=", "keepdim keep_dims": "keepdims=", "correction unbiased": "ddof="})
+INSTEAD_OF_ARGUMENTS = _by_name(
+    {
+        "dim": "axis=",
+        "dims": "the axes without a name, as in x.transpose(1, 0)",
+        "keepdim keep_dims": "keepdims=",
+        "correction unbiased": "ddof=",
+        "start_dim": "start=",
+    }
+)
+
+# What functions that act along axes name these.
+_ACTING = {"axis", "axes", "start"}
 
 # Names that users look for, of features that the library does not have yet.
 NOT_YET = "Conv3d MaxPool1d Transformer RNN PReLU Adadelta Adamax NAdam RAdam LBFGS vmap"
@@ -243,10 +267,10 @@ def answer_for_absent_of_modules(module: type) -> None:
 
 
 def answer_for_arguments(*owners: type | ModuleType) -> None:
-    """Let the functions in classes or modules that take an ``axis`` say so if they are given a ``dim``."""
+    """Let the functions in classes or modules that take an ``axis``, or axes, say so if they are given a ``dim``."""
     for owner in owners:
         for name, function in list(vars(owner).items()):
-            if isinstance(function, FunctionType) and "axis" in inspect.signature(function).parameters:
+            if isinstance(function, FunctionType) and _ACTING & inspect.signature(function).parameters.keys():
                 setattr(owner, name, _answering(function))
 
 

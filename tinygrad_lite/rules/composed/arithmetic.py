@@ -25,6 +25,27 @@ def array_like(x: Any) -> Any:
     return x if hasattr(x, "shape") else np.asarray(x)
 
 
+def arrays_like(xs: Any) -> list[Any]:
+    """Return several values as arrays: as in NumPy, the numbers among them have the type of the arrays they meet."""
+    met: list[Any] = [x.__class__(0) if isinstance(x, (int, float)) else array_like(x).dtype for x in xs]
+    dtype = np.result_type(*met)
+    return [x if hasattr(x, "shape") else np.asarray(x, dtype) for x in xs]
+
+
+def fitting(values: Any, x: Any, function: str) -> Any:
+    """Return values in the type of the array into which a function writes them; a Tensor keeps its own, which decides.
+
+    Raises
+    ------
+    TypeError
+        If floats are written among whole numbers.
+    """
+    values = array_like(values)
+    if values.dtype.kind == "f" and x.dtype.kind != "f":
+        raise TypeError(f"{function}: {values.dtype} does not fit into {x.dtype}: convert the array by .astype()")
+    return values if hasattr(values, "requires_grad") else values.astype(x.dtype)
+
+
 def power(a: Any, b: Any) -> Any:
     """Raise to a power: by the textbook's rule of xⁿ for a plain number n, else by that of aᵇ.
 
@@ -47,8 +68,16 @@ def log10(x: Any) -> Any:
     return np.log(x) / math.log(10)
 
 
-def where(condition: Any, a: Any, b: Any) -> Any:
-    """Choose from ``a`` where the condition holds, else from ``b``; differentiable by both."""
+def where(condition: Any, /, *choices: Any) -> Any:
+    """Choose from one array where the condition holds, else from another; differentiable by both.
+
+    Without the two arrays the result is the positions where the condition holds.
+    """
+    if not choices:
+        return np.nonzero(condition)
+    if len(choices) != 2:
+        raise ValueError("where takes two arrays to choose from, or none")
+    a, b = choices
     return elementwise.where(a, b, condition)
 
 
@@ -85,6 +114,11 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     if filled.shape != more + zeros.shape:
         raise ShapeError(f"full_like: a value of shape {np.shape(fill_value)} does not fit into shape {zeros.shape}")
     return filled.reshape(zeros.shape).astype(zeros.dtype)
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+    """Convert to another type."""
+    return x.astype(dtype, copy=copy)
 
 
 def copy(a: Any) -> Any:

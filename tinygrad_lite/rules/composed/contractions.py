@@ -55,6 +55,17 @@ def outer(a: Any, b: Any) -> Any:
     return expand_dims(ravel(array_like(a)), 1) * expand_dims(ravel(array_like(b)), 0)
 
 
+def kron(a: Any, b: Any) -> Any:
+    """Multiply each element of ``a`` by all of ``b``, and lay the products out as a matrix of blocks."""
+    a, b = array_like(a), array_like(b)
+    rank = max(len(a.shape), len(b.shape))
+    sizes = [(1,) * (rank - len(x.shape)) + x.shape for x in (a, b)]
+    blocks = a.reshape(tuple(m for n in sizes[0] for m in (n, 1))) * b.reshape(
+        tuple(m for n in sizes[1] for m in (1, n))
+    )
+    return blocks.reshape(tuple(m * n for m, n in zip(*sizes, strict=True)))
+
+
 def inner(a: Any, b: Any) -> Any:
     """Sum over the last axes of both."""
     return tensordot(a, b, axes=(-1, -1)) if np.ndim(a) and np.ndim(b) else a * b

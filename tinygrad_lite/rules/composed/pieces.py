@@ -1,4 +1,4 @@
-"""Joining, cutting, picking and padding.
+"""Joining, cutting, picking and repeating.
 
 Examples
 --------
@@ -11,21 +11,28 @@ Tensor([[1., 2.],
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from ...errors import ShapeError
+from ...errors import ShapeError, require
+from ...support.devices import on_device_of
 from .. import shapes, windows
 from ..reductions import axes_of
-from .arithmetic import array_like
-from .axes import expand_dims, ravel, reshape
+from .arithmetic import array_like, arrays_like, fitting
+from .axes import as_matrix, as_solid, as_tuple, as_vector, expand_dims, moveaxis, ravel, reshape, transpose
 
 
-def concatenate(arrays: Any, axis: int | None = 0) -> Any:
+def concatenate(
+    arrays: Any, axis: int | None = 0, *, dtype: DTypeLike | None = None, casting: str = "same_kind"
+) -> Any:
     """Join along an existing axis."""
-    arrays = list(map(array_like, arrays))
+    arrays = _cast(map(array_like, arrays), dtype, casting)
     if axis is None:
         arrays, axis = list(map(ravel, arrays)), 0
     (axis,) = axes_of(axis, len(arrays[0].shape)) if arrays else (axis,)
@@ -39,71 +46,287 @@ def concatenate(arrays: Any, axis: int | None = 0) -> Any:
 _GROUP = 64
 
 
-def stack(arrays: Any, axis: int = 0) -> Any:
+def _cast(arrays: Iterable[Any], dtype: DTypeLike | None, casting: Any) -> list[Any]:
+    """Return arrays in the type that they are to be joined in; as they are if it is not given."""
+    if dtype is None:
+        if casting != "same_kind":
+            raise TypeError(f"casting={casting!r} needs a dtype to convert to, such as dtype=np.float32")
+        return list(arrays)
+    converted = []
+    for a in arrays:
+        if not np.can_cast(a.dtype, dtype, casting):
+            raise TypeError(f"{a.dtype} is not converted to {np.dtype(dtype)} with casting={casting!r}: use .astype()")
+        converted.append(a.astype(dtype))
+    return converted
+
+
+def stack(arrays: Any, axis: int = 0, *, dtype: DTypeLike | None = None, casting: str = "same_kind") -> Any:
     """Join along a new axis."""
-    return concatenate([expand_dims(array_like(a), axis) for a in arrays], axis)
+    arrays = list(map(array_like, arrays))
+    try:
+        return concatenate([expand_dims(a, axis) for a in arrays], axis, dtype=dtype, casting=casting)
+    except ShapeError:
+        raise ShapeError(f"stack of {' and '.join(str(a.shape) for a in arrays)}: all must have one shape") from None
 
 
-def vstack(tup: Any) -> Any:
+def vstack(tup: Any, *, dtype: DTypeLike | None = None, casting: str = "same_kind") -> Any:
     """Join as rows."""
-    return concatenate([a if len(a.shape) >= 2 else reshape(a, (1, -1)) for a in map(array_like, tup)], 0)
+    return concatenate([as_matrix(a) for a in map(array_like, tup)], 0, dtype=dtype, casting=casting)
 
 
-def hstack(tup: Any) -> Any:
+def hstack(tup: Any, *, dtype: DTypeLike | None = None, casting: str = "same_kind") -> Any:
     """Join as columns; vectors end to end."""
-    rows = [a if a.shape else reshape(a, (1,)) for a in map(array_like, tup)]
-    return concatenate(rows, 0 if len(rows[0].shape) == 1 else 1)
+    rows = [as_vector(a) for a in map(array_like, tup)]
+    return concatenate(rows, 0 if len(rows[0].shape) == 1 else 1, dtype=dtype, casting=casting)
+
+
+def dstack(tup: Any) -> Any:
+    """Join along the third axis, which vectors and matrices get."""
+    return concatenate([as_solid(a) for a in map(array_like, tup)], 2)
+
+
+def column_stack(tup: Any) -> Any:
+    """Join vectors, and matrices, as columns."""
+    return concatenate([a if len(a.shape) >= 2 else transpose(as_matrix(a)) for a in map(array_like, tup)], 1)
+
+
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """Join values to the end of an axis, or of all elements in order if the axis is None."""
+    return concatenate((arr, values), axis)
+
+
+def block(arrays: Any) -> Any:
+    """Join the blocks in nested lists: the innermost lists along the last axis, those around them along the one before.
+
+    Raises
+    ------
+    ValueError
+        If the blocks lie at different depths, or a list is empty.
+    """
+    depth, first = 0, arrays
+    while isinstance(first, list) and first:
+        depth, first = depth + 1, first[0]
+
+    def leaves(part: Any, level: int) -> list[Any]:
+        if isinstance(part, tuple) or isinstance(part, list) != (level > 0) or (level and not part):
+            raise ValueError(
+                "block takes blocks in lists that are nested to one depth, [[a, b], [c, d]], and no tuples"
+            )
+        return [x for inner in part for x in leaves(inner, level - 1)] if level else [part]
+
+    rank = max(depth, *map(np.ndim, leaves(arrays, depth)))
+
+    def joined(part: Any, level: int) -> Any:
+        if level:
+            return concatenate([joined(x, level - 1) for x in part], -level)
+        x = array_like(part)
+        return reshape(x, (1,) * (rank - len(x.shape)) + x.shape)
+
+    return joined(arrays, depth)
+
+
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Cut into parts whose lengths differ by at most 1, or before the given indices."""
+    return _split(ary, indices_or_sections, axis, False)
 
 
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Cut into equal parts, or before the given indices."""
+    return _split(ary, indices_or_sections, axis, True)
+
+
+def _split(ary: Any, indices_or_sections: Any, axis: int, is_equal: bool) -> list[Any]:
     (axis,) = axes_of(axis, len(ary.shape))
     n = ary.shape[axis]
     if np.ndim(indices_or_sections) == 0:
-        parts = indices_or_sections
-        if n % parts:
+        parts = operator.index(indices_or_sections)
+        if parts <= 0:
+            raise ShapeError(f"split of {ary.shape}: there must be at least one part, not {parts}")
+        length, rest = divmod(n, parts)
+        if is_equal and rest:
             raise ShapeError(
                 f"split of {ary.shape}: axis {axis} of length {n} does not divide into {parts} equal parts"
             )
-        indices_or_sections = [n // parts * i for i in range(1, parts)]
+        indices_or_sections = [length * i + min(i, rest) for i in range(1, parts)]
     cuts = [0, *indices_or_sections, n]
     return [ary[(*[slice(None)] * axis, slice(i, j))] for i, j in pairwise(cuts)]
 
 
-def take(a: Any, indices: Any, axis: int | None = None) -> Any:
-    """Pick elements along an axis by their positions, or from all elements in order if the axis is None."""
-    a, index = index_along(a, indices, axis)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Cut the first axis of two or more."""
+    return _split_axis(ary, indices_or_sections, 0, 2)
+
+
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Cut the second axis, or that of a vector."""
+    return _split_axis(ary, indices_or_sections, 0 if len(ary.shape) == 1 else 1, 1)
+
+
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Cut the third axis."""
+    return _split_axis(ary, indices_or_sections, 2, 3)
+
+
+def _split_axis(ary: Any, indices_or_sections: Any, axis: int, fewest: int) -> list[Any]:
+    if len(ary.shape) < fewest:
+        raise ShapeError(
+            f"this split needs at least {fewest} axes, but the shape is {ary.shape}: np.split takes an axis"
+        )
+    return split(ary, indices_or_sections, axis)
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """Return the parts along an axis, without that axis."""
+    (axis,) = axes_of(axis, len(x.shape))
+    return tuple(x[(*[slice(None)] * axis, i)] for i in range(x.shape[axis]))
+
+
+def along(a: Any, axis: int | None) -> tuple[Any, int]:
+    """Return an array and one of its axes, not negative: None is that of all elements in order."""
+    return (ravel(a), 0) if axis is None else (a, axes_of(axis, len(a.shape))[0])
+
+
+def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+    """Pick elements along an axis by their positions, or from all elements in order if the axis is None.
+
+    Positions outside are refused; or counted around the axis, or moved to its ends, in the modes "wrap" and "clip".
+    """
+    a, index = index_along(a, indices, axis, mode)
     return a[index]
 
 
-def index_along(a: Any, indices: Any, axis: int | None) -> tuple[Any, tuple[Any, ...]]:
+def index_along(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> tuple[Any, tuple[Any, ...]]:
     """Return the array from which `numpy.take` picks, and the index by which ``a[index]`` does the same."""
-    if axis is None:
-        a, axis = ravel(a), 0
-    (axis,) = axes_of(axis, len(a.shape))
+    a, axis = along(as_vector(array_like(a)), axis)
     indices = array_like(indices)
     if indices.dtype.kind == "b":  # for NumPy these are the positions 0 and 1, not a mask
         indices = indices.astype(int)
-    return a, (*[slice(None)] * axis, indices)
+    return a, (*[slice(None)] * axis, _inside(indices, a.shape[axis], mode))
+
+
+def _inside(indices: Any, n: int, mode: str) -> Any:
+    """Return positions among ``n`` as one of NumPy's modes takes them."""
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"the mode is 'raise', 'wrap' or 'clip', not {mode!r}")
+    if mode == "raise":
+        return indices
+    if n == 0 and indices.size:
+        raise IndexError("there is nothing to pick along an axis of length 0")
+    return indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
+
+
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Pick elements along an axis, by positions of their own for each place of the other axes."""
+    arr, index = index_along_axis(arr, indices, axis)
+    return arr[index]
+
+
+def index_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> tuple[Any, tuple[Any, ...]]:
+    """Return the array that `numpy.take_along_axis` picks from, and the index by which ``arr[index]`` does the same."""
+    (arr, axis), indices = along(arr, axis), array_like(indices)
+    if len(indices.shape) != len(arr.shape) or indices.dtype.kind not in "iu":
+        raise ShapeError(
+            f"take_along_axis needs whole numbers in as many axes as the array, which has the shape {arr.shape}, not "
+            f"{indices.dtype} of shape {indices.shape}"
+        )
+    grid = np.ix_(*map(np.arange, arr.shape))
+    return arr, tuple(indices if i == axis else on_device_of(arr, along) for i, along in enumerate(grid))
+
+
+def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
+    """Pick each element from one of several arrays, by the number of the array."""
+    choices, a = arrays_like(choices), array_like(a)
+    numbers = _inside(a, len(choices), mode)
+    holds = np.all((numbers >= 0) & (numbers < len(choices)))
+    require(holds, ValueError, f"choose: the numbers must be those of the {len(choices)} choices, from 0 on")
+    shape = np.broadcast_shapes(numbers.shape, *(x.shape for x in choices))
+    rows = stack([shapes.broadcast_to(x, shape) for x in choices])
+    return np.take_along_axis(rows, shapes.broadcast_to(numbers, shape)[None], 0)[0]
+
+
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """Pick the elements along an axis for which a condition holds."""
+    if np.ndim(condition) != 1:
+        raise ShapeError(f"compress takes a vector of truth values, not a condition of shape {np.shape(condition)}")
+    return take(a, np.flatnonzero(condition), axis)
+
+
+def extract(condition: Any, arr: Any) -> Any:
+    """Pick the elements for which a condition holds, of all elements in order."""
+    return take(array_like(arr), np.flatnonzero(condition))
+
+
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Repeat each element along an axis, or of all elements in order if the axis is None."""
+    a, axis = along(as_vector(array_like(a)), axis)
+    before, n, after = a.shape[:axis], a.shape[axis], a.shape[axis + 1 :]
+    if np.ndim(repeats):
+        return take(a, np.repeat(np.arange(n), np.asarray(repeats)), axis)
+    times = operator.index(repeats)
+    if times < 0:
+        raise ValueError(f"repeat: nothing can be repeated {times} times")
+    repeated = shapes.broadcast_to(expand_dims(a, axis + 1), (*before, n, times, *after))
+    return reshape(repeated, (*before, n * times, *after))
+
+
+def tile(A: Any, reps: Any) -> Any:
+    """Repeat the whole along each axis."""
+    A = array_like(A)
+    reps = as_tuple(reps)
+    rank = max(len(reps), len(A.shape))
+    sizes, times = ((1,) * (rank - len(some)) + tuple(some) for some in (A.shape, reps))
+    pairs = [*zip(times, sizes, strict=True)]
+    repeated = shapes.broadcast_to(
+        reshape(A, [m for n in sizes for m in (1, n)]), tuple(m for pair in pairs for m in pair)
+    )
+    return reshape(repeated, tuple(map(math.prod, pairs)))
+
+
+def resize(a: Any, new_shape: Any) -> Any:
+    """Fill a shape with the elements in order, again and again; with zeros if there are none."""
+    new_shape = as_tuple(new_shape)
+    if any(n < 0 for n in new_shape):
+        raise ShapeError(f"resize: a shape has no negative lengths, as {new_shape} has")
+    a, size = ravel(a), math.prod(new_shape)
+    n = a.shape[0]
+    filled = tile(a, -(-size // n))[:size] if n else shapes.place(a, slice(0, 0), (size,))
+    return reshape(filled, new_shape)
+
+
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """Insert values along an axis before the given positions, as NumPy orders them."""
+    arr = array_like(arr)
+    values = fitting(values, arr, "insert")
+    arr, axis = along(arr, axis)
+    where = _positions(obj)
+    n = arr.shape[axis]
+    count = int(np.insert(np.zeros(n, int), where, 1).sum())
+    values = reshape(values, (1,) * (len(arr.shape) - len(values.shape)) + values.shape)
+    if not isinstance(where, slice) and where.ndim == 0:
+        values = moveaxis(values, 0, axis)
+    count = values.shape[axis] if count == 1 else count  # several values may go to one position
+    new = shapes.broadcast_to(values, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
+    return take(concatenate([arr, new], axis), np.insert(np.arange(n), where, n + np.arange(count)), axis)
+
+
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    """Leave out positions of an axis, or of all elements in order if the axis is None."""
+    arr, axis = along(arr, axis)
+    return take(arr, np.delete(np.arange(arr.shape[axis]), _positions(obj)), axis)
+
+
+def _positions(obj: Any) -> Any:
+    """Return a slice as it is, and anything else as an array: an empty list as whole numbers."""
+    if isinstance(obj, slice):
+        return obj
+    return np.asarray(obj, int) if isinstance(obj, list) and not obj else np.asarray(obj)
 
 
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
     """Return every window of an array, as a copy: the axes of the windows come last."""
-    window = (window_shape,) if np.ndim(window_shape) == 0 else tuple(window_shape)
+    window = as_tuple(window_shape)
     axes = axes_of(axis, len(x.shape))
     if len(window) != len(axes) or any(not 1 <= k <= x.shape[i] for k, i in zip(window, axes, strict=False)):
         raise ShapeError(f"sliding_window_view: a window of shape {window} does not fit into axes {axes} of {x.shape}")
     ones = (1,) * len(window)
     return windows.windows(x, window, axes, ones, ones)
-
-
-def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Any:
-    """Surround with a constant."""
-    if mode != "constant":
-        raise TypeError(f"np.pad(mode={mode!r}) has no derivative rule; mode='constant' has")
-    rank = len(array.shape)
-    if isinstance(pad_width, dict):  # the widths of some axes, negative ones from the last
-        given = {axes_of(axis, rank)[0]: np.broadcast_to(width, 2) for axis, width in pad_width.items()}
-        pad_width = [given.get(axis, (0, 0)) for axis in range(rank)]
-    widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (rank, 2))
-    return shapes.pad(array, tuple((int(a), int(b)) for a, b in widths), constant_values)
