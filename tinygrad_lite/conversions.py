@@ -211,9 +211,21 @@ class Conversions(Node):
         """Return the index of the minimum, as a plain array."""
         return np.argmin(self, axis=axis, keepdims=keepdims)
 
-    def argsort(self, axis: int = -1) -> Any:
+    def argsort(self, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
         """Return the indices that would sort the elements, as a plain array."""
-        return np.argsort(self, axis=axis)
+        return np.argsort(self, axis=axis, kind=kind, stable=stable)
+
+    def argpartition(self, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+        """Return the indices by which `numpy.partition` puts the ``kth`` elements in place, as a plain array."""
+        return np.argpartition(self, kth, axis=axis, kind=kind)
+
+    def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Any:
+        """Return the positions at which values keep the elements, which are in order, in order; as a plain array."""
+        return np.searchsorted(self, v, side=side, sorter=sorter)
+
+    def nonzero(self) -> tuple[Any, ...]:
+        """Return the indices of the elements that are not 0, as plain arrays."""
+        return np.nonzero(self)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self.operation is not None:

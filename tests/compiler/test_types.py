@@ -140,6 +140,26 @@ OF_ONE = {
     np.roll: [lambda x: np.roll(x, 1), lambda x: np.roll(x, 1, axis=1)],
     np.pad: [lambda x: np.pad(x, 1), lambda x: np.pad(x, ((1, 0), (0, 1)), constant_values=5.5)],
     np.argsort: [np.argsort],
+    np.argpartition: [lambda x: np.argpartition(x, 1)],
+    np.lexsort: [lambda x: np.lexsort((x[0], x[1]))],
+    np.partition: [lambda x: np.partition(x, 1, axis=0)],
+    np.quantile: [lambda x: np.quantile(x, 0.3), lambda x: np.quantile(x, [0.2, 0.5], axis=1)],
+    np.percentile: [lambda x: np.percentile(x, 30, axis=0)],
+    np.cov: [np.cov],
+    np.corrcoef: [np.corrcoef],
+    **{
+        f: [lambda x, f=f: f(x), lambda x, f=f: f(x, axis=1, keepdims=True)]
+        for f in (np.nansum, np.nanprod, np.nanmean, np.nanvar, np.nanstd, np.nanmax, np.nanmin, np.nanmedian)
+    },
+    np.nanquantile: [lambda x: np.nanquantile(x, 0.3)],
+    np.nanpercentile: [lambda x: np.nanpercentile(x, 30)],
+    np.nanargmax: [lambda x: np.nanargmax(x, axis=1)],
+    np.nanargmin: [np.nanargmin],
+    np.digitize: [lambda x: np.digitize(x, ROW)],
+    np.isin: [lambda x: np.isin(x, ROW)],
+    np.array_equiv: [lambda x: np.array_equiv(x, x[:1])],
+    np.convolve: [lambda x: np.convolve(x[0], x[1]), lambda x: np.convolve(x[0], ROW, "same")],
+    np.correlate: [lambda x: np.correlate(x[0], x[1, :2]), lambda x: np.correlate(ROW, x[0], "full")],
     np.sort: [np.sort],
     np.count_nonzero: [np.count_nonzero],
     np.median: [np.median],
@@ -211,7 +231,8 @@ OF_PAIRS = {
 
 def test_the_whole_table_of_the_tracer_is_looked_at():
     printed = {np.array_repr, np.array_str}  # with np.array2string
-    assert ANSWERS.keys() - printed <= OF_ONE.keys()
+    refused = {np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.bincount, np.vander}
+    assert ANSWERS.keys() - printed - refused <= OF_ONE.keys()
 
 
 def test_truth_values_to_a_power_that_is_counted_have_the_type_of_numpy():

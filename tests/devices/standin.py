@@ -56,6 +56,7 @@ ARGUMENTS = {
         "ravel": "a order",
         "take": "a indices axis out",
         "dot": "a b out",
+        "convolve correlate": "a v mode",
         "copyto": "dst src casting where",
         "argsort sort": "a axis kind",
         "argwhere nonzero flatnonzero": "a",

@@ -18,15 +18,19 @@ BITS = np.array([5, 3, 6])
 SAMPLES = {
     function: samples
     for functions, samples in [
-        ((np.argmax, np.argmin, np.argsort), [(X,), (X, 1)]),
+        ((np.argmax, np.argmin, np.argsort, np.nanargmax, np.nanargmin), [(X,), (X, 1)]),
+        ((np.argpartition,), [(X, 1), (X, 1, 0)]),
+        ((np.lexsort,), [((X[0], X[1]),)]),
         ((np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero), [(X,)]),
         ((np.searchsorted,), [(np.array([-1.0, 0.5, 2.0]), X)]),
+        ((np.digitize,), [(X, np.array([-1.0, 0.5, 2.0]))]),
+        ((np.isin,), [(X, Y)]),
         ((np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal), [(X, Y), (X, 0.9)]),
         ((np.logical_and, np.logical_or, np.logical_xor), [(X, Y)]),
         ((np.logical_not, np.isnan, np.isinf, np.isfinite), [(X,)]),
         ((np.any, np.all), [(X,), (X, 0)]),
         ((np.isclose, np.allclose), [(X, Y), (X, X + 0.5, np.array(0.1), np.array(0.2))]),
-        ((np.array_equal,), [(X, Y)]),
+        ((np.array_equal, np.array_equiv), [(X, Y)]),
         ((np.bitwise_and, np.bitwise_or, np.bitwise_xor), [(BITS, 3)]),
         ((np.invert,), [(BITS,)]),
         ((np.sign, np.floor, np.ceil, np.rint, np.trunc), [(X,)]),

@@ -145,7 +145,7 @@ OTHERS = {
     "bool array": lambda x: np.ones_like(x, dtype=bool),
 }
 NO_SCALARS = {"matmul", "linear", "concatenate", "einsum", "squared_loss", "cross_entropy"}
-NO_SCALARS |= {"conv2d", "conv2d_input", "conv2d_weight"}
+NO_SCALARS |= {"conv2d", "conv2d_input", "conv2d_weight", "convolve", "correlate"}
 
 
 @pytest.mark.parametrize("kind", OTHERS)

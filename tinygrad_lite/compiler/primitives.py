@@ -235,6 +235,8 @@ concatenate = Primitive("concatenate", lambda *xs, axis: np.concatenate(xs, axis
                         "np.concatenate([{operands}], {options})", "np.concatenate([{operands}], {options})")
 einsum = Primitive("einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs), "np.einsum({subscripts}, {operands})",
                    "np.einsum({subscripts}, {operands}, out={out})", into_on_cpu_alone=True)
+convolve, correlate = _function(np.convolve), _function(np.correlate)
+lexsort = Primitive("lexsort", lambda *keys, axis: np.lexsort(keys, axis), "np.lexsort([{operands}], {options})")
 dot = _function(np.dot, into=True)
 # Moves an array to the device of the program.
 to = Primitive("to", to_device, "np.asarray({0})")
@@ -249,7 +251,12 @@ FUNCTIONS: dict[Callable[..., Any], Primitive] = {
     **{getattr(np, name): primitive for name, primitive in REDUCTIONS.items()},
     **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round)},
     **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
-    **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.diff, np.median)},
+    **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.median)},
+    # Of plain arrays alone, which keep NumPy's types; of a Tensor they are composed.
+    **{f: _function(f) for f in (np.partition, np.quantile, np.percentile, np.cov, np.corrcoef)},
+    **{f: _function(f) for f in (np.nansum, np.nanprod, np.nanmean, np.nanvar, np.nanstd, np.nanmax, np.nanmin)},
+    **{f: _function(f) for f in (np.nanmedian, np.nanquantile, np.nanpercentile)},
+    **{f: _function(f) for f in (np.argpartition, np.nanargmax, np.nanargmin, np.digitize, np.isin, np.array_equiv)},
     np.lib.stride_tricks.sliding_window_view: _function(np.lib.stride_tricks.sliding_window_view, is_view=True),
     np.clip: _function(np.clip, into=True, elementwise=True),
     np.flip: _function(np.flip, is_view=True),
@@ -257,6 +264,8 @@ FUNCTIONS: dict[Callable[..., Any], Primitive] = {
 
 # Functions of several arrays whose result's shape only depends on their shapes, not on their values.
 OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal}
+OF_SEVERAL |= {np.quantile, np.percentile, np.nanquantile, np.nanpercentile}
+OF_SEVERAL |= {np.cov, np.corrcoef, np.digitize, np.isin, np.array_equiv}
 
 _FILLING = ("random", "standard_normal", "standard_exponential")
 

@@ -100,7 +100,9 @@ def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs:
     params = deepcopy(dict([*given.items()][len(operands) :]))  # the function may change a list later
     if params.get("keepdims") is False:
         del params["keepdims"]
-    come_first = all(a is b for a, b in zip(given.values(), operands, strict=False))
+    # An operand is recorded by its place, so np.isclose(a, b, atol=c) would be np.isclose(a, b, c), where c is rtol.
+    have_their_places = [*given][: len(operands)] == [*parameters][: len(operands)] or "" in given
+    come_first = have_their_places and all(a is b for a, b in zip(given.values(), operands, strict=False))
     is_option_missing = function.__name__ in REDUCTIONS and not params.keys() <= _OPTIONS
     if not come_first or is_option_missing:
         recorder.unsupported(f"{numpy_name(function)} with these arguments")
@@ -112,6 +114,17 @@ def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs:
 def _of_arrays(answer: Callable[..., Any], recorder: Any, *operands: Any) -> Any:
     """Compose a function of operands with numbers as arrays: `numpy.dot` converts them too, so a float is float64."""
     return answer(*(recorder.record(primitives.array, x) if isinstance(x, Real) else x for x in operands))
+
+
+def _convolve(recorder: Any, a: Any, v: Any, mode: str = "full") -> Any:
+    """Record a convolution, or compose a part of one."""
+    return recorder.record(primitives.convolve, a, v) if mode == "full" else composed.convolve(a, v, mode)
+
+
+def _correlate(recorder: Any, a: Any, v: Any, mode: str = "valid") -> Any:
+    """Record a correlation within a sequence, or compose another one."""
+    is_within = mode == "valid" and np.size(a) >= np.size(v)
+    return recorder.record(primitives.correlate, a, v) if is_within else composed.correlate(a, v, mode)
 
 
 def _taken(index_of: Callable[..., Any], recorder: Any, *args: Any, **kwargs: Any) -> Any:
@@ -178,6 +191,11 @@ def _is_whole(x: Any) -> bool:
     return isinstance(x, (np.ndarray, np.generic)) and not x.shape and x.dtype.kind in "iu"
 
 
+def _unrecorded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a function whose composition has other types for plain arrays than NumPy."""
+    return lambda recorder, *args, **kwargs: recorder.unsupported(f"{numpy_name(function)} of plain arrays")
+
+
 def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda recorder, *args: function(*map(value_of, args))
 
@@ -191,6 +209,9 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
         if options
         else recorder.record(primitives.concatenate, *xs, axis=axis)
     ),
+    np.convolve: _convolve,
+    np.correlate: _correlate,
+    np.lexsort: lambda recorder, keys, axis=-1: recorder.record(primitives.lexsort, *keys, axis=axis),
     np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
         recorder.record(primitives.einsum, *xs, subscripts=subscripts)
         if isinstance(subscripts, str)
@@ -219,6 +240,10 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.ndim: lambda recorder, x: x.ndim,
     np.size: lambda recorder, x, axis=None: x.size if axis is None else x.shape[axis],
     **{f: _of_values(f) for f in (np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)},
+    **{
+        f: _unrecorded(f)
+        for f in (np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.bincount, np.vander)
+    },
     np.result_type: _of_values(np.result_type),
     np.can_cast: _of_values(np.can_cast),
 }

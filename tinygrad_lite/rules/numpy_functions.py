@@ -119,6 +119,7 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.isclose:          PLAIN,
     np.allclose:         PLAIN,
     np.array_equal:      PLAIN,
+    np.array_equiv:      PLAIN,
     np.isnan:            PLAIN,
     np.isinf:            PLAIN,
     np.isfinite:         PLAIN,
@@ -142,6 +143,11 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.einsum:           composed.einsum,
     np.kron:             composed.kron,
     np.trace:            composed.trace,
+    np.vdot:             composed.vdot,
+    np.vecdot:           composed.vecdot,
+    np.cross:            composed.cross,
+    np.convolve:         composed.convolve,
+    np.correlate:        composed.correlate,
 
     # reductions and running sums
     np.sum:              reductions.sum,
@@ -156,18 +162,73 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.count_nonzero:    PLAIN,
     np.cumsum:           composed.cumsum,
     np.cumprod:          Instead("np.exp(np.cumsum(np.log(x)))", "for positive numbers"),
-    np.diff:             Instead("x[1:] - x[:-1]", "for the first axis"),
+    np.diff:             composed.diff,
+    np.ediff1d:          composed.ediff1d,
+    np.gradient:         composed.gradient,
+    np.trapezoid:        composed.trapezoid,
+    np.apply_along_axis: composed.apply_along_axis,
+    np.apply_over_axes:  composed.apply_over_axes,
+
+    # polynomials
+    np.polyval:          composed.polyval,
+    np.polyadd:          composed.polyadd,
+    np.polysub:          composed.polysub,
+    np.polymul:          composed.polymul,
+    np.polyder:          composed.polyder,
+    np.polyint:          composed.polyint,
+    np.poly:             composed.poly,
+    np.vander:           composed.vander,
+
+    # statistics
+    np.average:          composed.average,
+    np.ptp:              composed.ptp,
+    np.cov:              composed.cov,
+    np.corrcoef:         composed.corrcoef,
+    np.median:           composed.median,
+    np.quantile:         composed.quantile,
+    np.percentile:       composed.percentile,
+    np.nansum:           composed.nansum,
+    np.nanprod:          composed.nanprod,
+    np.nanmean:          composed.nanmean,
+    np.nanvar:           composed.nanvar,
+    np.nanstd:           composed.nanstd,
+    np.nanmax:           composed.nanmax,
+    np.nanmin:           composed.nanmin,
+    np.nanmedian:        composed.nanmedian,
+    np.nanquantile:      composed.nanquantile,
+    np.nanpercentile:    composed.nanpercentile,
+    np.bincount:         composed.bincount,
+    np.histogram:        composed.histogram,
+    np.histogram2d:      composed.histogram2d,
+    np.histogramdd:      composed.histogramdd,
+    np.histogram_bin_edges: composed.histogram_bin_edges,
 
     # order and positions
     np.argmax:           PLAIN,
     np.argmin:           PLAIN,
+    np.nanargmax:        PLAIN,
+    np.nanargmin:        PLAIN,
     np.argsort:          PLAIN,
+    np.argpartition:     PLAIN,
+    np.lexsort:          PLAIN,
     np.nonzero:          PLAIN,
     np.flatnonzero:      PLAIN,
     np.argwhere:         PLAIN,
     np.searchsorted:     PLAIN,
-    np.sort:             Instead("x[np.argsort(x)]", "for a vector"),
-    np.median:           Instead("x[np.argsort(x)[len(x) // 2]]", "for a vector of odd length"),
+    np.digitize:         PLAIN,
+    np.isin:             PLAIN,
+    np.sort:             composed.sort,
+    np.partition:        composed.partition,
+    np.sort_complex:     Instead("np.sort(x)", "for real numbers"),
+    np.unique:           composed.unique,
+    np.unique_values:    composed.unique_values,
+    np.unique_counts:    composed.unique_counts,
+    np.unique_inverse:   composed.unique_inverse,
+    np.unique_all:       composed.unique_all,
+    np.union1d:          composed.union1d,
+    np.intersect1d:      composed.intersect1d,
+    np.setdiff1d:        composed.setdiff1d,
+    np.setxor1d:         composed.setxor1d,
 
     # shapes and axes
     np.shape:            PLAIN,
@@ -266,6 +327,9 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
 
 # fmt: on
 
+for row in (composed.matvec, composed.vecmat):
+    if hasattr(np, row.__name__):  # since NumPy 2.2
+        NUMPY_FUNCTIONS[getattr(np, row.__name__)] = row
 
 add_rows(NUMPY_FUNCTIONS)
 

@@ -194,6 +194,17 @@ conv2d_weight: Rule = define("conv2d_weight", _conv2d_weight,
     v=lambda g, x, how: conv2d(x, g, how),
     samples=lambda: [sample(x, v, w.shape[2:], how) for x, w, v, how in _triples()])
 
+# Of vectors: a convolution is longer than both, a correlation has a place for each place of v within a.
+convolve: Rule = define("convolve", lambda a, v: np.convolve(a, v),
+    a=lambda g, v: np.correlate(g, v),
+    v=lambda g, a: np.correlate(g, a),
+    samples=lambda: [sample(normal(5), normal(3)), sample(normal(2), normal(4)), sample(normal(3), normal(1, seed=1))])
+
+correlate: Rule = define("correlate", lambda a, v: np.correlate(a, v),
+    a=lambda g, v: np.convolve(g, v),
+    v=lambda g, a: np.correlate(a, g),
+    samples=lambda: [sample(normal(5), normal(3)), sample(normal(4), normal(4, seed=1)), sample(normal(3), normal(1))])
+
 # The cotangent goes to the maximum of its window; to the first of equal ones, as in PyTorch.
 max_pool: Rule = define("max_pool",
     lambda x, window, axes, stride: reduce(np.maximum, _pooled(x, window, axes, stride)),

@@ -273,6 +273,11 @@ def _moves(how: Any) -> dict[str, Any]:
     return {"strides": how.stride, "pads": 2 * how.padding, "dilations": how.dilation, "group": how.groups}
 
 
+def _correlate(to: Any, a: Any, v: Any, margin: int = 0) -> Any:
+    a, v = (to.Reshape(x, to.ints([1, 1, -1])) for x in (a, v))
+    return to.Reshape(to.Conv(a, v, pads=[margin, margin]), to.ints([-1]))
+
+
 def _conv2d_input(to: Any, v: Any, w: Any, size: Any, how: Any) -> Any:
     (n, kernels, *count), (_, channels, *kernel) = to.shape(v), to.shape(w)
     if n == 0:  # some runtimes refuse to make images of none
@@ -369,6 +374,8 @@ OPERATIONS: dict[str, Entry] = {
     "argmax":        _where_extreme("ArgMax"),
     "argmin":        _where_extreme("ArgMin"),
     "cumsum":        lambda to, x, axis: to.CumSum(x, to.cast(axis, np.int64)),
+    "correlate":     _correlate,
+    "convolve":      lambda to, a, v: _correlate(to, a, _flip(to, v, 0), to.shape(v)[0] - 1),
     # shapes and places
     "length":        _length,
     "item":          lambda to, x: to.Reshape(x, to.ints([])),
@@ -389,8 +396,13 @@ OPERATIONS: dict[str, Entry] = {
     # without a counterpart
     "copysign":      Refused("ONNX does not tell -0 from 0: write np.where(y < 0, -abs(x), abs(x))"),
     "argsort":       Refused("ONNX puts equal elements in another order"),
-    "searchsorted":  Refused("it has no counterpart: compare with np.less and count with np.count_nonzero"),
+    **dict.fromkeys(("argpartition", "lexsort"), Refused("it has no counterpart: ONNX sorts by one key alone")),
+    **dict.fromkeys(("nanargmax", "nanargmin"),
+                    Refused("it has no counterpart: write np.argmax(np.where(np.isnan(x), -np.inf, x))")),
+    **dict.fromkeys(("searchsorted", "digitize"),
+                    Refused("it has no counterpart: compare with np.less and count with np.count_nonzero")),
+    "isin":          Refused("it has no counterpart: compare with == and combine with |"),
     "isclose":       Refused("it has no counterpart: compare np.abs(a - b) with a bound"),
-    **dict.fromkeys(("allclose", "array_equal"),
+    **dict.fromkeys(("allclose", "array_equal", "array_equiv"),
                     Refused("its result depends on values, which only a run of the file has")),
 }

@@ -21,7 +21,7 @@ from ...errors import ShapeError, explained
 from .. import products, shapes
 from ..reductions import axes_of, count
 from .arithmetic import array_like
-from .axes import expand_dims, ravel, squeeze
+from .axes import expand_dims, moveaxis, ravel, squeeze
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -69,6 +69,51 @@ def kron(a: Any, b: Any) -> Any:
 def inner(a: Any, b: Any) -> Any:
     """Sum over the last axes of both."""
     return tensordot(a, b, axes=(-1, -1)) if np.ndim(a) and np.ndim(b) else a * b
+
+
+def vdot(a: Any, b: Any) -> Any:
+    """Sum the products of all elements, in order."""
+    return matmul(ravel(array_like(a)), ravel(array_like(b)))
+
+
+def vecdot(x1: Any, x2: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
+    """Sum the products of vectors along an axis, for each pair of vectors."""
+    rows, columns = (moveaxis(_with_axes("vecdot", x, 1), axis, -1) for x in (x1, x2))
+    y = squeeze(matmul(expand_dims(rows, -2), expand_dims(columns, -1)), (-2, -1))
+    return expand_dims(y, axis) if keepdims else y
+
+
+def matvec(x1: Any, x2: Any) -> Any:
+    """Multiply matrices by columns, for each pair of a matrix and a vector."""
+    return squeeze(matmul(_with_axes("matvec", x1, 2), expand_dims(_with_axes("matvec", x2, 1), -1)), -1)
+
+
+def vecmat(x1: Any, x2: Any) -> Any:
+    """Multiply rows by matrices, for each pair of a vector and a matrix."""
+    return squeeze(matmul(expand_dims(_with_axes("vecmat", x1, 1), -2), _with_axes("vecmat", x2, 2)), -2)
+
+
+def _with_axes(name: str, x: Any, least: int) -> Any:
+    """Return an operand as an array; refuse one with fewer axes than the function multiplies."""
+    x = array_like(x)
+    if len(x.shape) < least:
+        raise ShapeError(f"{name}: an operand of shape {x.shape} has fewer than {least} axes")
+    return x
+
+
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """Return vectors that are perpendicular to pairs of vectors; of those in a plane, what is perpendicular to it."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(_with_axes("cross", a, 1), axisa, -1), moveaxis(_with_axes("cross", b, 1), axisb, -1)
+    if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
+        raise ShapeError(
+            f"cross of vectors of {a.shape[-1]} and {b.shape[-1]} elements: it takes vectors of 3 elements, or of 2"
+        )
+    if a.shape[-1] == b.shape[-1] == 2:
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    a, b = (np.pad(x, [(0, 0)] * (len(x.shape) - 1) + [(0, 3 - x.shape[-1])]) for x in (a, b))
+    return moveaxis(np.roll(a * np.roll(b, -1, -1) - np.roll(a, -1, -1) * b, -1, -1), -1, axisc)
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:

@@ -6,6 +6,8 @@ Examples
 >>> import tinygrad_lite as tg
 >>> np.var(tg.Tensor([1.0, 2.0, 3.0]), ddof=1)
 Tensor(1., dtype=float32)
+>>> tg.grad(lambda w: np.average(np.array([1.0, 5.0]), weights=w))(np.array([3.0, 1.0]))
+Tensor([-0.25,  0.75], dtype=float64)
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import ShapeError, require
 from .. import reductions
-from ..reductions import Axis, count
-from .axes import ravel
+from ..reductions import Axis, axes_of, count
+from .arithmetic import array_like
+from .axes import expand_dims, ravel, squeeze
+from .pieces import concatenate
 
 
 def var(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
@@ -33,3 +38,107 @@ def std(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
 def cumsum(a: Any, axis: int | None = None) -> Any:
     """Return the running sum along an axis, or of all elements in order if the axis is None."""
     return reductions.cumsum(ravel(a), 0) if axis is None else reductions.cumsum(a, axis)
+
+
+def ptp(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """Return the range, from the minimum to the maximum; equal extremes share the derivative."""
+    return a.max(axis=axis, keepdims=keepdims) - a.min(axis=axis, keepdims=keepdims)
+
+
+def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+    """Return the mean, or the mean with weights; differentiable by the weights, too.
+
+    As in NumPy, weights of another shape than ``a`` belong to the axes that are averaged, and ``returned=True`` adds
+    the sum of the weights.
+    """
+    a = array_like(a)
+    if weights is None:
+        mean = a.mean(axis=axis, keepdims=keepdims)
+        total = np.full_like(mean, count(a, axis))
+    else:
+        weights = weights_beside("np.average", a, axis, array_like(weights))
+        total = reductions.sum(weights, axis, keepdims)
+        require(np.all(total != 0), ZeroDivisionError, "np.average: the weights sum to zero, so there is no mean")
+        mean = reductions.sum(a * weights, axis, keepdims) / total
+    return (mean, np.broadcast_to(total, mean.shape)) if returned else mean
+
+
+def weights_beside(function: str, a: Any, axis: Axis, weights: Any) -> Any:
+    """Return weights so that they broadcast against ``a``, given those of elements along the axes alone, or of all."""
+    if len(weights.shape) == len(a.shape) and weights.shape == a.shape:
+        return weights
+    axes = axes_of(axis, len(a.shape))
+    if axis is None or weights.shape != tuple(a.shape[i] for i in axes):
+        raise ShapeError(
+            f"{function} of shape {a.shape} over axis {axis}: the weights have shape {weights.shape}; give one for "
+            "each element, or one for each element along the axes"
+        )
+    weights = weights.transpose(tuple(sorted(range(len(axes)), key=axes.__getitem__)))
+    return expand_dims(weights, tuple(i for i in range(len(a.shape)) if i not in axes))
+
+
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: float | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    """Return the covariances of variables, each a row, or each a column with ``rowvar=False``.
+
+    As in NumPy, ``fweights`` say how many times each observation was made, and ``aweights`` how much each is worth.
+    """
+    rows = _variables(m, rowvar)
+    if y is not None:
+        rows = concatenate([rows, _variables(y, rowvar or np.ndim(y) < 2 or y.shape[0] == 1)])
+    if dtype is not None:
+        rows = rows.astype(dtype)
+    ddof = int(not bias) if ddof is None else ddof
+    if ddof != int(ddof):
+        raise ValueError(f"np.cov: ddof is a whole number, not {ddof}")
+    weights, freedom = None, rows.shape[1] - ddof
+    if fweights is not None:
+        weights = _of_observations("fweights", rows, fweights)
+        require(np.all(weights == np.rint(weights)), TypeError, "np.cov: fweights must be whole numbers")
+    if aweights is not None:
+        worth = _of_observations("aweights", rows, aweights)
+        weights = worth if weights is None else weights * worth
+    if weights is not None:
+        total = reductions.sum(weights)
+        freedom = total - (ddof if aweights is None else ddof * reductions.sum(weights * worth) / total)
+    deviations = rows - average(rows, 1, weights, keepdims=True)
+    weighted = deviations if weights is None else deviations * weights
+    return squeeze(weighted @ deviations.T / (max(freedom, 0) if weights is None else np.maximum(freedom, 0)))
+
+
+def _variables(x: Any, rowvar: bool) -> Any:
+    """Return variables as the rows of a matrix; a vector is one variable."""
+    x = array_like(x)
+    if len(x.shape) > 2:
+        raise ShapeError(f"np.cov of shape {x.shape}: each variable is a row of a matrix, so there are at most 2 axes")
+    if len(x.shape) < 2:
+        return x.reshape((1, -1))
+    return x if rowvar else x.T
+
+
+def _of_observations(name: str, rows: Any, weights: Any) -> Any:
+    weights = array_like(weights)
+    if weights.shape != rows.shape[1:]:
+        raise ShapeError(
+            f"np.cov of {rows.shape[1]} observations: {name} have shape {weights.shape}; give one for each"
+        )
+    require(np.all(weights >= 0), ValueError, f"np.cov: {name} must not be negative")
+    return weights
+
+
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    """Return the correlations of variables, each a row, or each a column with ``rowvar=False``."""
+    covariances = cov(x, y, rowvar, dtype=dtype)
+    if not covariances.shape:
+        return covariances / covariances
+    deviation = np.sqrt(np.einsum("ii->i", covariances))
+    return np.clip(covariances / deviation[:, None] / deviation, -1, 1)  # beyond 1 there is only a rounding error

@@ -1,0 +1,105 @@
+"""Polynomials, given by their coefficients: that of the highest power comes first.
+
+Examples
+--------
+>>> import numpy as np
+>>> import tinygrad_lite as tg
+>>> tg.grad(lambda x: np.polyval([1.0, 0.0, 2.0], x))(3.0)  # of x² + 2
+Tensor(6., dtype=float32)
+>>> np.polymul(tg.Tensor([1.0, 1.0]), [1.0, -1.0])
+Tensor([ 1.,  0., -1.], dtype=float32)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import ShapeError
+from ...support.devices import on_device_of
+from .arithmetic import array_like
+from .differences import convolve
+from .pieces import concatenate, stack
+
+
+def polyval(p: Any, x: Any) -> Any:
+    """Return the values of a polynomial."""
+    x = array_like(x)
+    y = np.zeros_like(x)
+    for coefficient in array_like(p):
+        y = y * x + coefficient
+    return y
+
+
+def polyadd(a1: Any, a2: Any) -> Any:
+    """Return the sum of polynomials."""
+    a1, a2 = _coefficients(a1), _coefficients(a2)
+    n = max(a1.shape[0], a2.shape[0])
+    first, second = (np.pad(a, (n - a.shape[0], 0)) for a in (a1, a2))
+    return first + second
+
+
+def polysub(a1: Any, a2: Any) -> Any:
+    """Return the difference of polynomials."""
+    return polyadd(a1, -_coefficients(a2))
+
+
+def polymul(a1: Any, a2: Any) -> Any:
+    """Return the product of polynomials."""
+    return convolve(a1, a2)
+
+
+def polyder(p: Any, m: int = 1) -> Any:
+    """Return the derivative of a polynomial, ``m`` times over."""
+    p = _coefficients(p)
+    for _ in range(_times("polyder", m)):
+        p = p[:-1] * on_device_of(p, np.arange(p.shape[0] - 1, 0, -1))
+    return p
+
+
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    """Return the integral of a polynomial, ``m`` times over; its constants ``k`` are 0 by default."""
+    p, m = _coefficients(p), _times("polyint", m)
+    constants = on_device_of(p, np.zeros(m)) if k is None else array_like(k).reshape(-1)
+    if constants.shape[0] < m and constants.shape[0] != 1:
+        raise ShapeError(f"np.polyint: {m} integrals have {m} constants, or one for all, not {constants.shape[0]}")
+    for i in range(m):
+        constant = constants[i if constants.shape[0] > 1 else 0]
+        p = concatenate([p / on_device_of(p, np.arange(p.shape[0], 0, -1)), constant.reshape(1)])
+    return p
+
+
+def poly(seq_of_zeros: Any) -> Any:
+    """Return the polynomial that has the given zeros, with 1 as the coefficient of the highest power."""
+    zeros = array_like(seq_of_zeros)
+    if len(zeros.shape) > 1:
+        raise ShapeError(f"np.poly takes the zeros of a polynomial, not a matrix, here of shape {zeros.shape}")
+    zeros = zeros.reshape(-1)
+    if not zeros.shape[0]:
+        return 1.0
+    p = np.ones_like(zeros[:1])
+    for zero in zeros:
+        p = convolve(p, stack([np.ones_like(zero), -zero]))
+    return p
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Return the powers of each element, from the highest on, or from 0 on if ``increasing``."""
+    x = array_like(x)
+    if len(x.shape) != 1:
+        raise ShapeError(f"np.vander takes a vector, not an array of shape {x.shape}")
+    n = x.shape[0] if N is None else N
+    powers = [x**i for i in range(n)]
+    return stack(powers if increasing else powers[::-1], axis=1)
+
+
+def _coefficients(p: Any) -> Any:
+    """Return coefficients as a vector."""
+    return array_like(p).reshape(-1)
+
+
+def _times(function: str, m: int) -> int:
+    if m < 0:
+        raise ValueError(f"np.{function}: m must not be negative, but it is {m}")
+    return m
