@@ -90,7 +90,7 @@ MODEL = TextModel(
     evaluate=evaluate,
     epochs=3,
     batch_size=32,
-    lr={"adam": 3e-3},
+    lr={"adam": 1e-2},
     options={
         "context": {"type": whole(2, 4096), "default": 64, "help": "characters that it looks back at (%(default)s)"},
         "width": {"type": whole(16, 4096), "default": 64, "help": "numbers for a character, 16 a head (%(default)s)"},

@@ -48,9 +48,9 @@ def test_a_schedule_has_the_rates_of_its_formula(name):
     ("make", "words"),
     [
         (lambda: schedule.cosine(-1, 10), "learning rate must be a number of at least 0, not -1"),
-        (lambda: schedule.cosine(1, 0), "at least one step, not 0"),
+        (lambda: schedule.cosine(1, 0), "steps must be a whole number of at least 1, not 0"),
         (lambda: schedule.cosine(1, 5, warmup=5), "less than the 5 steps, not 5"),
-        (lambda: schedule.one_cycle(1, 5, peak=1), "a fraction between 0 and 1, not 1"),
+        (lambda: schedule.one_cycle(1, 5, peak=1), "peak must be a number above 0 and below 1, not 1"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_named(make, words):

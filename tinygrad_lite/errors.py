@@ -1,7 +1,7 @@
 """The errors a user meets: each says what is wrong, where, and what to do.
 
 NumPy's own messages often lack the operation and the axis, and always the layer. `explained` adds the operation and the
-axis. The module in which a `ShapeError` arises adds the layer.
+axis. The module in which an error about its input arises adds the layer: `name_layer`.
 
 >>> import numpy as np
 >>> x, y = np.zeros((2, 3)), np.zeros((4, 3))
@@ -21,21 +21,7 @@ Shape = tuple[int, ...]
 
 
 class ShapeError(ValueError):
-    """Shapes of operands do not fit one another, or do not fit the operation.
-
-    Attributes
-    ----------
-    origin : object or None
-        The module in which the error arose, if any.
-    layer : str or None
-        That module's path in the net, and its description.
-    """
-
-    origin: object | None = None
-    layer: str | None = None
-
-    def __str__(self) -> str:
-        return super().__str__() + (f" (in {self.layer})" if self.layer else "")
+    """Shapes of operands do not fit one another, or do not fit the operation."""
 
 
 class GraphError(RuntimeError):
@@ -56,6 +42,24 @@ class MissingExtra(ImportError):
 
 class DataError(ValueError):
     """A data file or folder is missing, damaged or of another kind than its name says."""
+
+
+def name_layer(error: Any, origin: object, layer: str) -> None:
+    """Let the message of an error end with the layer in which it arose; a longer path replaces a shorter one.
+
+    Parameters
+    ----------
+    error : ShapeError, ValueError or TypeError
+        It gets two attributes: ``origin``, the module in which it arose, and ``layer``.
+    origin : object
+        That module.
+    layer : str
+        Its path in the net, and its description.
+    """
+    if type(error) in (ShapeError, ValueError, TypeError) and len(error.args) == 1:
+        before = f" (in {error.layer})" if hasattr(error, "layer") else ""
+        error.origin, error.layer = origin, layer
+        error.args = (f"{str(error.args[0]).removesuffix(before)} (in {layer})",)
 
 
 def require(holds: Any, error: type[Exception], message: str, explain: Callable[[], str] | None = None) -> None:

@@ -1,8 +1,9 @@
 """Exchange of weights with PyTorch: safetensors files with PyTorch's names and layout.
 
-`Module.state_dict` makes names as PyTorch does, so the names agree. The layout differs in one point only: the weight of
-a `Linear` has shape (in, out) here, for ``x @ weight``, and (out, in) in PyTorch, for ``x @ weight.T``. Saving and
-loading transpose it; all other arrays stay as they are.
+`Module.state_dict` makes names as PyTorch does, so most names agree. A weight that multiplies features has shape
+(in, out) here, for ``x @ weight``, and (out, in) in PyTorch, for ``x @ weight.T``; attention stacks three of them.
+`LAYOUTS` has the layers whose arrays differ in names or in axes. All others, such as those of convolutions and norms,
+are the same in both.
 
     tg.save_safetensors(net, "net.safetensors")
     tg.load_safetensors(another_net, "net.safetensors")
@@ -13,19 +14,61 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .checkpoint import HEADER, MAX_BYTES
 from .errors import DataError
-from .nn import Buffer, Linear, Module
+from .nn import (
+    GRU,
+    LSTM,
+    BatchNorm1d,
+    BatchNorm2d,
+    Buffer,
+    GRUCell,
+    Linear,
+    LSTMCell,
+    Module,
+    MultiHeadAttention,
+    TransformerBlock,
+)
 from .nn.tree import Tree
 from .support.extras import extra
 from .support.files import as_path, read_file, write_atomically
 from .tensor import Tensor
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+
+Names = dict[str, tuple[str, ...]]
+LINEAR: Names = {"weight": ("weight",), "bias": ("bias",)}
+ATTENTION: Names = {
+    "in_proj_weight": ("query.weight", "key.weight", "value.weight"),
+    "in_proj_bias": ("query.bias", "key.bias", "value.bias"),
+    "out_proj.weight": ("output.weight",),
+    "out_proj.bias": ("output.bias",),
+}
+CELL: Names = {
+    "weight_ih": ("weight_input",),
+    "weight_hh": ("weight_hidden",),
+    "bias_ih": ("bias_input",),
+    "bias_hh": ("bias_hidden",),
+}
+RECURRENT: Names = {f"{theirs}_l0": (f"cell.{ours}",) for theirs, (ours,) in CELL.items()}
+# The layers whose arrays are transposed: their names in PyTorch's layout, and for each the names here; the arrays of
+# several names are stacked. Gates have the same order in both.
+LAYOUTS: dict[type[Module], Names] = {
+    Linear: LINEAR,
+    MultiHeadAttention: ATTENTION,
+    **dict.fromkeys((GRUCell, LSTMCell), CELL),
+    **dict.fromkeys((GRU, LSTM), RECURRENT),
+}
+# The layers within others that have another name in PyTorch, which calls this one a TransformerEncoderLayer.
+RENAMED: dict[type[Module], dict[str, str]] = {
+    TransformerBlock: {"self_attn": "attention", "linear1": "net.0", "linear2": "net.2"},
+}
+# What PyTorch saves and no layer here has: the number of batches counts only if a BatchNorm's momentum is None.
+UNUSED: dict[type[Module], tuple[str, ...]] = dict.fromkeys((BatchNorm1d, BatchNorm2d), ("num_batches_tracked",))
 
 ZIP_MAGIC = b"PK"
 BFLOAT16 = "BF16"
@@ -49,8 +92,10 @@ DTYPES = {
 def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
     """Write a model's weights to a safetensors file, with PyTorch's names and layout.
 
-    The weight of a `Linear` is transposed to (out, in). A PyTorch model with the same layers under the same names loads
-    the file like this::
+    The layout is that of the same layers in PyTorch: the weight of a `Linear` is transposed to (out, in), a
+    `MultiHeadAttention` has an ``in_proj_weight``, a `TransformerBlock` is a ``TransformerEncoderLayer`` with
+    ``norm_first=True`` and ``activation="gelu"``. A PyTorch model with the same layers under the same names loads the
+    file like this::
 
         state = safetensors.torch.load_file("net.safetensors")
         model.load_state_dict(state)
@@ -75,7 +120,7 @@ def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
     """
     library = extra("safetensors.numpy", "interop", "a safetensors file")
     _check_model(model, "safetensors.numpy.save_file writes a dictionary of arrays")
-    state = _other_layout(model, model.state_dict())
+    state = _to_pytorch(_entries(model), model.state_dict())
     for name, array in state.items():
         if array.dtype.newbyteorder("<") not in DTYPES.values():
             raise TypeError(f"{name} is of {array.dtype}, which safetensors files cannot hold: convert it first")
@@ -85,7 +130,7 @@ def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
 def load_safetensors(model: Module, path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
     """Load a model's weights from a safetensors file with PyTorch's names and layout.
 
-    The weight of a `Linear` is transposed to (in, out). In PyTorch either of these lines writes such a file::
+    The layout is that of `save_safetensors`. In PyTorch either of these lines writes such a file::
 
         safetensors.torch.save_model(model, "net.safetensors")
         safetensors.torch.save_file(model.state_dict(), "net.safetensors")
@@ -113,9 +158,11 @@ def load_safetensors(model: Module, path: str | os.PathLike[str], *, max_bytes: 
     """
     _check_model(model, "safetensors.numpy.load_file reads a dictionary of arrays")
     name = str(as_path(path))
-    expected = _PyTorchLayout(_other_layout(model, model.state_dict()))
-    state = _read(name, max_bytes)
-    for names in _shared(model):
+    entries = _entries(model)
+    expected = _PyTorchLayout(_to_pytorch(entries, model.state_dict()))
+    unused = {prefix + name for prefix, names in _of(UNUSED, model) for name in names}
+    state = {theirs: array for theirs, array in _read(name, max_bytes).items() if theirs not in unused}
+    for names in _shared(model, entries):
         found = next((state[one] for one in names if one in state), None)
         if found is not None:
             state = dict.fromkeys(names, found) | state
@@ -127,7 +174,7 @@ def load_safetensors(model: Module, path: str | os.PathLike[str], *, max_bytes: 
             f"{name} does not fit this {type(model).__name__}, with shapes as PyTorch has them: {problems}. "
             "Build the model with the layers and names of the file"
         ) from None
-    model.load_state_dict(_other_layout(model, expected.state_dict()))
+    model.load_state_dict(_from_pytorch(entries, expected.state_dict()))
 
 
 def _check_model(model: Any, instead: str) -> None:
@@ -145,25 +192,66 @@ class _PyTorchLayout(Module):
         return iter(self.tensors.items())
 
 
-def _linear_weights(model: Module) -> set[str]:
-    """Return the names of the weights that PyTorch stores transposed."""
+class _Entry(NamedTuple):
+    """An array of a file: the names of the arrays here of which it is made, and whether each is transposed."""
+
+    ours: tuple[str, ...]
+    transposed: bool
+
+
+def _of(table: Mapping[type[Module], Any], model: Module) -> list[tuple[str, Any]]:
+    """Return what a table has for each module, outer ones first, beside how the names of the module's arrays begin."""
     modules = [("", model), *((f"{path}.", module) for path, module in model.named_modules())]
-    return {f"{prefix}weight" for prefix, module in modules if isinstance(module, Linear)}
+    return [(prefix, x) for prefix, module in modules for layer, x in table.items() if isinstance(module, layer)]
 
 
-def _other_layout(model: Module, state: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
-    """Convert arrays from this layout to PyTorch's, or back: a second transposition undoes the first."""
-    transposed = _linear_weights(model)
-    # Contiguous, because the format has no strides.
-    return {name: np.ascontiguousarray(x.T) if name in transposed else x for name, x in state.items()}
+def _entries(model: Module) -> dict[str, _Entry]:
+    """Return what a file of a model holds, by the names in PyTorch's layout."""
+    left = dict(model._named_tensors())
+    entries: dict[str, _Entry] = {}
+    for prefix, layout in _of(LAYOUTS, model):
+        for theirs, names in layout.items():
+            ours = tuple(prefix + name for name in names)
+            if left.keys() >= set(ours):  # there is a bias, and no outer layer has it
+                entries[prefix + theirs] = _Entry(ours, transposed=True)
+                left = {name: tensor for name, tensor in left.items() if name not in ours}
+    entries |= {name: _Entry((name,), transposed=False) for name in left}
+    for prefix, names in reversed(_of(RENAMED, model)):  # inner ones first: the outer names are part of theirs
+        for theirs, here in names.items():
+            entries = {_renamed(name, f"{prefix}{here}.", f"{prefix}{theirs}."): x for name, x in entries.items()}
+    return entries
 
 
-def _shared(model: Module) -> list[list[str]]:
-    """Return lists of the names of one Tensor; names of a transposed and of another layout are in separate lists."""
-    transposed = _linear_weights(model)
-    names: dict[tuple[int, bool], list[str]] = {}
-    for name, tensor in model._named_tensors():
-        names.setdefault((id(tensor), name in transposed), []).append(name)
+def _renamed(name: str, old: str, new: str) -> str:
+    return new + name.removeprefix(old) if name.startswith(old) else name
+
+
+def _to_pytorch(entries: Mapping[str, _Entry], state: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
+    """Convert arrays from this layout to PyTorch's."""
+
+    def array(entry: _Entry) -> np.ndarray[Any, Any]:
+        parts = [state[name].T if entry.transposed else state[name] for name in entry.ours]
+        whole = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return whole if whole.ndim < 2 else np.ascontiguousarray(whole)  # the format has no strides
+
+    return {theirs: array(entry) for theirs, entry in entries.items()}
+
+
+def _from_pytorch(entries: Mapping[str, _Entry], state: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
+    """Convert arrays from PyTorch's layout to this one."""
+    arrays: Arrays = {}
+    for theirs, (ours, transposed) in entries.items():
+        parts = np.split(state[theirs], len(ours)) if len(ours) > 1 else [state[theirs]]
+        arrays |= {name: part.T if transposed else part for name, part in zip(ours, parts, strict=True)}
+    return arrays
+
+
+def _shared(model: Module, entries: Mapping[str, _Entry]) -> list[list[str]]:
+    """Return lists of the names in a file that hold the same Tensors in the same layout."""
+    tensors = dict(model._named_tensors())
+    names: dict[tuple[tuple[int, ...], bool], list[str]] = {}
+    for theirs, (ours, transposed) in entries.items():
+        names.setdefault((tuple(id(tensors[name]) for name in ours), transposed), []).append(theirs)
     return list(names.values())
 
 

@@ -6,15 +6,18 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tinygrad_lite import DataError, plot
-from tinygrad_lite.data import DataUnavailable, Digits, load_mnist, load_synthetic
+import numpy as np
 
-from .folder import FIGURES
+from tinygrad_lite import DataError, Tensor, nn, no_grad, plot
+from tinygrad_lite.data import DataUnavailable, Digits, Split, load_mnist, load_synthetic
+
 from .messages import say
 from .model import Model
 from .parsing import Parser, meant
 from .predict import predict, probabilities
 from .run import Run
+
+MAPS = 16  # at most so many kernels are shown at work
 
 
 class DigitReader(Model):
@@ -62,19 +65,36 @@ class DigitReader(Model):
         return f"These digits are synthetic: a net that has learned from them reads {share}."
 
     def figures(self, run: Run) -> dict[str, Any]:
-        """Draw the training curves, the misread test digits, the confusion matrix, and the first layer's weights."""
+        """Draw the training curves, the misread test digits, the confusion matrix, and the first layer."""
         metrics, test = run.record.metrics, run.data.test
         digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
         predictions = probabilities(run.net, test.images).argmax(axis=1)
-        first_layer, heading = next(iter(run.net.parameters())).numpy(), f"First layer, trained on {digits}"
-        if first_layer.ndim == 4:  # kernels of a convolution, each for the one channel of a digit
-            weights = plot.tiles(first_layer[:, 0], title=heading, label="weight")
-        else:
-            weights = plot.weights(first_layer, heading)
-        figures = (
-            plot.curves(metrics["history"], f"Learning {digits}"),
-            plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
-            plot.confusion(test.labels, predictions, int(test.labels.max()) + 1, f"Test set of {digits}"),
-            weights,
-        )
-        return dict(zip(FIGURES, figures, strict=True))
+        return {
+            "curves": plot.curves(metrics["history"], f"Learning {digits}"),
+            "mistakes": plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
+            "confusion": plot.confusion(test.labels, predictions, int(test.labels.max()) + 1, f"Test set of {digits}"),
+            **first_layer(run.net, test, f"First layer, trained on {digits}"),
+        }
+
+
+@no_grad()
+def first_layer(net: nn.Module, test: Split, heading: str) -> dict[str, Any]:
+    """Draw the weights of the first layer; of a convolution its kernels, and the maps that they make of some digits."""
+    weight = next(iter(net.parameters()))
+    if weight.ndim == 2:
+        return {"weights": plot.weights(weight.numpy(), heading)}
+    convolution = next(layer for _, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
+    some = test.images[np.unique(test.labels, return_index=True)[1]].reshape(-1, 1, 28, 28)  # the first of each digit
+    maps = convolution(Tensor(some).to(weight.device)).numpy()[:, :MAPS]
+    digits = some * np.quantile(np.abs(maps), 0.995)  # as dark as the strongest answers
+    height, width = maps.shape[2:]
+    rows = np.concatenate([digits[:, :, :height, :width], maps], axis=1)
+    return {
+        "weights": plot.tiles(weight.numpy()[:, 0], title=heading, label="weight"),
+        "features": plot.tiles(
+            rows.reshape(-1, height, width),
+            columns=rows.shape[1],
+            title=f"{heading}: digits, and what its kernels answer at each place; ReLU lets red pass",
+            label="answer",
+        ),
+    }

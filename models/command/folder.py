@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinygrad_lite import checkpoint
 
-METRICS, FIGURES = "metrics.json", ("curves", "mistakes", "confusion", "weights")
+METRICS, FIGURES = "metrics.json", ("curves", "mistakes", "confusion", "weights", "features")
 CHECKPOINTS = [f"checkpoint{suffix}" for suffix in checkpoint.FORMATS]
 RESULTS = [
     METRICS,

@@ -1,4 +1,4 @@
-"""How fast training steps of larger nets are, beside PyTorch: each candidate in a process of its own, in turn.
+"""How fast training steps of larger nets are, beside PyTorch, JAX and MyGrad: each in a process of its own, in turn.
 
 Thread pools of different libraries in one process wait for one another, and other work on the machine takes wall time.
 So every process uses one thread, and what counts is the processor time of a step.
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lite as tg
+from tests.benchmarks.nets_peers import step_of_jax, step_of_mygrad
 from tinygrad_lite import nn
 
 ROOT = Path(__file__).parents[2]
@@ -28,10 +29,12 @@ WARM_UP, STEPS = 3, 10
 LENET, BLOCK, GRU = "LeNet, batch 64", "transformer block, 16×64×64", "GRU, 64×30×32"
 BATCHES: dict[str, tuple[int, ...]] = {LENET: (64, 1, 28, 28), BLOCK: (16, 64, 64), GRU: (64, 30, 32)}
 EAGER, JIT, TORCH = "tinygrad_lite, eager", "tinygrad_lite, jit", "PyTorch, eager"
+JAX, MYGRAD = "JAX, compiled", "MyGrad"
+PACKAGES = {TORCH: ["torch"], JAX: ["jax"], MYGRAD: ["mygrad", "numba", "scipy"]}  # its GRU needs the last two
 
 
 def our_step(net: str, compiled: bool) -> Callable[[Any], Any]:
-    """Return a training step of a net, of this library."""
+    """Return a training step of a net, of this library; as all steps it returns the loss before."""
     if net == LENET:
         model: nn.Module = nn.Sequential(
             *(nn.Conv2d(1, 6, 5, padding=2, rng=0), nn.ReLU(), nn.MaxPool2d(2)),
@@ -42,13 +45,14 @@ def our_step(net: str, compiled: bool) -> Callable[[Any], Any]:
         model = nn.TransformerBlock(64, 4, rng=0) if net == BLOCK else nn.GRU(32, 32, rng=0)
     optimizer, labels = tg.optim.SGD(model.parameters(), 0.01), np.arange(64) % 10
 
-    def step(x: Any) -> None:
+    def step(x: Any) -> Any:
         y = model(x, causal=True) if net == BLOCK else model(x)
         y = y[0] if net == GRU else y
         loss = nn.functional.cross_entropy(y, labels) if net == LENET else np.square(y).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss
 
     return tg.jit(step) if compiled else step
 
@@ -73,7 +77,7 @@ def step_of_pytorch(net: str) -> Callable[[Any], Any]:
         model = theirs.GRU(32, 32, batch_first=True)
     optimizer, labels = torch.optim.SGD(model.parameters(), 0.01), torch.arange(64) % 10
 
-    def step(x: Any) -> None:
+    def step(x: Any) -> Any:
         x = torch.from_numpy(x)
         y = model(x, src_mask=mask, is_causal=True) if net == BLOCK else model(x)
         y = y[0] if net == GRU else y
@@ -81,13 +85,20 @@ def step_of_pytorch(net: str) -> Callable[[Any], Any]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss
 
     return step
 
 
+def step_of(net: str, who: str) -> Callable[[Any], Any]:
+    """Return a candidate's training step of a net."""
+    theirs = {TORCH: step_of_pytorch, JAX: step_of_jax, MYGRAD: step_of_mygrad}
+    return theirs[who](net) if who in theirs else our_step(net, compiled=who == JIT)
+
+
 def timed(net: str, who: str) -> float:
     """Return the processor time of a step in milliseconds, in this process."""
-    step = step_of_pytorch(net) if who == TORCH else our_step(net, compiled=who == JIT)
+    step = step_of(net, who)
     x = np.random.default_rng(0).random(BATCHES[net], np.float32)
     for _ in range(WARM_UP):
         step(x)
@@ -99,8 +110,8 @@ def timed(net: str, who: str) -> float:
 
 def measured(rounds: int) -> dict[str, dict[str, list[float]]]:
     """Return the times of all candidates for each net, one of each round, from processes of their own in turn."""
-    candidates = [EAGER, JIT, *([TORCH] if find_spec("torch") else [])]
-    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
+    candidates = [EAGER, JIT, *(who for who, packages in PACKAGES.items() if all(map(find_spec, packages)))]
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
     times: dict[str, dict[str, list[float]]] = {net: {who: [] for who in candidates} for net in BATCHES}
     for _ in range(rounds):
         for net in BATCHES:

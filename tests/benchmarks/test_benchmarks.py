@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.mnist import Net
-from tests.benchmarks import compiler, gpu, hand, own, peers
+from tests.benchmarks import compiler, gpu, hand, nets, own, peers
 from tests.benchmarks.__main__ import FACTOR, HEADS, depth, main, scalar, sizes
 from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, compare
 from tests.benchmarks.measure import LR, alternate, median, ratio
@@ -357,3 +357,13 @@ def test_what_is_wrong_with_the_options_is_said_in_a_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("net", nets.BATCHES)
+@pytest.mark.parametrize("who", [nets.EAGER, *nets.PACKAGES])
+def test_all_candidates_train_the_larger_nets(net, who):
+    for package in nets.PACKAGES.get(who, []):
+        pytest.importorskip(package)
+    step, x = nets.step_of(net, who), np.random.default_rng(0).random(nets.BATCHES[net], np.float32)
+    losses = [float(step(x).item()) for _ in range(6)]
+    assert losses[-1] < losses[0]

@@ -24,7 +24,9 @@ def test_it_learns_and_leaves_its_files(tmp_path):
     history = metrics(tmp_path)["history"]
     assert [epoch["epoch"] for epoch in history] == [1, 2]
     assert history[1]["train_loss"] < history[0]["train_loss"]
-    assert {"metrics.json", "curves.png", "weights.png", "checkpoint.npz"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"metrics.json", "curves.png", "weights.png", "features.png", "checkpoint.npz"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
 
 
 def test_a_run_that_stopped_goes_on_as_if_it_had_not(tmp_path):

@@ -46,7 +46,7 @@ def test_activations_have_right_derivatives_and_layers(name):
 def test_gelu_by_tanh_is_close_to_the_exact_one():
     x = np.linspace(-4, 4, 101)
     np.testing.assert_allclose(F.gelu(x, "tanh"), F.gelu(x), atol=1e-3)
-    with pytest.raises(ValueError, match='"none" or "tanh", not \'fast\''):
+    with pytest.raises(ValueError, match="one of 'none', 'tanh', not 'fast'"):
         F.gelu(x, "fast")
 
 
@@ -76,7 +76,7 @@ def test_losses_have_right_derivatives_and_programs(name, reduction):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_an_unknown_reduction_is_named(name):
-    with pytest.raises(ValueError, match="reduction must be one of 'mean', 'sum', 'none', not 'max'"):
+    with pytest.raises(ValueError, match=r"reduction must be one of .*'mean', 'sum', 'none', not 'max'"):
         LOSSES[name](random(4, 3), "max")
 
 
@@ -125,6 +125,7 @@ class TestBesidePyTorch:
     def test_activations(self, name):
         assert_equal(getattr(F, name), getattr(self.T, name), 3 * random(5, 6))
 
+    @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")  # of kl_div, which has two kinds of means
     @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
     def test_losses(self, reduction):
         T, t = self.T, self.torch.tensor

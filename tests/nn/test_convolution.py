@@ -124,14 +124,14 @@ def test_the_transposed_convolution_is_the_adjoint_of_the_convolution():
 
 X = random(2, 4, 8, 8)
 MISTAKES = {
-    "channels": (lambda: nn.Conv2d(3, 6, 5)(X), "the images have 4 channels, but the weight, .* is for 3"),
+    "channels": (lambda: nn.Conv2d(3, 6, 5)(X), "has 4 channels, but the weight, .* is for 3"),
     "too large": (
         lambda: nn.Conv2d(4, 6, 9)(X),
         r"a window of size \(9, 9\) does not fit into images of size \(8, 8\)",
     ),
     "even same": (lambda: nn.Conv2d(4, 6, 2, padding="same"), "use odd sizes, or pad with np.pad"),
     "stride same": (lambda: nn.Conv2d(4, 6, 3, 2, padding="same"), "keeps the size only with stride 1"),
-    "word": (lambda: nn.Conv2d(4, 6, 3, padding="full"), 'padding must be "same", "valid"'),
+    "word": (lambda: nn.Conv2d(4, 6, 3, padding="full"), "padding must be one of 'same', 'valid', not 'full'"),
     "groups": (lambda: nn.Conv2d(4, 6, 3, groups=3), "in_channels=4 is no multiple of groups=3"),
     "kernels": (lambda: F.conv2d(X, random(3, 2, 3, 3), groups=2), "3 kernels .* do not divide into 2 groups"),
     "no batch": (lambda: nn.Conv2d(4, 6, 3)(X[0]), r"x\[None\] makes a batch of one"),

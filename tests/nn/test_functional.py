@@ -156,9 +156,9 @@ def test_cross_entropy_of_float32_stays_float32(labels):
     [
         ([0, 1, 2, 3, 0], ValueError, "label 3 at index 3 is none of the 3 classes, which are 0 to 2"),
         ([0, -1, 2, 2, 0], ValueError, "label -1 at index 1 is none of the 3 classes"),
-        ([0.0, 1.0, 2.0, 0.0, 1.0], TypeError, r"labels must be whole numbers, not float64.*astype\(int\)"),
+        ([0.0, 1.0, 2.0, 0.0, 1.0], TypeError, r"labels must be whole numbers, not float32.*astype\(int\)"),
         ([True, False, True, True, False], TypeError, "whole numbers, not bool"),
-        (["a", "b", "c", "d", "e"], TypeError, "whole numbers"),
+        (["a", "b", "c", "d", "e"], TypeError, "an array of numbers is needed"),
         ([0, 1, 2], tg.ShapeError, r"cross_entropy of predictions \(5, 3\)"),
         (np.eye(4)[LABELS], tg.ShapeError, r"cross_entropy of predictions \(5, 3\) and targets \(5, 4\)"),
         (P[:3], tg.ShapeError, "must be equal"),

@@ -187,7 +187,7 @@ def test_dropout_keeps_float32(wrap):
 
 @pytest.mark.parametrize("p", [-0.1, 1, 1.5, math.nan])
 def test_dropout_refuses_what_is_no_probability(p):
-    with pytest.raises(ValueError, match="probability of at least 0 and below 1"):
+    with pytest.raises(ValueError, match="p must be a number of at least 0 and below 1"):
         nn.Dropout(p)
 
 

@@ -86,7 +86,7 @@ MISTAKES = {
     "last axes": (lambda: nn.LayerNorm(4)(random(2, 3)), r"over the last axes, of shape \(4,\)"),
     "groups": (lambda: nn.GroupNorm(3, 4), "4 channels do not divide into 3 groups"),
     "groups of an input": (lambda: F.group_norm(random(2, 4), 3), "must divide into 3 groups"),
-    "no features": (lambda: nn.BatchNorm1d(0), "positive whole number of features"),
+    "no features": (lambda: nn.BatchNorm1d(0), "positive whole number of num_features"),
 }
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import functional as F
+from .functional.activations import expect_approximation
+from .functional.checks import expect_number
 from .module import Module
 
 
@@ -20,6 +22,7 @@ class GELU(Module):
     """``x Φ(x)``, with the distribution function Φ of the standard normal distribution: `functional.gelu`."""
 
     def __init__(self, approximate: str = "none") -> None:
+        expect_approximation("GELU", approximate)
         self.approximate = approximate
 
     def forward(self, x: Any) -> Any:
@@ -37,6 +40,7 @@ class LeakyReLU(Module):
     """``x`` where it is positive, elsewhere ``negative_slope · x``."""
 
     def __init__(self, negative_slope: float = 0.01) -> None:
+        expect_number("LeakyReLU", "negative_slope", negative_slope)
         self.negative_slope = negative_slope
 
     def forward(self, x: Any) -> Any:
@@ -47,6 +51,7 @@ class ELU(Module):
     """``x`` where it is positive, elsewhere ``alpha · (exp(x) - 1)``."""
 
     def __init__(self, alpha: float = 1.0) -> None:
+        expect_number("ELU", "alpha", alpha)
         self.alpha = alpha
 
     def forward(self, x: Any) -> Any:

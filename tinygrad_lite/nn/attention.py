@@ -18,14 +18,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..arrays import get_default_dtype
 from ..errors import ShapeError
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from .activations import GELU
 from .functional.attention import attention_weights, embedding
+from .functional.checks import BELOW_ONE, expect_flags, expect_number, expect_sizes, operand
 from .layers import Dropout, Linear, Sequential
 from .module import Module
 from .norms import LayerNorm
@@ -49,9 +48,7 @@ class Embedding(Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None) -> None:
-        for name, value in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"Embedding needs a positive whole number of {name}, not {value!r}")
+        expect_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         drawn = generator_for(rng).standard_normal((num_embeddings, embedding_dim)).astype(get_default_dtype())
         self.weight = Tensor(drawn, requires_grad=True, name="weight")
 
@@ -69,16 +66,20 @@ class MultiHeadAttention(Module):
 
     Source: A. Vaswani and others, "Attention is all you need", 2017, section 3.2.2.
 
+    PyTorch's ``MultiheadAttention`` computes the same with ``batch_first=True``, but its boolean masks are True where a
+    position may *not* look; here, as in all of `functional`, they are True where it may. Each projection is a `Linear`,
+    and starts as one; PyTorch's start a third smaller.
+
     Parameters
     ----------
     embed_dim : int
         The number of features of a position, a multiple of ``num_heads``.
     num_heads : int
         The number of heads, of embed_dim / num_heads features each.
-    bias : bool
-        Whether the four projections have a bias.
     dropout : float
         The probability that a weight of attention is set to 0 in training.
+    bias : bool
+        Whether the four projections have a bias.
     rng : numpy.random.Generator or int, optional
         Draws the weights.
 
@@ -89,9 +90,12 @@ class MultiHeadAttention(Module):
     """
 
     def __init__(
-        self, embed_dim: int, num_heads: int, bias: bool = True, dropout: float = 0.0, *, rng: Rng = None
+        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, *, rng: Rng = None
     ) -> None:
-        if num_heads < 1 or embed_dim % num_heads:
+        expect_sizes("MultiHeadAttention", embed_dim=embed_dim, num_heads=num_heads)
+        expect_number("MultiHeadAttention", "dropout", dropout, BELOW_ONE)
+        expect_flags("MultiHeadAttention", bias=bias)
+        if embed_dim % num_heads:
             raise ValueError(f"MultiHeadAttention: {embed_dim} features do not divide into {num_heads} heads")
         rng = generator_for(rng)
         self.num_heads = num_heads
@@ -114,21 +118,32 @@ class MultiHeadAttention(Module):
         causal : bool
             Whether each position may only look at itself and at earlier ones.
         """
-        weights = self.weights(x, context, mask, causal)
-        mixed = self.dropout(weights) @ self._heads(self.value(x if context is None else context))
+        x, looked_at = self._sequences(x, context)
+        weights = self.weights(x, looked_at, mask, causal)
+        mixed = self.dropout(weights) @ self._heads(self.value(looked_at))
         n, heads, length, features = mixed.shape
         return self.output(mixed.transpose((0, 2, 1, 3)).reshape((n, length, heads * features)))
 
     def weights(self, x: Any, context: Any = None, mask: Any = None, causal: bool = False) -> Any:
         """Return how much each position looks at each, of shape (N, heads, L, positions): to draw as a picture."""
-        if len(np.shape(x)) != 3:
-            raise ShapeError(f"attention needs sequences of shape (N, L, features), not {np.shape(x)}")
-        looked_at = x if context is None else context
+        x, looked_at = self._sequences(x, context)
         return attention_weights(self._heads(self.query(x)), self._heads(self.key(looked_at)), mask, causal)
 
     def describe(self) -> str:
         """Return the layer in one line."""
         return f"MultiHeadAttention({self.query.weight.shape[0]}, {self.num_heads})"
+
+    def _sequences(self, x: Any, context: Any) -> tuple[Any, Any]:
+        """Return the sequences that look, and those that they look at, after the check of their shapes."""
+        x = operand("attention", x)
+        looked_at = x if context is None else operand("attention", context)
+        for sequences in (x, looked_at):
+            if len(sequences.shape) != 3:
+                raise ShapeError(f"attention needs sequences of shape (N, L, features), not {sequences.shape}")
+        n, others = x.shape[0], looked_at.shape[0]
+        if n != others:
+            raise ShapeError(f"attention of {n} sequences looks at a context of as many, not of {others}")
+        return x, looked_at
 
     def _heads(self, x: Any) -> Any:
         """Split the features into heads: (N, L, features) to (N, heads, L, features of a head)."""
@@ -139,7 +154,9 @@ class MultiHeadAttention(Module):
 class TransformerBlock(Module):
     """Attention, then a small net at each position; both are added to their input, which is normalised first.
 
-    Source: A. Radford and others, "Language models are unsupervised multitask learners", 2019, for the order.
+    Source: A. Radford and others, "Language models are unsupervised multitask learners", 2019, for the order. PyTorch
+    calls it a ``TransformerEncoderLayer`` with ``norm_first=True`` and ``activation="gelu"``; here the size of the
+    small net follows embed_dim, and there is no dropout unless it is asked for.
 
     Parameters
     ----------
@@ -157,7 +174,10 @@ class TransformerBlock(Module):
         self, embed_dim: int, num_heads: int, hidden: int | None = None, dropout: float = 0.0, *, rng: Rng = None
     ) -> None:
         rng = generator_for(rng)
+        expect_sizes("TransformerBlock", embed_dim=embed_dim, num_heads=num_heads)
         hidden = 4 * embed_dim if hidden is None else hidden
+        expect_sizes("TransformerBlock", hidden=hidden)
+        expect_number("TransformerBlock", "dropout", dropout, BELOW_ONE)
         self.norm1 = LayerNorm(embed_dim)
         self.attention = MultiHeadAttention(embed_dim, num_heads, rng=rng)
         self.norm2 = LayerNorm(embed_dim)

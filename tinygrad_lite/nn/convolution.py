@@ -21,11 +21,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import init
+from .functional.checks import expect_flags, expect_sizes
 from .functional.convolution import (
     Size,
     adaptive_avg_pool2d,
@@ -36,7 +35,9 @@ from .functional.convolution import (
     conv_transpose2d,
     geometry,
     max_pool2d,
-    pair,
+    per_axis,
+    pool_geometry,
+    transposed_geometry,
 )
 from .module import Module
 
@@ -69,21 +70,24 @@ class _Convolution(Module):
         initialiser: Callable[..., Any] = init.fan_in_uniform,
     ) -> None:
         name = type(self).__name__
-        for argument, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name} needs a positive whole number of {argument}, not {value!r}")
+        expect_sizes(name, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        expect_flags(name, bias=bias)
+        for argument, value in (("in_channels", in_channels), ("out_channels", out_channels)):
             if value % groups:
                 raise ValueError(f"{name}: {argument}={value} is no multiple of groups={groups}")
-        kernel = pair(name, "kernel_size", kernel_size, 1)[: self.axes]
+        kernel = per_axis(name, "kernel_size", kernel_size, 1, self.axes)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        geometry(name, (*kernel, 1)[:2], stride, padding, dilation, groups)  # an error here names the layer
+        self._check(name, kernel)  # an error here names the layer
         rng = generator_for(rng)
         shape = (*self._channels(in_channels, out_channels), *kernel)
-        self.weight = Tensor(initialiser(shape, rng), requires_grad=True, name="weight")
+        self.weight = init.weights(name, initialiser, shape, rng)
         limit = 1 / math.sqrt(math.prod(shape[1:]))
         drawn = rng.uniform(-limit, limit, out_channels).astype(self.weight.dtype)
         self.bias = Tensor(drawn, requires_grad=True, name="bias") if bias else None
+
+    def _check(self, name: str, kernel: tuple[int, ...]) -> None:
+        geometry(name, kernel, self.stride, self.padding, self.dilation, self.groups)
 
     def _channels(self, in_channels: int, out_channels: int) -> tuple[int, int]:
         return out_channels, in_channels // self.groups
@@ -119,14 +123,29 @@ class Conv1d(_Convolution):
 class ConvTranspose2d(_Convolution):
     """A transposed convolution, which makes images larger: `functional.conv_transpose2d` with learnt kernels.
 
-    Its weight has shape (in_channels, out_channels / groups, height, width).
+    Its weight has shape (in_channels, out_channels / groups, height, width). Arguments are those of `Conv2d`, in
+    PyTorch's order, and ``output_padding``, the rows and columns to add on one side.
     """
 
-    def __init__(self, *args: Any, output_padding: Size = 0, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if isinstance(self.padding, str):
-            raise ValueError(f"ConvTranspose2d: padding must be a whole number or two, not {self.padding!r}")
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        **options: Any,
+    ) -> None:
         self.output_padding = output_padding
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, **options)
+
+    def _check(self, name: str, kernel: tuple[int, ...]) -> None:
+        how = (self.stride, self.padding, self.output_padding, self.dilation, self.groups)
+        transposed_geometry(name, kernel, *how)
 
     def _channels(self, in_channels: int, out_channels: int) -> tuple[int, int]:
         return in_channels, out_channels // self.groups
@@ -141,7 +160,7 @@ class _Pool(Module):
     """What the layers that pool windows share: the size and the step of a window."""
 
     def __init__(self, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> None:
-        self.kernel_size = pair(type(self).__name__, "kernel_size", kernel_size, 1)
+        self.kernel_size, _ = pool_geometry(type(self).__name__, kernel_size, stride, padding)
         self.stride, self.padding = self.kernel_size if stride is None else stride, padding
 
     def describe(self) -> str:
@@ -169,6 +188,7 @@ class AdaptiveAvgPool2d(Module):
     """Means over as many equal windows as wanted: with ``output_size`` 1 the global average pooling."""
 
     def __init__(self, output_size: Size) -> None:
+        per_axis("AdaptiveAvgPool2d", "output_size", output_size, 1)
         self.output_size = output_size
 
     def forward(self, x: Any) -> Any:
@@ -184,6 +204,7 @@ class AdaptiveMaxPool2d(Module):
     """Maxima over as many equal windows as wanted: with ``output_size`` 1 the global max pooling."""
 
     def __init__(self, output_size: Size) -> None:
+        per_axis("AdaptiveMaxPool2d", "output_size", output_size, 1)
         self.output_size = output_size
 
     def forward(self, x: Any) -> Any:

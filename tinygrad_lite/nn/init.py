@@ -18,6 +18,7 @@ Examples
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from ..arrays import get_default_dtype
 from ..errors import ShapeError
 from ..support.names import answer_for_missing
 from ..support.randomness import Rng, generator_for
+from ..tensor import Tensor
+from .functional.checks import is_whole
 
 Shape = tuple[int, ...]
 
@@ -68,11 +71,30 @@ def fan_in_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None
 
 def zeros(shape: Shape, rng: Rng = None, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """Return zeros, without a random draw: ``rng`` has no effect."""
-    return np.zeros(shape, dtype or get_default_dtype())
+    return np.zeros(_checked(shape), dtype or get_default_dtype())
+
+
+def weights(name: str, initialiser: Callable[..., Any], shape: Shape, rng: Rng) -> Tensor:
+    """Return the weights of a layer of a name, as an initialiser draws them."""
+    if not callable(initialiser):
+        hint = "a function such as those of nn.init"
+        raise TypeError(f"{name}: the initialiser must be {hint}, not {initialiser!r:.60}")
+    drawn = initialiser(shape, rng)
+    if np.shape(drawn) != shape:
+        raise ShapeError(f"{name}: the initialiser returned shape {np.shape(drawn)} for weights of shape {shape}")
+    return Tensor(drawn, requires_grad=True, name="weight")
+
+
+def _checked(shape: Shape) -> Shape:
+    """Return a shape as a tuple, after the check that its lengths are whole numbers."""
+    if not isinstance(shape, (tuple, list)) or not all(is_whole(n, 0) for n in shape):
+        raise ShapeError(f"an initialiser takes a shape, such as (784, 90), not {shape!r:.60}")
+    return tuple(shape)
 
 
 def _fans(shape: Shape) -> tuple[int, int]:
     """Return the fan-in and the fan-out of weights of a shape."""
+    shape = _checked(shape)
     if len(shape) < 2:
         raise ShapeError(
             f"weights need two axes, (in_features, out_features), or those of a convolution, (out, in, …), but the "

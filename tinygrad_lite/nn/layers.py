@@ -2,6 +2,7 @@
 
 Examples
 --------
+>>> import numpy as np
 >>> net = Sequential(Linear(4, 8, rng=0), ReLU(), Linear(8, 3, rng=1))
 >>> net(np.ones((5, 4))).shape
 (5, 3)
@@ -13,8 +14,6 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, overload
 
-import numpy as np
-
 from ..arrays import get_default_dtype
 from ..errors import ShapeError
 from ..support.devices import on_device_of
@@ -23,6 +22,7 @@ from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .functional.checks import BELOW_ONE, expect_flags, expect_number, expect_sizes, expect_whole, operand
 from .module import Module
 from .tree import Tree
 
@@ -39,6 +39,7 @@ class Sequential(Module):
 
     Examples
     --------
+    >>> import numpy as np
     >>> net = Sequential({"hidden": Linear(4, 8, rng=0), "bend": np.tanh, "output": Linear(8, 3, rng=1)})
     >>> [name for name, _ in net.named_parameters()]
     ['hidden.weight', 'hidden.bias', 'output.weight', 'output.bias']
@@ -91,6 +92,8 @@ class Residual(Module):
     """
 
     def __init__(self, module: Any) -> None:
+        if not callable(module):
+            raise TypeError(f"Residual takes a module or a function, not {type(module).__name__}")
         self.module = module
 
     def forward(self, x: Any) -> Any:
@@ -99,6 +102,9 @@ class Residual(Module):
 
 class Linear(Module):
     """A fully connected layer: ``x @ weight + bias``.
+
+    It starts as X. Glorot and Y. Bengio propose, so that activations keep their scale from layer to layer. PyTorch's
+    starts with smaller weights and a random bias; ``initialiser=init.fan_in_uniform`` draws such weights.
 
     Parameters
     ----------
@@ -127,18 +133,18 @@ class Linear(Module):
         rng: Rng = None,
         initialiser: Callable[..., Any] = init.glorot_uniform,
     ) -> None:
-        for name, value in (("in_features", in_features), ("out_features", out_features)):
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"Linear needs a positive whole number of {name}, not {value!r}")
-        self.weight = Tensor(initialiser((in_features, out_features), rng), requires_grad=True, name="weight")
+        expect_sizes("Linear", in_features=in_features, out_features=out_features)
+        expect_flags("Linear", bias=bias)
+        self.weight = init.weights("Linear", initialiser, (in_features, out_features), rng)
         self.bias = Tensor(init.zeros((out_features,)), requires_grad=True, name="bias") if bias else None
 
     def forward(self, x: Any) -> Tensor:
         """Map inputs of shape ``(…, in_features)`` to ``(…, out_features)``."""
+        x = operand("Linear", x)
         try:
             return F.linear(x, self.weight, self.bias)
         except ShapeError as error:
-            shape, features = np.shape(x), self.weight.shape[0]
+            shape, features = x.shape, self.weight.shape[0]
             if shape and math.prod(shape[1:]) == features:
                 advice = f"nn.Flatten() before this layer makes {(shape[0], features)} of it"
             elif math.prod(shape) == features:
@@ -185,6 +191,7 @@ class Softmax(Module):
     """``exp(x) / Σ exp(x)`` along an axis, by default the last."""
 
     def __init__(self, axis: int = -1) -> None:
+        expect_whole(type(self).__name__, "axis", axis)
         self.axis = axis
 
     def forward(self, x: Any) -> Any:
@@ -195,6 +202,7 @@ class LogSoftmax(Module):
     """The logarithm of `Softmax`."""
 
     def __init__(self, axis: int = -1) -> None:
+        expect_whole(type(self).__name__, "axis", axis)
         self.axis = axis
 
     def forward(self, x: Any) -> Any:
@@ -205,6 +213,9 @@ class Flatten(Module):
     """Each sample flattened to one axis: shape ``(n, …)`` becomes ``(n, features)``."""
 
     def forward(self, x: Any) -> Any:
+        x = operand("Flatten", x)
+        if not x.shape:
+            raise ShapeError("Flatten needs a batch, of shape (n, …), not a single number")
         return x.reshape((x.shape[0], math.prod(x.shape[1:])))
 
 
@@ -225,12 +236,12 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout needs a probability of at least 0 and below 1, not {p!r}")
+        expect_number(type(self).__name__, "p", p, BELOW_ONE)
         self.p = p
         self.rng = generator_for(rng)
 
     def forward(self, x: Any) -> Any:
+        x = operand(type(self).__name__, x)
         if not self.training or self.p == 0:
             return x
         # NumPy draws on the CPU. An immediate move lets a compiled program do everything else on the other device.

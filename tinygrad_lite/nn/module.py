@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import owned
 from ..engine import Call, calls, no_grad
-from ..errors import ShapeError
+from ..errors import name_layer
 from ..support.devices import to_device
 from ..support.names import Absent, answer_for_absent_of_modules
 from ..support.observer import MODULE, Step, observers, observing
@@ -69,7 +69,7 @@ class Module(Tree):
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, …), which computes its output")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `forward`; an error about shapes gets the name of the layer where it arose."""
+        """Run `forward`; an error about its input gets the name of the layer where it arose."""
         if self._state_paths:
             self._check_containers({path.partition(".")[0] for path in self._state_paths})
         outer = calls.set(Call(self, args, kwargs, calls.get()))
@@ -78,12 +78,8 @@ class Module(Tree):
             if y is None:
                 raise TypeError(f"forward of {type(self).__name__} returned None: does it end with return?")
             return y
-        except ShapeError as error:
-            if error.origin is None:
-                error.origin, error.layer = self, self.describe()
-            for path, module in self.named_modules():
-                if module is error.origin:
-                    error.layer = f"layer {path!r}, {module.describe()}"
+        except (TypeError, ValueError) as error:
+            self._name_origin(error)
             raise
         except AttributeError as error:
             # Was a Tensor's attribute asked of a list, a plain or recorded array, or the memoryview in `array.data`?
@@ -96,6 +92,15 @@ class Module(Tree):
             ) from error
         finally:
             calls.reset(outer)
+
+    def _name_origin(self, error: Exception) -> None:
+        """Let an error name the layer where it arose, by the path to it from here."""
+        origin = getattr(error, "origin", self)
+        paths = [path for path, module in self.named_modules() if module is origin]
+        if paths:
+            name_layer(error, origin, f"layer {paths[-1]!r}, {origin.describe()}")
+        elif origin is self:
+            name_layer(error, self, self.describe())
 
     def _observed_forward(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with Step(MODULE, self):

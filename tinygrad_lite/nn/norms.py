@@ -21,7 +21,8 @@ import numpy as np
 from ..arrays import get_default_dtype
 from ..errors import ShapeError
 from ..tensor import Tensor
-from .functional.norms import EPS, batch_norm, group_norm, layer_norm, rms_norm
+from .functional.checks import FRACTION, NOT_NEGATIVE, expect_flags, expect_number, expect_sizes, operand
+from .functional.norms import EPS, batch_norm, group_norm, layer_norm, rms_norm, shape_to_normalise
 from .module import Module
 from .tree import Buffer
 
@@ -54,8 +55,9 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
-        self.shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
+        expect_number("LayerNorm", "eps", eps, NOT_NEGATIVE)
+        expect_flags("LayerNorm", elementwise_affine=elementwise_affine, bias=bias)
+        self.shape, self.eps = shape_to_normalise("LayerNorm", normalized_shape), eps
         self.weight = _ones(self.shape, "weight") if elementwise_affine else None
         self.bias = _zeros(self.shape, "bias") if elementwise_affine and bias else None
 
@@ -74,8 +76,9 @@ class RMSNorm(Module):
     def __init__(
         self, normalized_shape: int | tuple[int, ...], eps: float | None = None, elementwise_affine: bool = True
     ) -> None:
-        self.shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
+        expect_number("RMSNorm", "eps", 0 if eps is None else eps, NOT_NEGATIVE)
+        expect_flags("RMSNorm", elementwise_affine=elementwise_affine)
+        self.shape, self.eps = shape_to_normalise("RMSNorm", normalized_shape), eps
         self.weight = _ones(self.shape, "weight") if elementwise_affine else None
 
     def forward(self, x: Any) -> Any:
@@ -91,6 +94,9 @@ class GroupNorm(Module):
     """Each sample normalised over groups of its channels: `functional.group_norm` with a learnt scale and shift."""
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = EPS, affine: bool = True) -> None:
+        expect_sizes("GroupNorm", num_groups=num_groups, num_channels=num_channels)
+        expect_number("GroupNorm", "eps", eps, NOT_NEGATIVE)
+        expect_flags("GroupNorm", affine=affine)
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_channels} channels do not divide into {num_groups} groups")
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
@@ -99,6 +105,10 @@ class GroupNorm(Module):
 
     def forward(self, x: Any) -> Any:
         """Normalise an input of shape (N, num_channels, …)."""
+        x = operand("GroupNorm", x)
+        if x.shape[1:2] != (self.num_channels,):
+            needed = f"(N, {self.num_channels}, …), with its channels on axis 1"
+            raise ShapeError(f"GroupNorm needs an input of shape {needed}, not {x.shape}")
         return group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def describe(self) -> str:
@@ -138,8 +148,11 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
     ) -> None:
-        if not isinstance(num_features, (int, np.integer)) or num_features < 1:
-            raise ValueError(f"{type(self).__name__} needs a positive whole number of features, not {num_features!r}")
+        name = type(self).__name__
+        expect_sizes(name, num_features=num_features)
+        expect_number(name, "eps", eps, NOT_NEGATIVE)
+        expect_number(name, "momentum", momentum, FRACTION)
+        expect_flags(name, affine=affine, track_running_stats=track_running_stats)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = _ones((num_features,), "weight") if affine else None
         self.bias = _zeros((num_features,), "bias") if affine else None
@@ -151,12 +164,13 @@ class _BatchNorm(Module):
 
     def forward(self, x: Any) -> Any:
         """Normalise an input whose axis 1 has num_features channels; in training also note its statistics."""
-        shape = np.shape(x)
+        x = operand(type(self).__name__, x)
+        shape = x.shape
         if len(shape) not in self.ranks or shape[1] != self.num_features:
             axes = " or ".join(("(N, C)", "(N, C, L)", "(N, C, H, W)")[rank - 2] for rank in self.ranks)
             raise ShapeError(f"an input of shape {shape}, but {axes} with C = {self.num_features} channels is needed")
         uses_batch = self.training or self.running_mean is None
-        y = batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, uses_batch, self.eps)
+        y = batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, uses_batch, eps=self.eps)
         if self.training and self.running_mean is not None:
             values = x.detach() if isinstance(x, Tensor) else x
             over, keep, new = (0, *range(2, len(shape))), 1 - self.momentum, self.momentum

@@ -25,6 +25,7 @@ from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import init
 from .functional.activations import linear
+from .functional.checks import expect_flags, expect_sizes, operand
 from .module import Module
 
 
@@ -48,11 +49,12 @@ class _Cell(Module):
     """
 
     gates: int
+    start: Any
+    parts = 1  # the number of arrays that are the state
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Rng = None) -> None:
-        for name, value in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{type(self).__name__} needs a positive whole number of {name}, not {value!r}")
+        expect_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        expect_flags(type(self).__name__, bias=bias)
         self.hidden_size = hidden_size
         rng, limit, units = generator_for(rng), 1 / math.sqrt(hidden_size), self.gates * hidden_size
 
@@ -67,12 +69,25 @@ class _Cell(Module):
 
     def of_inputs(self, x: Any) -> Any:
         """Return the part of all gates that depends on the inputs alone, of one step or of all steps at once."""
-        if np.shape(x)[-1] != self.weight_input.shape[0]:
+        x = operand(type(self).__name__, x)
+        if x.shape[-1:] != self.weight_input.shape[:1]:
             raise ShapeError(
-                f"inputs of shape {np.shape(x)} have {np.shape(x)[-1]} features, but this layer is for "
+                f"inputs of shape {x.shape} have {x.shape[-1] if x.shape else 'no'} features, but this layer is for "
                 f"{self.weight_input.shape[0]}"
             )
         return linear(x, self.weight_input, self.bias_input)
+
+    def state_before(self, gates: Any, state: Any) -> Any:
+        """Return the state before a step: zeros, or the one that is given, after the check of its shape."""
+        if state is None:
+            return self.start(gates)
+        name, shape = type(self).__name__, (*gates.shape[:-1], self.hidden_size)
+        given = state if self.parts > 1 else [state]
+        arrays = [operand(name, array) for array in given] if isinstance(given, (tuple, list)) else []
+        if [array.shape for array in arrays] != [shape] * self.parts:
+            what = "a pair (h, c) of arrays, each" if self.parts > 1 else "one array"
+            raise ShapeError(f"{name}: the state before these inputs must be {what} of shape {shape}")
+        return tuple(arrays) if self.parts > 1 else arrays[0]
 
     def _split(self, gates: Any) -> list[Any]:
         n = self.hidden_size
@@ -93,9 +108,10 @@ class GRUCell(_Cell):
 
     gates = 3
 
-    def forward(self, x: Any, h: Any) -> Any:
-        """Return the next state, of shape (N, hidden_size), for inputs of shape (N, input_size)."""
-        return self.step(self.of_inputs(x), h)
+    def forward(self, x: Any, h: Any = None) -> Any:
+        """Return the next state, of shape (N, hidden_size), for inputs of shape (N, input_size); at first h is 0."""
+        of_inputs = self.of_inputs(x)
+        return self.step(of_inputs, self.state_before(of_inputs, h))
 
     def step(self, of_inputs: Any, h: Any) -> Any:
         """Return the next state from what `of_inputs` returned."""
@@ -118,10 +134,12 @@ class LSTMCell(_Cell):
     """
 
     gates = 4
+    parts = 2
 
-    def forward(self, x: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def forward(self, x: Any, state: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
         """Return the next state, two arrays of shape (N, hidden_size), for inputs of shape (N, input_size)."""
-        return self.step(self.of_inputs(x), state)
+        of_inputs = self.of_inputs(x)
+        return self.step(of_inputs, self.state_before(of_inputs, state))
 
     def step(self, of_inputs: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
         """Return the next state from what `of_inputs` returned."""
@@ -137,11 +155,14 @@ class LSTMCell(_Cell):
 
 
 def _zeros_beside(gates: Any, size: int) -> Any:
-    return np.zeros_like(gates, shape=(gates.shape[0], size))
+    return np.zeros_like(gates, shape=(*gates.shape[:-1], size))
 
 
 class _Recurrent(Module):
-    """What the layers share that run a cell over sequences of shape (N, L, input_size)."""
+    """What the layers share that run a cell over sequences of shape (N, L, input_size).
+
+    The batch comes first, as in all layers here; PyTorch's do that with ``batch_first=True``.
+    """
 
     cell: Any
 
@@ -161,15 +182,21 @@ class _Recurrent(Module):
         last : Tensor of shape (N, hidden_size), or a pair of them
             The whole state after the last step.
         """
-        if len(np.shape(x)) != 3 or np.shape(x)[1] < 1:
-            raise ShapeError(f"a recurrent layer needs sequences of shape (N, L, features), not {np.shape(x)}")
+        name = type(self).__name__
+        x = operand(name, x)
+        if len(x.shape) != 3 or x.shape[1] < 1:
+            raise ShapeError(f"{name} needs sequences of shape (N, L, features) with at least one step, not {x.shape}")
         gates = self.cell.of_inputs(x)
-        state = self.cell.start(gates[:, 0]) if state is None else state
+        state = self.cell.state_before(gates[:, 0], state)
         states = []
-        for t in range(np.shape(x)[1]):
+        for t in range(x.shape[1]):
             state = self.cell.step(gates[:, t], state)
             states.append(state[0] if isinstance(state, tuple) else state)
         return np.stack(states, axis=1), state
+
+    def describe(self) -> str:
+        """Return the layer in one line."""
+        return self.cell.describe().replace("Cell", "")
 
 
 class GRU(_Recurrent):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine import no_grad
 from ..nn import Module
+from ..nn.functional.checks import BELOW_ONE, expect_number
 
 
 class EMA:
@@ -36,8 +37,9 @@ class EMA:
     """
 
     def __init__(self, model: Module, decay: float = 0.999) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"EMA: decay must be at least 0 and below 1, not {decay!r}")
+        if not isinstance(model, Module):
+            raise TypeError(f"EMA takes a model, a Module, not {type(model).__name__}")
+        expect_number("EMA", "decay", decay, BELOW_ONE)
         self.params = list(model.parameters())
         self.decay, self.steps = decay, np.zeros(())
         self.averages = [p.data.copy() for p in self.params]

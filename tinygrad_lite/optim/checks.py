@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..errors import DeviceError
+from ..nn.functional.checks import is_number
 from ..support.devices import device_of
 from ..tensor import Tensor
 
@@ -53,7 +53,7 @@ def checked_option(name: str, value: Any) -> Any:
     Options become Python numbers, which keep a float32 parameter float32: a NumPy float64 would widen it.
     """
     if name == "betas":
-        if np.shape(value) != (2,) or not all(isinstance(beta, Real) and 0 <= float(beta) < 1 for beta in value):
+        if np.shape(value) != (2,) or not all(is_number(beta) and 0 <= beta < 1 for beta in value):
             raise ValueError(f"betas must be at least 0 and below 1, not {value}: two numbers such as (0.9, 0.999)")
         return float(value[0]), float(value[1])
     # A tracer that stands for a number while jit records has no value yet, and claims another `__class__`.
@@ -62,10 +62,11 @@ def checked_option(name: str, value: Any) -> Any:
     if isinstance(value, np.ndarray) and not value.shape:
         value = value.item()  # a state holds numbers as arrays without axes
     try:
-        number = float(value) if isinstance(value, Real) else math.nan
+        number = float(value) if is_number(value) and not isinstance(value, Tensor) else math.nan
     except OverflowError:
         number = math.inf
-    if not 0 <= number < math.inf:
+    above, limit = ("", math.inf) if name != "alpha" else (" and below 1", 1)
+    if not 0 <= number < limit:
         hint = ""
         if isinstance(value, str):
             hint = ": leave out the quotes"
@@ -73,7 +74,7 @@ def checked_option(name: str, value: Any) -> Any:
             hint = ": pass its .item()"
         elif number == math.inf:
             hint = ": a float holds up to about 1.8e308"
-        raise ValueError(f"{NUMBERS[name]} must be a number of at least 0, not {value!r:.60}{hint}")
+        raise ValueError(f"{NUMBERS[name]} must be a number of at least 0{above}, not {value!r:.60}{hint}")
     return number
 
 

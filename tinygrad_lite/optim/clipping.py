@@ -16,7 +16,6 @@ Tensor([0.6, 0.8], dtype=float32)
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Iterable
 from functools import reduce
@@ -26,6 +25,7 @@ import numpy as np
 
 from ..engine import no_grad
 from ..errors import GraphError
+from ..nn.functional.checks import POSITIVE, expect_number
 from ..tensor import Tensor
 
 
@@ -82,9 +82,11 @@ def clip_grad_value(params: Iterable[Tensor], clip_value: float) -> None:
 
 def _gradients(name: str, params: Iterable[Tensor], option: str, value: float) -> list[tuple[Tensor, Tensor]]:
     """Return the parameters that have a gradient, each with it."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name}: {option} must be a number above 0, not {value!r}")
-    found = [(p, g) for p in params if (g := p.grad) is not None]
+    expect_number(name, option, value, POSITIVE)
+    listed = [] if isinstance(params, Tensor) or not isinstance(params, Iterable) else list(params)
+    if not listed or not all(isinstance(p, Tensor) for p in listed):
+        raise TypeError(f"{name} takes a list of parameters, such as model.parameters(), not {params!r:.60}")
+    found = [(p, g) for p in listed if (g := p.grad) is not None]
     if not found:
         raise GraphError(f"{name}: no parameter has a gradient: call loss.backward() before it")
     return found

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..nn.functional.checks import expect_flags
 from ..tensor import Tensor
 from .optimizer import Optimizer
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent: ``p -= lr * g``, with optional momentum and weight decay.
+
+    There is no ``dampening``, which PyTorch has before the weight decay: pass these by name.
 
     Parameters
     ----------
@@ -38,6 +41,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(params, lr)
+        expect_flags("SGD", nesterov=nesterov)
         self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
         if nesterov and not momentum:
             raise ValueError("nesterov looks ahead along the momentum: set momentum above 0")

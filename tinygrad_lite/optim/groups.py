@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .checks import checked_parameters
@@ -14,7 +14,7 @@ class Groups(Optimizer):
 
     Parameters
     ----------
-    groups : sequence of Optimizer
+    groups : iterable of Optimizer
         The optimizers, of different parameters. Each keeps its options as attributes, so there is no dictionary of
         options as in PyTorch.
 
@@ -36,12 +36,13 @@ class Groups(Optimizer):
     [0.05, 0.1]
     """
 
-    def __init__(self, groups: Sequence[Optimizer]) -> None:
-        if not groups or not all(isinstance(group, Optimizer) for group in groups):
+    def __init__(self, groups: Iterable[Optimizer]) -> None:
+        listed = list(groups) if isinstance(groups, Iterable) else []
+        if not listed or not all(isinstance(group, Optimizer) for group in listed):
             raise TypeError("Groups takes optimizers, one for each group: Groups([SGD(a, lr=0.1), SGD(b, lr=0.01)])")
-        self.groups = list(groups)
-        self.factors = [group.lr / self.groups[0].lr if self.groups[0].lr else 1.0 for group in groups]
-        super().__init__(checked_parameters(p for group in groups for p in group.params), self.groups[0].lr)
+        self.groups = listed
+        self.factors = [group.lr / self.groups[0].lr if self.groups[0].lr else 1.0 for group in listed]
+        super().__init__(checked_parameters(p for group in listed for p in group.params), self.groups[0].lr)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

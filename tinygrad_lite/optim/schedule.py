@@ -21,7 +21,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
+from ..nn.functional.checks import BETWEEN, FINITE, NOT_NEGATIVE, POSITIVE, expect_number, expect_whole
 from ..support.names import answer_for_missing
 
 Schedule = Callable[[int], float]
@@ -45,7 +48,10 @@ def warmup(lr: float, steps: int, after: Schedule | None = None) -> Schedule:
         ``rate(i)`` is the learning rate of step ``i``.
     """
     _check("warmup", lr, steps)
+    if after is not None and not callable(after):
+        raise TypeError(f"warmup: after must be a schedule, such as cosine(0.1, steps=1000), not {after!r:.60}")
 
+    @_of_a_step
     def rate(i: int) -> float:
         if i < steps:
             return lr * (i + 1) / (steps + 1)
@@ -69,9 +75,12 @@ def cosine(lr: float, steps: int, final: float = 0.0, warmup: int = 0) -> Schedu
         How many of these steps raise the rate to ``lr`` first.
     """
     _check("cosine", lr, steps)
-    if not 0 <= warmup < steps:
+    expect_number("cosine", "final", final, NOT_NEGATIVE)
+    expect_whole("cosine", "warmup", warmup, 0)
+    if warmup >= steps:
         raise ValueError(f"cosine: warmup must be at least 0 and less than the {steps} steps, not {warmup}")
 
+    @_of_a_step
     def rate(i: int) -> float:
         done = min(i / (steps - warmup), 1)
         return final + (lr - final) * (1 + math.cos(math.pi * done)) / 2
@@ -81,8 +90,9 @@ def cosine(lr: float, steps: int, final: float = 0.0, warmup: int = 0) -> Schedu
 
 def step(lr: float, every: int, factor: float = 0.1) -> Schedule:
     """Multiply the rate by a factor after every so many steps."""
-    _check("step", lr, every)
-    return lambda i: lr * factor ** (i // every)
+    _check("step", lr, every, "every")
+    expect_number("step", "factor", factor, NOT_NEGATIVE)
+    return _of_a_step(lambda i: lr * factor ** (i // every))
 
 
 def one_cycle(lr: float, steps: int, peak: float = 0.3, start: float = 25.0, end: float = 1e4) -> Schedule:
@@ -105,10 +115,12 @@ def one_cycle(lr: float, steps: int, peak: float = 0.3, start: float = 25.0, end
         The last rate is ``lr / start / end``.
     """
     _check("one_cycle", lr, steps)
-    if not 0 < peak < 1:
-        raise ValueError(f"one_cycle: peak must be a fraction between 0 and 1, not {peak}")
+    expect_number("one_cycle", "peak", peak, BETWEEN)
+    for argument, value in (("start", start), ("end", end)):
+        expect_number("one_cycle", argument, value, POSITIVE)
     first, last, top = lr / start, lr / start / end, peak * steps
 
+    @_of_a_step
     def rate(i: int) -> float:
         low, done = (first, 1 - i / top) if i < top else (last, min((i - top) / (steps - top), 1))
         return low + (lr - low) * (1 + math.cos(math.pi * done)) / 2
@@ -116,11 +128,20 @@ def one_cycle(lr: float, steps: int, peak: float = 0.3, start: float = 25.0, end
     return rate
 
 
-def _check(name: str, lr: float, steps: int) -> None:
-    if not 0 <= lr < math.inf:
-        raise ValueError(f"{name}: the learning rate must be a number of at least 0, not {lr!r}")
-    if steps < 1:
-        raise ValueError(f"{name}: a schedule needs at least one step, not {steps}")
+def _check(name: str, lr: float, steps: int, argument: str = "steps") -> None:
+    expect_number(name, "the learning rate", lr, FINITE)
+    expect_whole(name, argument, steps, 1)
+
+
+def _of_a_step(rate: Schedule) -> Schedule:
+    """Let a schedule take numbers of at least 0 alone; a fraction is a time between two steps."""
+
+    @wraps(rate)
+    def checked(i: Any) -> float:
+        expect_number("a schedule", "the number of the step", i, NOT_NEGATIVE)
+        return rate(i)
+
+    return checked
 
 
 answer_for_missing(__name__)

@@ -70,7 +70,8 @@ def add_axes(figure: Figure, left: float, bottom: float, width: float, height: f
 
 def colour_bar(figure: Figure, picture: ScalarMappable, ax: Axes, label: str, extend: str = "neither") -> Colorbar:
     """Draw a colour bar to the right of the axes, with their height."""
-    return figure.colorbar(picture, cax=ax.inset_axes((1.03, 0, 0.035, 1)), label=label, extend=extend)
+    inch = 1 / (ax.get_position().width * figure.get_figwidth())
+    return figure.colorbar(picture, cax=ax.inset_axes((1 + 0.15 * inch, 0, 0.18 * inch, 1)), label=label, extend=extend)
 
 
 def join_lines(*lines: str | None) -> str:

@@ -69,8 +69,10 @@ def checked_seed(seed: int) -> int:
 
 def generator_for(rng: Rng) -> np.random.Generator:
     """Return ``rng`` itself if it is a generator, a new generator for a seed, the library's generator for None."""
+    if isinstance(rng, np.random.Generator):
+        return rng
     if rng is not None:
-        return np.random.default_rng(rng)
+        return np.random.default_rng(checked_seed(rng))
     for observer in observers.get():
         observer.drew()
     return generator

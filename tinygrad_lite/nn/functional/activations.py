@@ -14,9 +14,10 @@ from typing import Any, Never
 
 import numpy as np
 
+from ...errors import ShapeError, explained
 from ...rules import elementwise, neural, products, special
 from ...support.names import unknown_argument
-from .checks import shape_of
+from .checks import expect_axis, expect_choice, expect_number, operand
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -26,6 +27,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     ----------
     x : Tensor or array of shape (…, in_features)
     weight : Tensor or array of shape (in_features, out_features)
+        As the product has it; in PyTorch it is transposed.
     bias : Tensor or array of shape (out_features,), optional
 
     Raises
@@ -33,38 +35,47 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     ShapeError
         If the shapes do not fit.
     """
-    rows, columns = shape_of(x), shape_of(weight)
+    x, weight = operand("linear", x), operand("linear", weight)
+    rows, columns = x.shape, weight.shape
     if len(rows) > 2 == len(columns) and rows[-1] == columns[0] and 0 not in rows:
         # One product of two matrices is faster than a product for each matrix of a stack.
         y = linear(x.reshape((math.prod(rows[:-1]), rows[-1])), weight, bias)
         return y.reshape((*rows[:-1], columns[1]))
-    if bias is None:
-        return x @ weight
-    added = shape_of(bias)
-    # The rule is for products of matrices whose shape the bias does not change; the operators do all other cases.
-    is_layer = len(rows) >= 2 <= len(columns) and len(added) <= 1 and (columns[-1] != 1 or added in ((), (1,)))
-    return products.linear(x, weight, bias) if is_layer else x @ weight + bias
+    try:
+        if bias is None:
+            return x @ weight
+        bias = operand("linear", bias)
+        added = bias.shape
+        # The rule is for products of matrices whose shape the bias does not change; the operators do all other cases.
+        is_layer = len(rows) >= 2 <= len(columns) and len(added) <= 1 and (columns[-1] != 1 or added in ((), (1,)))
+        return products.linear(x, weight, bias) if is_layer else x @ weight + bias
+    except ValueError as error:
+        if isinstance(error, ShapeError):
+            raise
+        raise explained(error, "linear", [rows, columns, *([] if bias is None else [bias.shape])]) from None
 
 
 def relu(x: Any) -> Any:
     """Return max(x, 0), with the derivative 0 at x = 0."""
-    return neural.relu(x)
+    return neural.relu(operand("relu", x))
 
 
 def sigmoid(x: Any) -> Any:
     """Return 1 / (1 + e⁻ˣ)."""
-    return neural.sigmoid(x)
+    return neural.sigmoid(operand("sigmoid", x))
 
 
 def tanh(x: Any) -> Any:
     """Return the hyperbolic tangent."""
-    return elementwise.tanh(x)
+    return elementwise.tanh(operand("tanh", x))
 
 
 def softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
     """Return exp(x) / Σ exp(x) along an axis: positive numbers that add up to one."""
     if unknown:
         raise unknown_argument("softmax", unknown)
+    x = operand("softmax", x)
+    expect_axis("softmax", axis, x)
     return neural.softmax(x, axis)
 
 
@@ -72,6 +83,8 @@ def log_softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:
     """Return the logarithm of `softmax`, without underflow."""
     if unknown:
         raise unknown_argument("log_softmax", unknown)
+    x = operand("log_softmax", x)
+    expect_axis("log_softmax", axis, x)
     return neural.log_softmax(x, axis)
 
 
@@ -86,28 +99,39 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     approximate : {"none", "tanh"}
         "tanh" replaces Φ by an approximation with a hyperbolic tangent, from the same source.
     """
+    expect_approximation("gelu", approximate)
+    x = operand("gelu", x)
     if approximate == "tanh":
         return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-    if approximate != "none":
-        raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
     return 0.5 * x * (1 + special.erf(x * math.sqrt(0.5)))
+
+
+def expect_approximation(name: str, approximate: Any) -> None:
+    """Raise unless it is one of the two ways to compute `gelu`."""
+    expect_choice(name, "approximate", approximate, ("none", "tanh"))
 
 
 def silu(x: Any) -> Any:
     """Return x · sigmoid(x), also known as swish."""
+    x = operand("silu", x)
     return x * neural.sigmoid(x)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """Return x where it is positive, elsewhere a small multiple of it."""
+    expect_number("leaky_relu", "negative_slope", negative_slope)
+    x = operand("leaky_relu", x)
     return np.where(x > 0, x, negative_slope * x)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """Return x where it is positive, elsewhere alpha · (eˣ - 1)."""
+    expect_number("elu", "alpha", alpha)
+    x = operand("elu", x)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
 def softplus(x: Any) -> Any:
     """Return log(1 + eˣ), without overflow: a smooth form of max(x, 0)."""
+    x = operand("softplus", x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))

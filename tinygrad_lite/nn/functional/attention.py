@@ -17,9 +17,8 @@ import numpy as np
 
 from ...errors import ShapeError
 from ...rules import neural
-from ...rules.composed import array_like
 from ...support.devices import on_device_of
-from .checks import expect_below
+from .checks import expect_below, expect_broadcast, expect_flags, expect_number, numbers_of, operand
 
 
 def embedding(tokens: Any, weight: Any) -> Any:
@@ -42,6 +41,9 @@ def embedding(tokens: Any, weight: Any) -> Any:
     ValueError
         If a token has no row; the message says which one, and at which index.
     """
+    weight = operand("embedding", weight)
+    if len(weight.shape) != 2:
+        raise ShapeError(f"embedding needs a weight of shape (rows, features), not {weight.shape}")
     rows = weight.shape[0]
     tokens = expect_below(tokens, rows, "token", f"has no row in an embedding of {rows}, which are 0 to {rows - 1}")
     return weight[tokens]
@@ -75,6 +77,8 @@ def scaled_dot_product_attention(
     ShapeError
         If the shapes do not fit.
     """
+    key, value = operand("attention", key), operand("attention", value)
+    _expect_fitting("keys", key, "values", value, -2)
     return attention_weights(query, key, attn_mask, is_causal, scale) @ value
 
 
@@ -82,20 +86,31 @@ def attention_weights(
     query: Any, key: Any, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None
 ) -> Any:
     """Return the weights of `scaled_dot_product_attention`, of shape (…, queries, positions); each row adds up to 1."""
-    if query.shape[-1] != key.shape[-1]:
-        raise ShapeError(f"attention of queries {query.shape} and keys {key.shape}: the last axes must be equal")
-    scores = (query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.mT
+    query, key = operand("attention", query), operand("attention", key)
+    expect_flags("attention", is_causal=is_causal)
+    _expect_fitting("queries", query, "keys", key, -1)
+    if scale is None:
+        scale = 1 / math.sqrt(max(query.shape[-1], 1))
+    expect_number("attention", "scale", scale)
+    scores = (query * scale) @ key.mT
     if is_causal:
         queries, positions = scores.shape[-2:]
         earlier = np.arange(positions) <= np.arange(queries)[:, None]
         scores = np.where(on_device_of(scores, earlier), scores, -math.inf)
     if attn_mask is not None:
-        mask = array_like(attn_mask)
-        try:
-            fits = np.broadcast_shapes(mask.shape, scores.shape) == scores.shape
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ShapeError(f"a mask of shape {mask.shape} does not broadcast to the scores {scores.shape}")
+        mask = numbers_of("attn_mask", attn_mask)
+        expect_broadcast("a mask", mask, "the scores", scores.shape)
         scores = np.where(mask, scores, -math.inf) if mask.dtype == bool else scores + mask
     return neural.softmax(scores)
+
+
+def _expect_fitting(one: str, a: Any, other: str, b: Any, axis: int) -> None:
+    """Raise unless two operands have an axis of the same length, and the axes before the last two broadcast."""
+    shape, others = a.shape, b.shape
+    text = f"attention of {one} {shape} and {other} {others}:"
+    if min(len(shape), len(others)) < 2:
+        raise ShapeError(f"{text} each needs two axes at least, (…, length, features)")
+    if shape[axis] != others[axis]:
+        raise ShapeError(f"{text} the {'last axes' if axis == -1 else 'axes before the last'} must be equal")
+    if any(n != m and 1 not in (n, m) for n, m in zip(shape[-3::-1], others[-3::-1], strict=False)):
+        raise ShapeError(f"{text} the axes before the last two must be equal, or 1")

@@ -21,6 +21,7 @@ import numpy as np
 from ...errors import ShapeError
 from ...rules import windows
 from ...rules.windows import Geometry
+from .checks import expect_choice, is_whole, operand
 
 Size = int | tuple[int, ...]
 
@@ -69,20 +70,21 @@ def conv2d(
     >>> tg.nn.functional.conv2d(np.array([[[[0.0, 0.0, 1.0, 1.0]]]]), edges)
     array([[[[ 0., -1.,  0.]]]])
     """
+    x, weight = operand("conv2d", x), operand("conv2d", weight)
     size, kernel = _sizes("conv2d", x, "N, C, H, W"), _sizes("conv2d", weight, "O, C / groups, height, width", "weight")
     how = geometry("conv2d", kernel, stride, padding, dilation, groups)
-    _check_channels("conv2d", np.shape(x)[1], np.shape(weight), groups)
+    _check_channels("conv2d", x.shape, weight.shape, groups)
     _check_size("conv2d", size, kernel, how)
-    return _with_bias(windows.conv2d(x, weight, how), bias)
+    return _with_bias("conv2d", windows.conv2d(x, weight, how), bias)
 
 
 def conv1d(
     x: Any,
     weight: Any,
     bias: Any = None,
-    stride: int = 1,
-    padding: int | str = 0,
-    dilation: int = 1,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
     groups: int = 1,
 ) -> Any:
     """Multiply each window of sequences by each kernel; `conv2d` has the meaning of each argument.
@@ -97,12 +99,13 @@ def conv1d(
     -------
     Tensor or array of shape (N, O, windows)
     """
+    x, weight = operand("conv1d", x), operand("conv1d", weight)
     (length,), (kernel,) = _sizes("conv1d", x, "N, C, L"), _sizes("conv1d", weight, "O, C / groups, size", "weight")
-    how = geometry("conv1d", (1, kernel), (1, stride), _one_row(padding), (1, dilation), groups)
-    _check_channels("conv1d", np.shape(x)[1], np.shape(weight), groups)
+    how = geometry("conv1d", (kernel,), stride, padding, dilation, groups)
+    _check_channels("conv1d", x.shape, weight.shape, groups)
     _check_size("conv1d", (1, length), (1, kernel), how)
     y = windows.conv2d(x[:, :, None], weight[:, :, None], how)
-    return _with_bias(y[:, :, 0], bias)
+    return _with_bias("conv1d", y[:, :, 0], bias)
 
 
 def conv_transpose2d(
@@ -135,22 +138,20 @@ def conv_transpose2d(
         With rows = (H - 1) · stride - 2 · padding + dilation · (kernel height - 1) + output_padding + 1.
     """
     name = "conv_transpose2d"
+    x, weight = operand(name, x), operand(name, weight)
     size, kernel = _sizes(name, x, "N, C, H, W"), _sizes(name, weight, "C, O / groups, height, width", "weight")
-    how = geometry(name, kernel, stride, padding, dilation, groups)
+    how, added = transposed_geometry(name, kernel, stride, padding, output_padding, dilation, groups)
     channels = np.shape(x)[1]
     if channels != np.shape(weight)[0] or channels % groups:
         raise ShapeError(
             f"{name} of images {np.shape(x)} and weight {np.shape(weight)} in {groups} groups: the images have "
             f"{channels} channels, the first axis of the weight must be as long, and a multiple of groups"
         )
-    added = pair(name, "output_padding", output_padding)
-    if any(a >= max(s, d) for a, s, d in zip(added, how.stride, how.dilation, strict=True)):
-        raise ShapeError(f"{name}: output_padding {added} must be less than the stride or the dilation")
     given = zip(size, kernel, how.stride, how.padding, how.dilation, added, strict=True)
     made = tuple((n - 1) * s - 2 * p + d * (k - 1) + a + 1 for n, k, s, p, d, a in given)
     if min(made) < 1:
         raise ShapeError(f"{name} of images {np.shape(x)} would make images of size {made}: use less padding")
-    return _with_bias(windows.conv2d_input(x, weight, made, how), bias)
+    return _with_bias(name, windows.conv2d_input(x, weight, made, how), bias)
 
 
 def max_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Any:
@@ -170,10 +171,12 @@ def max_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: S
     -------
     Tensor or array of shape (N, C, rows, columns)
     """
+    x = operand("max_pool2d", x)
     kernel, how = _pooling("max_pool2d", x, kernel_size, stride, padding)
     if how.padding != (0, 0):
         (p, q) = how.padding
-        x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=-math.inf)
+        lowest = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -math.inf
+        x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=lowest)
     return windows.max_pool(x, kernel, (2, 3), how.stride)
 
 
@@ -190,6 +193,7 @@ def avg_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: S
     -------
     Tensor or array of shape (N, C, rows, columns)
     """
+    x = operand("avg_pool2d", x)
     kernel, how = _pooling("avg_pool2d", x, kernel_size, stride, padding)
     if how.padding != (0, 0):
         (p, q) = how.padding
@@ -205,11 +209,13 @@ def adaptive_avg_pool2d(x: Any, output_size: Size) -> Any:
     ShapeError
         If the size of the images is no multiple of the output's.
     """
+    x = operand("adaptive_avg_pool2d", x)
     return avg_pool2d(x, _equal_parts("adaptive_avg_pool2d", x, output_size))
 
 
 def adaptive_max_pool2d(x: Any, output_size: Size) -> Any:
     """Return maxima over equal windows, as many as wanted: ``output_size`` 1 is the maximum of each whole channel."""
+    x = operand("adaptive_max_pool2d", x)
     return max_pool2d(x, _equal_parts("adaptive_max_pool2d", x, output_size))
 
 
@@ -228,28 +234,26 @@ def _sizes(name: str, x: Any, axes: str, what: str = "images") -> tuple[int, ...
     return shape[2:]
 
 
-def pair(name: str, argument: str, value: Any, least: int = 0) -> tuple[int, ...]:
-    """Return a size for rows and columns, given as one number or two."""
-    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value) if np.ndim(value) == 1 else ()
-    if len(pair) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in pair):
-        raise ValueError(f"{name}: {argument} must be a whole number of at least {least}, or two, not {value!r}")
-    return int(pair[0]), int(pair[1])
-
-
-def _one_row(padding: Any) -> Any:
-    return padding if isinstance(padding, str) else (0, padding)
+def per_axis(name: str, argument: str, value: Any, least: int = 0, axes: int = 2) -> tuple[int, ...]:
+    """Return a size for each axis, such as rows and columns, given as one number or one for each."""
+    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
+    if len(sizes) != axes or not all(is_whole(n, least) for n in sizes):
+        bound = f"{least}, or two" if axes == 2 else str(least)
+        raise ValueError(f"{name}: {argument} must be a whole number of at least {bound}, not {value!r:.60}")
+    return tuple(map(int, sizes))
 
 
 def geometry(name: str, kernel: tuple[int, ...], stride: Any, padding: Any, dilation: Any, groups: Any) -> Geometry:
-    """Return how kernels of a size move over images, after the check of each argument of ``name``."""
-    stride, dilation = pair(name, "stride", stride, 1), pair(name, "dilation", dilation, 1)
-    if not isinstance(groups, (int, np.integer)) or groups < 1:
+    """Return how kernels of a size move over images, or sequences, after the check of each argument of ``name``."""
+    axes = len(kernel)
+    stride, dilation = per_axis(name, "stride", stride, 1, axes), per_axis(name, "dilation", dilation, 1, axes)
+    if not is_whole(groups, 1):
         raise ValueError(f"{name}: groups must be a whole number of at least 1, not {groups!r}")
-    if padding == "valid":
-        padding = 0
-    elif padding == "same":
+    if isinstance(padding, str):
+        expect_choice(name, "padding", padding, ("same", "valid"))
+    if isinstance(padding, str) and padding == "same":
         added = tuple(d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
-        if stride != (1, 1):
+        if max(stride) > 1:
             raise ValueError(f'{name}: padding="same" keeps the size only with stride 1, not {stride}')
         if any(n % 2 for n in added):
             raise ValueError(
@@ -258,17 +262,42 @@ def geometry(name: str, kernel: tuple[int, ...], stride: Any, padding: Any, dila
             )
         padding = tuple(n // 2 for n in added)
     elif isinstance(padding, str):
-        raise ValueError(f'{name}: padding must be "same", "valid", a whole number or two, not {padding!r}')
-    return Geometry(stride, pair(name, "padding", padding), dilation, int(groups))
+        padding = 0
+    padding = per_axis(name, "padding", padding, 0, axes)
+    if axes == 1:  # a sequence is an image of one row
+        stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
+    return Geometry(stride, padding, dilation, int(groups))
 
 
-def _check_channels(name: str, channels: int, weight: tuple[int, ...], groups: int) -> None:
+def transposed_geometry(
+    name: str, kernel: tuple[int, ...], stride: Any, padding: Any, output_padding: Any, dilation: Any, groups: Any
+) -> tuple[Geometry, tuple[int, ...]]:
+    """Return the geometry of the convolution of which this is the derivative, and the rows and columns to add."""
+    if isinstance(padding, str):
+        raise ValueError(f"{name}: padding must be a whole number or two, not {padding!r}")
+    how = geometry(name, kernel, stride, padding, dilation, groups)
+    added = per_axis(name, "output_padding", output_padding)
+    if any(a >= max(s, d) for a, s, d in zip(added, how.stride, how.dilation, strict=True)):
+        raise ShapeError(f"{name}: output_padding {added} must be less than the stride or the dilation")
+    return how, added
+
+
+def pool_geometry(name: str, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], Geometry]:
+    """Return the size of the windows of a pooling, and how they move over images."""
+    kernel = per_axis(name, "kernel_size", kernel_size, 1)
+    how = geometry(name, kernel, kernel if stride is None else stride, padding, 1, 1)
+    if any(2 * p > k for p, k in zip(how.padding, kernel, strict=True)):
+        raise ValueError(f"{name}: padding {how.padding} must be at most half of the window {kernel}")
+    return kernel, how
+
+
+def _check_channels(name: str, x: tuple[int, ...], weight: tuple[int, ...], groups: int) -> None:
     if weight[0] % groups:
         raise ShapeError(f"{name}: the {weight[0]} kernels of weight {weight} do not divide into {groups} groups")
-    if channels != weight[1] * groups:
+    if x[1] != weight[1] * groups:
         in_groups = f" in each of {groups} groups" if groups > 1 else ""
         raise ShapeError(
-            f"{name}: the images have {channels} channels, but the weight, of shape {weight}, is for "
+            f"{name}: the input, of shape {x}, has {x[1]} channels, but the weight, of shape {weight}, is for "
             f"{weight[1]}{in_groups}"
         )
 
@@ -284,24 +313,22 @@ def _check_size(name: str, size: tuple[int, ...], kernel: tuple[int, ...], how: 
 
 
 def _pooling(name: str, x: Any, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], Geometry]:
-    size, kernel = _sizes(name, x, "N, C, H, W"), pair(name, "kernel_size", kernel_size, 1)
-    how = geometry(name, kernel, kernel if stride is None else stride, padding, 1, 1)
-    if any(2 * p > k for p, k in zip(how.padding, kernel, strict=True)):
-        raise ValueError(f"{name}: padding {how.padding} must be at most half of the window {kernel}")
+    size, (kernel, how) = _sizes(name, x, "N, C, H, W"), pool_geometry(name, kernel_size, stride, padding)
     _check_size(name, size, kernel, how)
     return kernel, how
 
 
 def _equal_parts(name: str, x: Any, output_size: Any) -> tuple[int, ...]:
-    size, parts = _sizes(name, x, "N, C, H, W"), pair(name, "output_size", output_size, 1)
-    if any(n % part for n, part in zip(size, parts, strict=True)):
+    size, parts = _sizes(name, x, "N, C, H, W"), per_axis(name, "output_size", output_size, 1)
+    if any(n % part or not n for n, part in zip(size, parts, strict=True)):
         raise ShapeError(f"{name}: images of size {size} do not divide into {parts} equal windows")
     return tuple(n // part for n, part in zip(size, parts, strict=True))
 
 
-def _with_bias(y: Any, bias: Any) -> Any:
+def _with_bias(name: str, y: Any, bias: Any) -> Any:
     if bias is None:
         return y
-    if np.shape(bias) != y.shape[1:2]:
-        raise ShapeError(f"a bias of shape {np.shape(bias)} for {y.shape[1]} output channels: it needs one for each")
+    bias = operand(name, bias)
+    if bias.shape != y.shape[1:2]:
+        raise ShapeError(f"{name}: a bias of shape {bias.shape} for {y.shape[1]} output channels, which need one each")
     return y + bias.reshape((-1, *[1] * (y.ndim - 2)))

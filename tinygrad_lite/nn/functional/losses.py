@@ -19,10 +19,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...arrays import get_default_dtype, raw
 from ...errors import ShapeError
-from ...rules import composed, neural
+from ...rules import neural
 from ...support.devices import mixing_error, on_device_of
 from .activations import softplus
-from .checks import expect_below, shape_of
+from .checks import (
+    FRACTION,
+    POSITIVE,
+    expect_below,
+    expect_broadcast,
+    expect_choice,
+    expect_flags,
+    expect_number,
+    expect_sizes,
+    expect_whole,
+    numbers_of,
+    operand,
+)
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -44,6 +56,7 @@ def squared_loss(p: Any, y: Any) -> Any:
     ValueError
         If the batch is empty.
     """
+    p, y = operand("squared_loss", p), operand("squared_loss", y)
     _check_targets("squared_loss", p, y)
     return neural.squared_loss(p, y)
 
@@ -83,14 +96,15 @@ def cross_entropy(
     TypeError
         If labels are not whole numbers.
     """
-    shape = shape_of(logits)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must be from 0 to 1, not {label_smoothing!r}")
+    logits, y = operand("cross_entropy", logits), numbers_of("cross_entropy", y)
+    shape = logits.shape
+    expect_number("cross_entropy", "label_smoothing", label_smoothing, FRACTION)
+    expect_choice("cross_entropy", "reduction", reduction, REDUCTIONS)
     counted = None  # the weight of each sample in the mean, if they differ
-    is_column = shape_of(y) == (*shape[:-1], 1) != shape
-    if len(shape_of(y)) == len(shape) - 1 or is_column:
+    is_column = y.shape == (*shape[:-1], 1) != shape
+    if len(y.shape) == len(shape) - 1 or is_column:
         _check_labels("cross_entropy", logits, y)
-        labels, counts = _counted(y, ignore_index)
+        labels, counts = _counted("cross_entropy", y, ignore_index)
         y = one_hot(labels, shape[-1])
         is_counted = ignore_index is not None or weight is not None
         if (is_counted or label_smoothing) and logits.dtype.kind == "f":
@@ -102,9 +116,7 @@ def cross_entropy(
     if label_smoothing:
         y = (1 - label_smoothing) * y + label_smoothing / shape[-1] * y.sum(axis=-1, keepdims=True)
     if weight is not None:
-        if shape_of(weight) != shape[-1:]:
-            raise ShapeError(f"cross_entropy needs a weight for each of {shape[-1]} classes, not {shape_of(weight)}")
-        weight = composed.array_like(raw(weight)).astype(y.dtype)
+        weight = _of_classes("cross_entropy", weight, shape).astype(y.dtype)
         y = y * weight
         if counted is not None:
             counted = counted * np.take(weight, labels)
@@ -135,6 +147,7 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
     ValueError
         If a label is outside ``range(classes)``; the message says which one, and at which index.
     """
+    expect_sizes("one_hot", classes=classes)
     column = _checked_labels(labels, classes)[..., None]
     return (column == on_device_of(column, np.arange(classes))).astype(get_default_dtype())
 
@@ -160,13 +173,14 @@ def accuracy(p: Any, labels: ArrayLike) -> float:
     DeviceError
         If predictions and labels are on different devices.
     """
+    p, labels = operand("accuracy", p), numbers_of("accuracy", labels)
     _check_labels("accuracy", p, labels)
     mixing = mixing_error("accuracy", {"the predictions": p, "the labels": labels})
     if mixing is not None:
         raise mixing
-    if not np.size(labels):
-        raise ValueError("accuracy of an empty batch has no value")
-    return float(np.mean(np.argmax(p, axis=-1) == _checked_labels(labels, shape_of(p)[-1])))
+    if 0 in p.shape:
+        raise ValueError(f"accuracy of an empty batch has no value: the predictions have shape {p.shape}")
+    return float(np.mean(np.argmax(p, axis=-1) == _checked_labels(labels, p.shape[-1])))
 
 
 def _checked_labels(labels: Any, classes: int) -> Any:
@@ -174,7 +188,7 @@ def _checked_labels(labels: Any, classes: int) -> Any:
 
 
 def _check_labels(name: str, p: Any, labels: Any) -> None:
-    shape, given = shape_of(p), shape_of(labels)
+    shape, given = p.shape, labels.shape
     if shape[:-1] != given:
         hint = ""
         if given == (*shape[:-1], 1):
@@ -185,7 +199,7 @@ def _check_labels(name: str, p: Any, labels: Any) -> None:
 
 
 def _check_targets(name: str, p: Any, y: Any) -> None:
-    shape, given = shape_of(p), shape_of(y)
+    shape, given = p.shape, y.shape
     if shape != given:
         hint = ""
         if len(given) < len(shape):
@@ -222,10 +236,15 @@ def binary_cross_entropy_with_logits(
     ShapeError
         If the shapes differ: the loss does not broadcast.
     """
-    _check_shapes("binary_cross_entropy_with_logits", logits, y)
+    name = "binary_cross_entropy_with_logits"
+    logits, y = _alike(name, logits, y)
+    weight, pos_weight = (
+        None if factor is None else _factor(f"{name}: a {argument}", factor, logits.shape)
+        for argument, factor in (("weight", weight), ("pos_weight", pos_weight))
+    )
     no, yes = softplus(logits), softplus(-logits)  # -log(1 - p) and -log p, without overflow
     loss = (1 - y) * no + (y if pos_weight is None else y * pos_weight) * yes
-    return reduced("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
+    return reduced(name, loss if weight is None else loss * weight, reduction)
 
 
 def huber_loss(p: Any, y: Any, delta: float = 1.0, reduction: str = "mean") -> Any:
@@ -242,9 +261,8 @@ def huber_loss(p: Any, y: Any, delta: float = 1.0, reduction: str = "mean") -> A
     reduction : {"mean", "sum", "none"}
         What to return of the losses of all elements.
     """
-    if not delta > 0:
-        raise ValueError(f"huber_loss: delta must be above 0, not {delta!r}")
-    _check_shapes("huber_loss", p, y)
+    expect_number("huber_loss", "delta", delta, POSITIVE)
+    p, y = _alike("huber_loss", p, y)
     size = np.abs(p - y)
     inside = np.minimum(size, delta)
     return reduced("huber_loss", inside * (size - 0.5 * inside), reduction)
@@ -262,7 +280,9 @@ def kl_div(log_p: Any, y: Any, reduction: str = "mean", log_target: bool = False
     reduction : {"mean", "batchmean", "sum", "none"}
         What to return: "batchmean", the sum over the number of samples, is the divergence as it is defined.
     """
-    _check_shapes("kl_div", log_p, y)
+    log_p, y = _alike("kl_div", log_p, y)
+    expect_flags("kl_div", log_target=log_target)
+    expect_choice("kl_div", "reduction", reduction, ("batchmean", *REDUCTIONS))
     probability, logarithm = (np.exp(y), y) if log_target else (y, np.log(np.where(y > 0, y, 1)))
     loss = probability * (logarithm - log_p)
     if reduction == "batchmean":
@@ -284,39 +304,58 @@ def nll_loss(
     weight : array of shape (k,), optional
         The weight of each class; the mean is a weighted one.
     ignore_index : int, optional
-        The label of samples that do not count.
+        The label of samples that do not count. By default all count, unlike in PyTorch, where it is -100.
     reduction : {"mean", "sum", "none"}
         What to return of the losses of all samples.
     """
-    shape = shape_of(log_p)
+    log_p, labels = operand("nll_loss", log_p), numbers_of("nll_loss", labels)
+    shape = log_p.shape
+    expect_choice("nll_loss", "reduction", reduction, REDUCTIONS)
     _check_labels("nll_loss", log_p, labels)
-    labels, counts = _counted(labels, ignore_index)
+    labels, counts = _counted("nll_loss", labels, ignore_index)
     labels = _checked_labels(labels, shape[-1])
     factors = counts.astype(log_p.dtype)
     if weight is not None:
-        if np.shape(weight) != shape[-1:]:
-            raise ShapeError(f"nll_loss needs a weight for each of {shape[-1]} classes, not {np.shape(weight)}")
-        factors = factors * np.take(composed.array_like(raw(weight)).astype(log_p.dtype), labels, axis=0)
+        factors = factors * np.take(_of_classes("nll_loss", weight, shape).astype(log_p.dtype), labels, axis=0)
     rows = log_p.reshape((-1, shape[-1]))
     chosen = rows[np.arange(labels.size), labels.reshape(-1)].reshape(labels.shape)
     loss = -chosen * factors
     return loss.sum() / factors.sum() if reduction == "mean" else reduced("nll_loss", loss, reduction)
 
 
-def _counted(labels: Any, ignore_index: int | None) -> tuple[Any, Any]:
+def _of_classes(name: str, weight: Any, shape: tuple[int, ...]) -> Any:
+    """Return the weights of the classes as an array, after the check that there is one for each."""
+    weight = raw(operand(name, weight))
+    if weight.shape != shape[-1:]:
+        raise ShapeError(f"{name} needs a weight for each of {shape[-1]} classes, not {weight.shape}")
+    return weight
+
+
+def _counted(name: str, labels: Any, ignore_index: int | None) -> tuple[Any, Any]:
     """Return the labels, with 0 for those that do not count; and for each label whether it counts."""
-    labels = composed.array_like(raw(labels))
-    counts = labels == labels if ignore_index is None else labels != ignore_index
-    return labels if ignore_index is None else np.where(counts, labels, 0), counts
+    labels = raw(labels)
+    if ignore_index is None:
+        return labels, labels == labels
+    expect_whole(name, "ignore_index", ignore_index)
+    counts = labels != ignore_index
+    return np.where(counts, labels, np.zeros_like(labels)), counts
 
 
 def reduced(name: str, losses: Any, reduction: str) -> Any:
     """Return the mean or the sum of losses, or the losses themselves."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"{name}: reduction must be one of {', '.join(map(repr, REDUCTIONS))}, not {reduction!r}")
+    expect_choice(name, "reduction", reduction, REDUCTIONS)
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
-def _check_shapes(name: str, p: Any, y: Any) -> None:
-    if np.shape(p) != np.shape(y):
-        raise ShapeError(f"{name} of predictions {np.shape(p)} and targets {np.shape(y)}: the shapes must be equal")
+def _alike(name: str, p: Any, y: Any) -> tuple[Any, Any]:
+    """Return predictions and targets as operands, after the check that their shapes are equal."""
+    p, y = operand(name, p), operand(name, y)
+    if p.shape != y.shape:
+        raise ShapeError(f"{name} of predictions {p.shape} and targets {y.shape}: the shapes must be equal")
+    return p, y
+
+
+def _factor(what: str, factor: Any, shape: tuple[int, ...]) -> Any:
+    factor = operand(what, factor)
+    expect_broadcast(what, factor, "the logits", shape)
+    return factor
