@@ -406,15 +406,13 @@ def test_functions_without_a_derivative_to_speak_of_answer_with_plain_arrays(nam
 
 NO_RULE = {
     "np.roots": lambda t: np.roots(t[0]),
-    "np.linalg.norm": np.linalg.norm,
-    "np.linalg.inv": lambda t: np.linalg.inv(t[:2, :2]),
+    "np.i0": np.i0,
     "np.add.reduce": np.add.reduce,
     "np.add.accumulate": np.add.accumulate,
     "np.multiply.outer": lambda t: np.multiply.outer(t, t),
     "np.maximum.reduce": np.maximum.reduce,
     "np.sort_complex": np.sort_complex,
     "np.arcsin": np.arcsin,
-    "np.fft.fft": np.fft.fft,
 }
 
 

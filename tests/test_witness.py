@@ -530,6 +530,60 @@ def max_pool(x, window, axes, stride):
     return anp.max(anp.reshape(seen, (*seen.shape[: x.ndim], -1)), axis=-1)
 
 
+def transposed(x):
+    return anp.swapaxes(x, -1, -2)
+
+
+def mirrored(x):
+    """Return the symmetric matrix that the lower triangle of another stands for: autograd's derivative is symmetric."""
+    return anp.tril(x) + transposed(anp.tril(x, -1))
+
+
+def qr(a):
+    """Return Q and R, from the decomposition R'R of A'A, with the signs that NumPy's have."""
+    plain = a
+    while hasattr(plain, "_value"):
+        plain = plain._value
+    m = a.shape[-2]
+    columns = a[..., :m]
+    signs = np.sign(np.linalg.diagonal(np.linalg.qr(plain).R))[..., None]
+    r = signs * transposed(anp.linalg.cholesky(anp.matmul(transposed(columns), columns)))
+    return anp.concatenate([anp.matmul(columns, anp.linalg.inv(r)), r], axis=-2)
+
+
+def eigh(a, triangle):
+    w, v = anp.linalg.eigh(a, triangle)
+    return anp.concatenate([w[..., None, :], v], axis=-2)
+
+
+def svd(a):
+    u, s, vh = anp.linalg.svd(a, full_matrices=False)
+    return anp.concatenate([u, s[..., None, :], transposed(vh)], axis=-2)
+
+
+def slogdet(a):
+    sign, logarithm = anp.linalg.slogdet(a)
+    return anp.stack([sign, logarithm], axis=-1)
+
+
+@st.composite
+def matrices(draw, kind="square"):
+    """Draw matrices, one or several, with the singular values 1, 2, 3: square, definite, high, or of any shape."""
+    n = draw(st.integers(1, 3))
+    m = n if kind in ("square", "definite") else draw(st.integers(n if kind == "high" else 1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    u, _, vh = np.linalg.svd(rng.normal(size=(*draw(st.sampled_from([(), (2,), (1, 2)])), m, n)), full_matrices=False)
+    vh = u.mT if kind == "definite" else vh
+    return [u * np.arange(1, u.shape[-1] + 1) @ vh], {}
+
+
+@st.composite
+def systems(draw):
+    (a,), _ = draw(matrices())
+    columns = draw(st.integers(1, 2))
+    return [a, np.random.default_rng(draw(st.integers(0, 1000))).normal(size=(*a.shape[:-1], columns))], {}
+
+
 def erf(x):
     return (
         2
@@ -617,6 +671,20 @@ WITNESSES = {
     "matmul": Witness(anp.matmul, products("(m,n),(n,p)->(m,p)")),
     "linear": Witness(lambda a, b, c: anp.matmul(a, b) + c, layers()),
     "einsum": Witness(einsum, einsums()),
+    # linear algebra
+    "quotient": Witness(anp.divide, pairs(tied, nonzero)),
+    "solve": Witness(anp.linalg.solve, systems()),
+    "inv": Witness(anp.linalg.inv, matrices()),
+    "pinv": Witness(lambda a: anp.linalg.pinv(a), matrices("any")),
+    "det": Witness(anp.linalg.det, matrices()),
+    "slogdet": Witness(slogdet, matrices()),
+    "cholesky": Witness(lambda a: anp.linalg.cholesky(mirrored(a)), matrices("definite")),
+    "qr": Witness(qr, matrices("high")),
+    "eigh": Witness(
+        eigh,
+        st.tuples(matrices("definite"), st.sampled_from("LU")).map(lambda drawn: (drawn[0][0], {"triangle": drawn[1]})),
+    ),
+    "svd": Witness(svd, matrices("any")),
     # reductions
     "sum": Witness(anp.sum, reductions(fewest=0)),
     "mean": Witness(anp.mean, reductions()),

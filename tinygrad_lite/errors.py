@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 Shape = tuple[int, ...]
 
 
@@ -104,10 +106,14 @@ def explained(error: Exception, operation: str, shapes: Sequence[Shape]) -> Exce
         return ValueError(f"{operation}: {error} Write floats, such as 2.0 for 2")
     reason = None
     listed = " and ".join(map(str, shapes))
+    if isinstance(error, np.linalg.LinAlgError):  # about values, too
+        return np.linalg.LinAlgError(f"{operation} of {listed}: {error}")
     if operation in ("matmul", "linear"):
         a, b, *added = shapes
         reason = _product_mismatch(a, b) or _broadcast_mismatch([(*a[:-1], b[-1]), *added])
         listed = " + ".join([f"{a} @ {b}", *map(str, added)])
+    elif operation == "solve":
+        reason = _broadcast_mismatch([_without_matrices(shape) for shape in shapes])
     elif "could not be broadcast together with shapes" in str(error):
         reason = _broadcast_mismatch(shapes)
     message = f"{operation} of {listed}: {reason or error}"
@@ -121,7 +127,12 @@ def _product_mismatch(a: Shape, b: Shape) -> str | None:
             f"the last axis of the first has length {a[-1]}, the {summed} axis of the second has length {b[-2:][0]}; "
             "a matrix product sums over the two, so they must be equal"
         )
-    return _broadcast_mismatch([a[:-2], b[:-2]])
+    return _broadcast_mismatch([_without_matrices(a), _without_matrices(b)])
+
+
+def _without_matrices(shape: Shape) -> Shape:
+    """Return the lengths of the axes of a batch, and 1 for those of its matrices, which need not be equal."""
+    return (*shape[:-2], *(1 for _ in shape[-2:]))
 
 
 def _broadcast_mismatch(shapes: Sequence[Shape]) -> str | None:

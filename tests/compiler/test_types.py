@@ -206,6 +206,11 @@ OF_ONE = {
     np.size: [lambda x: x * np.size(x, 1)],
     np.result_type: [lambda x: np.zeros(2, np.result_type(x, 1.0)) + x.sum()],
     np.can_cast: [lambda x: x * np.can_cast(x, "float64")],
+    **{
+        f: [lambda x, f=f: f(x @ x.T)]
+        for f in (np.linalg.inv, np.linalg.det, np.linalg.cholesky, np.linalg.pinv, np.linalg.matrix_rank)
+    },
+    np.linalg.solve: [lambda x: np.linalg.solve(x @ x.T, x), lambda x: np.linalg.solve([[2, 1], [1, 3]], x)],
     np.diag_indices_from: [lambda x: x[:, :2][np.diag_indices_from(x[:, :2])]],
     np.tril_indices_from: [lambda x: x[np.tril_indices_from(x)]],
     np.triu_indices_from: [lambda x: x[np.triu_indices_from(x)]],

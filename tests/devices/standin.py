@@ -65,6 +65,13 @@ ARGUMENTS = {
         "round": "a decimals out",
         "isclose allclose": "a b rtol atol equal_nan",
         "array_equal": "a1 a2 equal_nan",
+        "inv det slogdet": "a",
+        "cholesky": "a",
+        "solve": "a b",
+        "pinv": "a rcond",
+        "qr": "a mode",
+        "eigh": "a UPLO",
+        "svd": "a full_matrices compute_uv",
         "shape ndim": "a",
         "size": "a axis",
         "can_cast": "from_ to casting",
@@ -74,6 +81,7 @@ ARGUMENTS = {
     }.items()
     for name in names.split()
 }
+_OF_LINALG = ("inv", "det", "slogdet", "cholesky", "solve", "pinv", "qr", "eigh", "svd")
 _OF_ANY_NUMBER = ("einsum", "result_type")
 _ON_THE_HOST = {"shape", "ndim", "size", "can_cast", "result_type", "may_share_memory"}
 _ON_THE_HOST |= {"array2string", "array_repr", "array_str"}
@@ -268,7 +276,8 @@ def _call(name, args, kwargs):
         _compile(name, args)
     if name == "array" and isinstance(args[0], np.ndarray):  # the host's arrays are let in where they are copied
         args = (asarray(args[0]), *args[1:])
-    function = np.lib.stride_tricks.sliding_window_view if name == "sliding_window_view" else getattr(np, name)
+    places = {"sliding_window_view": np.lib.stride_tricks, **dict.fromkeys(_OF_LINALG, np.linalg)}
+    function = getattr(places.get(name, np), name)
     result = function(*_values(args), **{key: _values(x) for key, x in kwargs.items()})
     if out is not None or result is None:
         return out
@@ -302,6 +311,8 @@ def asarray(a, dtype=None):
 def __getattr__(name):
     if name == "lib":
         return SimpleNamespace(stride_tricks=sys.modules[__name__])
+    if name == "linalg":
+        return sys.modules[__name__]
     if name in (*ARGUMENTS, *_OF_ANY_NUMBER):
         return lambda *args, **kwargs: _call(name, args, kwargs)
     if isinstance(getattr(np, name, None), (np.ufunc, type, float)):

@@ -24,6 +24,8 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 PROGRAMS = {"to", "prod", "einsum", "concatenate", "pad", "reshape", "getitem", "place", "broadcast_to", "sum", "mean"}
 # Their formulas leave out how windows move.
 PROGRAMS |= {"windows", "overlap_add", "conv2d", "conv2d_input", "conv2d_weight", "max_pool"}
+# Theirs leave out in which rows a factor lies, or how axes are added.
+PROGRAMS |= {"det", "slogdet", "qr", "eigh", "svd"}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,8 @@ def evaluate(expression, values):
                 return getattr(np, function)(args[0], axis=axes or None, keepdims=bool(axes))
             if function in special:
                 return special[function](*args)
-            return tg.rules.get(function)(*args) if not hasattr(np, function) else getattr(np, function)(*args)
+            of_matrices = getattr(tg.rules.linalg, function, None)
+            return (getattr(np, function, None) or of_matrices or tg.rules.get(function))(*args)
 
 
 @each_rule
@@ -144,6 +147,11 @@ def test_symbols_carry_the_values_that_arrays_give(rule):
         ("overlap_add", ["y = overlap_add(v)", "∂L/∂v = windows(g)"]),
         ("max_pool", ["∂L/∂x = overlap_add(g[…, None, None] ⊙ [is_first_maximum(x, y)])"]),
         ("erf", ["y = erf(x)"]),
+        ("solve", ["y = a⁻¹ b", "∂L/∂a = −((aᵀ)⁻¹ g) yᵀ", "∂L/∂b = (aᵀ)⁻¹ g"]),
+        ("inv", ["y = a⁻¹", "∂L/∂a = −(yᵀ g) yᵀ"]),
+        ("det", ["y = det(a)", "∂L/∂a = g[…, None, None] ⊙ cofactors(a)"]),
+        ("slogdet", ["∂L/∂a = g[…, 1, None, None] ⊙ (a⁻¹)ᵀ"]),
+        ("cholesky", ["y = cholesky(a)", "∂L/∂a = of_triangle(((y⁻¹)ᵀ lower(yᵀ g)) y⁻¹)"]),
     ],
 )
 def test_formulas_read_as_in_a_textbook(name, lines):

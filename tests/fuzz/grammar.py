@@ -55,13 +55,15 @@ def layout(rng, shape):
 # What an argument may be besides one of its own: another argument, or a view of it.
 SHARED = "{x}", "{x}[...]", "{x}[::-1]", "{x}.T"
 
+MATRIX = ("solve", "inv", "det", "slogdet", "cholesky", "qr", "svd")
+
 # Rules without parameters whose operands broadcast; the others are reached by their samples and by functions.
 ELEMENTWISE = [
     rule
     for rule in tg.rules.all()
     if rule.is_built_in
     and not (rule.params or rule.variadic)
-    and rule.name not in ("matmul", "linear", "squared_loss", "cross_entropy")
+    and rule.name not in ("matmul", "linear", "squared_loss", "cross_entropy", *MATRIX)
 ]
 
 # The weight of a group is how often it is chosen; each of its steps is as likely as the others.

@@ -108,6 +108,7 @@ def test_a_fault_is_found_within_sixty_programs(monkeypatch, fault, remainder, k
     assert re.search(r"python -m tests\.fuzz --seed \d+ --programs 1$", report)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_seed_names_one_program_and_its_text_runs_by_itself(capsys):
     for seed in range(40):
         for module in (program, trainings, environments):

@@ -33,7 +33,33 @@ _MASKED = (
 _POOL = f"max_pool by x: {_MASKED.format('window', 'window')}  ->  "
 _AS_LONG = "the windows, their axes and their strides are equally many"
 
+_PINV = "{} @ y @ y.mT + {} @ (g.mT - g.mT @ y @ a) - y.mT @ g @ y.mT"
+_FACTORS = ("(g.mT - a @ y @ g.mT)", "y.mT @ y")
+_CHOLESKY = "cholesky by a: of_triangle(inv(y).mT @ lower(y.mT @ g) @ inv(y))  ->  "
+_EIGH = (
+    "of_triangle(last(y, 1) @ (diagonal(values(g, 0)) + quotient(last(y, 1).mT @ last(g, 1), gaps(values(y, 0)))){} @ "
+    "last(y, 1).mT, triangle)"
+)
+_QR = "return solve(r, (g_q + q @ mirrored(r @ g_r.mT - g_q.mT @ q){}).mT).mT"
+_SIGNS = "signs = ((-1.0) ** ({} rows.T)).astype(a.dtype)"
+_INFINITE = "_infinite_diagonal: return x + {0}  ->  return x - {0}"
+_ROUNDING = "rounding = ROUNDING * np.finfo({}.dtype).eps * np.abs(s).sum(axis=-1)[..., None, None]"
+_SETTLED = "return np.where(np.abs(x) {} rounding, 0, x)"
+_SYMMETRIC = "that matrix is symmetric"
+_MADE_SYMMETRIC = "of_triangle adds the transpose"
+
 EQUIVALENT = {
+    f"pinv by a: {_PINV.format(*_FACTORS)}  ->  {_PINV.format(_FACTORS[0], '(y.mT @ y).mT')}": _SYMMETRIC,
+    f"pinv by a: {_PINV.format(*_FACTORS)}  ->  {_PINV.format('(g.mT - (a @ y).mT @ g.mT)', _FACTORS[1])}": _SYMMETRIC,
+    f"{_CHOLESKY}of_triangle(inv(y).mT @ lower(y.mT @ g).mT @ inv(y))": _MADE_SYMMETRIC,
+    f"eigh by a: {_EIGH.format('')}  ->  {_EIGH.format('.mT')}": _MADE_SYMMETRIC,
+    f"_qr_back: {_QR.format('')}  ->  {_QR.format('.mT')}": _SYMMETRIC,
+    "cofactors: if n > SMALL:  ->  if False:": "the determinants of minors are right for every size, only slower",
+    f"cofactors: {_SIGNS.format('rows +')}  ->  {_SIGNS.format('rows -')}": "the power of -1 tells even from odd",
+    f"cofactors: {_SIGNS.format('rows +')}  ->  {_SIGNS.format('-rows +')}": "the power of -1 tells even from odd",
+    _INFINITE.format("on_device_of(x, np.diag(np.full(_order(x), np.inf, x.dtype)))"): "x / -inf is 0, too",
+    f"_settled: {_ROUNDING.format('x')}  ->  {_ROUNDING.format('s')}": "the two have one type",
+    f"_settled: {_SETTLED.format('<=')}  ->  {_SETTLED.format('<')}": "no number is that bound but 0",
     **{_POOL + _MASKED.format(name, "window"): _AS_LONG for name in ("axes", "stride")},
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},
     _POWER + "g * (n * _power(np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))": "a root is 0 "

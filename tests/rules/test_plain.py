@@ -41,6 +41,7 @@ SAMPLES = {
         ((np.zeros_like, np.ones_like), [(X,), (X, np.float32)]),
         ((np.zeros, np.ones), [((2, 3),)]),
         ((np.eye,), [(3,)]),
+        ((np.linalg.matrix_rank,), [(X,), (np.stack([X, X]),), (X, 0.1)]),
         ((np.diag_indices_from, np.tril_indices_from, np.triu_indices_from), [(X[:, :2],)]),
     ]
     for function in functions

@@ -145,7 +145,7 @@ OTHERS = {
     "bool array": lambda x: np.ones_like(x, dtype=bool),
 }
 NO_SCALARS = {"matmul", "linear", "concatenate", "einsum", "squared_loss", "cross_entropy"}
-NO_SCALARS |= {"conv2d", "conv2d_input", "conv2d_weight", "convolve", "correlate"}
+NO_SCALARS |= {"solve", "conv2d", "conv2d_input", "conv2d_weight", "convolve", "correlate"}
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -153,6 +153,8 @@ NO_SCALARS |= {"conv2d", "conv2d_input", "conv2d_weight", "convolve", "correlate
 def test_float32_stays_float32_beside_constants_of_any_kind(rule, kind):
     if rule.name in NO_SCALARS and "array" not in kind:
         pytest.skip("takes no scalars")
+    if rule.name == "solve" and kind in ("int array", "bool array"):
+        pytest.skip("a matrix of ones is singular; see test_linalg.py")
     for number in range(len(rule.samples)):
         arrays, f = arguments(rule, number)
         arrays = in_float32(arrays)
@@ -369,7 +371,7 @@ def test_a_derivative_wrong_for_one_input_only_fails(scratch):
 def test_forgetting_that_operands_broadcast_is_caught_by_the_samples():
     """Every rule of two elementwise inputs is proven with each of the two broadcast."""
     for rule in RULES:
-        if rule.inputs == ("a", "b") and rule.name not in ("matmul",):
+        if rule.inputs == ("a", "b") and rule.name not in ("matmul", "solve"):
             shapes = [tuple(x.shape for x in rule.bind(s.args, s.params)[0]) for s in rule.samples]
             assert any(a != np.broadcast_shapes(a, b) for a, b in shapes), rule.name
             assert any(b != np.broadcast_shapes(a, b) for a, b in shapes), rule.name

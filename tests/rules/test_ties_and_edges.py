@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.rules import elementwise, neural, reductions, shapes
+from tinygrad_lite.rules import elementwise, linalg, neural, reductions, shapes
 
 LOSSES = [neural.squared_loss, neural.cross_entropy]
 
@@ -368,3 +368,65 @@ def test_the_root_of_minus_infinity_is_nan_whatever_its_axes(shape):
     with np.errstate(invalid="ignore"):
         for root in (f(tg.Tensor(x)), tg.jit(f)(tg.Tensor(x))):
             assert np.isnan(root.numpy()).all()
+
+
+# Matrices: equal eigenvalues, singular values of 0, no inverse.
+
+
+def turned(*values, columns=None):
+    """Return a matrix of these singular values, not quite as computed; symmetric if it is square."""
+    q = np.linalg.qr(numbers(len(values), len(values))).Q
+    return q @ np.diag(values) @ (q.T if columns is None else np.linalg.qr(numbers(columns, columns)).Q[: len(values)])
+
+
+def slopes(f, x):
+    with np.errstate(all="ignore"):
+        return tg.grad(f)(x).numpy()
+
+
+@pytest.mark.parametrize("values", [(1, 1, 1, 3), (1000, 1000, 3000), (1, 1, -2), (0, 0, 5)])
+def test_vectors_of_equal_eigenvalues_have_no_slope_and_others_have_theirs(values):
+    x = turned(*values)
+    single = int(np.argsort(np.abs(np.sort(values) - values[0]))[-1])
+    for batch in (x, np.stack([x, 1e6 * turned(*range(len(values)))])):
+        of_pair, of_single = (
+            slopes(lambda a, k=k: np.linalg.eigh(a).eigenvectors[..., k].sum(), batch).reshape(-1, *x.shape)[0]
+            for k in (1, single)
+        )
+        assert not np.isfinite(of_pair).any()
+        assert np.isfinite(of_single).all()
+        assert np.isfinite(slopes(lambda a: np.linalg.eigvalsh(a).sum(), batch)).all()
+
+
+@pytest.mark.parametrize("columns", [3, 4])
+@pytest.mark.parametrize("is_high", [False, True])
+def test_vectors_of_several_singular_values_of_0_have_no_slope(columns, is_high):
+    x = turned(2, 0, 0, columns=columns)
+    x = x.T if is_high else x
+    for k in (0, 2):
+        found = slopes(lambda a, k=k: np.linalg.svd(a, full_matrices=False)[k][0, 0 if k else 2], x)
+        assert np.isfinite(found).all() == (k == 2)
+    assert not np.isfinite(slopes(lambda a: np.linalg.svd(a, full_matrices=False)[2][2, 0], x)).all()
+
+
+@pytest.mark.parametrize("k", [0, 2])
+def test_of_a_square_matrix_one_singular_value_may_be_0(k):
+    x = turned(2, 1, 0, columns=3)
+    assert np.isfinite(slopes(lambda a: np.linalg.svd(a)[k].sum(), x)).all()
+
+
+def test_a_singular_matrix_has_cofactors():
+    x = numbers(4, 4)
+    x[3] = 0
+    found = slopes(lambda a: np.linalg.det(a), x)
+    assert found[3, 3] == pytest.approx(np.linalg.det(x[:3, :3]))
+    assert not found[:3].any()
+
+
+def test_values_are_equal_as_far_as_their_precision_goes():
+    unit = np.finfo(np.float64).eps
+    values = np.array([[1, 1 + 6 * unit, 1 + 30 * unit], [1e6, 2e6, 3e6]])
+    np.testing.assert_array_equal(linalg.gaps(values)[0, 0] != 0, [True, False, True])
+    values = np.array([1, unit, unit])
+    np.testing.assert_array_equal(linalg.sums(values)[1] != 0, [True, True, False])
+    np.testing.assert_array_equal(linalg.as_row(values), [[1, 0, 0]])

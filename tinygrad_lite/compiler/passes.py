@@ -48,7 +48,9 @@ def drop_unused(program: Program) -> Program:
 def _may_raise(instruction: Instruction) -> bool:
     """Return True if the values of an instruction's operands may make it raise an error."""
     deciding = tuple(instruction.operands[k] for k in instruction.primitive.raises_by)
-    return any(x.dtype is None or x.dtype.kind in "iu" for x in variables_in(deciding))
+    return instruction.primitive.raises_by_floats or any(
+        x.dtype is None or x.dtype.kind in "iu" for x in variables_in(deciding)
+    )
 
 
 def _rewritten(program: Program, rewrite: Callable[[Instruction], Any]) -> Program:

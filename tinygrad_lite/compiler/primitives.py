@@ -15,10 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
 
+from ..rules import linalg
 from ..support.devices import scatter_add, to_device
 from ..support.formatting import numpy_name
 
@@ -64,6 +66,8 @@ class Primitive:
         True if it has no result, and its template is of statements in place of an expression.
     raises_by : tuple of int
         The positions of the operands, such as indices and exponents, whose integer or Python values may raise an error.
+    raises_by_floats : bool
+        True if any values may raise an error, such as those of a singular matrix.
     """
 
     name: str
@@ -77,6 +81,7 @@ class Primitive:
     has_effect: bool = False
     is_statement: bool = False
     raises_by: tuple[int, ...] = ()
+    raises_by_floats: bool = False
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -260,6 +265,25 @@ FUNCTIONS: dict[Callable[..., Any], Primitive] = {
     np.lib.stride_tricks.sliding_window_view: _function(np.lib.stride_tricks.sliding_window_view, is_view=True),
     np.clip: _function(np.clip, into=True, elementwise=True),
     np.flip: _function(np.flip, is_view=True),
+    **{
+        f: _function(f, raises_by_floats=True)
+        for f in (np.linalg.solve, np.linalg.inv, np.linalg.pinv, np.linalg.cholesky, np.linalg.matrix_rank)
+    },
+    np.linalg.det: _function(np.linalg.det),
+}
+
+# How a function with several results is written, which a helper of rules puts into one array.
+_STACKED = {
+    linalg.stacked_slogdet: "np.stack(np.linalg.slogdet({0}), axis=-1)",
+    linalg.stacked_qr: "np.concatenate(np.linalg.qr({0}), axis=-2)",
+    linalg.stacked_eigh: "np.linalg.eigh({0}, {1}); "
+    "{out} = np.concatenate([{out}[0][..., None, :], {out}[1]], axis=-2)",
+    linalg.stacked_svd: "np.linalg.svd({0}, full_matrices=False); "
+    "{out} = np.concatenate([{out}[0], {out}[1][..., None, :], {out}[2].mT], axis=-2)",
+}
+OF_HELPERS: dict[Callable[..., Any], Primitive] = {
+    unwrap(f): Primitive(f.__name__.removeprefix("stacked_"), f, template, raises_by_floats=True)
+    for f, template in _STACKED.items()
 }
 
 # Functions of several arrays whose result's shape only depends on their shapes, not on their values.

@@ -229,6 +229,9 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
     ),
+    np.linalg.solve: lambda recorder, a, b: recorder.record(
+        FUNCTIONS[np.linalg.solve], composed.array_like(a), composed.array_like(b)
+    ),
     np.copy: lambda recorder, x: recorder.record(primitives.copy, x),
     np.zeros_like: partial(_fill, 0),
     np.empty_like: partial(_fill, 0),

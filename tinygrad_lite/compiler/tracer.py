@@ -230,6 +230,11 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         return self.recorder.record(primitives.to, self, device=device)
 
     @staticmethod
+    def __apply_helper__(helper: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        primitive = primitives.OF_HELPERS.get(helper)
+        return helper(*args) if primitive is None else args[0].recorder.record(primitive, *args)
+
+    @staticmethod
     def __require__(holds: Any, error: type[Exception], message: str) -> None:
         holds.recorder.record(primitives.of_check(error, message), holds)
 

@@ -1,8 +1,9 @@
 """The derivative rules, each written once.
 
 `all` enumerates them, `define` adds one, `tinygrad_lite.prove` checks one. Read the tables first: `elementwise`,
-`products`, `reductions`, `shapes` and `neural`. `composed` holds functions composed of rules. `numpy_functions` says
-what happens when a function of NumPy is called on a Tensor. `rule` is what a rule is, and `registry` how one is added.
+`products`, `linalg`, `reductions`, `shapes` and `neural`. `composed` holds functions composed of rules.
+`numpy_functions` says what happens when a function of NumPy is called on a Tensor. `rule` is what a rule is, and
+`registry` how one is added.
 
 A reading is a kind of value that flows through rules: arrays give the gradient, Tensors a gradient that can be
 differentiated again, symbols the formula, tracers a program. The class of a reading needs no base class, and is
@@ -61,7 +62,7 @@ ufuncs alone, so the class has no more:
 (3, array([0.786]))
 """
 
-from . import composed, elementwise, neural, numpy_functions, products, reductions, shapes, special, windows
+from . import composed, elementwise, linalg, neural, numpy_functions, products, reductions, shapes, special, windows
 from .registry import all, answer_for, answers, define, get
 from .rule import Rule, Sample, Vjp, sample
 
@@ -76,6 +77,7 @@ __all__ = [
     "define",
     "elementwise",
     "get",
+    "linalg",
     "neural",
     "numpy_functions",
     "products",

@@ -28,6 +28,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import composed, elementwise, neural, reductions, shapes
+from .composed import fourier, linalg
 from .registry import add_rows
 from .rule import Rule
 
@@ -53,6 +54,15 @@ class Instead:
     def __str__(self) -> str:
         return f"{self.code} {self.case}".rstrip()
 
+
+_SYMMETRIC = "for a symmetric matrix; the eigenvalues of others may be complex"
+_PARTS = "real and imaginary parts a and b that were divided by n, and doubled where they stand for two frequencies"
+_FROM_REAL = Instead(
+    "x @ np.cos(w), -x @ np.sin(w)",
+    "for the real and imaginary parts along the last axis, with w = 2 * np.pi / n * np.outer(np.arange(n), "
+    "np.arange(n // 2 + 1))",
+)
+_TO_REAL = Instead("a @ np.cos(w).T - b @ np.sin(w).T", f"for {_PARTS}, with w as for np.fft.rfft")
 
 PLAIN: Literal["plain"] = "plain"
 
@@ -148,6 +158,57 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.cross:            composed.cross,
     np.convolve:         composed.convolve,
     np.correlate:        composed.correlate,
+
+    # linear algebra
+    np.linalg.solve:            linalg.solve,
+    np.linalg.inv:              linalg.inv,
+    np.linalg.pinv:             linalg.pinv,
+    np.linalg.lstsq:            linalg.lstsq,
+    np.linalg.tensorsolve:      linalg.tensorsolve,
+    np.linalg.tensorinv:        linalg.tensorinv,
+    np.linalg.matrix_power:     linalg.matrix_power,
+    np.linalg.det:              linalg.det,
+    np.linalg.slogdet:          linalg.slogdet,
+    np.linalg.cholesky:         linalg.cholesky,
+    np.linalg.qr:               linalg.qr,
+    np.linalg.eigh:             linalg.eigh,
+    np.linalg.eigvalsh:         linalg.eigvalsh,
+    np.linalg.svd:              linalg.svd,
+    np.linalg.svdvals:          linalg.svdvals,
+    np.linalg.norm:             linalg.norm,
+    np.linalg.vector_norm:      linalg.vector_norm,
+    np.linalg.matrix_norm:      linalg.matrix_norm,
+    np.linalg.cond:             linalg.cond,
+    np.linalg.multi_dot:        linalg.multi_dot,
+    np.linalg.outer:            linalg.outer,
+    np.linalg.vecdot:           linalg.vecdot,
+    np.linalg.cross:            linalg.cross,
+    np.linalg.diagonal:         linalg.diagonal,
+    np.linalg.trace:            linalg.trace,
+    np.linalg.matmul:           composed.matmul,
+    np.linalg.tensordot:        composed.tensordot,
+    np.linalg.matrix_transpose: composed.matrix_transpose,
+    np.linalg.matrix_rank:      PLAIN,
+    np.linalg.eig:              Instead("np.linalg.eigh(x)", _SYMMETRIC),
+    np.linalg.eigvals:          Instead("np.linalg.eigvalsh(x)", _SYMMETRIC),
+
+    # Fourier transforms
+    np.fft.fftshift:     fourier.fftshift,
+    np.fft.ifftshift:    fourier.ifftshift,
+    np.fft.rfft:         _FROM_REAL,
+    np.fft.rfft2:        _FROM_REAL,
+    np.fft.rfftn:        _FROM_REAL,
+    np.fft.fft:          _FROM_REAL,
+    np.fft.fft2:         _FROM_REAL,
+    np.fft.fftn:         _FROM_REAL,
+    np.fft.ihfft:        _FROM_REAL,
+    np.fft.irfft:        _TO_REAL,
+    np.fft.irfft2:       _TO_REAL,
+    np.fft.irfftn:       _TO_REAL,
+    np.fft.ifft:         _TO_REAL,
+    np.fft.ifft2:        _TO_REAL,
+    np.fft.ifftn:        _TO_REAL,
+    np.fft.hfft:         _TO_REAL,
 
     # reductions and running sums
     np.sum:              reductions.sum,

@@ -248,10 +248,13 @@ def _sliding_window_view(to: Any, x: Any, window_shape: Any, axis: Any = None) -
     return _windows(to, x, window, axes, ones, ones)
 
 
-def _erf(to: Any, x: Any) -> Any:
-    if to.dtype.itemsize > 4:
-        raise Refused("runtimes have it in single precision alone: use float32, as after model.astype(np.float32)")
-    return to.Erf(x)
+def _in_single_precision(operator: str) -> Callable[..., Any]:
+    def write(to: Any, x: Any) -> Any:
+        if to.dtype.itemsize > 4:
+            raise Refused("runtimes have it in single precision alone: use float32, as after model.astype(np.float32)")
+        return getattr(to, operator)(x)
+
+    return write
 
 
 def _window_parts(window: Any, axes: Any, stride: Any) -> Iterator[dict[int, slice]]:
@@ -324,7 +327,7 @@ RULES: dict[str, Entry] = {
     # There is no LogSoftmax: some runtimes compute it as log(softmax(z)), which underflows.
     "softmax":   lambda to, z, axis: to.Softmax(z, axis=axis),
     "logsumexp": _reduced("ReduceLogSumExp"),
-    "erf":       _erf,
+    "erf":       _in_single_precision("Erf"),
     "conv2d":    lambda to, x, w, how: to.Conv(x, w, **_moves(how)),
     "windows":   _windows,
     "max_pool":  _max_pool,
@@ -393,7 +396,11 @@ OPERATIONS: dict[str, Entry] = {
     "add_to":        _add_to,
     "add_at":        _scattered("add"),
     "sliding_window_view": _sliding_window_view,
+    # matrices
+    "det":           _in_single_precision("Det"),
     # without a counterpart
+    **dict.fromkeys(("solve", "inv", "pinv", "cholesky", "qr", "eigh", "svd", "slogdet", "matrix_rank"),
+                    Refused("it has no counterpart: of a matrix that is known beforehand, compute it beforehand")),
     "copysign":      Refused("ONNX does not tell -0 from 0: write np.where(y < 0, -abs(x), abs(x))"),
     "argsort":       Refused("ONNX puts equal elements in another order"),
     **dict.fromkeys(("argpartition", "lexsort"), Refused("it has no counterpart: ONNX sorts by one key alone")),
