@@ -19,6 +19,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd.tracer import isbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import (
@@ -47,6 +48,8 @@ tied = st.integers(-2, 2).map(float)
 whole = st.integers(1, 3).map(float)
 spaced = st.integers(-40, 40).map(lambda i: i / 16)
 third = st.integers(-2, 1).map(lambda i: i + 1 / 3)
+inside = st.floats(-0.75, 0.75, width=16, allow_subnormal=False)
+outside = st.floats(1.25, 3, width=16)
 
 # Cases: the inputs of a call and its parameters.
 
@@ -89,6 +92,20 @@ def narrowed(draw, shape):
 def signed(draw, axis, ndim):
     """Draw one of the two numbers that an axis has."""
     return axis - ndim * draw(st.booleans())
+
+
+@st.composite
+def scalings(draw):
+    a, b = draw(broadcastable(num_shapes=2, max_dims=3)).input_shapes
+    return [draw(filled(a))], {"i": draw(arrays(int, b, elements=st.integers(-3, 3)))}
+
+
+@st.composite
+def interpolations(draw):
+    """Draw points, and numbers between, before and behind them."""
+    count, reach = draw(st.integers(1, 4)), st.integers(-3, 3).map(float)
+    points = np.sort(draw(arrays(np.float64, count, elements=reach, fill=st.nothing(), unique=True)))
+    return [draw(filled(shapes, third)), points, draw(filled((count,)))], {}
 
 
 @st.composite
@@ -136,9 +153,9 @@ def reductions(draw, elements=number, fewest=1, unique=False, **options):
 
 
 @st.composite
-def along(draw, shape=ranked, all_axes=False):
+def along(draw, shape=ranked, all_axes=False, elements=number):
     """Draw an array and one of its axes."""
-    x = draw(filled(shape))
+    x = draw(filled(shape, elements))
     return [x], {"axis": draw(st.sampled_from([None] * all_axes + list(range(-x.ndim, x.ndim))))}
 
 
@@ -456,6 +473,37 @@ def transpose(x, axes):
     return anp.transpose(x, axes if axes is None else normalize_axis_tuple(axes, x.ndim))
 
 
+def value_of(x):
+    """Return the number that autograd traces."""
+    while isbox(x):
+        x = x._value
+    return x
+
+
+def hypot(a, b):
+    # Autograd's derivative divides by 0 at the origin.
+    is_origin = (a == 0) & (b == 0)
+    return anp.where(is_origin, 0, anp.sqrt(anp.where(is_origin, 1, a * a + b * b)))
+
+
+def cumprod(x, axis):
+    """Return running products, each a product of its own; of all elements in order if the axis is None."""
+    x, axis = (anp.ravel(x), 0) if axis is None else (x, axis)
+    if not x.shape[axis]:
+        return 1 * x
+    rows = [take(x, [i], axis) for i in range(x.shape[axis])]
+    return anp.concatenate([functools.reduce(anp.multiply, rows[: i + 1]) for i in range(len(rows))], axis)
+
+
+def interp(x, xp, fp):
+    """Return the first value, and what each interval adds to it."""
+    y = fp[0] + 0 * x
+    for k in range(len(xp) - 1):
+        run, rise = xp[k + 1] - xp[k], fp[k + 1] - fp[k]
+        y = y + rise * anp.where(x < xp[k], 0, anp.where(x > xp[k + 1], 1, (x - xp[k]) / run))
+    return y
+
+
 def place(x, index, shape):
     # A product with the matrix that has a one where an element of x goes to an element of the result.
     positions = np.arange(math.prod(shape)).reshape(shape)[index]
@@ -638,6 +686,7 @@ WITNESSES = {
     "multiply": Witness(anp.multiply, pairs()),
     "divide": Witness(anp.divide, pairs(number, nonzero)),
     "remainder": Witness(anp.remainder, pairs(number, nonzero)),
+    "fmod": Witness(lambda a, b: anp.sign(a) * anp.remainder(anp.abs(a), anp.abs(b)), pairs(nonzero, nonzero)),
     "negative": Witness(anp.negative, each()),
     "power": Witness(lambda x, n: anp.power(x, n), powers()),
     # At an exponent of 0 autograd's mixed second derivative is wrong: a, not 1 / a. At a base of 0 its derivative is
@@ -645,17 +694,29 @@ WITNESSES = {
     "power_of": Witness(anp.power, st.one_of(pairs(positive, nonzero), pairs(nonnegative, whole))),
     "square": Witness(anp.square, each()),
     "sqrt": Witness(anp.sqrt, each(positive)),
+    "cbrt": Witness(lambda x: anp.sign(x) * anp.abs(x) ** (1 / 3), each(nonzero)),
+    "hypot": Witness(hypot, st.one_of(pairs(), pairs(tied, tied))),
+    "ldexp": Witness(lambda x, i: x * 2.0**i, scalings()),
     "reciprocal": Witness(anp.reciprocal, each(nonzero)),
     "abs": Witness(anp.abs, each()),
     "exp": Witness(anp.exp, each()),
     "expm1": Witness(anp.expm1, each()),
+    "exp2": Witness(anp.exp2, each()),
+    "log2": Witness(anp.log2, each(positive)),
+    "log10": Witness(anp.log10, each(positive)),
     "log": Witness(anp.log, each(positive)),
     "log1p": Witness(anp.log1p, each(st.floats(-0.5, 2, width=16))),
     "logaddexp": Witness(anp.logaddexp, st.one_of(pairs(), pairs(tied, tied))),
     "sin": Witness(anp.sin, each()),
     "cos": Witness(anp.cos, each()),
     "tan": Witness(anp.tan, each(st.floats(-1.25, 1.25, width=16))),
+    "arcsin": Witness(anp.arcsin, each(inside)),
+    "arccos": Witness(anp.arccos, each(inside)),
     "arctan": Witness(anp.arctan, each()),
+    "arctan2": Witness(anp.arctan2, st.one_of(pairs(number, nonzero), pairs(nonzero, number))),
+    "arcsinh": Witness(anp.arcsinh, each()),
+    "arccosh": Witness(anp.arccosh, each(outside)),
+    "arctanh": Witness(anp.arctanh, each(inside)),
     "sinh": Witness(anp.sinh, each()),
     "cosh": Witness(anp.cosh, each()),
     "tanh": Witness(anp.tanh, each()),
@@ -692,6 +753,7 @@ WITNESSES = {
     "max": Witness(anp.max, reductions(tied)),
     "min": Witness(anp.min, reductions(tied)),
     "cumsum": Witness(anp.cumsum, along()),
+    "cumprod": Witness(cumprod, along(elements=tied)),
     # shapes
     "reshape": Witness(anp.reshape, reshapes()),
     "transpose": Witness(transpose, permutations(any_sign=False)),
@@ -727,8 +789,50 @@ WITNESSES = {
     "np.power": Witness(
         raised(anp.power), st.one_of(powers(), pairs(positive, nonzero), pairs(nonnegative, whole)), raised(np.power)
     ),
-    "np.log2": Witness(anp.log2, each(positive)),
-    "np.log10": Witness(anp.log10, each(positive)),
+    "np.float_power": Witness(raised(anp.power), st.one_of(powers(), pairs(positive, nonzero)), raised(np.float_power)),
+    "np.logaddexp2": Witness(anp.logaddexp2, pairs()),
+    "np.i0": Witness(lambda x: sum((x * x / 4) ** k / math.factorial(k) ** 2 for k in range(20)), each()),
+    "np.sinc": Witness(
+        lambda x: sum((-1) ** k * (math.pi * x) ** (2 * k) / math.factorial(2 * k + 1) for k in range(30)), each()
+    ),
+    "np.deg2rad": Witness(anp.deg2rad, each()),
+    "np.rad2deg": Witness(anp.rad2deg, each()),
+    "np.fabs": Witness(anp.fabs, each(nonzero)),
+    "np.copysign": Witness(lambda a, b: anp.abs(a) * anp.where(b < 0, -1, 1), pairs(nonzero, nonzero)),
+    "np.modf": Witness(lambda x: x - np.trunc(value_of(x)), each(), lambda x: np.modf(x)[0]),
+    "np.frexp": Witness(lambda x: x / 2.0 ** np.frexp(value_of(x))[1], each(), lambda x: np.frexp(x)[0]),
+    "np.real": Witness(lambda x: 1 * x, each()),
+    "np.imag": Witness(lambda x: 0 * x, each(), lambda x: np.imag(x) * x),
+    "np.conjugate": Witness(lambda x: 1 * x, each()),
+    "np.real_if_close": Witness(lambda x: 1 * x, each()),
+    "np.angle": Witness(lambda x: np.where(value_of(x) < 0, math.pi, 0) * x, each(), lambda x: np.angle(x) * x),
+    "np.unwrap": Witness(
+        lambda p, axis: p + (np.unwrap(value_of(p), axis=axis) - value_of(p)),
+        along(elements=st.floats(-9, 9, width=16)),
+    ),
+    "np.fmax": Witness(anp.maximum, pairs(tied, tied)),
+    "np.fmin": Witness(anp.minimum, pairs(tied, tied)),
+    "np.heaviside": Witness(
+        lambda a, b: a * where(b, (value_of(a) > 0) * 1.0, value_of(a) == 0),
+        pairs(tied, number),
+        lambda a, b: np.heaviside(a, b) * a,
+    ),
+    "np.select": Witness(
+        lambda a, b: where(a, where(a * b, -b, value_of(b) > 0), value_of(a) > 1),
+        pairs(tied, nonzero),
+        lambda a, b: np.select([a > 1, b > 0], [a, a * b], -b),
+    ),
+    "np.piecewise": Witness(
+        lambda x: anp.where(x < 0, -x, anp.where(x > 0, x * x, 0.5)),
+        each(tied),
+        lambda x: np.piecewise(x, [x < 0, x > 0], [lambda x: -x, np.square, 0.5]),
+    ),
+    "np.interp": Witness(interp, interpolations()),
+    "np.nan_to_num": Witness(
+        lambda x: anp.where(value_of(x) == 2, 0.5, x),
+        each(tied),
+        lambda x: np.nan_to_num(np.where(x == 2, np.nan, x), nan=0.5),
+    ),
     "np.where": Witness(where, choices(), lambda a, b, condition: np.where(condition, a, b)),
     "np.clip": Witness(
         lambda x, a_min, a_max: anp.clip(x, -np.inf if a_min is None else a_min, np.inf if a_max is None else a_max),
@@ -742,6 +846,11 @@ WITNESSES = {
     "np.inner": Witness(anp.inner, inners()),
     "np.tensordot": Witness(anp.tensordot, tensordots()),
     "np.einsum": Witness(abbreviated_einsum, abbreviated_einsums(), lambda *xs, subscripts: np.einsum(subscripts, *xs)),
+    "np.sum": Witness(anp.sum, reductions(fewest=0)),
+    "np.mean": Witness(anp.mean, reductions()),
+    "np.prod": Witness(prod, reductions(fewest=0)),
+    "np.max": Witness(anp.max, reductions(tied)),
+    "np.min": Witness(anp.min, reductions(tied)),
     "np.var": Witness(anp.var, reductions(fewest=2, ddof=st.sampled_from([0, 0.5, 1]))),
     "np.std": Witness(
         anp.std,
@@ -751,6 +860,11 @@ WITNESSES = {
         ),
     ),
     "np.cumsum": Witness(anp.cumsum, along(shapes, all_axes=True)),
+    "np.cumprod": Witness(cumprod, along(shapes, all_axes=True, elements=tied)),
+    "np.nancumsum": Witness(anp.cumsum, along(shapes, all_axes=True)),
+    "np.nancumprod": Witness(cumprod, along(shapes, all_axes=True, elements=tied)),
+    "np.cumulative_sum": Witness(anp.cumsum, along()),
+    "np.cumulative_prod": Witness(cumprod, along(elements=tied)),
     "np.reshape": Witness(anp.reshape, reshapes()),
     "np.ravel": Witness(anp.ravel, each()),
     "np.transpose": Witness(transpose, permutations()),

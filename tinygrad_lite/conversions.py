@@ -227,6 +227,18 @@ class Conversions(Node):
         """Return the indices of the elements that are not 0, as plain arrays."""
         return np.nonzero(self)
 
+    def round(self, decimals: int = 0) -> Any:
+        """Return the elements rounded, as an array: a step function, which has no derivative."""
+        return np.round(self, decimals)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return whether any element along axes is not 0."""
+        return np.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Return whether all elements along axes are not 0."""
+        return np.all(self, axis=axis, keepdims=keepdims)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self.operation is not None:
             raise TypeError(

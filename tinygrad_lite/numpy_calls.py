@@ -26,7 +26,7 @@ import numpy as np
 from .arrays import adapting, in_one_dtype, of_whole_numbers, raw
 from .engine import Node, is_recording
 from .errors import explained
-from .rules import elementwise
+from .rules import composed, elementwise
 from .rules.numpy_functions import PLAIN, Instead
 from .rules.registry import row_of
 from .support.devices import mixing_error
@@ -71,6 +71,8 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     if out is not None:
         return _written_out(function, args, kwargs, out)
     row = row_of(function)
+    if kwargs and isinstance(function, np.ufunc):
+        args = _without_options(function, args, kwargs)
     if row is PLAIN:
         return _plain(function, args, kwargs)
     if not callable(row):
@@ -81,8 +83,45 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     try:
         return row(*args, **kwargs)
     except TypeError:
-        _check_arguments(function, row, args, kwargs)
+        _check_arguments(numpy_name(function), row, args, kwargs)
         raise
+
+
+def call_method(ufunc: np.ufunc, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Answer a method of a ufunc, such as `numpy.add.reduce`, that was called on a Tensor."""
+    name, row = f"{numpy_name(ufunc)}.{method}", row_of(ufunc)
+    if method == "at":
+        raise TypeError(
+            f"{name} changes an array in place, and a Tensor would lose its gradient: write x + "
+            "tinygrad_lite.rules.shapes.place(v, i, x.shape) for numpy.add, or use x.data where no gradient is needed"
+        )
+    # All reductions of plain functions are of truths, whole numbers or bits, but that of one element is this element.
+    if row is PLAIN and (method == "outer" or ufunc is not np.floor_divide):
+        return getattr(ufunc, method)(*raw_tree(args), **raw_tree(kwargs))
+    answer = composed.method_of(ufunc, method) if callable(row) else None
+    if answer is None:
+        raise no_rule(name)
+    try:
+        return answer(*args, **kwargs)
+    except TypeError:
+        _check_arguments(name, answer, args, kwargs)
+        raise
+
+
+def _without_options(ufunc: np.ufunc, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the operands, in the type ``dtype`` of the options, which is removed; refuse ``where``."""
+    name = numpy_name(ufunc)
+    if "where" in kwargs:
+        raise TypeError(
+            f"{name}(…, where=…) of a Tensor leaves the other elements undefined: write np.where(mask, {name}(…), x)"
+        )
+    if row_of(ufunc) is PLAIN or "dtype" not in kwargs:
+        return args
+    dtype = np.dtype(kwargs.pop("dtype"))
+    for x in args:
+        if hasattr(x, "dtype") and not np.can_cast(x.dtype, dtype, "same_kind"):
+            raise TypeError(f"{name}(…, dtype={dtype}) would cut numbers of {x.dtype}: use .astype({dtype}) to do so")
+    return tuple(x.astype(dtype) if hasattr(x, "dtype") else x for x in args)
 
 
 def _plain(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -143,11 +182,10 @@ def no_rule(name: str, instead: Instead | None = None) -> TypeError:
     )
 
 
-def _check_arguments(function: Any, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _check_arguments(name: str, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Raise a TypeError that lists the arguments, if the call does not fit the function that answers."""
     takes = inspect.signature(answer)
     try:
         takes.bind(*args, **kwargs)
     except TypeError as error:
-        name, names = numpy_name(function), ", ".join(takes.parameters)
-        raise TypeError(f"{name} of a Tensor: {error}; it takes the arguments {names}") from None
+        raise TypeError(f"{name} of a Tensor: {error}; it takes the arguments {', '.join(takes.parameters)}") from None

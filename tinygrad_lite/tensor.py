@@ -29,8 +29,8 @@ from .conversions import Conversions, GradientWarning, current_evaluation
 from .engine import Node, Operation, derivative_step, is_recording, sweep
 from .errors import GraphError, ShapeError
 from .in_place import BUFFER, PARAMETER, InPlace, raw_index
-from .numpy_calls import call, no_rule
-from .rules import Rule, composed, elementwise, neural, products, reductions, shapes
+from .numpy_calls import call, call_method
+from .rules import Rule, composed, elementwise, neural, products, reductions, shapes, trigonometric
 from .rules.numpy_functions import advice_on_methods
 from .rules.reductions import Axis
 from .support.call_stack import frames_to_user
@@ -59,6 +59,18 @@ def _function(rule: Rule, doc: str) -> Callable[[Any], Tensor]:
 
     def method(self: Tensor) -> Tensor:
         return apply(rule, (self,))
+
+    method.__name__, method.__qualname__, method.__doc__ = rule.name, f"Tensor.{rule.name}", doc
+    return method
+
+
+def _reduction(rule: Rule, with_options: Callable[..., Any], doc: str) -> Callable[..., Tensor]:
+    """Return the method that reduces axes; ``options`` are the other arguments of NumPy's, such as where."""
+
+    def method(self: Tensor, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
+        if options:
+            return with_options(self, axis, keepdims=keepdims, **options)
+        return apply(rule, (self,), (axis, keepdims))
 
     method.__name__, method.__qualname__, method.__doc__ = rule.name, f"Tensor.{rule.name}", doc
     return method
@@ -274,9 +286,7 @@ class Tensor(Conversions, InPlace):
         return apply(rule, inputs, params)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method != "__call__":
-            raise no_rule(f"np.{ufunc.__name__}.{method}")
-        return call(ufunc, inputs, kwargs)
+        return call(ufunc, inputs, kwargs) if method == "__call__" else call_method(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return call(function, args, kwargs)
@@ -327,9 +337,9 @@ class Tensor(Conversions, InPlace):
     log = _function(elementwise.log, "Return the natural logarithm.")
     sqrt = _function(elementwise.sqrt, "Return √x. Its derivative at 0, which is not finite, is taken to be 0.")
     square = _function(elementwise.square, "Return x².")
-    sin = _function(elementwise.sin, "Return the sine.")
-    cos = _function(elementwise.cos, "Return the cosine.")
-    tanh = _function(elementwise.tanh, "Return the hyperbolic tangent.")
+    sin = _function(trigonometric.sin, "Return the sine.")
+    cos = _function(trigonometric.cos, "Return the cosine.")
+    tanh = _function(trigonometric.tanh, "Return the hyperbolic tangent.")
     relu = _function(neural.relu, "Return max(x, 0); its derivative at 0 is taken to be 0.")
     sigmoid = _function(neural.sigmoid, "Return 1 / (1 + e⁻ˣ).")
 
@@ -372,33 +382,19 @@ class Tensor(Conversions, InPlace):
         """Return log Σ exp(x), computed without overflow; equal elements, even infinite ones, share the derivative."""
         return apply(neural.logsumexp, (self,), (axis, keepdims))
 
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return the sum over axes."""
-        return apply(reductions.sum, (self,), (axis, keepdims))
+    sum = _reduction(reductions.sum, composed.sum, "Return the sum over axes.")
+    mean = _reduction(reductions.mean, composed.mean, "Return the mean over axes.")
+    prod = _reduction(reductions.prod, composed.prod, "Return the product over axes.")
+    max = _reduction(reductions.max, composed.max, "Return the maximum over axes; equal maxima share the derivative.")
+    min = _reduction(reductions.min, composed.min, "Return the minimum over axes; equal minima share the derivative.")
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return the mean over axes."""
-        return apply(reductions.mean, (self,), (axis, keepdims))
-
-    def prod(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return the product over axes."""
-        return apply(reductions.prod, (self,), (axis, keepdims))
-
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return the maximum over axes; equal maxima share the derivative."""
-        return apply(reductions.max, (self,), (axis, keepdims))
-
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return the minimum over axes; equal minima share the derivative."""
-        return apply(reductions.min, (self,), (axis, keepdims))
-
-    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Tensor:
         """Return the variance over axes: the sum of squared deviations from the mean, divided by n - ddof."""
-        return composed.var(self, axis, ddof=ddof, keepdims=keepdims)
+        return composed.var(self, axis, ddof=ddof, keepdims=keepdims, **options)
 
-    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Tensor:
         """Return the standard deviation over axes. Where it is 0, its derivative is taken to be 0."""
-        return composed.std(self, axis, ddof=ddof, keepdims=keepdims)
+        return composed.std(self, axis, ddof=ddof, keepdims=keepdims, **options)
 
     def norm(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Return √(Σ x²) over axes, the Euclidean or Frobenius norm; its derivative at 0 is taken to be 0."""
@@ -449,7 +445,12 @@ class Tensor(Conversions, InPlace):
         return composed.matrix_transpose(self)
 
     # NumPy's functions of these names, of which a Tensor is the first argument.
-    cumsum, swapaxes = composed.cumsum, composed.swapaxes
+    cumsum, cumprod, swapaxes = composed.cumsum, composed.cumprod, composed.swapaxes
+    conj = conjugate = composed.conjugate
+    real = property(
+        composed.real, doc="The real part: of real numbers, which alone have a derivative, they themselves."
+    )
+    imag = property(composed.imag, doc="The imaginary part of real numbers: zeros.")
     squeeze, expand_dims = composed.squeeze, composed.expand_dims
     diagonal, trace = composed.diagonal, composed.trace
     take, repeat, choose = composed.take, composed.repeat, composed.choose

@@ -370,7 +370,7 @@ def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
     is_cut_off = evaluation.was_taken and not getattr(y, "requires_grad", False)
     if isinstance(y, Tensor) and not is_cut_off:
         return y
-    dtype = np.asarray(y).dtype if np.isscalar(y) else getattr(y, "dtype", np.dtype(object))
+    dtype = getattr(y, "dtype", None) or (np.asarray(y).dtype if np.isscalar(y) else np.dtype(object))
     if dtype.kind in "iuf" and not is_cut_off:
         return constant(as_array(y, get_default_dtype() if dtype.kind != "f" else None))
     reasons = {type(None): "does it end with return?", tuple: "differentiate one result at a time"}

@@ -112,6 +112,7 @@ OF_ONE = {
     "power": [lambda x, n=n: x**n for n in (0, 1, 2, 3, -1, 0.5, 1.0, 2.0, -1.0, np.float64(2), np.array(2))],
     "power of": [lambda x, n=n: n**x for n in (2, 2.0, np.float32(2))],
     "scalars": [lambda x: x.sum() * 1.5, lambda x: x[1, 2] + 1, lambda x: -x.max(), lambda x: x.mean() * ROW],
+    "parts": [lambda x: x.real + x.imag, lambda x: x.conj() * 1.0],
     "operators": [
         lambda x: x // 2,
         lambda x: x % 0.5,
@@ -128,7 +129,11 @@ OF_ONE = {
         lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, axis=1)[..., 0],
     ],
     np.cumprod: [np.cumprod, lambda x: np.cumprod(x, axis=0)],
-    np.round: [np.round, lambda x: np.round(x, 1)],
+    **{f: [f, lambda x, f=f: f(x, 1)] for f in (np.round, np.around)},
+    **{f: [f] for f in (np.fix, np.sinc, np.i0, np.unwrap, np.nan_to_num)},
+    np.angle: [np.angle, lambda x: np.angle(x, deg=True)],
+    **{f: [f, lambda x, f=f: f(x, axis=0)] for f in (np.nancumsum, np.nancumprod)},
+    np.interp: [lambda x: np.interp(x, [0.0, 1.0, 2.0], [5.0, 6.0, 8.0]), lambda x: np.interp(x, ROW, ROW * 2)],
     np.clip: [
         lambda x: np.clip(x, 1, 2),
         lambda x: np.clip(x, None, 1.5),
@@ -214,6 +219,8 @@ OF_ONE = {
     np.diag_indices_from: [lambda x: x[:, :2][np.diag_indices_from(x[:, :2])]],
     np.tril_indices_from: [lambda x: x[np.tril_indices_from(x)]],
     np.triu_indices_from: [lambda x: x[np.triu_indices_from(x)]],
+    **{f: [lambda x, f=f: x * f(x)] for f in (np.isrealobj, np.iscomplexobj)},
+    **{f: [f] for f in (np.isposinf, np.isneginf, np.isreal, np.iscomplex)},
     np.array2string: [lambda x: (np.array2string(x), np.array_repr(x), np.array_str(x), x)[-1]],
 }
 OF_PAIRS = {

@@ -14,8 +14,8 @@ from tinygrad_lite.formulas import Formula
 from tinygrad_lite.formulas.expressions import Call, Derivative, Number, Word, write
 from tinygrad_lite.formulas.symbols import Scope, Symbol
 from tinygrad_lite.formulas.values import Name
+from tinygrad_lite.rules import reductions, sample, trigonometric
 from tinygrad_lite.rules import registry as table
-from tinygrad_lite.rules import sample
 
 RULES = [rule for rule in tg.rules.all() if rule.is_built_in]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -49,6 +49,9 @@ def evaluate(expression, values):
                 "scale": np.multiply,
                 "coefficient": np.multiply,
                 "mT": lambda x: x.mT,
+                "product_before": lambda y: reductions.product_before(y, 0),
+                "sum_of_products_after": lambda g, x: reductions.sum_of_products_after(g, x, 0),
+                "radius": trigonometric.radius,
                 "bracket": lambda x: np.asarray(x, float),
             }
             if function in ("sum", "prod", "max", "min", "mean"):

@@ -47,6 +47,8 @@ _ROUNDING = "rounding = ROUNDING * np.finfo({}.dtype).eps * np.abs(s).sum(axis=-
 _SETTLED = "return np.where(np.abs(x) {} rounding, 0, x)"
 _SYMMETRIC = "that matrix is symmetric"
 _MADE_SYMMETRIC = "of_triangle adds the transpose"
+_STEPS = "_moved: before, after = (steps * (steps > 0), -steps * (steps < 0))  ->  before, after = "
+_ONE_STEP = "the one step forward is of length 1, and filled with 1; those back are filled with 0"
 
 EQUIVALENT = {
     f"pinv by a: {_PINV.format(*_FACTORS)}  ->  {_PINV.format(_FACTORS[0], '(y.mT @ y).mT')}": _SYMMETRIC,
@@ -60,6 +62,13 @@ EQUIVALENT = {
     _INFINITE.format("on_device_of(x, np.diag(np.full(_order(x), np.inf, x.dtype)))"): "x / -inf is 0, too",
     f"_settled: {_ROUNDING.format('x')}  ->  {_ROUNDING.format('s')}": "the two have one type",
     f"_settled: {_SETTLED.format('<=')}  ->  {_SETTLED.format('<')}": "no number is that bound but 0",
+    _STEPS + "(steps > 0, -steps * (steps < 0))": _ONE_STEP,
+    _STEPS + "(fill * (steps > 0), -steps * (steps < 0))": _ONE_STEP,
+    _STEPS + "(steps * (fill > 0), -steps * (steps < 0))": _ONE_STEP,
+    _STEPS + "(steps * (steps >= 0), -steps * (steps < 0))": "no step is of length 0",
+    _STEPS + "(steps * (steps > 0), -steps * (steps <= 0))": "no step is of length 0",
+    _STEPS + "(steps * (steps > 0), -steps * (steps < 1))": "no step is of length 0",
+    "fmod by b: -g * np.rint((a - y) / b)  ->  -g * ((a - y) / b)": "the quotient is whole, up to rounding",
     **{_POOL + _MASKED.format(name, "window"): _AS_LONG for name in ("axes", "stride")},
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},
     _POWER + "g * (n * _power(np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))": "a root is 0 "
@@ -67,6 +76,8 @@ EQUIVALENT = {
     f"{_DIFFERENCE}(x if hasattr(x, 'dtype') else -np.zeros_like(other) + x {_EITHER}": "0 and -0 add nothing",
     f"{_LOGSUMEXP}{_WEIGHTS}g, axis)": _SAME_TYPE,
     f"{_LOGSUMEXP}{_WEIGHTS}y, axis)": _SAME_TYPE,
+    "cbrt by x: g / (3 * np.square(np.where(y == 0, np.inf, y)))  ->  "
+    "g / (3 * np.square(np.where(x == 0, np.inf, y)))": "a root is 0 exactly where its cube is",
     "sqrt by x: g / (2 * np.where(y == 0, np.inf, y))  ->  g / (2 * np.where(x == 0, np.inf, y))": "a root is 0 "
     "exactly where its square is",
     f"{_EXTREME}share(x == restore_axes(y, x, axis), g, axis)": _SAME_TYPE,

@@ -12,12 +12,23 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from tinygrad_lite import rules
-from tinygrad_lite.rules import Rule, elementwise, linalg, neural, products, reductions, shapes, special, windows
+from tinygrad_lite.rules import (
+    Rule,
+    elementwise,
+    linalg,
+    neural,
+    products,
+    reductions,
+    shapes,
+    special,
+    trigonometric,
+    windows,
+)
 from tinygrad_lite.rules import registry as machinery
 
 from .operators import changes
 
-TABLES = (elementwise, products, linalg, reductions, shapes, neural, special, windows)
+TABLES = (elementwise, trigonometric, products, linalg, reductions, shapes, neural, special, windows)
 # Their functions compute values, which tests compare with sums written out and with other libraries. Only their
 # derivatives have slips here: all those of the functions would take longer than all others together.
 OF_VALUES = (special, windows)
@@ -124,9 +135,9 @@ class Helper:
         """Let the function have another body within a ``with`` block, wherever it has been imported to."""
         namespace = dict(vars(self.module))
         exec(_compiled(ast.unparse(tree), "exec"), namespace)
-        function = inspect.unwrap(getattr(self.module, tree.name))
+        function, changed = (inspect.unwrap(f) for f in (getattr(self.module, tree.name), namespace[tree.name]))
         original = function.__code__
-        function.__code__ = inspect.unwrap(namespace[tree.name]).__code__
+        function.__code__ = changed.__code__
         try:
             yield
         finally:

@@ -10,9 +10,19 @@ import pdb
 import numpy as np
 
 import tinygrad_lite as tg
-from tinygrad_lite.rules import composed, elementwise, neural, products, reductions, shapes, special, windows
+from tinygrad_lite.rules import (
+    composed,
+    elementwise,
+    neural,
+    products,
+    reductions,
+    shapes,
+    special,
+    trigonometric,
+    windows,
+)
 
-TABLES = (elementwise, products, reductions, shapes, neural, special, windows, composed)
+TABLES = (elementwise, trigonometric, products, reductions, shapes, neural, special, windows, composed)
 METHODS = {"sum", "mean", "prod", "max", "min", "reshape", "transpose", "astype"}
 ATTRIBUTES = {"shape", "ndim", "size", "dtype", "T", "mT"}
 

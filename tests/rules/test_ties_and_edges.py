@@ -138,7 +138,7 @@ def test_an_einsum_may_stretch_a_label_of_length_1(a, b):
 
 INF, NAN = np.inf, np.nan
 ANY = None  # where there is no such derivative, and what is finite will do
-LOG2 = np.log(2)
+LOG2, PI = np.log(2), np.pi
 
 EDGES = {
     # name: (function, inputs, value, first derivatives by each input, second ones by each pair of inputs)
@@ -238,6 +238,94 @@ EDGES = {
         [1, 2, -2, -1, 1.5],
         [[1] * 5, [-2, 3, 3, -2, -2]],
         {(0, 0): [0] * 5, (1, 1): [0] * 5},
+    ),
+    "a remainder with the sign of what is divided": (
+        np.fmod,
+        ([7, -7, 7, -7, 5.5, 2], [3, 3, -3, -3, 2, INF]),
+        [1, -1, 1, -1, 1.5, 2],
+        [[1] * 6, [-2, 2, 2, -2, -2, 0]],
+        {(0, 0): [0] * 6, (1, 1): [0] * 6},
+    ),
+    "the ends of an inverse sine": (np.arcsin, ([-1, 0, 1],), [-PI / 2, 0, PI / 2], [[0, 1, 0]], {(0, 0): [0, 0, 0]}),
+    "the ends of an inverse cosine": (np.arccos, ([-1, 0, 1],), [PI, PI / 2, 0], [[0, -1, 0]], {(0, 0): [0, 0, 0]}),
+    "the end of an inverse cosh": (np.arccosh, ([1, 1.25],), [0, LOG2], [[0, 4 / 3]], {(0, 0): [0, -80 / 27]}),
+    "the ends of an inverse tanh": (np.arctanh, ([-1, 0, 1],), [-INF, 0, INF], [[INF, 1, INF]], {}),
+    "an inverse sinh of large numbers": (np.arcsinh, ([1e25],), [np.arcsinh(1e25)], [[1e-25]], {(0, 0): [0]}),
+    "an angle": (
+        np.arctan2,
+        ([0, 0, 0, 3, 1e30], [0, 2, -2, 4, 1e30]),
+        [0, 0, PI, np.arctan2(3, 4), PI / 4],
+        [[0, 0.5, -0.5, 0.16, 0], [0, 0, 0, -0.12, 0]],
+        {(0, 0): [0, 0, 0, -24 / 625, 0], (0, 1): [0, -0.25, -0.25, -7 / 625, 0]},
+    ),
+    "cube roots of zero": (np.cbrt, ([0, 8, -8],), [0, 2, -2], [[0, 1 / 12, 1 / 12]], {(0, 0): [0, -1 / 144, 1 / 144]}),
+    "a hypotenuse": (
+        np.hypot,
+        ([0, 3, 3e25, 0, 2], [0, 4, 4e25, 2, 0]),
+        [0, 5, 5e25, 2, 2],
+        [[0, 0.6, 0.6, 0, 1], [0, 0.8, 0.8, 1, 0]],
+        {(0, 0): [0, 16 / 125, 0, 0.5, 0], (0, 1): [0, -12 / 125, 0, 0, 0], (1, 1): [0, 9 / 125, 0, 0, 0.5]},
+    ),
+    "a running product of zeros": (
+        lambda x: np.cumprod(x),
+        ([2, 0, 3, 0, 5],),
+        [2, 0, 0, 0, 0],
+        [[1, 8, 0, 0, 0]],
+        {(0, 0): [4, 42, 2, 36, 0]},
+    ),
+    "a running maximum of equal numbers": (
+        lambda x: np.maximum.accumulate(x),
+        ([1, 1, 0, 2],),
+        [1, 1, 1, 2],
+        [[2, 1, 0, 1]],
+        {(0, 0): [0, 0, 0, 0]},
+    ),
+    "the larger of a number and NaN": (
+        np.fmax,
+        ([1, NAN, 2, NAN], [NAN, 3, 2, NAN]),
+        [1, 3, 2, NAN],
+        [[1, 0, 0.5, 0], [0, 1, 0.5, 0]],
+        {(0, 0): [0, 0, 0, 0]},
+    ),
+    "a sine beside its zero": (
+        np.sinc,
+        ([0, 1, 1e-6],),
+        [1, 0, 1],
+        [[0, -1, -1e-6 * PI**2 / 3]],
+        {(0, 0): [-(PI**2) / 3, 2, -(PI**2) / 3]},
+    ),
+    "a Bessel function": (np.i0, ([0, INF],), [1, INF], [[0, INF]], {(0, 0): [0.5, INF]}),
+    "an absolute value with a sign": (np.copysign, ([0, 2, -2], [-1, -0.0, 3]), [0, -2, 2], [[0, -1, -1], [0] * 3], {}),
+    "a step": (np.heaviside, ([-2, 0, 2, NAN], [3, 3, 3, 3]), [0, 3, 1, NAN], [[0, 0, 0, ANY], [0, 1, 0, 0]], {}),
+    "what is no number": (
+        lambda x: np.nan_to_num(x, nan=INF, posinf=4, neginf=-5),
+        ([NAN, INF, -INF, 2],),
+        [INF, 4, -5, 2],
+        [[0, 0, 0, 1]],
+        {(0, 0): [0, 0, 0, 0]},
+    ),
+    "a fraction": (lambda x: np.modf(x)[0], ([-1.5, 2, INF],), [-0.5, 0, 0], [[1, 1, 1]], {}),
+    "a mantissa": (lambda x: np.frexp(x)[0], ([0, -3, 4, INF],), [0, -0.75, 0.5, INF], [[1, 0.25, 0.125, 1]], {}),
+    "a mantissa beside a power of 2": (
+        lambda x: np.frexp(x)[0],
+        ([8 - 2**-20],),
+        [1 - 2**-23],
+        [[0.125]],
+        {(0, 0): [0]},
+    ),
+    "two powers of 2": (
+        lambda x: np.ldexp(x, [120, -120]),
+        ([2**-30, 2**30],),
+        [2**90, 2**-90],
+        [[2**120, 2**-120]],
+        {(0, 0): [0, 0]},
+    ),
+    "between points": (
+        lambda x, xp, fp: np.interp(x, xp, fp),
+        ([-1, 0, 1, 2, 4, 5], [0, 2, 4], [0, 1, 5]),
+        [0, 0, 0.5, 1, 5, 5],
+        [[0, 0.5, 0.5, 2, 2, 0], [-0.75, -2.25, -2], [2.5, 1.5, 2]],
+        {(0, 0): [0] * 6},
     ),
     "a sum over axis 0 of a number": (lambda x: x.sum(axis=0), (3,), 3, [1], {(0, 0): 0}),
     "a product over axis -1 of a number": (lambda x: x.prod(axis=-1) ** 2, (3,), 9, [6], {(0, 0): 2}),

@@ -77,7 +77,7 @@ def test_an_argument_of_another_library_is_answered_with_that_of_numpy(call, mes
 
 def test_a_method_that_answers_for_arguments_is_still_the_method():
     assert Tensor.sum.__doc__ == "Return the sum over axes."
-    assert [*inspect.signature(Tensor.sum).parameters] == ["self", "axis", "keepdims"]
+    assert [*inspect.signature(Tensor.sum).parameters] == ["self", "axis", "keepdims", "options"]
 
 
 def test_functions_of_numpy_and_slips_are_answered_too():

@@ -254,14 +254,16 @@ REDUCTIONS["min"] = _method("min", into_on_cpu_alone=True)  # CuPy's raises an e
 
 FUNCTIONS: dict[Callable[..., Any], Primitive] = {
     **{getattr(np, name): primitive for name, primitive in REDUCTIONS.items()},
-    **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round)},
-    **{f: _function(f) for f in (np.roll, np.pad, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
+    **{f: _function(f, into=True) for f in (np.cumsum, np.cumprod, np.round, np.around)},
+    **{f: _function(f) for f in (np.roll, np.pad, np.fix, np.argsort, np.sort, np.count_nonzero, np.searchsorted)},
     **{f: _function(f) for f in (np.isclose, np.allclose, np.array_equal, np.median)},
     # Of plain arrays alone, which keep NumPy's types; of a Tensor they are composed.
     **{f: _function(f) for f in (np.partition, np.quantile, np.percentile, np.cov, np.corrcoef)},
     **{f: _function(f) for f in (np.nansum, np.nanprod, np.nanmean, np.nanvar, np.nanstd, np.nanmax, np.nanmin)},
-    **{f: _function(f) for f in (np.nanmedian, np.nanquantile, np.nanpercentile)},
+    **{f: _function(f) for f in (np.nanmedian, np.nanquantile, np.nanpercentile, np.nancumsum, np.nancumprod)},
+    **{f: _function(f) for f in (np.sinc, np.i0, np.angle, np.unwrap, np.nan_to_num, np.interp)},
     **{f: _function(f) for f in (np.argpartition, np.nanargmax, np.nanargmin, np.digitize, np.isin, np.array_equiv)},
+    **{f: _function(f) for f in (np.isposinf, np.isneginf, np.isreal, np.iscomplex)},
     np.lib.stride_tricks.sliding_window_view: _function(np.lib.stride_tricks.sliding_window_view, is_view=True),
     np.clip: _function(np.clip, into=True, elementwise=True),
     np.flip: _function(np.flip, is_view=True),
@@ -287,7 +289,7 @@ OF_HELPERS: dict[Callable[..., Any], Primitive] = {
 }
 
 # Functions of several arrays whose result's shape only depends on their shapes, not on their values.
-OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal}
+OF_SEVERAL = {np.clip, np.searchsorted, np.isclose, np.allclose, np.array_equal, np.interp}
 OF_SEVERAL |= {np.quantile, np.percentile, np.nanquantile, np.nanpercentile}
 OF_SEVERAL |= {np.cov, np.corrcoef, np.digitize, np.isin, np.array_equiv}
 

@@ -23,12 +23,6 @@ from . import primitives
 from .primitives import FUNCTIONS, OF_SEVERAL, REDUCTIONS, UFUNCS, of_ufunc
 from .traced import holds_tracers, is_array_or_scalar, is_traced, value_of
 
-_REDUCED_BY: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-}
 _OPTIONS = {"axis", "dtype", "keepdims"}  # those of reductions
 _signature = cache(signature)
 
@@ -39,12 +33,13 @@ def call_ufunc(x: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = No
     if any(isinstance(operand, Node) for operand in inputs):
         return NotImplemented
     composition: Any = answer_for(ufunc) if ufunc.nout > 1 else None
+    answer = composed.method_of(ufunc, method)
     if method == "at" and ufunc is np.add:
         target, index, value = inputs
         _write(recorder, target, recorder.record(primitives.add_at, target, static_index(index), value))
         return None
-    if method == "reduce" and ufunc in _REDUCED_BY:
-        result = _REDUCED_BY[ufunc](*inputs, **{"axis": 0} | kwargs)
+    if method not in ("__call__", "at") and answer is not None:
+        result = answer(*inputs, **kwargs)
     elif method == "__call__" and composition is not None:
         result = composition(*inputs, **kwargs)
     elif method == "__call__" and ufunc in UFUNCS and not kwargs:
@@ -104,6 +99,9 @@ def _recorded(function: Callable[..., Any], recorder: Any, *args: Any, **kwargs:
     have_their_places = [*given][: len(operands)] == [*parameters][: len(operands)] or "" in given
     come_first = have_their_places and all(a is b for a, b in zip(given.values(), operands, strict=False))
     is_option_missing = function.__name__ in REDUCTIONS and not params.keys() <= _OPTIONS
+    composition = answer_for(function) if is_option_missing else None
+    if composition is not None:
+        return composition(*args, **kwargs)
     if not come_first or is_option_missing:
         recorder.unsupported(f"{numpy_name(function)} with these arguments")
     if len(operands) > 1 and function not in OF_SEVERAL:
@@ -249,4 +247,6 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     },
     np.result_type: _of_values(np.result_type),
     np.can_cast: _of_values(np.can_cast),
+    np.isrealobj: _of_values(np.isrealobj),
+    np.iscomplexobj: _of_values(np.iscomplexobj),
 }

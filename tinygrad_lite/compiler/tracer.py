@@ -83,6 +83,8 @@ class Tracer(Traced, NDArrayOperatorsMixin):
         lambda self: self.transpose((*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)),
         doc="The last two axes exchanged.",
     )
+    real = property(lambda self: np.real(self), doc="The real part.")
+    imag = property(lambda self: np.imag(self), doc="The imaginary part.")
     __traced__ = property(attrgetter("value"), doc="The value it stands for.")
 
     def __repr__(self) -> str:

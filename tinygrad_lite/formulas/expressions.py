@@ -111,6 +111,12 @@ _NOTATION: dict[str, dict[Language, Form]] = {
     "solve": _alike(JUXTAPOSED, "{}⁻¹ {}", r"{}^{{-1}}\,{}", ATOM, FRACTION),
     "det": _alike(ATOM, "det({})", r"\det\left({}\right)", CHOICE),
     "sqrt": {"text": Form(POWER, "√{}", (ATOM,)), "latex": Form(ATOM, r"\sqrt{{{}}}", (CHOICE,))},
+    "cbrt": {"text": Form(POWER, "∛{}", (ATOM,)), "latex": Form(ATOM, r"\sqrt[3]{{{}}}", (CHOICE,))},
+    "hypot": {"text": Form(POWER, "√({}² + {}²)", (ATOM, ATOM)),
+              "latex": Form(ATOM, r"\sqrt{{{}^{{2}} + {}^{{2}}}}", (ATOM, ATOM))},
+    "log2": _alike(ATOM, "log₂({})", r"\log_{{2}}\left({}\right)", CHOICE),
+    "log10": _alike(ATOM, "log₁₀({})", r"\log_{{10}}\left({}\right)", CHOICE),
+    "exp2": _alike(POWER, "2^{}", "2^{{{}}}", ATOM),
     "exp": {"text": Form(ATOM, "exp({})", (CHOICE,)), "latex": Form(POWER, "e^{{{}}}", (CHOICE,))},
     "absolute": _alike(ATOM, "|{}|", r"\left|{}\right|", CHOICE),
     "sigmoid": _alike(ATOM, "σ({})", r"\sigma\left({}\right)", CHOICE),
@@ -135,7 +141,7 @@ _NOTATION: dict[str, dict[Language, Form]] = {
     "shaped": _alike(ATOM, "{}: {}", "{}: {}", CHOICE, CHOICE),
     "getitem": _alike(ATOM, "{}[{}]", r"{}\left[{}\right]", ATOM, CHOICE),
     **{name: _alike(ATOM, f"{name}({{}})", rf"\{name}\left({{}}\right)", CHOICE) for name in (
-        "log", "sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh",
+        "log", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
     )},
 }  # fmt: skip
 
@@ -144,6 +150,9 @@ _LEGEND = {
     "bracket": "[…] is 1 where it holds, else 0",
     "broadcast_to": "broadcast_to repeats along axes",
     "overlap_add": "overlap_add adds windows up where they lie",
+    "product_before": "product_before is the running product of the elements before each",
+    "sum_of_products_after": "sum_of_products_after sums gⱼ · xᵢ₊₁ · … · xⱼ over j ≥ i",
+    "radius": "radius is √(a² + b²), and ∞ at the origin",
     "is_first_maximum": "is_first_maximum holds at the maximum of a window",
     "stacked_slogdet": "stacked_slogdet is the sign of the determinant, and the logarithm of its absolute value",
     "stacked_qr": "stacked_qr is Q, and R below it",

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..nn import Module
-from ..rules import Rule, elementwise, neural, products
+from ..rules import Rule, elementwise, neural, products, trigonometric
 from .folding import Nets
 from .values import AppliedModule, Name, Step, Value
 
 _OF_A_LAYER = {"weight": "W", "bias": "b"}  # every layer has these names, so formulas add the layer's number
 _PRODUCTS = (products.product, products.linear)
-_ACTIVATIONS = (neural.relu, neural.sigmoid, neural.softmax, neural.log_softmax, elementwise.tanh)
+_ACTIVATIONS = (neural.relu, neural.sigmoid, neural.softmax, neural.log_softmax, trigonometric.tanh)
 
 
 class _Word(NamedTuple):

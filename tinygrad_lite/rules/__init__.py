@@ -1,7 +1,8 @@
 """The derivative rules, each written once.
 
 `all` enumerates them, `define` adds one, `tinygrad_lite.prove` checks one. Read the tables first: `elementwise`,
-`products`, `linalg`, `reductions`, `shapes` and `neural`. `composed` holds functions composed of rules.
+`trigonometric`, `products`, `linalg`, `reductions`, `shapes` and `neural`. `composed` holds functions composed of
+rules.
 `numpy_functions` says what happens when a function of NumPy is called on a Tensor. `rule` is what a rule is, and
 `registry` how one is added.
 
@@ -62,7 +63,19 @@ ufuncs alone, so the class has no more:
 (3, array([0.786]))
 """
 
-from . import composed, elementwise, linalg, neural, numpy_functions, products, reductions, shapes, special, windows
+from . import (
+    composed,
+    elementwise,
+    linalg,
+    neural,
+    numpy_functions,
+    products,
+    reductions,
+    shapes,
+    special,
+    trigonometric,
+    windows,
+)
 from .registry import all, answer_for, answers, define, get
 from .rule import Rule, Sample, Vjp, sample
 
@@ -85,5 +98,6 @@ __all__ = [
     "sample",
     "shapes",
     "special",
+    "trigonometric",
     "windows",
 ]

@@ -15,6 +15,7 @@ Each rule can be called by itself, and so can its derivative, here of a·b by a:
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import Any
 
@@ -79,6 +80,12 @@ remainder = define("remainder", lambda a, b: np.remainder(a, b),
     b=lambda g, a, b: -g * np.floor_divide(a, b),
     samples=pairs(normal, positive))
 
+# a - b·trunc(a / b), with the sign of a.
+fmod = define("fmod", lambda a, b: np.fmod(a, b),
+    a=lambda g: g,
+    b=lambda g, y, a, b: -g * np.rint((a - y) / b),
+    samples=pairs(normal, positive))
+
 negative = define("negative", lambda x: -x, samples=each(),
     x=lambda g: -g)
 
@@ -104,6 +111,21 @@ square = define("square", lambda x: np.square(x), samples=each(),
 sqrt = define("sqrt", lambda x: np.sqrt(x), samples=each(positive),
     x=lambda g, y: g / (2 * np.where(y == 0, np.inf, y)))
 
+# As of the square root, the slope at 0 is taken to be 0.
+cbrt = define("cbrt", lambda x: np.cbrt(x), samples=each(),
+    x=lambda g, y: g / (3 * np.square(np.where(y == 0, np.inf, y))))
+
+# √(a² + b²), which does not overflow. Its slope at the origin, where it has a kink, is taken to be 0.
+hypot = define("hypot", lambda a, b: np.hypot(a, b), samples=pairs(),
+    a=lambda g, y, a: g * (a / np.where(y == 0, np.inf, y)),
+    b=lambda g, y, b: g * (b / np.where(y == 0, np.inf, y)))
+
+# x·2ⁱ, which is linear in x.
+ldexp = define("ldexp", lambda x, i: np.ldexp(x, i),
+    x=lambda g, i: np.ldexp(g, i),
+    samples=lambda: [sample(normal(3, 4), np.array([-2, 0, 1, 3])), sample(normal(4), 2), sample(normal(0, 2), 1),
+                     sample(normal(), np.array([[1], [-3]]))])
+
 reciprocal = define("reciprocal", lambda x: 1 / x, samples=each(positive),
     x=lambda g, y: -g * y * y)
 
@@ -116,32 +138,21 @@ exp = define("exp", lambda x: np.exp(x), samples=each(),
 expm1 = define("expm1", lambda x: np.expm1(x), samples=each(),
     x=lambda g, y: g * (y + 1))
 
+exp2 = define("exp2", lambda x: np.exp2(x), samples=each(),
+    x=lambda g, y: g * (y * math.log(2)))
+
 log = define("log", lambda x: np.log(x), samples=each(positive),
     x=lambda g, x: g / x)
+
+log2 = define("log2", lambda x: np.log2(x), samples=each(positive),
+    x=lambda g, x: g / (x * math.log(2)))
+
+log10 = define("log10", lambda x: np.log10(x), samples=each(positive),
+    x=lambda g, x: g / (x * math.log(10)))
 
 log1p = define("log1p", lambda x: np.log1p(x), samples=each(positive),
     x=lambda g, x: g / (1 + x))
 
-sin = define("sin", lambda x: np.sin(x), samples=each(),
-    x=lambda g, x: g * np.cos(x))
-
-cos = define("cos", lambda x: np.cos(x), samples=each(),
-    x=lambda g, x: -g * np.sin(x))
-
-tan = define("tan", lambda x: np.tan(x), samples=each(),
-    x=lambda g, y: g * (1 + y * y))
-
-arctan = define("arctan", lambda x: np.arctan(x), samples=each(),
-    x=lambda g, x: g / (1 + x * x))
-
-sinh = define("sinh", lambda x: np.sinh(x), samples=each(),
-    x=lambda g, x: g * np.cosh(x))
-
-cosh = define("cosh", lambda x: np.cosh(x), samples=each(),
-    x=lambda g, x: g * np.sinh(x))
-
-tanh = define("tanh", lambda x: np.tanh(x), samples=each(),
-    x=lambda g, y: g * (1 - y * y))
 
 # Two equal operands get half the cotangent each: any split whose parts add up to one is a subgradient.
 maximum = define("maximum", lambda a, b: np.maximum(a, b), samples=pairs(distinct, normal),

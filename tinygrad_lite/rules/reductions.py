@@ -1,4 +1,4 @@
-"""Rules of functions that reduce axes: sum, mean, product, maximum, minimum; and of the running sum.
+"""Rules of functions that reduce axes: sum, mean, product, maximum, minimum; and of running sums and products.
 
 Each expression first gives ``g`` its reduced axes back (`restore_axes`), and then spreads it over the elements: a sum
 gives the same to each, a maximum gives all to the largest.
@@ -12,9 +12,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..support.devices import on_device_of
+from . import shapes
 from .registry import define
-from .rule import Sample, sample
-from .samples import distinct, normal
+from .rule import Sample, helper, sample
+from .samples import distinct, normal, with_zeros
 
 Axis = int | tuple[int, ...] | None
 
@@ -100,6 +101,34 @@ def share(weights: Any, x: Any, axis: Axis) -> Any:
     return weights / fold("sum", weights, axis, True)
 
 
+def _moved(x: Any, steps: int, axis: int, fill: float) -> Any:
+    """Return the elements moved along an axis, or back if the steps are negative; ``fill`` where none moves in."""
+    (axis,) = axes_of(axis, len(x.shape))
+    before, after = steps * (steps > 0), -steps * (steps < 0)
+    padded = shapes.pad(x, tuple((before, after) if i == axis else (0, 0) for i in range(len(x.shape))), fill)
+    return padded[(*[slice(None)] * axis, slice(after, after + x.shape[axis]))]
+
+
+@helper
+def product_before(y: Any, axis: int) -> Any:
+    """Return for each element the running product ``y`` of those before it: 1 for the first."""
+    return _moved(y, 1, axis, 1)
+
+
+@helper
+def sum_of_products_after(g: Any, x: Any, axis: int) -> Any:
+    """Return for each i the sum over j ≥ i of gⱼ · xᵢ₊₁ · … · xⱼ.
+
+    It is the solution of sᵢ = gᵢ + xᵢ₊₁ · sᵢ₊₁. Each pass doubles how many terms each sum has.
+    """
+    factors, terms = _moved(x, -1, axis, 0), 1
+    while terms < x.shape[axis]:
+        g = g + factors * _moved(g, -terms, axis, 0)
+        factors = factors * _moved(factors, -terms, axis, 0)
+        terms *= 2
+    return g
+
+
 # fmt: off
 
 sum = define("sum", lambda x, axis=None, keepdims=False: fold("sum", x, axis, keepdims),
@@ -127,3 +156,9 @@ min = define("min", lambda x, axis=None, keepdims=False: fold("min", x, axis, ke
 cumsum = define("cumsum", lambda x, axis: np.cumsum(x, axis),
     x=lambda g, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis),
     samples=lambda: [sample(normal(3, 4), 0), sample(normal(3, 4), -1), sample(normal(2, 0), 1), sample(normal(5), 0)])
+
+# ∂yⱼ/∂xᵢ is the product of the other elements up to the j-th: right where elements are zero, too.
+cumprod = define("cumprod", lambda x, axis: np.cumprod(x, axis),
+    x=lambda g, y, x, axis: product_before(y, axis) * sum_of_products_after(g, x, axis),
+    samples=lambda: [sample(normal(3, 4), 0), sample(normal(3, 4), -1), sample(normal(2, 0), 1), sample(normal(5), 0),
+                     sample(with_zeros(2, 5), 1), sample(normal(1), 0)])

@@ -27,6 +27,16 @@ def positive(*shape: int, seed: int = 0) -> Array:
     return np.asarray(np.random.default_rng((seed, *shape)).uniform(0.5, 2.0, shape))
 
 
+def above_one(*shape: int, seed: int = 0) -> Array:
+    """Return random numbers between 1.5 and 3."""
+    return positive(*shape, seed=seed) + 1
+
+
+def inside_one(*shape: int, seed: int = 0) -> Array:
+    """Return random numbers of both signs between -0.8 and 0.8."""
+    return np.asarray(np.random.default_rng((seed, *shape)).uniform(-0.8, 0.8, shape))
+
+
 def distinct(*shape: int, seed: int = 0) -> Array:
     """Return numbers in steps of 0.1, in random order, none closer than 0.05 to zero."""
     size = int(np.prod(shape))

@@ -171,7 +171,7 @@ INSTEAD_OF_ARGUMENTS = _by_name(
         "dim": "axis=",
         "dims": "the axes without a name, as in x.transpose(1, 0)",
         "keepdim keep_dims": "keepdims=",
-        "correction unbiased": "ddof=",
+        "unbiased": "ddof=",
         "start_dim": "start=",
     }
 )

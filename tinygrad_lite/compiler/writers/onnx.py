@@ -205,7 +205,8 @@ class _Graph:
             x, own = self._wires[x], x.dtype
         if isinstance(x, str):
             to = self.onnx.helper.np_dtype_to_tensor_dtype(dtype)
-            return x if own == dtype else self._node("Cast", [x], {"to": to})
+            # A result in between has no known type; NumPy takes None for float64.
+            return x if own is not None and own == dtype else self._node("Cast", [x], {"to": to})
         value = self.value(x)
         array = np.asarray(value).astype(dtype)
         if dtype.kind in "iu" and not np.array_equal(array, value):

@@ -85,6 +85,10 @@ def _where_extreme(operator: str) -> Callable[..., Any]:
     return write
 
 
+def _round(to: Any, x: Any, decimals: int = 0) -> Any:
+    return to.Div(to.Round(to.Mul(x, 10**decimals)), 10**decimals)
+
+
 def _floor_divide(to: Any, a: Any, b: Any) -> Any:
     if to.dtype.kind not in "iu":
         raise Refused("NumPy takes the floor before it rounds the quotient: write np.floor(a / b)")
@@ -95,6 +99,29 @@ def _remainder(to: Any, a: Any, b: Any) -> Any:
     # The remainder of C has the sign of a, NumPy's has the sign of b.
     rest = to.Mod(a, b, fmod=1)
     return to.Where(to.Less(to.Mul(to.Sign(rest), to.Sign(b)), 0), to.Add(rest, b), rest)
+
+
+def _hypot(to: Any, a: Any, b: Any) -> Any:
+    # The larger operand is a factor, so that no square overflows, unless it is 0 or infinite.
+    a, b = to.Abs(a), to.Abs(b)
+    larger = to.Max(a, b)
+    scale = to.Where(to.Or(to.Equal(larger, 0), to.IsInf(larger)), 1, larger)
+    a, b = to.Div(a, scale), to.Div(b, scale)
+    return to.Mul(scale, to.Sqrt(to.Add(to.Mul(a, a), to.Mul(b, b))))
+
+
+def _ldexp(to: Any, x: Any, i: Any) -> Any:
+    # In two factors, since 2ⁱ alone may be infinite or 0 where the result is not.
+    half, two = to.Floor(to.Div(i, 2)), to.cast(2, to.dtype)
+    return to.Mul(to.Mul(x, to.Pow(two, half)), to.Pow(two, to.Sub(i, half)))
+
+
+def _cumprod(to: Any, x: Any, axis: Any) -> Any:
+    if to.dtype.kind != "f":
+        raise Refused("ONNX has no running product: convert the operand to floats")
+    axis, is_odd = to.cast(axis, np.int64), to.cast(to.Less(x, 0), to.dtype)
+    negative = to.Mod(to.CumSum(is_odd, axis), 2, fmod=1)
+    return to.Mul(to.Sub(1, to.Mul(negative, 2)), to.Exp(to.CumSum(to.Log(to.Abs(x)), axis)))
 
 
 def _of_truths(operator: str) -> Callable[..., Any]:
@@ -340,7 +367,8 @@ OPERATIONS: dict[str, Entry] = {
     # one operator, with the same operands
     "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "negative": "Neg", "power": "Pow",
     "sqrt": "Sqrt", "reciprocal": "Reciprocal", "absolute": "Abs", "exp": "Exp", "log": "Log",
-    "sin": "Sin", "cos": "Cos", "tan": "Tan", "arctan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh",
+    "sin": "Sin", "cos": "Cos", "tan": "Tan", "arctan": "Atan", "arcsin": "Asin", "arccos": "Acos",
+    "arcsinh": "Asinh", "arccosh": "Acosh", "arctanh": "Atanh", "sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh",
     "maximum": "Max", "minimum": "Min", "matmul": "MatMul",
     "dot": "MatMul",  # programs only use it for matrices
     "sign": "Sign", "floor": "Floor", "ceil": "Ceil",
@@ -355,17 +383,26 @@ OPERATIONS: dict[str, Entry] = {
     # elementwise
     "floor_divide":  _floor_divide,
     "remainder":     _remainder,
+    "fmod":          lambda to, a, b: to.Mod(a, b, fmod=1),
     "square":        lambda to, x: to.Mul(x, x),
     # e^x - 1 = tanh(x/2) (e^x + 1), which has no cancellation for x close to 0.
     "expm1":         lambda to, x: to.Mul(to.Tanh(to.Div(x, 2)), to.Add(to.Exp(x), 1)),
+    "exp2":          lambda to, x: to.Pow(to.cast(2, to.dtype), x),
+    "log2":          lambda to, x: to.Div(to.Log(x), np.log(2)),
+    "log10":         lambda to, x: to.Div(to.Log(x), np.log(10)),
     "log1p":         _log1p,
     "logaddexp":     _logaddexp,
+    "ldexp":         _ldexp,
+    "cbrt":          lambda to, x: to.Mul(to.Sign(x), to.Pow(to.Abs(x), 1 / 3)),
+    "hypot":         _hypot,
     "clip":          _clip,
     "where":         lambda to, condition, a, b: to.Where(to.cast(condition, bool), a, b),
     "astype":        lambda to, x, dtype: to.cast(x, dtype),
-    "trunc":         lambda to, x: to.Mul(to.Sign(x), to.Floor(to.Abs(x))),
-    "round":         lambda to, x, decimals=0: to.Div(to.Round(to.Mul(x, 10**decimals)), 10**decimals),
+    **dict.fromkeys(("trunc", "fix"), lambda to, x: to.Mul(to.Sign(x), to.Floor(to.Abs(x)))),
+    **dict.fromkeys(("round", "around"), _round),
     "not_equal":     lambda to, a, b: to.Not(to.Equal(a, b)),
+    "isposinf":      lambda to, x: to.IsInf(x, detect_negative=0),
+    "isneginf":      lambda to, x: to.IsInf(x, detect_positive=0),
     "isfinite":      lambda to, x: to.Not(to.Or(to.IsNaN(x), to.IsInf(x))),
     **{f"logical_{name.lower()}": _of_truths(name) for name in ("And", "Or", "Not", "Xor")},
     **{f"bitwise_{name.lower()}": _of_bits(name) for name in ("And", "Or", "Xor")},
@@ -379,6 +416,7 @@ OPERATIONS: dict[str, Entry] = {
     "cumsum":        lambda to, x, axis: to.CumSum(x, to.cast(axis, np.int64)),
     "correlate":     _correlate,
     "convolve":      lambda to, a, v: _correlate(to, a, _flip(to, v, 0), to.shape(v)[0] - 1),
+    "cumprod":       _cumprod,
     # shapes and places
     "length":        _length,
     "item":          lambda to, x: to.Reshape(x, to.ints([])),
@@ -402,6 +440,13 @@ OPERATIONS: dict[str, Entry] = {
     **dict.fromkeys(("solve", "inv", "pinv", "cholesky", "qr", "eigh", "svd", "slogdet", "matrix_rank"),
                     Refused("it has no counterpart: of a matrix that is known beforehand, compute it beforehand")),
     "copysign":      Refused("ONNX does not tell -0 from 0: write np.where(y < 0, -abs(x), abs(x))"),
+    "signbit":       Refused("ONNX does not tell -0 from 0: write x < 0"),
+    "arctan2":       Refused("ONNX does not tell -0 from 0: write np.arctan(a / b), where b is positive"),
+    "spacing":       Refused("ONNX does not have the distance to the next number"),
+    **dict.fromkeys(("gcd", "lcm"), Refused("ONNX has no divisors of whole numbers")),
+    "bitwise_count": Refused("ONNX does not count bits"),
+    "left_shift":    Refused("ONNX shifts numbers without a sign alone: write a * 2**b"),
+    "right_shift":   Refused("ONNX shifts numbers without a sign alone: write a // 2**b"),
     "argsort":       Refused("ONNX puts equal elements in another order"),
     **dict.fromkeys(("argpartition", "lexsort"), Refused("it has no counterpart: ONNX sorts by one key alone")),
     **dict.fromkeys(("nanargmax", "nanargmin"),
@@ -409,6 +454,7 @@ OPERATIONS: dict[str, Entry] = {
     **dict.fromkeys(("searchsorted", "digitize"),
                     Refused("it has no counterpart: compare with np.less and count with np.count_nonzero")),
     "isin":          Refused("it has no counterpart: compare with == and combine with |"),
+    **dict.fromkeys(("isreal", "iscomplex"), Refused("all numbers of a file are real, so it is not needed")),
     "isclose":       Refused("it has no counterpart: compare np.abs(a - b) with a bound"),
     **dict.fromkeys(("allclose", "array_equal", "array_equiv"),
                     Refused("its result depends on values, which only a run of the file has")),

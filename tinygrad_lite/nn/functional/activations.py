@@ -15,7 +15,7 @@ from typing import Any, Never
 import numpy as np
 
 from ...errors import ShapeError, explained
-from ...rules import elementwise, neural, products, special
+from ...rules import neural, products, special, trigonometric
 from ...support.names import unknown_argument
 from .checks import expect_axis, expect_choice, expect_number, operand
 
@@ -67,7 +67,7 @@ def sigmoid(x: Any) -> Any:
 
 def tanh(x: Any) -> Any:
     """Return the hyperbolic tangent."""
-    return elementwise.tanh(operand("tanh", x))
+    return trigonometric.tanh(operand("tanh", x))
 
 
 def softmax(x: Any, axis: int = -1, **unknown: Never) -> Any:

@@ -1,11 +1,11 @@
-"""Arithmetic, choices and copies, composed of rules that act on each element.
+"""Arithmetic and copies, composed of rules that act on each element.
 
 Examples
 --------
 >>> import numpy as np
 >>> import tinygrad_lite as tg
->>> tg.grad(lambda x: np.log2(x))(2.0)  # 1 / (2 log 2)
-Tensor(0.7213475, dtype=float32)
+>>> tg.grad(lambda x: np.deg2rad(x))(90.0)  # π / 180
+Tensor(0.01745329, dtype=float32)
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ShapeError
+from ...support.devices import on_device_of
 from .. import elementwise
 
 
@@ -58,52 +59,123 @@ def power(a: Any, b: Any) -> Any:
     return elementwise.power(a, b) if is_number else elementwise.power_of(a, b)
 
 
-def log2(x: Any) -> Any:
-    """Return the logarithm to base 2."""
-    return np.log(x) / math.log(2)
-
-
-def log10(x: Any) -> Any:
-    """Return the logarithm to base 10."""
-    return np.log(x) / math.log(10)
-
-
-def where(condition: Any, /, *choices: Any) -> Any:
-    """Choose from one array where the condition holds, else from another; differentiable by both.
-
-    Without the two arrays the result is the positions where the condition holds.
-    """
-    if not choices:
-        return np.nonzero(condition)
-    if len(choices) != 2:
-        raise ValueError("where takes two arrays to choose from, or none")
-    a, b = choices
-    return elementwise.where(a, b, condition)
-
-
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """Limit values to an interval; a bound of None means no limit. Differentiable by the bounds, too."""
-    low, high = a_min if min is None else min, a_max if max is None else max
-    is_number = not hasattr(a, "dtype")  # or a list of numbers, whose type adapts to the bounds
-    is_open = low is None or high is None
-    has_gradient = any(getattr(x, "requires_grad", False) for x in (low, high))
-    if not is_number:
-        low, high = _bound(low, a), _bound(high, a)
-    if is_number or has_gradient or (is_open and a.dtype.kind != "f"):
-        a = a if low is None else np.maximum(a, low)
-        return a if high is None else np.minimum(a, high)
-    return elementwise.clip(a, -np.inf if low is None else low, np.inf if high is None else high)
-
-
-def _bound(value: Any, x: Any) -> Any:
-    """Return a bound of ``x`` as a Python number or in the type of ``x``, so that it does not change that type."""
-    value = np.asarray(value) if isinstance(value, (list, tuple)) else value
-    return value.astype(x.dtype) if hasattr(value, "astype") and x.dtype.kind == "f" else value
-
-
 def divmod(a: Any, b: Any) -> tuple[Any, Any]:
     """Return the quotient rounded down, a step function with no derivative, and the remainder."""
     return np.floor_divide(a, b), np.remainder(a, b)
+
+
+def modf(x: Any) -> tuple[Any, Any]:
+    """Return the fractional part, which is 0 of an infinite number, and the whole part, a step function."""
+    x = floating(x)
+    whole = np.trunc(x)
+    return elementwise.difference(x, whole), whole
+
+
+def frexp(x: Any) -> tuple[Any, Any]:
+    """Return a mantissa, from 1/2 to 1 in size, and its exponent of 2, a step function; of 0, ∞ and NaN that is 0."""
+    x = floating(x)
+    size = np.where(np.isfinite(x) & (x != 0), np.abs(x), 0.5)
+    exponent = (np.floor(np.log2(size)) + 1).astype(np.int32)
+    exponent = exponent - (np.ldexp(size, -exponent) < 0.5)  # where the logarithm was rounded up
+    return np.ldexp(x, -exponent), exponent
+
+
+def fabs(x: Any) -> Any:
+    """Return the absolute value as a floating number."""
+    return np.abs(floating(x))
+
+
+def float_power(a: Any, b: Any) -> Any:
+    """Raise to a power; whole numbers become floating ones, of which there are negative powers, too."""
+    return power(floating(a) if hasattr(a, "dtype") else float(a), b)
+
+
+def copysign(a: Any, b: Any) -> Any:
+    """Return ``a`` with the sign of ``b``, which has no derivative by ``b``."""
+    size = fabs(array_like(a))
+    return np.where(np.signbit(b), -size, size)
+
+
+def floating(x: Any) -> Any:
+    """Return whole numbers as floating ones; floating numbers are returned as they are."""
+    return x if x.dtype.kind == "f" else 1.0 * x
+
+
+def deg2rad(x: Any) -> Any:
+    """Return an angle in degrees as one in radians."""
+    return x * (math.pi / 180)
+
+
+def rad2deg(x: Any) -> Any:
+    """Return an angle in radians as one in degrees."""
+    return x * (180 / math.pi)
+
+
+def logaddexp2(a: Any, b: Any) -> Any:
+    """Return log₂(2ᵃ + 2ᵇ)."""
+    return np.logaddexp(a * math.log(2), b * math.log(2)) / math.log(2)
+
+
+def sinc(x: Any) -> Any:
+    """Return sin(πx) / πx, and 1 at 0.
+
+    Close to 0 it is the sum of its series: the derivatives of the quotient lose all digits there. Up to πx = 1 eleven
+    terms suffice for them, too.
+    """
+    z = math.pi * floating(x)
+    is_small = np.abs(z) < 1
+    near = np.where(is_small, z * z, 0)
+    series = 0.0
+    for k in reversed(range(11)):
+        series = series * near + (-1) ** k / math.factorial(2 * k + 1)
+    far = np.where(is_small, 1, z)
+    return np.where(is_small, series, np.sin(far) / far)
+
+
+# Gauss–Chebyshev nodes: so many that the error of the mean below is one of rounding wherever I₀ is finite.
+_NODES = np.cos(np.pi * (np.arange(64) + 0.5) / 128)
+
+
+def i0(x: Any) -> Any:
+    """Return the modified Bessel function I₀.
+
+    It is Bessel's integral, the mean of cosh(x cos θ) over all angles θ (DLMF 10.32.1).
+    """
+    x = floating(array_like(x))
+    nodes = on_device_of(x, _NODES.astype(x.dtype))
+    return np.cosh(x.reshape((*x.shape, 1)) * nodes).mean(axis=-1)
+
+
+def real(val: Any) -> Any:
+    """Return the real part: of real numbers, which alone have a derivative, they themselves."""
+    return _of_reals("real", val)
+
+
+def imag(val: Any) -> Any:
+    """Return the imaginary part of real numbers: zeros."""
+    return np.zeros_like(_of_reals("imag", val))
+
+
+def conjugate(x: Any) -> Any:
+    """Return the conjugate of real numbers: a copy."""
+    return copy(_of_reals("conjugate", x))
+
+
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """Return real numbers as they are."""
+    return _of_reals("real_if_close", a)
+
+
+def angle(z: Any, deg: bool = False) -> Any:
+    """Return the angle of real numbers in the plane of the complex ones: 0, or π of negative numbers."""
+    in_radians = np.arctan2(0.0, floating(_of_reals("angle", z)))
+    return rad2deg(in_radians) if deg else in_radians
+
+
+def _of_reals(name: str, x: Any) -> Any:
+    if x.dtype.kind == "c":
+        raise TypeError(f"np.{name} takes Tensors of real numbers: of complex ones write np.{name}(x.numpy())")
+    return x
 
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:

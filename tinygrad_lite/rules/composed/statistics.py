@@ -1,4 +1,4 @@
-"""Statistics and running sums, composed of reductions.
+"""Statistics, composed of reductions.
 
 Examples
 --------
@@ -19,25 +19,41 @@ import numpy as np
 from ...errors import ShapeError, require
 from .. import reductions
 from ..reductions import Axis, axes_of, count
+from . import folds
 from .arithmetic import array_like
-from .axes import expand_dims, ravel, squeeze
+from .axes import expand_dims, squeeze
 from .pieces import concatenate
 
 
-def var(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Return the variance: the sum of squared deviations over n - ddof, or over 0 if that is negative."""
-    deviations = a - a.mean(axis=axis, keepdims=True)
-    return reductions.sum(np.square(deviations), axis, keepdims) / max(count(a, axis) - ddof, 0)
+def var(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    *,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> Any:
+    """Return the variance: the sum of squared deviations over n - ddof, or over 0 if that is negative.
+
+    ``correction`` is another name of ``ddof``, ``mean`` the mean if it is known, with the reduced axes of length 1.
+    """
+    if correction is not None and ddof:
+        raise ValueError("the variance has ddof and correction, which are two names of one number: give one of them")
+    a = folds.converted(a, dtype)
+    if where is not True:
+        a = np.where(where, a, 0)  # NaN that does not count has no derivative either
+    center = folds.mean(a, axis, keepdims=True, where=where) if mean is None else mean
+    squares = folds.sum(np.square(a - center), axis, keepdims=keepdims, where=where)
+    n = folds.counted(a, axis, keepdims, where) - (ddof if correction is None else correction)
+    return squares / (max(n, 0) if where is True else np.maximum(n, 0))
 
 
-def std(a: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Return the square root of the variance. Where it is 0, its derivative is taken to be 0."""
-    return np.sqrt(var(a, axis, ddof=ddof, keepdims=keepdims))
-
-
-def cumsum(a: Any, axis: int | None = None) -> Any:
-    """Return the running sum along an axis, or of all elements in order if the axis is None."""
-    return reductions.cumsum(ravel(a), 0) if axis is None else reductions.cumsum(a, axis)
+def std(a: Any, axis: Axis = None, dtype: Any = None, **options: Any) -> Any:
+    """Return the square root of the variance, with its arguments. Where it is 0, its derivative is taken to be 0."""
+    return np.sqrt(var(a, axis, dtype, **options))
 
 
 def ptp(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
