@@ -21,7 +21,7 @@ PACKAGE, MODELS = ROOT / "tinygrad_lite", ROOT / "models"
 # together; what a user writes.
 LAYERS = [
     *("errors", "support", "rules", "changes", "engine", "paths", "arrays", "numpy_calls", "checks", "conversions"),
-    *("in_place", "tensor", "transforms", "nn", "optim"),
+    *("in_place", "tensor", "joint", "transforms", "recompute", "scan", "nn", "optim"),
     *("anomaly", "formulas", "data", "plot", "proof", "compiler", "checkpoint", "safetensors", "parallel"),
     *("__init__", "__main__"),
     "models",

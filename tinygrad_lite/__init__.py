@@ -12,6 +12,7 @@ from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
 from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
 from .rules.composed import index_add, scatter
+from .scan import scan
 from .support.late import imports_for_later
 from .support.names import answer_for_missing
 from .support.randomness import manual_seed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .compiler.writers.onnx import export_onnx
     from .formulas import explain
     from .proof import GradientMismatch, KinkWarning, gradcheck, prove
+    from .recompute import checkpoint_activations
     from .safetensors import load_safetensors, save_safetensors
 
 __version__ = "0.1.0"
@@ -47,6 +49,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "checkpoint",
+    "checkpoint_activations",
     "data",
     "detect_anomaly",
     "explain",
@@ -69,6 +72,7 @@ __all__ = [
     "prove",
     "rules",
     "save_safetensors",
+    "scan",
     "scatter",
     "set_default_dtype",
     "value_and_grad",

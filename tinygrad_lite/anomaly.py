@@ -12,6 +12,7 @@ import numpy as np
 from .arrays import raw
 from .engine import Operation
 from .errors import require
+from .joint import Bundle
 from .rules import Rule, elementwise
 from .support.call_stack import users_line
 from .support.flags import Block
@@ -84,6 +85,8 @@ class _Detector(Observer):
         FloatingPointError
             If it is not finite. The message names the operation, the first such element, and the line.
         """
+        if isinstance(g, Bundle):
+            return  # its parts are checked where they arise
         line, g = getattr(operation, "line", None), raw(g)
         of = f"backward, in the derivative of {operation.rule.name} by input {k}"
         of += f", computed in {line}" if line else ""

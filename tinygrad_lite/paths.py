@@ -15,7 +15,7 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, KeysView, Sequence, Set
 from typing import Any
 
 from .changes import clock
@@ -34,6 +34,11 @@ def depends_on_others(outputs: Sequence[Node], sources: Sequence[Node]) -> bool:
     """Return whether outputs depend on a node that requires a gradient and is older than all sources."""
     oldest = _oldest(sources)
     return any(birth(node) < oldest for node in _ancestors(outputs, oldest) - set(sources))
+
+
+def older_than(outputs: Sequence[Node], time: int, but: Set[Node]) -> list[Node]:
+    """Return the nodes, older than a tick of the clock, that outputs depend on, but for some."""
+    return [node for node in _ancestors(outputs, time) if birth(node) < time and node not in but]
 
 
 def is_leaf_of(node: Node, output: Node) -> bool:
@@ -57,17 +62,21 @@ def _between(outputs: Sequence[Node], sources: Set[Node]) -> set[Node]:
     return on_path
 
 
-def _ancestors(outputs: Sequence[Node], since: int) -> set[Node]:
-    """Return those of outputs and their ancestors that require gradients; stop at nodes born before ``since``."""
-    found = {y for y in outputs if y._requires_grad}
+def _ancestors(outputs: Sequence[Node], since: int) -> KeysView[Node]:
+    """Return those of outputs and their ancestors that require gradients; stop at nodes born before ``since``.
+
+    The order is the same in each run, as a jitted program is to be.
+    """
+    found = dict.fromkeys(y for y in outputs if y._requires_grad)
     stack = list(found)
     while stack:
         operation = stack.pop().operation
         if operation is not None and operation.time >= since:
-            new = {x for x in operation.inputs or () if isinstance(x, Node) and x._requires_grad} - found
-            found |= new
+            inputs = dict.fromkeys(x for x in operation.inputs or () if isinstance(x, Node) and x._requires_grad)
+            new = [x for x in inputs if x not in found]
+            found.update(dict.fromkeys(new))
             stack += new
-    return found
+    return found.keys()
 
 
 def _oldest(nodes: Collection[Node]) -> int:

@@ -154,11 +154,11 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     trace = _Trace(f, primals, {}, tuple(range(len(primals))))
     given: list[Any] = []
     for x, v in zip(primals, tangents, strict=True):
-        _mapped(lambda _, part: given.append(part), x, v)
+        mapped(lambda _, part: given.append(part), x, v)
     directions = [cotangent(v, x, True, name="tangent") for v, x in zip(given, trace.sources, strict=True)]
     keep_history = is_recording()
     with recording(True):
-        u = _source(np.zeros_like(trace.y._data))
+        u = new_source(np.zeros_like(trace.y._data))
         pulled = sweep_to([trace.y], [u], trace.sources, as_nodes=True) if trace.y.requires_grad else {}
         reached = [(pulled[x], v) for x, v in zip(trace.sources, directions, strict=True) if x in pulled]
         outputs, seeds = [x for x, _ in reached], [v for _, v in reached]
@@ -214,7 +214,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
 
     @wraps(f)
     def all_second_partials(*args: Any, **kwargs: Any) -> Any:
-        trace = _Trace(gradient, args, kwargs, argnums, results=_leaves)
+        trace = _Trace(gradient, args, kwargs, argnums, results=leaves)
         return trace.unpack([trace.partials(slope) for slope in trace.ys])
 
     return all_second_partials
@@ -248,7 +248,7 @@ def _numbers(argnums: Argnums) -> tuple[int, ...]:
 def _unpacked(results: list[Any], chosen: list[Any], argnums: Argnums) -> Any:
     """Return the result for one argument number, or a tuple for a tuple, in containers like the arguments'."""
     remaining = iter(results)
-    unpacked = tuple(_mapped(lambda x: next(remaining), x) for x in chosen)
+    unpacked = tuple(mapped(lambda x: next(remaining), x) for x in chosen)
     return unpacked if isinstance(argnums, (tuple, list)) else unpacked[0]
 
 
@@ -259,7 +259,7 @@ def _is_container(x: Any) -> bool:
     return isinstance(x, (dict, tuple))
 
 
-def _mapped(f: Callable[..., Any], x: Any, *others: Any) -> Any:
+def mapped(f: Callable[..., Any], x: Any, *others: Any) -> Any:
     """Return a container like ``x`` with a function applied to its arrays; a None, such as for no bias, stays.
 
     Others are containers of the same structure: the function takes their parts, too, at the place of each array.
@@ -277,7 +277,7 @@ def _mapped(f: Callable[..., Any], x: Any, *others: Any) -> Any:
             raise ShapeError(
                 f"the tangent of a container must have the same structure, but that of {x!r:.60} is {other!r:.60}"
             )
-    parts = {key: _mapped(f, x[key], *(other[key] for other in others)) for key in _keys(x)}
+    parts = {key: mapped(f, x[key], *(other[key] for other in others)) for key in _keys(x)}
     if isinstance(x, dict):
         like_x = copy.copy(x)
         like_x.update(parts)
@@ -289,11 +289,11 @@ def _keys(container: Any) -> Iterable[Any]:
     return container if isinstance(container, dict) else range(len(container))
 
 
-def _leaves(x: Any) -> list[Any]:
-    """Return the arrays of a container (or the one array), in the order of `_mapped`."""
-    leaves: list[Any] = []
-    _mapped(leaves.append, x)
-    return leaves
+def leaves(x: Any) -> list[Any]:
+    """Return the arrays of a container (or the one array), in the order of `mapped`."""
+    found: list[Any] = []
+    mapped(found.append, x)
+    return found
 
 
 class _Trace:
@@ -320,12 +320,12 @@ class _Trace:
 
         def lift(x: Any) -> Tensor:
             self.arguments.append(x)
-            self.sources.append(_source(x, keep_history))
+            self.sources.append(new_source(x, keep_history))
             return self.sources[-1]
 
         with recording(True), Evaluation() as evaluation:
             for number in _numbers(argnums):
-                lifted[number] = _mapped(lift, args[number])
+                lifted[number] = mapped(lift, args[number])
             y = f(*lifted, **kwargs)
         self.ys = [_result(f, y, evaluation) for y in results(y)]
         self.keep_history = keep_history and depends_on_others(self.ys, self.sources)
@@ -379,7 +379,7 @@ def _result(f: Function, y: Any, evaluation: Evaluation) -> Tensor:
     raise TypeError(f"{_name(f)} must return a Tensor to be differentiated, but it returned {kind}: {reason}")
 
 
-def _source(x: Any, keep_history: bool = True) -> Tensor:
+def new_source(x: Any, keep_history: bool = True) -> Tensor:
     """Return a new node for an argument: a sweep ends there, but an outer one goes on to the argument itself."""
     argument = x if isinstance(x, Tensor) else Tensor(x)
     if argument.dtype.kind != "f":

@@ -386,3 +386,18 @@ def test_dropout_draws_on_the_cpu(there, standin):
         return lambda x: net(x).data
 
     assert _runs_once_alike(make, there(X)).source.count("np.asarray(") == 1
+
+
+def test_a_recurrent_net(standin):
+    found = []
+    for device, jit in (("cpu", True), (standin, True), (standin, False)):
+        net, x = nn.GRU(3, 4, rng=0).to(device), to_device(np.ones((2, 5, 3), np.float32), device)
+
+        def slopes(x, net=net):
+            np.square(net(x)[0]).sum().backward()
+            return [p.grad for p in net.parameters()]
+
+        found.append([to_device(g.data, "cpu") for g in (tg.jit(slopes) if jit else slopes)(x)])
+    for here, in_a_program, eager in zip(*found, strict=True):
+        np.testing.assert_array_equal(here, in_a_program)
+        np.testing.assert_allclose(in_a_program, eager, rtol=1e-5, atol=1e-7)

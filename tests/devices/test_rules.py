@@ -1,4 +1,4 @@
-"""No rule falls back to the host: each computes on a device that refuses to, and gives what it gives on the CPU."""
+"""No rule falls back to the host: each computes on a device that refuses to, and gives what it gives on the CPU, up to rounding."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ def test_value_and_derivatives_of_first_and_second_order(rule, i, standin):
     assert len(there) == len(here)
     for a, b in zip(there, here, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
-        np.testing.assert_array_equal(a.numpy(), b.numpy())
+        # A GPU computes powers and contractions in its own way, where NumPy's is slow.
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=1e-12)
 
 
 def _as_array(x):

@@ -174,7 +174,7 @@ def test_the_program_takes_the_all_reduce_as_an_argument_and_needs_numpy_alone()
         "np.multiply(0.5, reduced, out=reduced)",
         "all_reduce(reduced)",
     ]
-    assert "    all_reduce: function of an array, which it changes in place\n" in jitted.source
+    assert "    all_reduce: function that the program calls\n" in jitted.source
 
     program, sent = {}, []
     exec(jitted.source, program)

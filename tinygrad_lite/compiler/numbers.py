@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..support.randomness import copied
 from . import primitives
-from .primitives import OPERATORS, UFUNCS, of_draw, of_operator, of_ufunc_of_numbers
+from .primitives import OPERATORS, UFUNCS, Primitive, of_draw, of_operator, of_ufunc_of_numbers
 from .recorded_functions import call_ufunc, static_index
 from .traced import Traced, holds_tracers, value_of
 
@@ -172,3 +173,17 @@ class GeneratorTracer(Traced):
             return self.recorder.record(draws, self, *given.values())
 
         return draw
+
+    def __copy__(self) -> GeneratorTracer:
+        # It is another primitive each time: two copies differ by the draws between them.
+        primitive = Primitive("generator", lambda rng, copied: copied(rng), "{1}({0})")
+        made = self.recorder.record(primitive, self, copied)
+        return GeneratorTracer(self.recorder, made.variable, made.value)
+
+    @property
+    def __state__(self) -> Any:
+        return self.variable, self.value
+
+    @__state__.setter
+    def __state__(self, state: Any) -> None:
+        self.variable, self.value = state

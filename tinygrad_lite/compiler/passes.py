@@ -8,13 +8,14 @@ its elements in another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from . import primitives
+from .loops import Loop
 from .primitives import of_ufunc
 from .program import Instruction, Program, Variable, variables_in
 
@@ -24,12 +25,26 @@ add, multiply, divide, power, matmul = map(of_ufunc, (np.add, np.multiply, np.di
 
 def simplify(program: Program) -> Program:
     """Return a shorter program that computes the same: apply all `PASSES` until none changes anything."""
+    finished = tuple(map(_with_finished_body, program.instructions))
+    return _simplified(replace(program, instructions=finished), PASSES)
+
+
+def _simplified(program: Program, passes: Iterable[Callable[[Program], Program]]) -> Program:
     while True:
         before = program.instructions
-        for simplification in PASSES:
+        for simplification in passes:
             program = simplification(program)
         if program.instructions == before:
             return program
+
+
+def _with_finished_body(instruction: Instruction) -> Instruction:
+    if not isinstance(instruction.primitive, Loop):
+        return instruction
+    # A factor from outside is not moved: a call does not check those of a body.
+    passes = [simplification for simplification in PASSES if simplification is not fold_factors]
+    loop, operands = instruction.primitive.finished(instruction.operands, lambda body: _simplified(body, passes))
+    return replace(instruction, primitive=loop, operands=operands)
 
 
 def drop_unused(program: Program) -> Program:
@@ -75,7 +90,7 @@ def _rewritten(program: Program, rewrite: Callable[[Instruction], Any]) -> Progr
 
 def compute_constants(program: Program) -> Program:
     """Compute results that depend only on constants (constant folding); remove factors and exponents of one."""
-    uses = program.uses()
+    uses, updated = program.uses(), {new for _, new in program.updates}
 
     def is_overwritten(x: Variable) -> bool:
         return any(use is not None and use.primitive.overwrites_first for use in uses.get(x, []))
@@ -84,7 +99,7 @@ def compute_constants(program: Program) -> Program:
         primitive, result, operands = instruction.primitive, instruction.result, instruction.operands
         if primitive.has_effect or (primitive is primitives.full and (result.size > 1 or is_overwritten(result))):
             return [instruction]
-        if not any(variables_in(operands)):
+        if not any(variables_in(operands)) and result not in updated:
             value = primitive.compute(*operands, **instruction.params)
             return value if np.size(value) <= primitives.LITERAL_SIZE else [instruction]
         if primitive is multiply and _is_one(operands[0]):
@@ -145,14 +160,15 @@ def _stretches(use: Instruction | None, wide: Variable, narrowed: set[Variable])
 
 
 def merge_equal(program: Program) -> Program:
-    """Compute equal instructions once: common subexpression elimination."""
+    """Compute equal instructions once: common subexpression elimination. A second evaluation is on purpose."""
     known: dict[Any, Variable] = {}
 
     def merged(instruction: Instruction) -> Any:
         if instruction.primitive.has_effect:
             return [instruction]
         params = tuple(sorted((name, _key(value)) for name, value in instruction.params.items()))
-        first = known.setdefault((instruction.primitive, _key(instruction.operands), params), instruction.result)
+        key = instruction.primitive, _key(instruction.operands), params, instruction.again
+        first = known.setdefault(key, instruction.result)
         return [instruction] if first is instruction.result else first
 
     return _rewritten(program, merged)

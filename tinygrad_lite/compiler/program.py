@@ -93,7 +93,8 @@ class Variable:
         if callable(value):
             return cls((), None, False, name, is_function=True)
         shape, dtype, device = np.shape(value), getattr(value, "dtype", None), device_of(value)
-        is_number = not shape and device == "cpu" and (dtype is None or dtype.kind in "fiu")
+        is_real = isinstance(value, (int, float)) if dtype is None else dtype.kind in "fiu"
+        is_number = not shape and device == "cpu" and is_real
         moderate = is_moderate(value) if is_number else None
         return cls(shape, dtype, is_array(value), name, device=device, is_moderate=moderate, order=memory_order(value))
 
@@ -117,6 +118,8 @@ class Instruction:
         The variable that is assigned.
     phase : str
         One of `PHASES`.
+    again : object
+        The second evaluation that it is part of, whose results were not kept from the first; None for the first.
     """
 
     primitive: Primitive
@@ -124,6 +127,7 @@ class Instruction:
     params: Mapping[str, Any]
     result: Variable
     phase: str
+    again: object = None
 
     @property
     def reads(self) -> Iterator[Variable]:

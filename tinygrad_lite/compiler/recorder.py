@@ -8,8 +8,8 @@ element, is refused: the program would be wrong for them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from copy import deepcopy
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -17,13 +17,15 @@ import numpy as np
 
 from ..errors import JitError
 from ..support.call_stack import users_line
-from ..support.devices import is_array, share_memory
-from ..support.observer import DERIVATIVE, MODULE, RULE, UPDATE, under_way
+from ..support.devices import is_array, share_memory, to_device
+from ..support.observer import AGAIN, DERIVATIVE, MODULE, RULE, UPDATE, under_way
+from ..support.randomness import copied
 from . import primitives
+from .loops import RecordedLoop
 from .numbers import GeneratorTracer, NumberTracer, settled
 from .primitives import Primitive
-from .program import GENERATORS, Instruction, Variable
-from .traced import Traced, is_array_or_scalar, operand_of, value_of, variable_of
+from .program import GENERATORS, Instruction, Variable, substituted
+from .traced import Traced, is_array_or_scalar, operand_of, tracers_in, value_of, variable_of
 from .tracer import Tracer
 
 # The phase of each kind of step. If steps of several kinds are in progress, the last of these kinds decides.
@@ -43,6 +45,8 @@ class Recorder:
         The first refusal.
     computes_on : tuple of (str, str) or None
         The device of the first result, which is the program's, and the name of the primitive that computed it.
+    noted : dict of Variable to object, or None
+        While the step of a loop is recorded, the values of what its instructions read and compute.
     interruptions : int
         The number of signal handlers that are running, interrupting the recording.
     names : mapping of Tensor to str
@@ -54,6 +58,7 @@ class Recorder:
         self.pinned: set[Variable] = set()
         self.names: Mapping[Any, str] = {}
         self.refusal: JitError | None = None
+        self.noted: dict[Variable, Any] | None = None
         self.computes_on: tuple[str, str] | None = None
         self._errors = np.geterr()
         self.thread = threading.get_ident()
@@ -66,11 +71,8 @@ class Recorder:
         variable.is_named = True
         tracer: Any = NumberTracer(self, variable, value, frozenset({variable}))
         if isinstance(value, GENERATORS):
-            # The recording draws from a copy: only a call advances the generator. A Generator is copied by way of its
-            # bit generator, since `copy` of the library's own generator returns the same object.
-            if isinstance(value, np.random.Generator):
-                value = np.random.Generator(deepcopy(value.bit_generator))
-            tracer = GeneratorTracer(self, variable, deepcopy(value))
+            # The recording draws from a copy: only a call advances the generator.
+            tracer = GeneratorTracer(self, variable, copied(value))
         elif is_array_or_scalar(value):
             tracer = self.traced(variable, value)
         tracer.is_given, tracer.is_constant = is_given, is_constant
@@ -104,13 +106,19 @@ class Recorder:
         for step in under_way():
             if step.kind not in steps:
                 steps[step.kind] = step.of
+            if step.kind == AGAIN:
+                steps.setdefault(DERIVATIVE, None)  # it is a part of a backward pass, but computes no derivative
         phase = ""
         for kind in _PHASES:
             phase = _PHASES[kind] if kind in steps else phase
         name = steps[RULE].name if RULE in steps else ""
         result = Variable.like(value, self.names.get(steps[UPDATE], name) if UPDATE in steps else name)
         result.derivative_of = variable_of(steps[DERIVATIVE]) if DERIVATIVE in steps else None
-        self.instructions.append(Instruction(primitive, tuple(map(operand_of, operands)), params, result, phase))
+        if self.noted is not None:
+            self.noted.update((x.variable, x.value) for x in tracers_in(operands))
+            self.noted[result] = value
+        read = tuple(map(operand_of, operands))
+        self.instructions.append(Instruction(primitive, read, params, result, phase, steps.get(AGAIN)))
         if not is_array_or_scalar(value):
             roots = [x.roots for x in operands if isinstance(x, Traced)]
             return NumberTracer(self, result, value, None if None in roots else frozenset().union(*filter(None, roots)))
@@ -119,6 +127,27 @@ class Recorder:
         # A reshape that copies now, because of the memory order, may return a view at the next call.
         is_shown = is_shown or (is_reshape and is_array(value))
         return self.traced(result, value, first if is_shown else None)
+
+    def loop(self, step: Any, carried: list[Any], xs: list[Any], of: RecordedLoop | None = None) -> RecordedLoop:
+        """Record a loop: see `RecordedLoop`."""
+        return RecordedLoop(self, step, carried, xs, of)
+
+    def run(self, instructions: Iterable[Instruction], known: dict[Variable, Any]) -> None:
+        """Compute instructions, and add their results to the known values."""
+        for i in instructions:
+            value = i.primitive.compute(*substituted(i.operands, known), **i.params)
+            # A primitive that fills an array makes one of NumPy, but the source one of the device.
+            known[i.result] = to_device(value, i.result.device) if i.result.is_array else value
+
+    @contextmanager
+    def apart(self) -> Iterator[dict[Variable, Any]]:
+        """Collect the instructions within a ``with`` block apart, and note values: those of the step of a loop."""
+        before, self.instructions = self.instructions, []
+        self.noted = {}
+        try:
+            yield self.noted
+        finally:
+            self.instructions, self.noted = before, None
 
     def _stay_on(self, device: str, primitive: Primitive) -> None:
         """Note the device of a result, and a refusal if it is not the program's: a program has one device.

@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import JitError
-from ..support.devices import is_array, share_memory, to_device
+from ..support.devices import is_array, share_memory
 from ..support.locks import Lock
 from ..tensor import Tensor
 from .environment import Environment, Input
 from .kinds import DRAW_OUTSIDE, is_plain
+from .loops import name_derivatives, with_captured
 from .outputs import Outputs
 from .places import EMPTY, GIVEN, contents, set_contents
-from .primitives import is_literal
 from .program import PHASES, Instruction, Program, Variable
 from .recorder import Recorder
 from .stand_ins import Reflects
@@ -227,8 +227,8 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
     _add_guards(environment, watcher, updates)
 
     device = recorder.computes_on[0] if recorder.computes_on else "cpu"
-    instructions, captured = _with_captured(recorder.instructions, device)
-    _name_derivatives(instructions)
+    instructions, captured = with_captured(recorder.instructions, device)
+    name_derivatives(instructions)
     reached = [found for found in environment.inputs if not found.place.is_given]
     reached.sort(key=lambda found: not isinstance(found.place.holder, Tensor))
     given = [found for found in environment.inputs if found.place.is_given]
@@ -241,10 +241,21 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
         updates=tuple((found.variable, found.tracer.variable) for found in updates),
         device=device,
     )
+    _refuse_left_outside(program)
     for found in environment.inputs:
         found.tracer = found.value = None  # or the recording would keep the arrays of this call alive
     statements = [*outputs.made, *outputs.writes, f"return {returned}"]
     return Recording(program, environment, sources, statements, bool(updates or outputs.writes), result)
+
+
+def _refuse_left_outside(program: Program) -> None:
+    """Refuse a value of one step of a loop that is read outside of the loop."""
+    known = {*program.inputs, *(instruction.result for instruction in program.instructions)}
+    if not known.issuperset((*program.results, *(x for i in program.instructions for x in i.reads))):
+        raise JitError(
+            "the step of a scan leaves a value outside, such as an attribute that it assigns, and a program has one "
+            "for all steps: return the value as a part of the state or of the output, or write the loop with for"
+        )
 
 
 def _write_replaced(snapshot: Snapshot, outputs: Outputs) -> None:
@@ -354,38 +365,12 @@ def overlap(changed: list[Any], others: list[Any]) -> bool:
     return any(share_memory(x, y) for i, x in enumerate(changed) for y in (*changed[:i], *others))
 
 
-def _name_derivatives(instructions: list[Instruction]) -> None:
-    """Mark the last variable of each derivative as final: it holds the whole derivative and gets its name."""
-    derivatives = [i.result for i in instructions if i.result.derivative_of is not None]
-    final = {variable.derivative_of: variable for variable in derivatives}
-    for variable in derivatives:
-        variable.is_final = variable is final[variable.derivative_of]
-
-
 def _identifier(function: Callable[..., Any]) -> str:
     """Return the name of the program: the function's name, changed if it is a keyword, a builtin or ``np``."""
     name = getattr(function, "__name__", type(function).__name__)
     if not name.isidentifier():
         return "program"
     return f"{name}_" if keyword.iskeyword(name) or name in ("np", *dir(builtins)) else name
-
-
-def _with_captured(instructions: list[Instruction], device: str) -> tuple[list[Instruction], dict[Variable, Any]]:
-    """Turn functions, and constant arrays too large for the source, into inputs of the program, on its device."""
-    captured: dict[Variable, Any] = {}
-
-    def replaced(x: Any) -> Any:
-        if isinstance(x, tuple):
-            return tuple(map(replaced, x))
-        is_function = callable(x) and not isinstance(x, type)
-        if not is_function and (not isinstance(x, np.ndarray) or is_literal(x)):
-            return x
-        value = x if is_function else to_device(x, device)
-        variable = Variable.like(value, getattr(x, "__name__", "constant"))
-        captured[variable] = value
-        return variable
-
-    return [replace(i, operands=replaced(i.operands)) for i in instructions], captured
 
 
 def _with_phases(instructions: list[Instruction]) -> tuple[Instruction, ...]:

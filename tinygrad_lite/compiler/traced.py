@@ -5,6 +5,7 @@ A recording runs the function on the values, and writes its instructions with th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from operator import attrgetter
 from typing import Any, Self
@@ -45,6 +46,15 @@ def variable_of(x: Any) -> Variable | None:
     """Return the variable of a tracer, or of a Tensor whose data is one; None for anything else."""
     traced = x._data if isinstance(x, Node) else x
     return traced.variable if isinstance(traced, Traced) else None
+
+
+def tracers_in(x: Any) -> Iterator[Traced]:
+    """Yield the tracers in an operand."""
+    if isinstance(x, Traced):
+        yield x
+    elif isinstance(x, tuple):
+        for part in x:
+            yield from tracers_in(part)
 
 
 def value_of(x: Any) -> Any:

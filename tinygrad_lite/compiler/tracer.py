@@ -240,6 +240,11 @@ class Tracer(Traced, NDArrayOperatorsMixin):
     def __require__(holds: Any, error: type[Exception], message: str) -> None:
         holds.recorder.record(primitives.of_check(error, message), holds)
 
+    @property
+    def __loop__(self) -> Any:
+        # A loop within the step of another one is written out.
+        return self.recorder.loop if self.recorder.noted is None else None
+
     def __all_reduce__(self, function: Callable[[Any], None]) -> Any:
         if device_of(self) != "cpu":
             self.recorder.unsupported(f"the exchange between ranks of arrays on {device_of(self)!r}")

@@ -72,25 +72,26 @@ def handlers_apart(recorder: Recorder) -> Iterator[None]:
 def watched(recorder: Recorder, environment: Environment) -> Iterator[Watcher]:
     """Watch the calls and gradients within a ``with`` block: refuse what cannot be recorded, and name variables."""
     watcher = Watcher(recorder, environment)
-    record = recorder.record
     profiler: Any = sys.getprofile()
 
-    def unwatched(*args: Any, **params: Any) -> Any:
+    def unwatched(method: Any, *args: Any, **params: Any) -> Any:
         recorder.check()  # or another thread would be watched afterwards
         sys.setprofile(None)  # most calls are made here, and none of them is the user's
         try:
-            return record(*args, **params)
+            return method(*args, **params)
         finally:
             sys.setprofile(watcher.noted)
 
-    recorder.record = unwatched  # type: ignore[method-assign]
+    for method in (recorder.record, recorder.run):
+        setattr(recorder, method.__name__, partial(unwatched, method))
     Tensor.grad = property(watcher.read_grad, watcher.write_grad)  # type: ignore[assignment, method-assign]
     sys.setprofile(watcher.noted)
     try:
         with observing(watcher):
             yield watcher
     finally:
-        del recorder.record  # and a cycle of references, which would keep the arrays of this call alive for a while
+        # And a cycle of references, which would keep the arrays of this call alive for a while.
+        del recorder.record, recorder.run
         Tensor.grad = GRAD  # type: ignore[method-assign]
         if hasattr(profiler, "enable"):
             profiler.enable()  # a profiler of cProfile is an object, which sys.setprofile does not take

@@ -144,6 +144,11 @@ def _results(tensor: Node, most: int | None) -> list[Node]:
                 "or call backward(create_graph=True), which keeps the graph"
             )
         nodes = [x for x in operation.inputs if isinstance(x, Node)]
+        if not all(isinstance(x, Tensor) for x in nodes):
+            raise GraphError(
+                f"{operation.rule.name} keeps no graph of what it computes, so there is nothing to show: call its "
+                "function without it"
+            )
         if any(x.memory is not None and x.memory.changed > operation.time for x in nodes):
             raise GraphError(
                 f"a Tensor was changed in place after {operation.rule.name} used it, so the graph no longer has "

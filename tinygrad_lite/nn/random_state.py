@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..support.randomness import copied, set_state, state_of
 from .state_dict import by_path, expect_no_problems, misnamed
-
-GENERATORS = (np.random.Generator, np.random.RandomState)
 
 
 def states_of(named: Iterable[tuple[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the state of each random generator by its path, as numbers and lists that JSON can hold."""
-    return {path: _plain(_state_of(generator)) for path, generator in by_path(named).items()}
+    return {path: _plain(state_of(generator)) for path, generator in by_path(named).items()}
 
 
 def load_states(named: Iterable[tuple[str, Any]], state: Mapping[str, Any], owner: object) -> None:
@@ -25,32 +23,12 @@ def load_states(named: Iterable[tuple[str, Any]], state: Mapping[str, Any], owne
     for name, generator in generators.items():
         if name in state:
             try:
-                _set_state(_copied(generator), state[name])
+                set_state(copied(generator), state[name])
             except Exception as error:  # NumPy documents no type of error for a bad state
                 problems.append(f"{name} takes another state ({error})")
     expect_no_problems(problems, owner)
     for name, generator in generators.items():
-        _set_state(generator, state[name])
-
-
-def _state_of(generator: Any) -> Any:
-    if isinstance(generator, np.random.Generator):
-        return generator.bit_generator.state
-    return generator.get_state(legacy=False)
-
-
-def _set_state(generator: Any, state: Any) -> None:
-    if isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    else:
-        generator.set_state(state)
-
-
-def _copied(generator: Any) -> Any:
-    """Return a copy of a generator, also of the library's, of which `copy.deepcopy` returns the original."""
-    if isinstance(generator, np.random.Generator):
-        return np.random.Generator(copy.deepcopy(generator.bit_generator))
-    return copy.deepcopy(generator)
+        set_state(generator, state[name])
 
 
 def _plain(state: Any) -> Any:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..rules import neural
+from ..scan import scan
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import init
@@ -188,11 +189,13 @@ class _Recurrent(Module):
             raise ShapeError(f"{name} needs sequences of shape (N, L, features) with at least one step, not {x.shape}")
         gates = self.cell.of_inputs(x)
         state = self.cell.state_before(gates[:, 0], state)
-        states = []
-        for t in range(x.shape[1]):
-            state = self.cell.step(gates[:, t], state)
-            states.append(state[0] if isinstance(state, tuple) else state)
-        return np.stack(states, axis=1), state
+
+        def step(state: Any, of_inputs: Any) -> tuple[Any, Any]:
+            state = self.cell.step(of_inputs, state)
+            return state, state[0] if isinstance(state, tuple) else state
+
+        last, states = scan(step, state, np.moveaxis(gates, 1, 0))
+        return np.moveaxis(states, 0, 1), last
 
     def describe(self) -> str:
         """Return the layer in one line."""

@@ -16,8 +16,8 @@ from ..arrays import as_array, owned
 from ..engine import calls
 from ..errors import GraphError, ShapeError
 from ..support.devices import to_device
+from ..support.randomness import GENERATORS
 from ..tensor import BUFFER, PARAMETER, Tensor
-from .random_state import GENERATORS
 
 
 def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -> Tensor:

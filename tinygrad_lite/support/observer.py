@@ -25,8 +25,9 @@ from typing import Any, Self
 
 from .flags import Block, Flag
 
-# The kinds of steps: a rule's forward, a derivative in the backward pass, a module's call, an optimizer's update.
-RULE, DERIVATIVE, MODULE, UPDATE = "rule", "derivative", "module", "update"
+# The kinds of steps: a rule's forward, a derivative in the backward pass, a module's call, an optimizer's update, and a
+# second evaluation of what was not kept.
+RULE, DERIVATIVE, MODULE, UPDATE, AGAIN = "rule", "derivative", "module", "update", "again"
 
 
 class Observer:
@@ -67,10 +68,10 @@ class Step:
     Parameters
     ----------
     kind : str
-        One of `RULE`, `DERIVATIVE`, `MODULE` and `UPDATE`.
+        One of `RULE`, `DERIVATIVE`, `MODULE`, `UPDATE` and `AGAIN`.
     of : object
-        The subject of the step: the applied rule, the Tensor whose cotangent is computed, the running module, or the
-        updated parameter. A block that handles several of them in turn may assign it.
+        The subject of the step: the applied rule, the Tensor whose cotangent is computed, the running module, the
+        updated parameter, or the evaluation. A block that handles several of them in turn may assign it.
 
     Attributes
     ----------

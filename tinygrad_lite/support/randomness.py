@@ -5,6 +5,7 @@ It is a single object, which `manual_seed` seeds in place: layers that hold it f
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from .observer import observers
 
 Rng = np.random.Generator | int | None
+GENERATORS = (np.random.Generator, np.random.RandomState)
 
 
 class _OfTheLibrary(np.random.Generator):
@@ -76,3 +78,34 @@ def generator_for(rng: Rng) -> np.random.Generator:
     for observer in observers.get():
         observer.drew()
     return generator
+
+
+def state_of(generator: Any) -> Any:
+    """Return the state of a random generator; for one of a recording, what it stands for."""
+    if hasattr(type(generator), "__state__"):
+        return generator.__state__
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    return generator.get_state(legacy=False)
+
+
+def set_state(generator: Any, state: Any) -> None:
+    """Set a random generator, in place, to a state."""
+    if hasattr(type(generator), "__state__"):
+        generator.__state__ = state
+    elif isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)
+
+
+def copied(generator: Any) -> Any:
+    """Return a copy of a generator, also of the library's, of which `copy.deepcopy` returns the original."""
+    if isinstance(generator, np.random.Generator):
+        return np.random.Generator(copy.deepcopy(generator.bit_generator))
+    return copy.deepcopy(generator)
+
+
+def kept_state(generator: Any) -> Any:
+    """Return a state to go back to; in a recording, that of a copy, which is used up by draws from it."""
+    return state_of(copy.copy(generator) if hasattr(type(generator), "__state__") else generator)

@@ -255,6 +255,9 @@ class _BatchRecorder(Recorder):
         self._others = zip_longest(*(recorder.steps for recorder in earlier))
         self._counterparts: dict[Variable, tuple[Variable, ...]] = {}
 
+    # The operators of a file are those of a loop written out, since it has the lengths of the batch.
+    loop = None  # type: ignore[assignment]
+
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
         """Return the tracer of an array; its shape marks the lengths that depend on the batch."""
         return _BatchTracer(self, variable, value, base)

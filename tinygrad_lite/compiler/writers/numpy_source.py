@@ -13,6 +13,7 @@ from __future__ import annotations
 import builtins
 import keyword
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from textwrap import wrap
 from typing import Any
@@ -20,11 +21,13 @@ from typing import Any
 import numpy as np
 
 from ...support.devices import MODULES
-from ..memory import Plan
+from ..loops import VALUE, Loop
+from ..memory import Plan, plan_memory
 from ..primitives import literal, transpose
 from ..program import Instruction, Program, Variable
 
 INDENT = "    "
+STEP = "t"  # the number of a step in a loop
 WIDEST = 100  # columns of a line that allocates memory
 WIDTH = 72  # columns of a statement, before the comment with its shape
 
@@ -49,10 +52,13 @@ def source_of(program: Program, plan: Plan | None = None) -> str:
 
 
 class _Writer:
-    def __init__(self, program: Program, plan: Plan) -> None:
+    def __init__(self, program: Program, plan: Plan, taken: dict[str, int] | None = None) -> None:
         self.program, self.plan = program, plan
         self.constants: dict[str, str] = {}
-        self.taken = dict.fromkeys(["np", program.name, *keyword.kwlist, *dir(builtins)], 2)
+        loops = [i.primitive for i in program.instructions if isinstance(i.primitive, Loop)]
+        reserved = ["np", program.name, *keyword.kwlist, *dir(builtins), *[STEP] * bool(loops)]
+        self.taken = dict.fromkeys(reserved, 2) if taken is None else taken
+        self.loops = {loop: unused("loop", self.taken) for loop in loops}
         self.names = _names(program, plan, self.taken)
         # The transpose of a matrix is written inside the expressions that read it, as ``x.T``, on no line of its own.
         self.inline: set[Variable] = set()
@@ -62,24 +68,18 @@ class _Writer:
                 self.inline.add(instruction.result)
 
     def text(self) -> str:
-        lines = [*self._docstring(), *self._body()]
-        setup = [*self._setup()]  # after the body, which finds the constants
+        loops = [_LoopWriter(loop, name, self.taken) for loop, name in self.loops.items()]
+        functions = [line for writer in (*loops, self) for line in ("", "", *writer.function())]
+        setup = [line for writer in (*loops, self) for line in writer.setup()]  # after the bodies find the constants
         if setup:
-            setup = ["# Made once, and used again at each call.", *setup, ""]
-        names = [self.names[variable] for variable in self.program.inputs]
-        arguments = ", ".join(names)
-        if len(arguments) > WIDTH:
-            arguments = "".join(f"\n{INDENT}{name}," for name in names) + "\n"
-        head = [
-            f'"""{self._title()}"""',
-            "",
-            f"import {MODULES[self.program.device]} as np",
-            "",
-            *setup,
-            "",
-            f"def {self.program.name}({arguments}):",
-        ]
-        return "\n".join([*head, *(f"{INDENT}{line}".rstrip() for line in lines), ""])
+            setup = ["", "# Made once, and used again at each call.", *setup]
+        head = [f'"""{self._title()}"""', "", f"import {MODULES[self.program.device]} as np", *setup]
+        return "\n".join([*head, *functions, ""])
+
+    def function(self) -> Iterator[str]:
+        """Yield the lines of the function."""
+        yield _head(self.program.name, [self.names[variable] for variable in self.program.inputs])
+        yield from (f"{INDENT}{line}".rstrip() for line in (*self._docstring(), *self._body()))
 
     def _title(self) -> str:
         phases = dict.fromkeys(instruction.phase for instruction in self.program.instructions)
@@ -103,12 +103,13 @@ class _Writer:
     def _type(self, variable: Variable) -> str:
         if variable.dtype is None:
             if variable.is_function:
-                return "function of an array, which it changes in place"
+                return "function that the program calls"
             return "numpy.random.Generator" if variable.is_generator else "number"
         is_elsewhere = variable.is_array and variable.device != self.program.device
         return f"{variable.dtype} {variable.shape}" + f", on {variable.device!r}" * is_elsewhere
 
-    def _setup(self) -> Iterator[str]:
+    def setup(self) -> Iterator[str]:
+        """Yield the lines that are run once, before the first call."""
         yield from (f"{name} = {text}" for text, name in self.constants.items())
         for memory in self.plan.memories:
             shape, axes = memory.made
@@ -126,7 +127,7 @@ class _Writer:
         elsewhere = self.inline | self.plan.fixed_views
         written = [i for i in self.program.instructions if i.result not in elsewhere]
         for phase, group in groupby(written, lambda i: i.phase):
-            yield f"# {phase}"
+            yield from [f"# {phase}"] * bool(phase)
             for instruction in group:
                 lines, shape = self._lines(instruction), instruction.result.shape
                 if lines and shape:
@@ -153,6 +154,8 @@ class _Writer:
         return [line for line in lines if line != f"np.copyto({name}, {name})"]
 
     def _expression(self, instruction: Instruction) -> str:
+        if isinstance(instruction.primitive, Loop):
+            return f"{self.loops[instruction.primitive]}({', '.join(map(self._operand, instruction.operands))})"
         return instruction.primitive.text(*map(self._operand, instruction.operands), **instruction.params)
 
     def _operand(self, x: Any) -> str:
@@ -177,15 +180,50 @@ class _Writer:
 
     def _copies(self) -> Iterator[str]:
         """Yield statements that update the inputs whose new value could not be computed in place."""
-        changing, views = {old for old, _ in self.program.updates}, self.program.views()
+        written, views = set[Variable](), self.program.views()
         texts = {old: self._operand(new) for old, new in self.program.updates if self.plan.places.get(new) is not old}
         for old, new in self.program.updates:
-            # A new value that is itself an input to change, or a view of one, must be kept until it is written.
-            if old in texts and views.get(new, new) in changing:
+            # A new value that is itself an input, or a view of one, must be kept if that is written first.
+            if old in texts and views.get(new, new) in written:
                 name = unused(f"new_{self.names[old]}", self.taken)
                 yield f"{name} = {texts[old]}.copy()"
                 texts[old] = name
+            written.add(old)
         yield from (f"np.copyto({self.names[old]}, {text})" for old, text in texts.items())
+
+
+class _LoopWriter(_Writer):
+    """Writes the body of a loop, and the function that runs it for each step."""
+
+    def __init__(self, loop: Loop, name: str, taken: dict[str, int]) -> None:
+        body = replace(loop.body, name=unused("body", taken))
+        self.loop, self.name = loop, name
+        super().__init__(body, plan_memory(body), taken)
+
+    def function(self) -> Iterator[str]:
+        """Yield the lines of both functions."""
+        yield from super().function()
+        (carried, of_step), names = self.loop.counts, [self.names[x] for x in self.program.inputs]
+        end = len(names) - len(self.loop.slots)
+        parts = [f"{name}[{STEP}]" for name in names[carried : carried + of_step]]
+        slots = [f"{name}[{STEP}, ...]" for name in names[end:]]
+        lines = [f"{name} = np.copy({name})" for name in names[:carried]]
+        for name, x in zip(names[end:], self.loop.slots, strict=True):
+            lines.append(f"{name} = np.empty({(len(self.loop.steps), *x.shape)}, {literal(x.dtype)})")
+        lines.append(f"for {STEP} in {self.loop.steps}:")
+        given = ", ".join([*names[:carried], *parts, *names[carried + of_step : end], *slots])
+        lines += wrap(f"{self.program.name}({given})", WIDEST, initial_indent=INDENT, subsequent_indent=2 * INDENT)
+        results = ", ".join([*names[:carried], *names[end:]])
+        lines += wrap(f"return ({results},)", WIDEST, subsequent_indent=INDENT)
+        yield from ("", "", _head(self.name, names[:end]), *(INDENT + line for line in lines))
+
+
+def _head(function: str, names: list[str]) -> str:
+    """Return the head of a function."""
+    arguments = ", ".join(names)
+    if len(arguments) > WIDTH:
+        arguments = "".join(f"\n{INDENT}{name}," for name in names) + "\n"
+    return f"def {function}({arguments}):"
 
 
 def _listed(names: list[str]) -> str:
@@ -204,7 +242,7 @@ def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable
     def wanted() -> Iterator[tuple[Variable, str]]:
         """Yield variables with the names they should get, which may build on those that the ones before got."""
         # Names of the user, then those of layers and rules for their results.
-        yield from ((x, x.name) for x in program.inputs)
+        yield from ((x, x.name or VALUE) for x in program.inputs)
         yield from ((x, x.name) for x in results if x.is_named)
         yield from ((x, x.name) for x in results if x.is_final and x.name and x.derivative_of is None)
         # The steps that such a result overwrites.
