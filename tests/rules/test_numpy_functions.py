@@ -18,7 +18,7 @@ from tinygrad_lite.compiler import primitives, recorded_functions
 from tinygrad_lite.compiler.writers import onnx_table
 from tinygrad_lite.formulas import expressions
 from tinygrad_lite.numpy_calls import COMPARISONS, call
-from tinygrad_lite.rules import numpy_functions
+from tinygrad_lite.rules import numpy_catalogue, numpy_functions
 from tinygrad_lite.rules.numpy_functions import NUMPY_FUNCTIONS, PLAIN, Instead
 from tinygrad_lite.rules.registry import row_of
 from tinygrad_lite.support.formatting import numpy_name
@@ -75,11 +75,30 @@ ARGUMENTS = {
     "x": np.array([[0.5, 2.0, 1.0], [3.0, 0.25, 4.0], [1.5, 0.75, 2.5]]),
     "vector": np.array([0.5, 2.0, 1.0]),
     "n": 2,
-    "indices": np.array([[0, 2], [1, 1], [2, 0]]),
+    "y": np.array([3.0, -1.0, 0.5]),
+}
+# What the advice on functions without a derivative gives: that of NumPy's own function, called on arrays.
+WITHOUT_DERIVATIVE = {
+    np.polydiv: "np.polydiv(x, y)",
+    np.roots: "np.roots(x)",
+    np.common_type: "np.common_type(x, y)",
+    np.min_scalar_type: "np.min_scalar_type(x)",
+    np.einsum_path: "np.einsum_path(subscripts, x, y)",
+    np.shares_memory: "np.shares_memory(x, y)",
+    np.may_share_memory: "np.may_share_memory(x, y)",
+    np.ravel_multi_index: "np.ravel_multi_index((i, j), shape)",
+    np.unravel_index: "np.unravel_index(i, shape)",
+    np.packbits: "np.packbits(i)",
+    np.unpackbits: "np.unpackbits(i)",
+    **{f: None for f in (np.isnat, np.is_busday, np.busday_count, np.busday_offset, np.datetime_as_string)},
+    **{f: None for f in (np.save, np.savez, np.savez_compressed, np.savetxt)},
 }
 # How NumPy itself is called for what each row advises to write.
 CALLS = {
     np.sort_complex: "np.sort_complex(vector)",
+    np.trim_zeros: "np.trim_zeros(vector)",
+    np.nextafter: "np.nextafter(x, y)",
+    np.polyfit: "np.polyfit(vector, y, n)",
 }
 
 
@@ -103,10 +122,22 @@ def test_what_is_advised_has_the_same_result_and_a_derivative(function):
     assert f"write {NUMPY_FUNCTIONS[function]}" in str(refused.value)
 
 
+@pytest.mark.parametrize("function", [f for f, text in WITHOUT_DERIVATIVE.items() if text], ids=numpy_name)
+def test_what_is_advised_without_a_derivative_is_numpys_result(function):
+    arrays = {"x": np.array([1.0, -3.0, 2.0]), "y": np.array([1.0, 2.0]), "i": np.uint8([1, 0]), "j": np.uint8([2, 1])}
+    others = {"np": np, "subscripts": "i,j->ij", "shape": (2, 3)}
+    tensors = {name: tg.Tensor(x) for name, x in arrays.items()}
+    found = eval(NUMPY_FUNCTIONS[function].code, tensors | others)
+    text = WITHOUT_DERIVATIVE[function]
+    assert repr(found) == repr(eval(text, arrays | others))
+    with pytest.raises(TypeError, match="has no derivative rule"):
+        eval(text, tensors | others)
+
+
 def test_all_advice_is_tried():
     in_linalg = {f for f in REFUSED if numpy_name(f).startswith(("np.fft.", "np.linalg."))}  # see test_linalg.py
     writing = {function for function in REFUSED if NUMPY_FUNCTIONS[function].writes}  # see test_shapes_and_pieces
-    assert {*CALLS, *writing, *in_linalg, np.full, np.arange, np.save, np.savez, np.savetxt} == REFUSED
+    assert {*CALLS, *WITHOUT_DERIVATIVE, *writing, *in_linalg, np.full, np.arange} == REFUSED
 
 
 OF_NUMPY = {
@@ -114,12 +145,28 @@ OF_NUMPY = {
 }  # those that ask their arguments' classes
 
 
-@pytest.mark.parametrize("function", sorted(OF_NUMPY - NUMPY_FUNCTIONS.keys(), key=numpy_name), ids=numpy_name)
-def test_a_function_without_a_row_is_refused_with_what_to_do(function):
-    assert row_of(function) is None
+def test_every_function_that_numpy_has_is_in_the_table():
+    """A function that a new version of NumPy adds is named here, until it has a row."""
+    assert [name for name, function in numpy_catalogue.functions() if row_of(function) is None] == []
+
+
+def test_a_function_without_a_row_is_refused_with_what_to_do():
+    assert row_of(np.emath.sqrt) is None
     for x in (tg.Tensor([1.0]), tg.Tensor([1.0], requires_grad=True)):
         with pytest.raises(TypeError, match=r"compose it from functions that have one .*, add one with"):
-            call(function, (x,), {})
+            call(np.emath.sqrt, (x,), {})
+
+
+def test_the_catalogue_has_a_line_for_each_function_with_its_kind():
+    lines = tg.rules.catalogue().splitlines()
+    assert len(lines) == 2 + len([*numpy_catalogue.functions()])
+    for part in (
+        "| `np.exp` | rule | the rule `exp` |",
+        "| `np.argmax` | plain | NumPy's values, without a derivative |",
+        "| `np.save` | refused | write `np.save(path, x.numpy())` |",
+        "| `np.tile` | composed | Repeat",
+    ):
+        assert any(line.startswith(part) for line in lines), part
 
 
 def test_every_rule_that_has_the_name_of_a_function_of_numpy_has_a_row():

@@ -2,9 +2,8 @@
 
 `all` enumerates them, `define` adds one, `tinygrad_lite.prove` checks one. Read the tables first: `elementwise`,
 `trigonometric`, `products`, `linalg`, `reductions`, `shapes` and `neural`. `composed` holds functions composed of
-rules.
-`numpy_functions` says what happens when a function of NumPy is called on a Tensor. `rule` is what a rule is, and
-`registry` how one is added.
+rules. `numpy_functions` says what happens when a function of NumPy is called on a Tensor; `catalogue` returns that as a
+page. `rule` is what a rule is, and `registry` how one is added.
 
 A reading is a kind of value that flows through rules: arrays give the gradient, Tensors a gradient that can be
 differentiated again, symbols the formula, tracers a program. The class of a reading needs no base class, and is
@@ -76,6 +75,7 @@ from . import (
     trigonometric,
     windows,
 )
+from .numpy_catalogue import catalogue
 from .registry import all, answer_for, answers, define, get
 from .rule import Rule, Sample, Vjp, sample
 
@@ -86,6 +86,7 @@ __all__ = [
     "all",
     "answer_for",
     "answers",
+    "catalogue",
     "composed",
     "define",
     "elementwise",

@@ -64,6 +64,9 @@ _FROM_REAL = Instead(
 )
 _TO_REAL = Instead("a @ np.cos(w).T - b @ np.sin(w).T", f"for {_PARTS}, with w as for np.fft.rfft")
 
+_OF_VALUES = "without a derivative"
+_OF_DATES = "with dates in an array of NumPy's own, since a Tensor holds numbers"
+
 PLAIN: Literal["plain"] = "plain"
 
 Row = Rule | Callable[..., Any] | Literal["plain"] | Instead
@@ -438,7 +441,29 @@ NUMPY_FUNCTIONS: dict[Callable[..., Any], Row] = {
     np.array_str:        PLAIN,
     np.save:             Instead("np.save(path, x.numpy())"),
     np.savez:            Instead("np.savez(path, x=x.numpy())"),
+    np.savez_compressed: Instead("np.savez_compressed(path, x=x.numpy())"),
     np.savetxt:          Instead("np.savetxt(path, x.numpy())"),
+
+    # functions that few call on a Tensor
+    np.nextafter:         Instead("x + (np.nextafter(x.numpy(), y) - x.numpy())", "for an array y"),
+    np.polyfit:           Instead("np.linalg.lstsq(np.vander(x, n + 1), y)[0]", "for a polynomial of degree n"),
+    np.polydiv:           Instead("np.polydiv(x.numpy(), y.numpy())", _OF_VALUES),
+    np.roots:             Instead("np.roots(x.numpy())", _OF_VALUES),
+    np.trim_zeros:        Instead("x[np.nonzero(x)[0][0] : np.nonzero(x)[0][-1] + 1]", "for a vector"),
+    np.common_type:       Instead("np.common_type(x.numpy(), y.numpy())"),
+    np.min_scalar_type:   Instead("np.min_scalar_type(x.numpy())"),
+    np.einsum_path:       Instead("np.einsum_path(subscripts, x.numpy(), y.numpy())"),
+    np.shares_memory:     Instead("np.shares_memory(x.numpy(), y.numpy())"),
+    np.may_share_memory:  Instead("np.may_share_memory(x.numpy(), y.numpy())"),
+    np.ravel_multi_index: Instead("np.ravel_multi_index((i.numpy(), j.numpy()), shape)"),
+    np.unravel_index:     Instead("np.unravel_index(i.numpy(), shape)"),
+    np.packbits:          Instead("np.packbits(i.numpy())"),
+    np.unpackbits:        Instead("np.unpackbits(i.numpy())"),
+    np.isnat:             Instead("np.isnat(dates)", _OF_DATES),
+    np.is_busday:         Instead("np.is_busday(dates)", _OF_DATES),
+    np.busday_count:      Instead("np.busday_count(dates, dates)", _OF_DATES),
+    np.busday_offset:     Instead("np.busday_offset(dates, offsets)", _OF_DATES),
+    np.datetime_as_string: Instead("np.datetime_as_string(dates)", _OF_DATES),
 }
 
 # fmt: on
