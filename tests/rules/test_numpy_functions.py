@@ -90,8 +90,8 @@ WITHOUT_DERIVATIVE = {
     np.unravel_index: "np.unravel_index(i, shape)",
     np.packbits: "np.packbits(i)",
     np.unpackbits: "np.unpackbits(i)",
-    **{f: None for f in (np.isnat, np.is_busday, np.busday_count, np.busday_offset, np.datetime_as_string)},
-    **{f: None for f in (np.save, np.savez, np.savez_compressed, np.savetxt)},
+    **dict.fromkeys((np.isnat, np.is_busday, np.busday_count, np.busday_offset, np.datetime_as_string)),
+    **dict.fromkeys((np.save, np.savez, np.savez_compressed, np.savetxt)),
 }
 # How NumPy itself is called for what each row advises to write.
 CALLS = {
