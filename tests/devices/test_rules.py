@@ -1,4 +1,4 @@
-"""No rule falls back to the host: each computes on a device that refuses to, and gives the CPU's values, to rounding."""
+"""No rule falls back to the host: each computes on a device that refuses to, and gives what it gives on the CPU."""
 
 import numpy as np
 import pytest
