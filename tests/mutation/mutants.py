@@ -26,7 +26,7 @@ from tinygrad_lite.rules import (
 )
 from tinygrad_lite.rules import registry as machinery
 
-from .operators import changes
+from .operators import changes, text_of
 
 TABLES = (elementwise, trigonometric, products, linalg, reductions, shapes, neural, special, windows)
 # Their functions compute values, which tests compare with sums written out and with other libraries. Only their
@@ -76,7 +76,7 @@ class Derivative:
 
     def lines(self, tree: ast.Lambda) -> list[str]:
         """Return the formula of this derivative or of a mutant."""
-        return [ast.unparse(tree.body)]
+        return [text_of(tree.body)]
 
     @contextmanager
     def replaced_by(self, tree: ast.Lambda) -> Iterator[None]:
@@ -128,7 +128,7 @@ class Helper:
 
     def lines(self, tree: ast.FunctionDef) -> list[str]:
         """Return the lines of this function or of a mutant."""
-        return [line.strip() for line in ast.unparse(tree).splitlines()]
+        return [line.strip() for line in text_of(tree).splitlines()]
 
     @contextmanager
     def replaced_by(self, tree: ast.FunctionDef) -> Iterator[None]:
@@ -175,7 +175,7 @@ def mutants(modules: Iterable[ModuleType] = TABLES) -> dict[str, Mutant]:
 def _is_python(tree: ast.AST) -> bool:
     """Return False for a slip that Python refuses, such as a starred part without its tuple."""
     try:
-        _compiled(ast.unparse(tree), "exec")
+        _compiled(text_of(tree), "exec")
     except SyntaxError:
         return False
     return True

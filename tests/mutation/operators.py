@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -203,6 +204,9 @@ OPERATORS: tuple[Operator, ...] = (
 )
 
 
+text_of = functools.cache(ast.unparse)  # a tree is compared with others, shown, and compiled
+
+
 def changes(tree: ast.AST, alike: Mapping[str, Collection[str]]) -> Iterator[ast.AST]:
     """Yield every tree that differs from a function's by one slip in its body, each once.
 
@@ -213,13 +217,13 @@ def changes(tree: ast.AST, alike: Mapping[str, Collection[str]]) -> Iterator[ast
     alike : mapping of str to collection of str
         For a name, those it may be mistaken for.
     """
-    seen = {ast.unparse(tree)}
+    seen = {text_of(tree)}
     body = tree.body if isinstance(tree, ast.FunctionDef) else [tree.body]
     for node in (tree, *(node for part in body for node in ast.walk(part))):
         for operator in (*OPERATORS, names_exchanged(alike)):
             for new in operator(node):
                 changed = replaced(tree, node, new)
-                text = ast.unparse(changed)
+                text = text_of(changed)
                 if text not in seen:
                     seen.add(text)
                     yield changed
