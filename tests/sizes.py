@@ -40,11 +40,21 @@ def parts_in_the_map() -> dict[str, list[Path]]:
     }
 
 
+def lines_in_the_map() -> dict[str, int]:
+    """Count the code lines of each row; what a folder has in another row does not count in its own."""
+    parts = parts_in_the_map()
+    inner = {path for paths in parts.values() for path in paths}
+    counts = {}
+    for row, paths in parts.items():
+        within = [path for path in inner if any(outer in path.parents for outer in paths)]
+        counts[row] = sum(map(code_lines, paths)) - sum(map(code_lines, within))
+    return counts
+
+
 def main() -> None:
     """Print the lines of each part, and the minutes it takes to read them."""
     rows = [("part", "code lines", "minutes")]
-    for paths in parts_in_the_map().values():
-        count = sum(map(code_lines, paths))
+    for count, paths in zip(lines_in_the_map().values(), parts_in_the_map().values(), strict=True):
         names = ", ".join(str(path.relative_to(ROOT)) for path in paths)
         rows.append((names, f"{count:,}", f"{round(count / LINES_A_MINUTE)}"))
     print(table(rows, right=(1, 2)))
