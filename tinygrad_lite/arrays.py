@@ -125,7 +125,7 @@ def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:
     data = raw(data)
     if issubclass(type(data), (np.ndarray, np.generic)):  # isinstance would accept a traced value too
         array = np.asarray(data)
-    elif hasattr(data, "__array_function__") and not isinstance(data, Real):
+    elif hasattr(data, "__array_function__") and hasattr(data, "shape"):  # no number of a program
         return data if dtype is None else data.astype(dtype, copy=False)
     else:
         try:

@@ -199,7 +199,7 @@ def _follow(step, tensors, plain, single, double):
     if kind != "f" or "astype" in step.text or not any(isinstance(x, tg.Tensor) for x in named):
         return
     text = re.sub(r"np\.full\([^)]*\), \w+\)", "full()", step.text)  # its result is an array
-    text = re.sub(r"where\([^,]*|((?:clip|full_like)\(\w+).*", r"\1", text)
+    text = re.sub(r"where\([^,]*|((?:clip|full_like|meshgrid|broadcast_arrays)\(\w+).*", r"\1", text)
     operands = [x for x in (tensors[name] for name in NAME.findall(text)) if isinstance(x, (tg.Tensor, np.ndarray))]
     floating = [
         x.dtype
@@ -283,10 +283,12 @@ def _in_type(dtype, f, program, call):
 def _is_stricter(error):
     """Return whether a program refuses in words what is right eagerly.
 
-    A view of one number, where NumPy has a scalar, which has no views; a power whose type would be another one.
+    A view of one number, where NumPy has a scalar, which has no views; a power whose type would be another one; floats
+    that NumPy would cut off to write them into a plain array of whole numbers.
     """
     of_a_view = isinstance(error, tg.GraphError) and "shares its memory" in str(error)
-    return of_a_view or (isinstance(error, ValueError) and POWER_OF_NUMBERS in str(error))
+    of_a_type = isinstance(error, TypeError) and "convert the array by .astype()" in str(error)
+    return of_a_view or of_a_type or (isinstance(error, ValueError) and POWER_OF_NUMBERS in str(error))
 
 
 def attempt(f, args):
