@@ -101,7 +101,7 @@ def test_what_is_composed_of_rules_has_the_values_and_two_derivatives_of_autogra
 
 
 @pytest.mark.whole
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(deadline=None, max_examples=20, derandomize=True)
 @given(data=st.data())
 @pytest.mark.parametrize("name", WITNESSES)
 def test_more_cases_of_all(name, data):
