@@ -6,6 +6,9 @@ They are examined like the others: one that is noticed after all must go from he
 _SAME_SHAPE = "the cotangent of the output has the output's shape"
 _SAME_TYPE = "the output has the input's type, and the cotangent the output's"
 _ADDED_IS_RIGHT = "np.add.at is right for every index, only slower than assignment"
+_SLOWER = "NumPy computes the same, only slower"
+_SAME_PATH = "of two operands the path is that pair, too"
+_PAIRED = "each operand has its term, and each axis its label"
 
 _EXTREME = (
     "max, min by x: restore_axes(g, x, axis) * share(x == restore_axes(y, x, axis), x, axis)  ->  "
@@ -14,8 +17,14 @@ _EXTREME = (
 _UNUSED = "_einsum_back: unused = iter(sorted(set(_LABELS) - set(''.join([*terms, output]))))  ->  "
 _LONG = "(label in source and other.shape[source.index(label)] == size for source, other in zip(sources, [g, *others], "
 _ALONE = f"_einsum_back: elif not any({_LONG}strict=True))):  ->  "
+_PATH = "contract: operands, path = ([*xs], [(0, {})])"
+_SHAPES = "contract: lengths = [np.broadcast_to({}, x.shape) for x in xs]"
+_PAIRS = (
+    "_contract_once: lengths = {{pair for term, x in zip(terms, xs, strict={}) for pair in "
+    "zip(term, x.shape, strict={})}}"
+)
+_TWO = "_contract_once: s, t = terms if len({}) == 2 else ('', '')"
 _OWN = "product_of_others: own = on_device_of(x, np.eye(count(x, axis), dtype=bool))  ->  "
-_PARTS = "_place: parts = index if isinstance(index, tuple) else (index,)  ->  "
 _NAMES = "(isinstance(part, (list, tuple)) or getattr(part, 'dtype', None) not in (None, np.bool_) for part in parts)"
 
 _EITHER = "for x, other in ((a, b), (b, a)))"
@@ -25,6 +34,10 @@ _LOGSUMEXP = (
 )
 _WEIGHTS = "restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), "
 _POWER = "power by x: g * (n * _power(np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))  ->  "
+
+_IS_PRODUCT = "is_known and n in _OF_PRODUCTS and isinstance({}, np.ndarray) and (x.dtype in (np.float32, np.float64))"
+_SMALL_POWER = f"_power: if {_IS_PRODUCT.format('x')}:  ->  "
+_FACTORED = "return reduce(np.multiply, [x if n {} else 1 / x] * abs(int(n)))"
 
 _MASKED = (
     "overlap_add(g[..., *[None] * len({0})] * is_first_maximum(x, y, window, axes, stride), x.shape, window, axes, "
@@ -73,6 +86,12 @@ EQUIVALENT = {
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},
     _POWER + "g * (n * _power(np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))": "a root is 0 "
     "exactly where its square is",
+    f"{_SMALL_POWER}if False:": _SLOWER,
+    f"{_SMALL_POWER}if {_IS_PRODUCT.format('n')}:": _SLOWER,
+    **{
+        f"_power: {_FACTORED.format('> 0')}  ->  {_FACTORED.format(other)}": "neither 0 nor 1 is an exponent here"
+        for other in (">= 0", "> 1")
+    },
     f"{_DIFFERENCE}(x if hasattr(x, 'dtype') else -np.zeros_like(other) + x {_EITHER}": "0 and -0 add nothing",
     f"{_LOGSUMEXP}{_WEIGHTS}g, axis)": _SAME_TYPE,
     f"{_LOGSUMEXP}{_WEIGHTS}y, axis)": _SAME_TYPE,
@@ -91,10 +110,13 @@ EQUIVALENT = {
     f"{_ALONE}elif not all({_LONG}strict=True))):": "a factor of ones changes nothing",
     f"{_ALONE}elif not any({_LONG.replace('g,', 'np.ones_like(g),')}strict=True))):": "only its shape is read",
     f"{_ALONE}elif not any({_LONG}strict=False))):": "the two lists grow together",
+    f"{_PATH.format(1)}  ->  {_PATH.format(0).partition(': ')[2]}": "the two are taken in the other order",
+    **{f"contract: if len(xs) > 2:  ->  if {other}:": _SAME_PATH for other in ("True", "len(xs) >= 2", "len(xs) > 1")},
+    f"{_SHAPES.format(0)}  ->  {_SHAPES.format(1).partition(': ')[2]}": "only the shapes are read",
+    f"{_PAIRS.format(True, True)}  ->  {_PAIRS.format(False, True).partition(': ')[2]}": _PAIRED,
+    f"{_PAIRS.format(True, True)}  ->  {_PAIRS.format(True, False).partition(': ')[2]}": _PAIRED,
+    f"{_TWO.format('terms')}  ->  {_TWO.format('xs').partition(': ')[2]}": _PAIRED,
     f"{_OWN}own = on_device_of(x, np.eye(count(x, axis)))": "np.where takes 1. for true",
-    f"{_PARTS}parts = (index,)": _ADDED_IS_RIGHT,
-    f"{_PARTS}parts = index if isinstance(x, tuple) else (index,)": _ADDED_IS_RIGHT,
-    f"{_PARTS}parts = index if isinstance(index, tuple) else (shape,)": _ADDED_IS_RIGHT,
     f"_place: if any({_NAMES}):  ->  if True:": _ADDED_IS_RIGHT,
     f"_place: if any({_NAMES}):  ->  if {_NAMES}:": _ADDED_IS_RIGHT,
 }

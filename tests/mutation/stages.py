@@ -18,10 +18,11 @@ from tinygrad_lite.rules import Rule, Sample
 from .equivalent import EQUIVALENT
 from .mutants import Mutant, mutants
 
-# Of the suite, what is there for points that the samples keep away from, and for what shows on a device alone; it
-# runs for each mutant that is left.
+# Of the suite, what is there for points that the samples keep away from, for what large arrays and contractions are
+# computed by, and for what shows on a device alone; it runs for each mutant that is left.
 ALL_TESTS = Path(__file__).parents[1]
-TESTS = [ALL_TESTS / "rules" / "test_ties_and_edges.py", ALL_TESTS / "devices" / "test_derivatives.py"]
+_OF_RULES = [ALL_TESTS / "rules" / f"test_{name}.py" for name in ("ties_and_edges", "large_arrays", "contractions")]
+TESTS = [*_OF_RULES, ALL_TESTS / "devices" / "test_derivatives.py"]
 VERDICTS = ("noticed by proof", "noticed by tests", "equivalent", "survived")
 PROOF, BY_TESTS, SAME, SURVIVED = VERDICTS
 

@@ -45,6 +45,14 @@ def test_contractions_are_products_of_matrices(subscripts, random, monkeypatch):
     np.testing.assert_allclose(contract(subscripts, *xs), expected)
 
 
+def test_a_contraction_of_tensors_is_one_step(random):
+    """Only its value is computed in pairs: the steps would be recorded one by one."""
+    a, b = operands("ab,bc", float, random)
+    x, y = (tg.Tensor(operand, requires_grad=True) for operand in (a, b))
+    for xs in ((x, y), (x, b), (a, y)):
+        assert "from=einsum" in repr(contract("ab,bc->ac", *xs))
+
+
 @pytest.mark.parametrize("subscripts", ["ab,bc,ca->b", "cab,bcd->dac", "ab,ab->a", "aab,bc->ac", "ab,c->a"])
 def test_contractions_are_differentiable_twice_and_compile(subscripts, random):
     xs = operands(subscripts, float, random)

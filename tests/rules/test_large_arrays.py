@@ -36,6 +36,25 @@ def test_few_elements_side_by_side_are_reduced_as_numpy_does(name, dtype, keepdi
                 np.testing.assert_array_equal(found, expected)
 
 
+def test_only_few_elements_of_a_large_array_are_moved_apart():
+    """Of many, and of a small array, NumPy's own way is as fast; a sum of many would be rounded in another order."""
+    moved = []
+
+    class Watched(np.ndarray):
+        def transpose(self, axes):
+            moved.append((name, self.shape))
+            return np.asarray(self).transpose(axes)
+
+    few = [("max", (2048, 2)), ("min", (128, 32)), ("sum", (512, 8)), ("max", (2, 1500, 2))]
+    others = [("max", (1365, 3)), ("max", (128, 33)), ("min", (128, 33)), ("sum", (512, 9)), ("sum", (5000, 1))]
+    others += [("max", (20, 100, 3))]
+    for name, shape in few + others:
+        getattr(reductions, name)(np.ones(shape).view(Watched), (0, -1) if len(shape) == 3 else -1)
+    for name, x, axis in [("max", np.ones((2, 3000)), 0), ("max", np.ones((3000, 2), np.float16), 1)]:
+        getattr(reductions, name)(x.view(Watched), axis)
+    assert moved == few
+
+
 def test_a_maximum_of_few_elements_keeps_nan_and_shares_its_cotangent_in_every_mode(random):
     x = random.integers(0, 3, size=(2000, 4)).astype(np.float32)
     x[7, 2], x[8] = np.nan, -np.inf
@@ -64,6 +83,7 @@ def test_rows_that_are_named_repeatedly_are_added_as_numpy_adds_them(dtype, rand
         ((random.integers(0, 3, 2000),), (3, 4)),
         ((random.integers(0, 3, 2000), slice(1, 4)), (3, 4)),
         (random.integers(0, 3, 2000).tolist(), (3, 4)),
+        ((tuple(random.integers(0, 3, 2000).tolist()),), (3, 4)),
     ]:
         x = random.normal(size=np.zeros(shape)[index].shape).astype(dtype)
         expected = np.zeros(shape)
@@ -74,6 +94,16 @@ def test_rows_that_are_named_repeatedly_are_added_as_numpy_adds_them(dtype, rand
     for index in (7, -8):
         with pytest.raises(IndexError):
             shapes.place(np.ones((2000, 3)), np.full(2000, index), (7, 3))
+
+
+def test_only_rows_of_large_arrays_are_sorted_before_they_are_added(random, monkeypatch):
+    """Of small arrays, and of elements, it would take longer than to add them one by one."""
+    sorted_rows = []
+    monkeypatch.setattr(shapes, "add_rows", lambda y, index, x: sorted_rows.append(x.shape))
+    index = random.integers(0, 3, 5000).tolist()
+    for rows, shape in [(2048, (3, 2)), (1365, (3, 3)), (1025, (3, 2, 2)), (5000, (3,))]:
+        shapes.place(np.ones((rows, *shape[1:])), index[:rows], shape)
+    assert sorted_rows == [(2048, 2), (1025, 2, 2)]
 
 
 def test_the_derivative_of_an_embedding_is_the_same_in_every_mode(random):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from itertools import product
 
 import numpy as np
 import pytest
@@ -252,27 +251,6 @@ def test_equal_maxima_share_the_derivative():
 
 def test_zero_to_a_power_has_derivative_zero_by_the_exponent():
     assert tg.grad(lambda b: tg.Tensor(0.0) ** b)(2.0).item() == 0.0
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize(
-    ("dtype", "n"),
-    [
-        *product(["float16", "float32", "float64"], [-8, -3, -2, -2.0, 3, 3.0, 4, 8]),
-        *product(["int8", "int64", "uint8", "bool"], [-2.0, 3, 3.0, 4]),
-    ],
-)
-def test_small_whole_powers_are_those_of_numpy(dtype, n):
-    power = tg.rules.get("power")
-    floats = [0, -0.0, 1, -1.5, 3, 1e-30, 1e30, 1e-45, np.inf, -np.inf, np.nan]
-    every = np.array(floats if dtype.startswith("float") else [0, 1, 3, 100]).astype(dtype)
-    for x in (every, every[2], every[:0]):
-        expected = x**n
-        assert power(x, n).dtype == expected.dtype
-        for y in (power(x, n), (tg.Tensor(x) ** n).numpy(), tg.jit(lambda x: tg.Tensor(x) ** n)(x).numpy()):
-            assert y.shape == expected.shape
-            assert np.array_equal(np.signbit(y), np.signbit(expected)) or np.isnan(expected).any()
-            np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(y.dtype).eps if y.dtype.kind == "f" else 0)
 
 
 @pytest.mark.parametrize("zeros", [(0,), (0, 2), (0, 1, 2)])

@@ -5,6 +5,8 @@ The samples keep away from points where finite differences mean nothing, so what
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -200,6 +202,7 @@ EDGES = {
         {(0, 0): [0.25, 0, 0, 0, 0.25], (0, 1): [-0.25, 0, 0, 0, -0.25]},
     ),
     "a difference from a number": (lambda x: elementwise.difference(x, INF), ([INF, 1],), [0, -INF], [[1, 1]], {}),
+    "a difference of a number": (lambda x: elementwise.difference(INF, x), ([INF, 1],), [0, INF], [[-1, -1]], {}),
     "logaddexp of a number on the right": (
         lambda x: np.logaddexp(x, INF),
         ([INF, 1],),
@@ -456,6 +459,27 @@ def test_the_root_of_minus_infinity_is_nan_whatever_its_axes(shape):
     with np.errstate(invalid="ignore"):
         for root in (f(tg.Tensor(x)), tg.jit(f)(tg.Tensor(x))):
             assert np.isnan(root.numpy()).all()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("dtype", "n"),
+    [
+        *product(["float16", "float32", "float64"], [-8, -3, -2, -2.0, 3, 3.0, 4, 8]),
+        *product(["int8", "int64", "uint8", "bool"], [-2.0, 3, 3.0, 4]),
+    ],
+)
+def test_small_whole_powers_are_those_of_numpy(dtype, n):
+    power = tg.rules.get("power")
+    floats = [0, -0.0, 1, -1.5, 3, 1e-30, 1e30, 1e-45, np.inf, -np.inf, np.nan]
+    every = np.array(floats if dtype.startswith("float") else [0, 1, 3, 100]).astype(dtype)
+    for x in (every, every[2], every[:0]):
+        expected = x**n
+        assert power(x, n).dtype == expected.dtype
+        for y in (power(x, n), (tg.Tensor(x) ** n).numpy(), tg.jit(lambda x: tg.Tensor(x) ** n)(x).numpy()):
+            assert y.shape == expected.shape
+            assert np.array_equal(np.signbit(y), np.signbit(expected)) or np.isnan(expected).any()
+            np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(y.dtype).eps if y.dtype.kind == "f" else 0)
 
 
 # Matrices: equal eigenvalues, singular values of 0, no inverse.
