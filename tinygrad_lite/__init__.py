@@ -11,7 +11,7 @@ from . import nn, optim, rules
 from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype
 from .engine import no_grad
 from .errors import DataError, DeviceError, GraphError, JitError, MissingExtra, ShapeError
-from .rules.composed import index_add, scatter
+from .rules.composed.scattering import index_add, scatter
 from .scan import scan
 from .support.late import imports_for_later
 from .support.names import answer_for_missing

@@ -26,7 +26,8 @@ import numpy as np
 from .arrays import adapting, in_one_dtype, of_whole_numbers, raw
 from .engine import Node, is_recording
 from .errors import explained
-from .rules import composed, elementwise
+from .rules import elementwise
+from .rules.composed import folds
 from .rules.numpy_functions import PLAIN, Instead
 from .rules.registry import row_of
 from .support.devices import mixing_error
@@ -98,7 +99,7 @@ def call_method(ufunc: np.ufunc, method: str, args: tuple[Any, ...], kwargs: dic
     # All reductions of plain functions are of truths, whole numbers or bits, but that of one element is this element.
     if row is PLAIN and (method == "outer" or ufunc is not np.floor_divide):
         return getattr(ufunc, method)(*raw_tree(args), **raw_tree(kwargs))
-    answer = composed.method_of(ufunc, method) if callable(row) else None
+    answer = folds.method_of(ufunc, method) if callable(row) else None
     if answer is None:
         raise no_rule(name)
     try:

@@ -30,7 +30,8 @@ from .engine import Node, Operation, derivative_step, is_recording, sweep
 from .errors import GraphError, ShapeError
 from .in_place import BUFFER, PARAMETER, InPlace, raw_index
 from .numpy_calls import call, call_method
-from .rules import Rule, composed, elementwise, neural, products, reductions, shapes, trigonometric
+from .rules import Rule, elementwise, neural, products, reductions, shapes, trigonometric
+from .rules.composed import arithmetic, axes, choices, contractions, diagonals, folds, pieces, statistics
 from .rules.numpy_functions import advice_on_methods
 from .rules.reductions import Axis
 from .support.call_stack import frames_to_user
@@ -304,22 +305,22 @@ class Tensor(Conversions, InPlace):
         return other // self, other % self
 
     def __pow__(self, other: Any) -> Tensor:
-        return composed.power(self, other)
+        return arithmetic.power(self, other)
 
     def __rpow__(self, other: Any) -> Tensor:
-        return composed.power(other, self)
+        return arithmetic.power(other, self)
 
     def __matmul__(self, other: Any) -> Tensor:
         if isinstance(other, Tensor) and self.ndim >= 2 <= other.ndim:
             return apply(products.product, (self, other))
-        return composed.matmul(self, operand(other))
+        return contractions.matmul(self, operand(other))
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return composed.matmul(operand(other), self)
+        return contractions.matmul(operand(other), self)
 
     def dot(self, other: Any) -> Tensor:
         """Sum over the last axis and the second to last (or only) one of ``other``, as `numpy.dot` does."""
-        return composed.dot(self, other)
+        return contractions.dot(self, other)
 
     __neg__ = _function(elementwise.negative, "Return -x.")
     __abs__ = abs = _function(elementwise.absolute, "Return the absolute value; its derivative at 0 is taken to be 0.")
@@ -353,7 +354,7 @@ class Tensor(Conversions, InPlace):
 
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """Limit the values to an interval; the derivative outside is 0. A bound may require a gradient, too."""
-        return composed.clip(self, min, max)
+        return choices.clip(self, min, max)
 
     def astype(self, dtype: DTypeLike, copy: bool = True) -> Tensor:
         """Convert to another type. Between floating types this is differentiable; else the result is a constant."""
@@ -382,19 +383,19 @@ class Tensor(Conversions, InPlace):
         """Return log Σ exp(x), computed without overflow; equal elements, even infinite ones, share the derivative."""
         return apply(neural.logsumexp, (self,), (axis, keepdims))
 
-    sum = _reduction(reductions.sum, composed.sum, "Return the sum over axes.")
-    mean = _reduction(reductions.mean, composed.mean, "Return the mean over axes.")
-    prod = _reduction(reductions.prod, composed.prod, "Return the product over axes.")
-    max = _reduction(reductions.max, composed.max, "Return the maximum over axes; equal maxima share the derivative.")
-    min = _reduction(reductions.min, composed.min, "Return the minimum over axes; equal minima share the derivative.")
+    sum = _reduction(reductions.sum, folds.sum, "Return the sum over axes.")
+    mean = _reduction(reductions.mean, folds.mean, "Return the mean over axes.")
+    prod = _reduction(reductions.prod, folds.prod, "Return the product over axes.")
+    max = _reduction(reductions.max, folds.max, "Return the maximum over axes; equal maxima share the derivative.")
+    min = _reduction(reductions.min, folds.min, "Return the minimum over axes; equal minima share the derivative.")
 
     def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Tensor:
         """Return the variance over axes: the sum of squared deviations from the mean, divided by n - ddof."""
-        return composed.var(self, axis, ddof=ddof, keepdims=keepdims, **options)
+        return statistics.var(self, axis, ddof=ddof, keepdims=keepdims, **options)
 
     def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Tensor:
         """Return the standard deviation over axes. Where it is 0, its derivative is taken to be 0."""
-        return composed.std(self, axis, ddof=ddof, keepdims=keepdims, **options)
+        return statistics.std(self, axis, ddof=ddof, keepdims=keepdims, **options)
 
     def norm(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Return √(Σ x²) over axes, the Euclidean or Frobenius norm; its derivative at 0 is taken to be 0."""
@@ -402,7 +403,7 @@ class Tensor(Conversions, InPlace):
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
         """Lay the same elements out in another shape; one length may be -1."""
-        return composed.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+        return axes.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     view = reshape
 
@@ -411,7 +412,7 @@ class Tensor(Conversions, InPlace):
 
         The result shares the memory of this Tensor if possible, even for ``x[::2]``, which NumPy copies.
         """
-        return composed.ravel(self, order)
+        return axes.ravel(self, order)
 
     def flatten(self, start: int | str = 0, order: str = "C") -> Tensor:
         """Lay the elements out along one axis, from axis ``start`` on: ``flatten(1)`` keeps the samples.
@@ -420,45 +421,45 @@ class Tensor(Conversions, InPlace):
         shares the memory of this Tensor if possible.
         """
         if isinstance(start, str) or order != "C":
-            return composed.ravel(self, start if isinstance(start, str) else order)
+            return axes.ravel(self, start if isinstance(start, str) else order)
         if not 0 <= start <= self.ndim:
             raise ShapeError(f"flatten from axis {start} on: this Tensor has {self.ndim} axes")
-        return composed.reshape(self, (*self.shape[:start], math.prod(self.shape[start:])))
+        return axes.reshape(self, (*self.shape[:start], math.prod(self.shape[start:])))
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self, *order: Any) -> Tensor:
         """Permute the axes; reverse them by default."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else (axes or None)
-        return composed.transpose(self, order)
+        is_given_as_one = len(order) == 1 and not isinstance(order[0], int)
+        return axes.transpose(self, order[0] if is_given_as_one else order or None)
 
     permute = transpose
 
     @property
     def T(self) -> Tensor:
         """The axes reversed."""
-        return composed.transpose(self)
+        return axes.transpose(self)
 
     @property
     def mT(self) -> Tensor:
         """The last two axes exchanged."""
         if self.ndim < 2:
             raise ShapeError(f"mT exchanges the last two axes, but this Tensor has shape {self.shape}")
-        return composed.matrix_transpose(self)
+        return axes.matrix_transpose(self)
 
     # NumPy's functions of these names, of which a Tensor is the first argument.
-    cumsum, cumprod, swapaxes = composed.cumsum, composed.cumprod, composed.swapaxes
-    conj = conjugate = composed.conjugate
+    cumsum, cumprod, swapaxes = folds.cumsum, folds.cumprod, axes.swapaxes
+    conj = conjugate = arithmetic.conjugate
     real = property(
-        composed.real, doc="The real part: of real numbers, which alone have a derivative, they themselves."
+        arithmetic.real, doc="The real part: of real numbers, which alone have a derivative, they themselves."
     )
-    imag = property(composed.imag, doc="The imaginary part of real numbers: zeros.")
-    squeeze, expand_dims = composed.squeeze, composed.expand_dims
-    diagonal, trace = composed.diagonal, composed.trace
-    take, repeat, choose = composed.take, composed.repeat, composed.choose
+    imag = property(arithmetic.imag, doc="The imaginary part of real numbers: zeros.")
+    squeeze, expand_dims = axes.squeeze, axes.expand_dims
+    diagonal, trace = diagonals.diagonal, diagonals.trace
+    take, repeat, choose = pieces.take, pieces.repeat, pieces.choose
     unsqueeze = expand_dims
 
     def compress(self, condition: Any, axis: int | None = None) -> Tensor:
         """Pick the elements along an axis for which a condition holds."""
-        return composed.compress(condition, self, axis)
+        return pieces.compress(condition, self, axis)
 
     def broadcast_to(self, shape: Sequence[int]) -> Tensor:
         """Repeat the elements along axes of length 1, and along new axes, to fill a shape."""

@@ -37,7 +37,8 @@ from .conversions import Evaluation
 from .engine import Operation, is_recording, recording
 from .errors import GraphError, ShapeError
 from .paths import depends_on_others, is_leaf_of, sweep_to
-from .rules import composed, elementwise
+from .rules import elementwise
+from .rules.composed import pieces
 from .support.devices import on_device_of
 from .tensor import Tensor, constant
 
@@ -224,7 +225,7 @@ def _stacked(rows: list[Tensor], y: Tensor, x: Tensor) -> Tensor:
     """Return the derivatives of each element of ``y`` by ``x`` as one Tensor."""
     if not rows:
         return constant(on_device_of(y._data, np.zeros(y.shape + x.shape, y.dtype)))
-    stacked: Tensor = composed.stack(rows)
+    stacked: Tensor = pieces.stack(rows)
     return stacked.reshape(y.shape + x.shape)
 
 

@@ -199,3 +199,42 @@ def test_methods_that_round_and_tell_the_truth():
     np.testing.assert_array_equal((x > 0).all(axis=0), (X > 0).all(axis=0))
     np.testing.assert_array_equal(x.any(axis=1, keepdims=True), X.any(axis=1, keepdims=True))
     assert x.all()
+
+
+MEANS = (np.mean, np.var, np.std, np.nanmean, np.nanvar, np.nanstd, np.cov, np.corrcoef)
+
+
+@pytest.mark.parametrize("f", MEANS)
+def test_a_mean_in_a_whole_type_is_refused(f):
+    def of_whole_type(x):
+        return np.sum(f(tg.Tensor(x), dtype=int))
+
+    for form in (of_whole_type, tg.jit(of_whole_type), tg.grad(lambda x: np.sum(f(x, dtype=int)))):
+        with pytest.raises(
+            TypeError, match=r"np\.\w+ computes in a floating type.*lose the gradient.*\.astype\(int64\)"
+        ):
+            form(X)
+
+
+# NumPy multiplies the conjugates of complex numbers.
+CONJUGATING = {
+    "vdot": lambda z: np.vdot(z, z),
+    "vecdot": lambda z: np.vecdot(z, z),
+    "linalg.vecdot": lambda z: np.linalg.vecdot(z, z),
+    "var": lambda z: np.var(z),
+    "nanvar": lambda z: np.nanvar(z),
+    "cov": lambda z: np.cov(z),
+}
+
+
+@pytest.mark.parametrize("name", CONJUGATING)
+def test_products_with_a_conjugate_are_refused(name):
+    with pytest.raises(TypeError, match=rf"np\.{name.removeprefix('linalg.')} of complex numbers.*\(x\.numpy\(\)\)"):
+        CONJUGATING[name](tg.Tensor(X * 1j))
+
+
+@pytest.mark.parametrize("f", [np.polyadd, np.polysub])
+def test_a_polynomial_is_given_by_a_vector(f):
+    with pytest.raises(ValueError, match=r"a vector of its coefficients, not by an array of shape \(2, 3\)"):
+        f(tg.Tensor(X), [1.0])
+    np.testing.assert_array_equal(f(tg.Tensor([1.0, 2.0]), 3.0), f([1.0, 2.0], 3.0))

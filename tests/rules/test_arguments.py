@@ -265,4 +265,21 @@ def test_the_derivative_of_joining_takes_steps_in_proportion_to_what_is_joined(j
 def test_a_label_of_einsum_has_one_length_in_an_operand(shape):
     for x in (np.zeros(shape), tg.Tensor(np.zeros(shape))):
         with pytest.raises(tg.ShapeError, match=r"'i' stands for axes of \d and \d in"):
-            rules.composed.einsum("ii->i", x)
+            rules.composed.contractions.einsum("ii->i", x)
+
+
+NEGATIVE = {
+    "np.diff: n": lambda x: np.diff(x, -1),
+    "np.linspace: num": lambda x: np.linspace(x, 1.0, -1),
+    "np.geomspace: num": lambda x: np.geomspace(x, 1.0, -1),
+    "np.repeat: repeats": lambda x: np.repeat(x, -1),
+    "np.polyder: m": lambda x: np.polyder(x, -1),
+    "np.polyint: m": lambda x: np.polyint(x, -1),
+    "np.bincount: minlength": lambda x: np.bincount([0, 1], x, -1),
+}
+
+
+@pytest.mark.parametrize("name", NEGATIVE)
+def test_a_number_of_times_or_of_elements_is_not_negative(name):
+    with pytest.raises(ValueError, match=f"{name} must not be negative, but it is -1"):
+        NEGATIVE[name](tg.Tensor([0.5, 2.0]))

@@ -63,7 +63,7 @@ def test_what_computes_a_function_takes_its_first_argument_by_position(function)
 
 def test_every_composed_function_has_a_row():
     numpys = {*vars(np), *vars(np.lib.stride_tricks), *vars(np.linalg), *vars(np.fft)}
-    rooms = (tg.rules.composed, tg.rules.composed.linalg, tg.rules.composed.fourier)
+    rooms = [room for _, room in inspect.getmembers(tg.rules.composed, inspect.ismodule)]
     members = [member for room in rooms for member in inspect.getmembers(room, inspect.isfunction)]
     composed = [f for name, f in members if name in numpys]
     assert {f.__name__ for f in composed if f.__module__.startswith(tg.rules.composed.__name__)} == {

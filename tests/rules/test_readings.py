@@ -11,7 +11,6 @@ import numpy as np
 
 import tinygrad_lite as tg
 from tinygrad_lite.rules import (
-    composed,
     elementwise,
     neural,
     products,
@@ -22,7 +21,7 @@ from tinygrad_lite.rules import (
     windows,
 )
 
-TABLES = (elementwise, trigonometric, products, reductions, shapes, neural, special, windows, composed)
+TABLES = (elementwise, trigonometric, products, reductions, shapes, neural, special, windows)
 METHODS = {"sum", "mean", "prod", "max", "min", "reshape", "transpose", "astype"}
 ATTRIBUTES = {"shape", "ndim", "size", "dtype", "T", "mT"}
 

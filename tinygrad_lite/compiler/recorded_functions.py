@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..engine import Node
-from ..rules import answer_for, composed
+from ..rules import answer_for
+from ..rules.composed import contractions, folds, operands, padding, pieces
 from ..support.devices import is_array, on_device_of
 from ..support.formatting import numpy_name
 from . import primitives
@@ -33,7 +34,7 @@ def call_ufunc(x: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = No
     if any(isinstance(operand, Node) for operand in inputs):
         return NotImplemented
     composition: Any = answer_for(ufunc) if ufunc.nout > 1 else None
-    answer = composed.method_of(ufunc, method)
+    answer = folds.method_of(ufunc, method)
     if method == "at" and ufunc is np.add:
         target, index, value = inputs
         _write(recorder, target, recorder.record(primitives.add_at, target, static_index(index), value))
@@ -116,13 +117,13 @@ def _of_arrays(answer: Callable[..., Any], recorder: Any, *operands: Any) -> Any
 
 def _convolve(recorder: Any, a: Any, v: Any, mode: str = "full") -> Any:
     """Record a convolution, or compose a part of one."""
-    return recorder.record(primitives.convolve, a, v) if mode == "full" else composed.convolve(a, v, mode)
+    return recorder.record(primitives.convolve, a, v) if mode == "full" else contractions.convolve(a, v, mode)
 
 
 def _correlate(recorder: Any, a: Any, v: Any, mode: str = "valid") -> Any:
     """Record a correlation within a sequence, or compose another one."""
     is_within = mode == "valid" and np.size(a) >= np.size(v)
-    return recorder.record(primitives.correlate, a, v) if is_within else composed.correlate(a, v, mode)
+    return recorder.record(primitives.correlate, a, v) if is_within else contractions.correlate(a, v, mode)
 
 
 def _taken(index_of: Callable[..., Any], recorder: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,14 +136,14 @@ def _padded(recorder: Any, x: Any, pad_width: Any, mode: str = "constant", **opt
     """Record `numpy.pad`: one constant is a primitive, all else is composed."""
     if mode == "constant" and np.ndim(options.get("constant_values", 0)) == 0:
         return _recorded(np.pad, recorder, x, pad_width, **options)
-    return composed.pad(x, pad_width, mode, **options)
+    return padding.pad(x, pad_width, mode, **options)
 
 
 def _repeated(recorder: Any, x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Record `numpy.repeat`; the counts decide on the shape of the result."""
     if is_traced(repeats) and is_array_or_scalar(repeats.value) and np.ndim(repeats):
         recorder.unsupported("np.repeat with computed counts")
-    return composed.repeat(x, repeats, axis)
+    return pieces.repeat(x, repeats, axis)
 
 
 def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
@@ -203,9 +204,7 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     **{function: partial(_recorded, function) for function in FUNCTIONS},
     np.where: lambda recorder, condition, a, b: recorder.record(primitives.where, _truth(condition), a, b),
     np.concatenate: lambda recorder, xs, axis=0, **options: (
-        composed.concatenate(xs, axis, **options)
-        if options
-        else recorder.record(primitives.concatenate, *xs, axis=axis)
+        pieces.concatenate(xs, axis, **options) if options else recorder.record(primitives.concatenate, *xs, axis=axis)
     ),
     np.convolve: _convolve,
     np.correlate: _correlate,
@@ -213,22 +212,22 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.einsum: lambda recorder, subscripts, *xs, optimize=False: (
         recorder.record(primitives.einsum, *xs, subscripts=subscripts)
         if isinstance(subscripts, str)
-        else composed.einsum(subscripts, *xs)
+        else contractions.einsum(subscripts, *xs)
     ),
     np.broadcast_to: lambda recorder, x, shape: recorder.record(
         primitives.broadcast_to, x, shape=np.broadcast_to(value_of(x), shape).shape
     ),
-    np.dot: partial(_of_arrays, composed.dot),
-    np.inner: partial(_of_arrays, composed.inner),
-    np.take: partial(_taken, composed.index_along),
-    np.take_along_axis: partial(_taken, composed.index_along_axis),
+    np.dot: partial(_of_arrays, contractions.dot),
+    np.inner: partial(_of_arrays, contractions.inner),
+    np.take: partial(_taken, pieces.index_along),
+    np.take_along_axis: partial(_taken, pieces.index_along_axis),
     np.repeat: _repeated,
     np.pad: _padded,
     np.clip: lambda recorder, x, a_min=None, a_max=None, *, min=None, max=None: recorder.record(
         FUNCTIONS[np.clip], x, a_min if min is None else min, a_max if max is None else max
     ),
     np.linalg.solve: lambda recorder, a, b: recorder.record(
-        FUNCTIONS[np.linalg.solve], composed.array_like(a), composed.array_like(b)
+        FUNCTIONS[np.linalg.solve], operands.array_like(a), operands.array_like(b)
     ),
     np.copy: lambda recorder, x: recorder.record(primitives.copy, x),
     np.zeros_like: partial(_fill, 0),

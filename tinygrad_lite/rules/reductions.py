@@ -30,10 +30,15 @@ def reduced(x: Any, axis: Axis) -> tuple[int, ...]:
     return axes_of(axis, len(x.shape)) if x.shape else ()
 
 
+def kept_shape(x: Any, axis: Axis) -> tuple[int, ...]:
+    """Return the shape of ``x`` with its reduced axes of length 1."""
+    axes = reduced(x, axis)
+    return tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+
+
 def restore_axes(g: Any, x: Any, axis: Axis) -> Any:
     """Return a reduction of ``x`` with its reduced axes, of length 1 each, so that it broadcasts against ``x``."""
-    axes = reduced(x, axis)
-    return g.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+    return g.reshape(kept_shape(x, axis))
 
 
 def count(x: Any, axis: Axis) -> int:
@@ -106,7 +111,7 @@ def _moved(x: Any, steps: int, axis: int, fill: float) -> Any:
     (axis,) = axes_of(axis, len(x.shape))
     before, after = steps * (steps > 0), -steps * (steps < 0)
     padded = shapes.pad(x, tuple((before, after) if i == axis else (0, 0) for i in range(len(x.shape))), fill)
-    return padded[(*[slice(None)] * axis, slice(after, after + x.shape[axis]))]
+    return padded[shapes.on_axis(axis, slice(after, after + x.shape[axis]))]
 
 
 @helper

@@ -15,6 +15,21 @@ from .rule import Rule, sample
 from .samples import normal, strided
 
 
+def on_axis(axis: int, part: Any) -> tuple[Any, ...]:
+    """Return the index that takes a part along one axis, which is not negative."""
+    return (*[slice(None)] * axis, part)
+
+
+def with_length(shape: tuple[int, ...], axis: int, n: int) -> tuple[int, ...]:
+    """Return a shape with another length along one axis, which is not negative."""
+    return (*shape[:axis], n, *shape[axis + 1 :])
+
+
+def of_rank(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Return a shape with axes of length 1 before its own, so that there are at least ``rank`` of them."""
+    return (1,) * (rank - len(shape)) + shape
+
+
 def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the permutation that undoes ``axes`` (none of them negative)."""
     return tuple(axes.index(i) for i in range(len(axes)))
@@ -30,10 +45,10 @@ def inner(widths: tuple[tuple[int, int], ...], shape: tuple[int, ...]) -> tuple[
     return tuple(slice(before, n - after) for (before, after), n in zip(widths, shape, strict=True))
 
 
-def operand_index(k: int, xs: tuple[Any, ...], axis: int) -> tuple[slice, ...]:
+def operand_index(k: int, xs: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
     """Return the index of operand ``k`` within the concatenation of ``xs`` along ``axis`` (not negative)."""
     start = sum(x.shape[axis] for x in xs[:k])
-    return (*[slice(None)] * axis, slice(start, start + xs[k].shape[axis]))
+    return on_axis(axis, slice(start, start + xs[k].shape[axis]))
 
 
 def _place(x: Any, index: Any, shape: tuple[int, ...]) -> Any:

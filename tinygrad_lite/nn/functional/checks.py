@@ -11,7 +11,7 @@ import numpy as np
 
 from ...arrays import as_array, get_default_dtype, raw
 from ...errors import ShapeError, require
-from ...rules.composed import array_like
+from ...rules.composed.operands import array_like
 from ...support.observer import MODULE, under_way
 
 

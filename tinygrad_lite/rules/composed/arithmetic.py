@@ -19,32 +19,7 @@ import numpy as np
 from ...errors import ShapeError
 from ...support.devices import on_device_of
 from .. import elementwise
-
-
-def array_like(x: Any) -> Any:
-    """Return a list or number as an array; a value that has a shape is returned as it is."""
-    return x if hasattr(x, "shape") else np.asarray(x)
-
-
-def arrays_like(xs: Any) -> list[Any]:
-    """Return several values as arrays: as in NumPy, the numbers among them have the type of the arrays they meet."""
-    met: list[Any] = [x.__class__(0) if isinstance(x, (int, float)) else array_like(x).dtype for x in xs]
-    dtype = np.result_type(*met)
-    return [x if hasattr(x, "shape") else np.asarray(x, dtype) for x in xs]
-
-
-def fitting(values: Any, x: Any, function: str) -> Any:
-    """Return values in the type of the array into which a function writes them; a Tensor keeps its own, which decides.
-
-    Raises
-    ------
-    TypeError
-        If floats are written among whole numbers.
-    """
-    values = array_like(values)
-    if values.dtype.kind == "f" and x.dtype.kind != "f":
-        raise TypeError(f"{function}: {values.dtype} does not fit into {x.dtype}: convert the array by .astype()")
-    return values if hasattr(values, "requires_grad") else values.astype(x.dtype)
+from .operands import array_like, as_floating, as_reals
 
 
 def power(a: Any, b: Any) -> Any:
@@ -66,14 +41,14 @@ def divmod(a: Any, b: Any) -> tuple[Any, Any]:
 
 def modf(x: Any) -> tuple[Any, Any]:
     """Return the fractional part, which is 0 of an infinite number, and the whole part, a step function."""
-    x = floating(x)
+    x = as_floating(x)
     whole = np.trunc(x)
     return elementwise.difference(x, whole), whole
 
 
 def frexp(x: Any) -> tuple[Any, Any]:
     """Return a mantissa, from 1/2 to 1 in size, and its exponent of 2, a step function; of 0, ∞ and NaN that is 0."""
-    x = floating(x)
+    x = as_floating(x)
     size = np.where(np.isfinite(x) & (x != 0), np.abs(x), 0.5)
     exponent = (np.floor(np.log2(size)) + 1).astype(np.int32)
     exponent = exponent - (np.ldexp(size, -exponent) < 0.5)  # where the logarithm was rounded up
@@ -82,23 +57,18 @@ def frexp(x: Any) -> tuple[Any, Any]:
 
 def fabs(x: Any) -> Any:
     """Return the absolute value as a floating number."""
-    return np.abs(floating(x))
+    return np.abs(as_floating(x))
 
 
 def float_power(a: Any, b: Any) -> Any:
     """Raise to a power; whole numbers become floating ones, of which there are negative powers, too."""
-    return power(floating(a) if hasattr(a, "dtype") else float(a), b)
+    return power(as_floating(a) if hasattr(a, "dtype") else float(a), b)
 
 
 def copysign(a: Any, b: Any) -> Any:
     """Return ``a`` with the sign of ``b``, which has no derivative by ``b``."""
     size = fabs(array_like(a))
     return np.where(np.signbit(b), -size, size)
-
-
-def floating(x: Any) -> Any:
-    """Return whole numbers as floating ones; floating numbers are returned as they are."""
-    return x if x.dtype.kind == "f" else 1.0 * x
 
 
 def deg2rad(x: Any) -> Any:
@@ -122,7 +92,7 @@ def sinc(x: Any) -> Any:
     Close to 0 it is the sum of its series: the derivatives of the quotient lose all digits there. Up to πx = 1 eleven
     terms suffice for them, too.
     """
-    z = math.pi * floating(x)
+    z = math.pi * as_floating(x)
     is_small = np.abs(z) < 1
     near = np.where(is_small, z * z, 0)
     series = 0.0
@@ -141,41 +111,35 @@ def i0(x: Any) -> Any:
 
     It is Bessel's integral, the mean of cosh(x cos θ) over all angles θ (DLMF 10.32.1).
     """
-    x = floating(array_like(x))
+    x = as_floating(array_like(x))
     nodes = on_device_of(x, _NODES.astype(x.dtype))
     return np.cosh(x.reshape((*x.shape, 1)) * nodes).mean(axis=-1)
 
 
 def real(val: Any) -> Any:
     """Return the real part: of real numbers, which alone have a derivative, they themselves."""
-    return _of_reals("real", val)
+    return as_reals("np.real", val)
 
 
 def imag(val: Any) -> Any:
     """Return the imaginary part of real numbers: zeros."""
-    return np.zeros_like(_of_reals("imag", val))
+    return np.zeros_like(as_reals("np.imag", val))
 
 
 def conjugate(x: Any) -> Any:
     """Return the conjugate of real numbers: a copy."""
-    return copy(_of_reals("conjugate", x))
+    return copy(as_reals("np.conjugate", x))
 
 
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """Return real numbers as they are."""
-    return _of_reals("real_if_close", a)
+    return as_reals("np.real_if_close", a)
 
 
 def angle(z: Any, deg: bool = False) -> Any:
     """Return the angle of real numbers in the plane of the complex ones: 0, or π of negative numbers."""
-    in_radians = np.arctan2(0.0, floating(_of_reals("angle", z)))
+    in_radians = np.arctan2(0.0, as_floating(as_reals("np.angle", z)))
     return rad2deg(in_radians) if deg else in_radians
-
-
-def _of_reals(name: str, x: Any) -> Any:
-    if x.dtype.kind == "c":
-        raise TypeError(f"np.{name} takes Tensors of real numbers: of complex ones write np.{name}(x.numpy())")
-    return x
 
 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:

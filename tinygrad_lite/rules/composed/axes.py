@@ -18,14 +18,7 @@ import numpy as np
 from ...errors import ShapeError
 from .. import reductions, shapes
 from ..reductions import Axis, axes_of
-from .arithmetic import array_like
-
-
-def as_tuple(numbers: Any) -> tuple[Any, ...]:
-    """Return one number, or several, as a tuple."""
-    if type(numbers) is tuple:
-        return numbers
-    return (numbers,) if np.ndim(numbers) == 0 else tuple(numbers)
+from .operands import array_like, as_tuple
 
 
 def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:

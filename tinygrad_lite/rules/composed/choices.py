@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import elementwise, shapes
-from .arithmetic import array_like, floating
+from .operands import array_like, as_floating
 
 
 def where(condition: Any, *choices: Any) -> Any:
@@ -81,7 +81,7 @@ def nan_to_num(
 
 def heaviside(x1: Any, x2: Any) -> Any:
     """Return 0 where ``x1`` is negative, 1 where it is positive, and ``x2``, by which it is differentiable, at 0."""
-    x1 = floating(array_like(x1))
+    x1 = as_floating(array_like(x1))
     return np.where(x1 > 0, 1, np.where(x1 < 0, 0, np.where(x1 == 0, x2, x1)))
 
 

@@ -1,4 +1,4 @@
-"""Sums of products over axes, composed of the product of matrices and of `einsum`.
+"""Sums of products: over axes, composed of the product of matrices and of `einsum`; and of sequences that move.
 
 Examples
 --------
@@ -8,6 +8,8 @@ Examples
 >>> np.outer(a, a)
 Tensor([[1., 2.],
         [2., 4.]], dtype=float32)
+>>> np.convolve(tg.Tensor([1.0, 2.0, 3.0]), [1.0, 1.0])
+Tensor([1., 3., 5., 3.], dtype=float32)
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import ShapeError, explained
-from .. import products, shapes
+from .. import products, shapes, windows
 from ..reductions import axes_of, count
-from .arithmetic import array_like
 from .axes import expand_dims, moveaxis, ravel, squeeze
+from .operands import array_like, as_reals
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -59,11 +61,9 @@ def kron(a: Any, b: Any) -> Any:
     """Multiply each element of ``a`` by all of ``b``, and lay the products out as a matrix of blocks."""
     a, b = array_like(a), array_like(b)
     rank = max(len(a.shape), len(b.shape))
-    sizes = [(1,) * (rank - len(x.shape)) + x.shape for x in (a, b)]
-    blocks = a.reshape(tuple(m for n in sizes[0] for m in (n, 1))) * b.reshape(
-        tuple(m for n in sizes[1] for m in (1, n))
-    )
-    return blocks.reshape(tuple(m * n for m, n in zip(*sizes, strict=True)))
+    of_a, of_b = shapes.of_rank(a.shape, rank), shapes.of_rank(b.shape, rank)
+    blocks = a.reshape(tuple(m for n in of_a for m in (n, 1))) * b.reshape(tuple(m for n in of_b for m in (1, n)))
+    return blocks.reshape(tuple(m * n for m, n in zip(of_a, of_b, strict=True)))
 
 
 def inner(a: Any, b: Any) -> Any:
@@ -73,12 +73,12 @@ def inner(a: Any, b: Any) -> Any:
 
 def vdot(a: Any, b: Any) -> Any:
     """Sum the products of all elements, in order."""
-    return matmul(ravel(array_like(a)), ravel(array_like(b)))
+    return matmul(ravel(as_reals("np.vdot", a)), ravel(as_reals("np.vdot", b)))
 
 
 def vecdot(x1: Any, x2: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
     """Sum the products of vectors along an axis, for each pair of vectors."""
-    rows, columns = (moveaxis(_with_axes("vecdot", x, 1), axis, -1) for x in (x1, x2))
+    rows, columns = (moveaxis(_with_axes("vecdot", as_reals("np.vecdot", x), 1), axis, -1) for x in (x1, x2))
     y = squeeze(matmul(expand_dims(rows, -2), expand_dims(columns, -1)), (-2, -1))
     return expand_dims(y, axis) if keepdims else y
 
@@ -90,6 +90,7 @@ def matvec(x1: Any, x2: Any) -> Any:
 
 def vecmat(x1: Any, x2: Any) -> Any:
     """Multiply rows by matrices, for each pair of a vector and a matrix."""
+    x1 = as_reals("np.vecmat", x1)  # whose conjugates are multiplied
     return squeeze(matmul(expand_dims(_with_axes("vecmat", x1, 1), -2), _with_axes("vecmat", x2, 2)), -2)
 
 
@@ -164,3 +165,38 @@ def _lettered(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
         )
     terms = ["".join("..." if i is Ellipsis else string.ascii_letters[i] for i in labels) for labels in lists]
     return ",".join(terms[:pairs]) + "".join(f"->{term}" for term in terms[pairs:]), operands[: 2 * pairs : 2]
+
+
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """Return the sums of products of one sequence and the other one reversed, moved along it."""
+    a, v = _vector(a), _vector(v)
+    if a.shape < v.shape:
+        a, v = v, a
+    if mode == "valid":
+        return windows.correlate(a, np.flip(v))
+    return _middle(windows.convolve(a, v), a, mode, (v.shape[0] - 1) // 2)
+
+
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """Return the sums of products of one sequence and the other one, moved along it."""
+    a, v = _vector(a), _vector(v)
+    if a.shape < v.shape:
+        return np.flip(correlate(v, a, mode))
+    if mode == "valid":
+        return windows.correlate(a, v)
+    return _middle(windows.convolve(a, np.flip(v)), a, mode, (v.shape[0] - 1) // 2)
+
+
+def _middle(full: Any, a: Any, mode: str, before: int) -> Any:
+    """Return a whole convolution, or the part of it that is as long as ``a``."""
+    if mode not in ("full", "same"):
+        raise ValueError(f"np.convolve and np.correlate have the modes 'full', 'same' and 'valid', not {mode!r}")
+    return full if mode == "full" else full[before : before + a.shape[0]]
+
+
+def _vector(x: Any) -> Any:
+    """Return a sequence as an array; a number is one of length 1."""
+    x = array_like(x)
+    if len(x.shape) > 1 or 0 in x.shape:
+        raise ShapeError(f"np.convolve and np.correlate take two vectors with elements, but one has shape {x.shape}")
+    return ravel(x)

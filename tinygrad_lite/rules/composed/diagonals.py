@@ -22,8 +22,8 @@ from ...errors import ShapeError
 from ...support.devices import on_device_of
 from .. import elementwise, shapes
 from ..reductions import axes_of
-from .arithmetic import array_like
 from .axes import moveaxis, ravel, reshape
+from .operands import array_like
 
 
 def places(rows: int, columns: int, offset: int) -> slice:

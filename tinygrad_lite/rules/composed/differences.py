@@ -1,4 +1,4 @@
-"""Differences of neighbours, slopes and areas; sums of products of sequences that move along each other.
+"""Differences of neighbours, slopes and areas.
 
 Examples
 --------
@@ -6,8 +6,6 @@ Examples
 >>> import tinygrad_lite as tg
 >>> np.diff(tg.Tensor([1.0, 4.0, 9.0]))
 Tensor([3., 5.], dtype=float32)
->>> np.convolve(tg.Tensor([1.0, 2.0, 3.0]), [1.0, 1.0])
-Tensor([1., 3., 5., 3.], dtype=float32)
 """
 
 from __future__ import annotations
@@ -18,19 +16,18 @@ import numpy as np
 
 from ...errors import ShapeError
 from ...support.devices import on_device_of
-from .. import reductions, windows
+from .. import reductions, shapes
 from ..reductions import axes_of
-from .arithmetic import array_like
-from .axes import expand_dims, moveaxis, ravel
-from .pieces import concatenate, stack
+from .axes import moveaxis, ravel
+from .operands import array_like, as_count, as_floating
+from .pieces import concatenate
 
 
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Return the differences of neighbours along an axis, ``n`` times over."""
-    if n == 0:
+    times = as_count("np.diff", "n", n)
+    if times == 0:
         return a
-    if n < 0:
-        raise ValueError(f"np.diff: differences are taken n times, so n must not be negative, but it is {n}")
     a = array_like(a)
     if not a.shape:
         raise ShapeError("np.diff of a 0-d array: there is no axis along which elements are neighbours")
@@ -38,7 +35,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     ends = [x if x is None or np.ndim(x) else _one_of(a, axis, x) for x in (prepend, append)]
     if any(x is not None for x in ends):
         a = concatenate([x for x in (ends[0], a, ends[1]) if x is not None], axis)
-    for _ in range(n):
+    for _ in range(times):
         first, last = _neighbours(a, axis)
         a = last != first if a.dtype == bool else last - first
     return a
@@ -46,13 +43,12 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 def _one_of(a: Any, axis: int, value: Any) -> Any:
     """Return a number as an array that `diff` can put before or after ``a``."""
-    return on_device_of(a, np.broadcast_to(value, tuple(1 if i == axis else n for i, n in enumerate(a.shape))))
+    return on_device_of(a, np.broadcast_to(value, shapes.with_length(a.shape, axis, 1)))
 
 
 def _neighbours(a: Any, axis: int) -> tuple[Any, Any]:
     """Return the first and the second of each two neighbours."""
-    before = (slice(None),) * axis
-    return a[(*before, slice(None, -1))], a[(*before, slice(1, None))]
+    return a[shapes.on_axis(axis, slice(None, -1))], a[shapes.on_axis(axis, slice(1, None))]
 
 
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
@@ -86,7 +82,7 @@ def _slope(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
         raise ShapeError(f"np.gradient of {f.shape}: axis {axis} of length {n} needs {edge_order + 1} samples or more")
     if spacing.shape not in ((), (n,)):
         raise ShapeError(f"np.gradient of {f.shape}: axis {axis} has {n} samples, but coordinates {spacing.shape}")
-    f = moveaxis(f if f.dtype.kind == "f" else f / 1, axis, -1)
+    f = moveaxis(as_floating(f), axis, -1)
     # The distances, and the slopes, between neighbours.
     h = diff(spacing) if spacing.shape else on_device_of(f, np.broadcast_to(spacing, (n - 1,)))
     h = h.astype(f.dtype)
@@ -113,57 +109,11 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return reductions.sum(dx * (first + last) / 2, along)
 
 
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """Return the sums of products of one sequence and the other one reversed, moved along it."""
-    a, v = _vector(a), _vector(v)
-    if a.shape < v.shape:
-        a, v = v, a
-    if mode == "valid":
-        return windows.correlate(a, np.flip(v))
-    return _middle(windows.convolve(a, v), a, mode, (v.shape[0] - 1) // 2)
-
-
-def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    """Return the sums of products of one sequence and the other one, moved along it."""
-    a, v = _vector(a), _vector(v)
-    if a.shape < v.shape:
-        return np.flip(correlate(v, a, mode))
-    if mode == "valid":
-        return windows.correlate(a, v)
-    return _middle(windows.convolve(a, np.flip(v)), a, mode, (v.shape[0] - 1) // 2)
-
-
-def _middle(full: Any, a: Any, mode: str, before: int) -> Any:
-    """Return a whole convolution, or the part of it that is as long as ``a``."""
-    if mode not in ("full", "same"):
-        raise ValueError(f"np.convolve and np.correlate have the modes 'full', 'same' and 'valid', not {mode!r}")
-    return full if mode == "full" else full[before : before + a.shape[0]]
-
-
-def _vector(x: Any) -> Any:
-    """Return a sequence as an array; a number is one of length 1."""
-    x = array_like(x)
-    if len(x.shape) > 1 or 0 in x.shape:
-        raise ShapeError(f"np.convolve and np.correlate take two vectors with elements, but one has shape {x.shape}")
-    return ravel(x)
-
-
-def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """Apply a function to each vector along an axis, and put the results in the place of the axis."""
-    (axis,) = axes_of(axis, len(arr.shape))
-    rows = moveaxis(arr, axis, -1)
-    rest = rows.shape[:-1]
-    if 0 in rest:
-        raise ValueError(f"np.apply_along_axis of {arr.shape}: there is no vector along axis {axis} to call it with")
-    results = stack([array_like(func1d(rows[i], *args, **kwargs)) for i in np.ndindex(rest)])
-    of_one = results.shape[1:]
-    results = results.reshape((*rest, *of_one))
-    return moveaxis(results, tuple(range(len(rest), len(results.shape))), tuple(range(axis, axis + len(of_one))))
-
-
-def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
-    """Apply a function, such as `numpy.sum`, over one axis after the other, and keep the axes."""
-    for axis in axes_of(axes, len(a.shape)):
-        y = func(a, axis)
-        a = y if len(y.shape) == len(a.shape) else expand_dims(y, axis)
-    return a
+def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
+    """Add whole periods, which are constants, so that no step is longer than half of one."""
+    p = moveaxis(p, axis, 0)
+    steps = p[1:] - p[:-1]
+    turns = np.sign(steps) * np.floor((period / 2 - np.abs(steps)) / period)
+    if discont is not None:
+        turns = np.where(np.abs(steps) < discont, 0, turns)
+    return moveaxis(concatenate([p[:1], p[1:] + period * np.cumsum(turns, axis=0)], 0), 0, axis)

@@ -1,7 +1,7 @@
-"""Folds: reductions with all the arguments that NumPy's have, running totals, and the methods of ufuncs.
+"""Folds: reductions with all the arguments that NumPy's have, running totals, and what else is done along axes.
 
-NumPy makes them of a function of two operands, such as `numpy.add`: so `numpy.sum` is ``np.add.reduce`` over all axes,
-and `numpy.cumsum` is ``np.add.accumulate``.
+NumPy makes reductions and running totals of a function of two operands, such as `numpy.add`: so `numpy.sum` is
+``np.add.reduce`` over all axes, and `numpy.cumsum` is ``np.add.accumulate``.
 
 Examples
 --------
@@ -24,12 +24,12 @@ import numpy as np
 
 from ...errors import ShapeError
 from ...support.formatting import numpy_name
-from .. import neural, reductions
+from .. import neural, reductions, shapes
 from ..reductions import Axis, axes_of, count
 from ..rule import Rule
-from .arithmetic import array_like
-from .axes import moveaxis, ravel
-from .pieces import concatenate, stack
+from .axes import as_vector, expand_dims, moveaxis
+from .operands import array_like, converted, in_floating
+from .pieces import along, concatenate, stack
 
 # The rules that reduce by a function of two operands, and that give its running results.
 _REDUCED_BY: dict[np.ufunc, Rule] = {
@@ -42,12 +42,6 @@ _REDUCED_BY: dict[np.ufunc, Rule] = {
 _RUNNING: dict[np.ufunc, Rule] = {np.add: reductions.cumsum, np.multiply: reductions.cumprod}
 # Those that may be grouped in any way: a ∘ (b ∘ c) = (a ∘ b) ∘ c.
 _ASSOCIATIVE = {*_REDUCED_BY, np.fmax, np.fmin, np.hypot, np.logaddexp2}
-
-
-def converted(a: Any, dtype: Any) -> Any:
-    """Return an array, in the given type unless that is None."""
-    a = array_like(a)
-    return a if dtype is None or a.dtype == dtype else a.astype(dtype)
 
 
 def _reduce(
@@ -84,7 +78,7 @@ def _reduce(
     else:
         y = a
         for i in sorted(reductions.reduced(a, axis), reverse=True):
-            y = accumulate(ufunc, y, i)[(*[slice(None)] * i, -1)]
+            y = accumulate(ufunc, y, i)[shapes.on_axis(i, -1)]
         y = reductions.restore_axes(y, a, axis) if keepdims else y
     return y if initial is None else ufunc(y, initial)
 
@@ -115,7 +109,7 @@ def min(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = Non
 
 def mean(a: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
     """Return the mean over axes."""
-    a = converted(a, dtype)
+    a = in_floating("np.mean", a, dtype)
     if where is True:
         return a.mean(axis=axis, keepdims=keepdims)
     return sum(a, axis, keepdims=keepdims, where=where) / counted(a, axis, keepdims, where)
@@ -126,29 +120,14 @@ def counted(a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
     return count(a, axis) if where is True else np.sum(np.broadcast_to(where, a.shape), axis=axis, keepdims=keepdims)
 
 
-def _in_order(a: Any, axis: int | None) -> tuple[Any, int]:
-    """Return an array, and the axis to run along; all elements in order if the axis is None."""
-    return (ravel(a), 0) if axis is None or not a.shape else (a, axis)
-
-
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Return the running sum along an axis, or of all elements in order if the axis is None."""
-    return reductions.cumsum(*_in_order(converted(a, dtype), axis))
+    return reductions.cumsum(*along(as_vector(converted(a, dtype)), axis))
 
 
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Return the running product along an axis, or of all elements in order if the axis is None."""
-    return reductions.cumprod(*_in_order(converted(a, dtype), axis))
-
-
-def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Return the running sum, in which NaN counts as 0."""
-    return cumsum(np.where(np.isnan(a), 0, a), axis, dtype)
-
-
-def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Return the running product, in which NaN counts as 1."""
-    return cumprod(np.where(np.isnan(a), 1, a), axis, dtype)
+    return reductions.cumprod(*along(as_vector(converted(a, dtype)), axis))
 
 
 def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Any:
@@ -168,19 +147,30 @@ def _cumulative(of: str, first: int, x: Any, axis: int | None, dtype: Any, inclu
     y = (cumsum if of == "sum" else cumprod)(x, axis, dtype)
     if not include_initial:
         return y
-    (along,) = axes_of(axis, len(y.shape))
-    before = np.full_like(y, first, shape=tuple(1 if i == along else n for i, n in enumerate(y.shape)))
+    (axis,) = axes_of(axis, len(y.shape))
+    before = np.full_like(y, first, shape=shapes.with_length(y.shape, axis, 1))
     return concatenate([before, y], axis)
 
 
-def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Any:
-    """Add whole periods, which are constants, so that no step is longer than half of one."""
-    p = moveaxis(p, axis, 0)
-    steps = p[1:] - p[:-1]
-    turns = np.sign(steps) * np.floor((period / 2 - np.abs(steps)) / period)
-    if discont is not None:
-        turns = np.where(np.abs(steps) < discont, 0, turns)
-    return moveaxis(concatenate([p[:1], p[1:] + period * np.cumsum(turns, axis=0)], 0), 0, axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """Apply a function to each vector along an axis, and put the results in the place of the axis."""
+    (axis,) = axes_of(axis, len(arr.shape))
+    rows = moveaxis(arr, axis, -1)
+    rest = rows.shape[:-1]
+    if 0 in rest:
+        raise ValueError(f"np.apply_along_axis of {arr.shape}: there is no vector along axis {axis} to call it with")
+    results = stack([array_like(func1d(rows[i], *args, **kwargs)) for i in np.ndindex(rest)])
+    of_one = results.shape[1:]
+    results = results.reshape((*rest, *of_one))
+    return moveaxis(results, tuple(range(len(rest), len(results.shape))), tuple(range(axis, axis + len(of_one))))
+
+
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    """Apply a function, such as `numpy.sum`, over one axis after the other, and keep the axes."""
+    for axis in axes_of(axes, len(a.shape)):
+        y = func(a, axis)
+        a = y if len(y.shape) == len(a.shape) else expand_dims(y, axis)
+    return a
 
 
 # The methods of ufuncs.

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import shapes
 from ..reductions import Axis, axes_of
-from .arithmetic import array_like
+from .operands import array_like
 
 
 def fftshift(x: Any, axes: Axis = None) -> Any:
@@ -29,5 +29,5 @@ def ifftshift(x: Any, axes: Axis = None) -> Any:
 
 def _shifted(x: Any, axes: Axis, direction: int) -> Any:
     x = array_like(x)
-    moved = axes_of(tuple(axes) if isinstance(axes, list) else axes, len(x.shape))
+    moved = axes_of(axes, len(x.shape))
     return shapes.roll(x, tuple(direction * (x.shape[axis] // 2) for axis in moved), moved)

@@ -10,7 +10,6 @@ Tensor([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from numpy.typing import DTypeLike
 
 from ...errors import require
 from ...support.devices import on_device_of
-from .arithmetic import array_like, arrays_like
 from .arithmetic import copy as copied
 from .axes import broadcast_arrays, expand_dims, moveaxis, reshape
+from .operands import array_like, arrays_like, as_count, converted
 
 
 def linspace(
@@ -34,9 +33,9 @@ def linspace(
     axis: int = 0,
 ) -> Any:
     """Return numbers at equal distances, from one end to the other; rounded down if they are to be whole numbers."""
-    start, stop, t, steps = _shares(start, stop, num, endpoint)
+    start, stop, t, steps = _shares("np.linspace", start, stop, num, endpoint)
     y = moveaxis(start * (1 - t) + stop * t, 0, axis)
-    y = _converted(np.floor(y) if dtype is not None and np.dtype(dtype).kind in "iu" else y, dtype)
+    y = converted(np.floor(y) if dtype is not None and np.dtype(dtype).kind in "iu" else y, dtype)
     return (y, (stop - start) / steps if steps else np.nan * (stop - start)) if retstep else y
 
 
@@ -54,29 +53,24 @@ def logspace(
     if np.ndim(base):
         start, base = broadcast_arrays(start, base)
         base = expand_dims(base, axis)
-    return _converted(np.power(base, linspace(start, stop, num, endpoint, axis=axis)), dtype)
+    return converted(np.power(base, linspace(start, stop, num, endpoint, axis=axis)), dtype)
 
 
 def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: DTypeLike | None = None, *, axis: int = 0
 ) -> Any:
     """Return numbers at equal ratios, from one end to the other."""
-    start, stop, t, _ = _shares(array_like(start), array_like(stop), num, endpoint)  # here NumPy's numbers do not adapt
+    start, stop = array_like(start), array_like(stop)  # here NumPy's numbers do not adapt
+    start, stop, t, _ = _shares("np.geomspace", start, stop, num, endpoint)
     holds = np.all(np.sign(start) * np.sign(stop) > 0)
     require(holds, ValueError, "geomspace: the ends must be of one sign, and not zero")
     y = np.where(t == 1, stop, start * (stop / start) ** t)  # without rounding at the end
-    return _converted(moveaxis(y, 0, axis), dtype)
+    return converted(moveaxis(y, 0, axis), dtype)
 
 
-def _converted(y: Any, dtype: DTypeLike | None) -> Any:
-    return y if dtype is None else y.astype(dtype)
-
-
-def _shares(start: Any, stop: Any, num: int, endpoint: bool) -> tuple[Any, Any, Any, int]:
+def _shares(function: str, start: Any, stop: Any, num: int, endpoint: bool) -> tuple[Any, Any, Any, int]:
     """Return two ends as arrays, the share of the way that each number of a grid has gone, and the number of steps."""
-    num = operator.index(num)
-    if num < 0:
-        raise ValueError(f"a grid has no negative number of points, as {num}")
+    num = as_count(function, "num", num)
     steps = num - 1 if endpoint else num
     of_device = stop if hasattr(stop, "shape") else start
     start, stop, _ = arrays_like((start, stop, 0.0))

@@ -23,9 +23,9 @@ import numpy as np
 from ...errors import ShapeError, require
 from ...support.devices import on_device_of
 from .. import shapes
-from .arithmetic import array_like
 from .axes import ravel
 from .differences import diff
+from .operands import array_like, as_count
 from .pieces import concatenate
 
 
@@ -36,8 +36,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         raise TypeError(f"np.bincount takes a vector of whole numbers, not {x.dtype} of shape {x.shape}")
     numbers = np.floor(x).astype(int)
     require(np.all(numbers >= 0), ValueError, "np.bincount: the numbers must not be negative")
-    if minlength < 0:
-        raise ValueError(f"np.bincount: minlength must not be negative, but it is {minlength}")
+    minlength = as_count("np.bincount", "minlength", minlength)
     longest = int(numbers.max()) + 1 if x.shape[0] else 0
     if weights is not None:
         weights = array_like(weights)

@@ -28,8 +28,8 @@ from ...support.devices import on_device_of
 from .. import linalg as rules
 from ..reductions import Axis, axes_of
 from . import contractions, diagonals
-from .arithmetic import array_like
 from .axes import expand_dims, moveaxis, ravel, reshape
+from .operands import array_like, as_floating, as_reals
 
 # NumPy's own tuples of results, whose names are not public.
 _EighResult: Any = type(np.linalg.eigh(np.eye(1)))
@@ -38,21 +38,9 @@ _SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
 _SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-def _array(name: str, x: Any) -> Any:
-    """Return an operand as an array; refuse complex numbers."""
-    x = array_like(x)
-    if x.dtype.kind == "c":
-        raise TypeError(
-            f"np.linalg.{name} of complex numbers has no derivative rule: write it in terms of their real and "
-            "imaginary parts, or apply it to .numpy() where no gradient is needed"
-        )
-    return x
-
-
 def _floating(name: str, x: Any) -> Any:
     """Return an operand in a floating type, in which it is squared without overflow."""
-    x = _array(name, x)
-    return x if x.dtype.kind == "f" else x * 1.0
+    return as_floating(as_reals(f"np.linalg.{name}", x))
 
 
 def _precision(a: Any) -> float:
@@ -62,7 +50,7 @@ def _precision(a: Any) -> float:
 
 def _matrix(name: str, x: Any, is_square: bool = False) -> Any:
     """Return an operand of two axes or more; check that its matrices are square, if they have to be."""
-    x = _array(name, x)
+    x = as_reals(f"np.linalg.{name}", x)
     if len(x.shape) < 2 or (is_square and x.shape[-1] != x.shape[-2]):
         raise ShapeError(
             f"np.linalg.{name} takes {'square ' * is_square}matrices, which are the last two axes of an array, but not "
@@ -80,7 +68,7 @@ def _square(name: str, x: Any) -> Any:
 
 def solve(a: Any, b: Any) -> Any:
     """Return the x of a @ x = b, for a vector or for the columns of a matrix."""
-    a, b = _square("solve", a), _array("solve", b)
+    a, b = _square("solve", a), as_reals("np.linalg.solve", b)
     columns = expand_dims(b, 1) if len(b.shape) == 1 else _matrix("solve", b)
     if columns.shape[-2] != a.shape[-1]:
         raise ShapeError(
@@ -111,7 +99,7 @@ def pinv(a: Any, rcond: Any = None, *, rtol: Any = 1e-15) -> Any:
 
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
     """Return the x of the least ‖a @ x - b‖, the squares of that, the rank of a, and its singular values."""
-    a, b = _matrix("lstsq", a), _array("lstsq", b)
+    a, b = _matrix("lstsq", a), as_reals("np.linalg.lstsq", b)
     if len(a.shape) != 2 or len(b.shape) not in (1, 2) or a.shape[0] != b.shape[0]:
         raise ShapeError(
             f"np.linalg.lstsq of {a.shape} and {b.shape}: it takes a matrix, and a vector or a matrix of as many rows"
@@ -135,7 +123,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
 
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     """Return the x of tensordot(a, x, x.ndim) = b."""
-    a, b = _array("tensorsolve", a), _array("tensorsolve", b)
+    a, b = as_reals("np.linalg.tensorsolve", a), as_reals("np.linalg.tensorsolve", b)
     if axes is not None:
         moved = axes_of(tuple(axes), len(a.shape))
         a = moveaxis(a, moved, range(len(a.shape) - len(moved), len(a.shape)))
@@ -150,7 +138,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 def tensorinv(a: Any, ind: int = 2) -> Any:
     """Return the inverse of x ↦ tensordot(a, x, a.ndim - ind)."""
-    a = _array("tensorinv", a)
+    a = as_reals("np.linalg.tensorinv", a)
     left, right = a.shape[:ind], a.shape[ind:]
     if ind <= 0 or math.prod(left) != math.prod(right):
         raise ShapeError(
@@ -203,7 +191,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
             f"np.linalg.qr(mode={mode!r}) of shape {a.shape} has no derivative rule: mode='reduced' and mode='r' have"
         )
     y = rules.qr(a[..., :m])
-    q, r = y[..., :m, :], y[..., m:, :]
+    q, r = rules.first(y, m), rules.last(y, m)
     if m < n:
         r = np.concatenate([r, q.mT @ a[..., m:]], axis=-1)
     return r if mode == "r" else _QRResult(q, r)
@@ -215,7 +203,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     if UPLO.upper() not in ("L", "U"):
         raise ValueError(f"np.linalg.eigh(UPLO={UPLO!r}): the triangle to read is 'L', the lower one, or 'U'")
     y = rules.eigh(a, UPLO.upper())
-    return _EighResult(y[..., 0, :], y[..., 1:, :])
+    return _EighResult(rules.values(y, 0), rules.last(y, 1))
 
 
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
@@ -233,8 +221,8 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
             "added are not determined: write full_matrices=False"
         )
     y = rules.svd(a)
-    s = y[..., m, :]
-    return _SVDResult(y[..., :m, :], s, y[..., m + 1 :, :].mT) if compute_uv else s
+    s = rules.values(y, m)
+    return _SVDResult(rules.first(y, m), s, rules.last(y, m + 1).mT) if compute_uv else s
 
 
 def svdvals(x: Any) -> Any:
@@ -316,7 +304,7 @@ def cond(x: Any, p: Any = None) -> Any:
 
 def multi_dot(arrays: Any) -> Any:
     """Multiply matrices in the order that takes the fewest steps; the first and the last may be vectors."""
-    arrays = [_array("multi_dot", x) for x in arrays]
+    arrays = [as_reals("np.linalg.multi_dot", x) for x in arrays]
     ends_fit = all(len(x.shape) in (1, 2) for x in (*arrays[:1], *arrays[-1:]))
     if len(arrays) < 2 or not ends_fit or any(len(x.shape) != 2 for x in arrays[1:-1]):
         raise ShapeError(
@@ -349,23 +337,14 @@ def outer(x1: Any, x2: Any) -> Any:
     return contractions.outer(x1, x2)
 
 
-def vecdot(x1: Any, x2: Any, *, axis: int = -1) -> Any:
-    """Sum the products of two arrays along an axis."""
-    x1, x2 = (moveaxis(_array("vecdot", x), axis, -1) for x in (x1, x2))
-    return contractions.matmul(x1[..., None, :], x2[..., None])[..., 0, 0]
-
-
 def cross(x1: Any, x2: Any, *, axis: int = -1) -> Any:
     """Return the cross product of vectors of three elements along an axis."""
-    shapes = [array_like(x).shape for x in (x1, x2)]
-    x1, x2 = (moveaxis(_array("cross", x), axis, -1) for x in (x1, x2))
-    if x1.shape[-1] != 3 or x2.shape[-1] != 3:
+    x1, x2 = array_like(x1), array_like(x2)
+    if not all(x.shape and x.shape[axes_of(axis, len(x.shape))[0]] == 3 for x in (x1, x2)):
         raise ShapeError(
-            f"np.linalg.cross of {shapes[0]} and {shapes[1]}: vectors along axis {axis} must have three elements"
+            f"np.linalg.cross of {x1.shape} and {x2.shape}: vectors along axis {axis} must have three elements"
         )
-    after, before = np.array([1, 2, 0]), np.array([2, 0, 1])  # the indices after and before each one, in a circle
-    y = x1[..., after] * x2[..., before] - x1[..., before] * x2[..., after]
-    return moveaxis(y, -1, axis)
+    return contractions.cross(x1, x2, axis=axis)
 
 
 def diagonal(x: Any, *, offset: int = 0) -> Any:

@@ -23,31 +23,25 @@ import numpy as np
 from ...errors import ShapeError, require
 from ...support.devices import on_device_of
 from .. import reductions
-from ..reductions import Axis, axes_of, reduced
-from .arithmetic import array_like
-from .axes import moveaxis, ravel
+from ..reductions import Axis, axes_of
+from .axes import moveaxis
 from .nan import nanmean
+from .operands import array_like
+from .pieces import along, take_along_axis
 from .statistics import weights_beside
 
 
 def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
     """Sort along an axis, or all elements if it is None; always stable, so ``kind`` and ``stable`` change nothing."""
     np.sort(np.empty(0), kind=kind, stable=stable)  # refuses what NumPy does not know
-    a, axis = (ravel(a), 0) if axis is None else (a, axis)
-    return _taken_along(a, np.argsort(a, axis=axis, kind="stable"), axis)
+    a, axis = along(a, axis)
+    return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)
 
 
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
     """Put the ``kth`` elements where sorting puts them, smaller ones before and larger ones after."""
-    a, axis = (ravel(a), 0) if axis is None else (a, axis)
-    return _taken_along(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
-
-
-def _taken_along(a: Any, indices: Any, axis: int) -> Any:
-    """Pick elements along an axis, by positions of their own for each place of the other axes."""
-    (axis,) = axes_of(axis, len(a.shape))
-    grid = np.ix_(*map(np.arange, a.shape))
-    return a[tuple(on_device_of(a, indices if i == axis else along) for i, along in enumerate(grid))]
+    a, axis = along(a, axis)
+    return take_along_axis(a, np.argpartition(a, kth, axis=axis, kind=kind), axis)
 
 
 def median(a: Any, axis: Axis = None, *, overwrite_input: bool = False, keepdims: bool = False) -> Any:
@@ -143,13 +137,12 @@ def _picked(rows: Any, indices: Any) -> Any:
     indices = np.broadcast_to(indices, np.broadcast_shapes(indices.shape, rest))
     several = indices.shape[: len(indices.shape) - len(rest)]
     last = np.moveaxis(indices.reshape((math.prod(several), *rest)), 0, -1)
-    return moveaxis(_taken_along(rows, last, -1), -1, 0).reshape((*several, *rest))
+    return moveaxis(take_along_axis(rows, on_device_of(rows, last)), -1, 0).reshape((*several, *rest))
 
 
 def _shaped(y: Any, a: Any, several: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
     """Return a reduction of ``a`` with its axes of length 1, if they are to be kept, behind those of ``several``."""
-    axes = reduced(a, axis)
-    return y.reshape((*several, *(1 if i in axes else n for i, n in enumerate(a.shape)))) if keepdims else y
+    return y.reshape((*several, *reductions.kept_shape(a, axis))) if keepdims else y
 
 
 def _quantile(rows: Any, n: Any, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any) -> Any:
@@ -189,9 +182,7 @@ def _position_by_weights(a: Any, weights: Any, q: Any, axis: Axis) -> Any:
     holds = np.all(weights >= 0) & np.all(np.isfinite(total) & (total > 0))
     require(holds, ValueError, "np.quantile: weights must not be negative, NaN or infinite, nor all be zero")
     rows = _rows(a, axis)
-    weights = _taken_along(
-        np.where(np.isnan(rows), 0, _rows(weights, axis)), np.argsort(rows, axis=-1, kind="stable"), -1
-    )
+    weights = take_along_axis(np.where(np.isnan(rows), 0, _rows(weights, axis)), np.argsort(rows, kind="stable"))
     reached = np.cumsum(weights.astype(np.float64), axis=-1)
     reached = reached / reached[..., -1:]
     reached = np.where(reached == 0, -1, reached)  # a weight of 0 reaches nothing, not even the portion 0

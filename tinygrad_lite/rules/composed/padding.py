@@ -20,8 +20,8 @@ import numpy as np
 from ...errors import ShapeError
 from .. import shapes
 from ..reductions import axes_of
-from .arithmetic import array_like
 from .grids import linspace
+from .operands import array_like
 from .pieces import concatenate, take
 
 # The modes that only move elements.
@@ -101,15 +101,15 @@ def _side(option: Any, rank: int, axis: int, side: int) -> Any:
 
 
 def _first(x: Any, axis: int, start: int, stop: int | None) -> Any:
-    return x[(*[slice(None)] * axis, slice(start, stop))]
+    return x[shapes.on_axis(axis, slice(start, stop))]
 
 
 def _constant(x: Any, width: int, axis: int, value: Any) -> Any:
-    return shapes.broadcast_to(value, (*x.shape[:axis], width, *x.shape[axis + 1 :]))
+    return shapes.broadcast_to(value, shapes.with_length(x.shape, axis, width))
 
 
 def _ramp(x: Any, width: int, axis: int, end: Any) -> Any:
-    y = linspace(end, x[(*[slice(None)] * axis, 0)], width, endpoint=False, axis=axis)
+    y = linspace(end, x[shapes.on_axis(axis, 0)], width, endpoint=False, axis=axis)
     return np.floor(y) if x.dtype.kind in "iu" else y
 
 

@@ -24,8 +24,8 @@ from ...errors import ShapeError, require
 from ...support.devices import on_device_of
 from .. import shapes, windows
 from ..reductions import axes_of
-from .arithmetic import array_like, arrays_like, fitting
-from .axes import as_matrix, as_solid, as_tuple, as_vector, expand_dims, moveaxis, ravel, reshape, transpose
+from .axes import as_matrix, as_solid, as_vector, expand_dims, moveaxis, ravel, reshape, transpose
+from .operands import array_like, arrays_like, as_count, as_positions, as_tuple, fitting
 
 
 def concatenate(
@@ -120,7 +120,7 @@ def block(arrays: Any) -> Any:
         if level:
             return concatenate([joined(x, level - 1) for x in part], -level)
         x = array_like(part)
-        return reshape(x, (1,) * (rank - len(x.shape)) + x.shape)
+        return reshape(x, shapes.of_rank(x.shape, rank))
 
     return joined(arrays, depth)
 
@@ -149,7 +149,7 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, is_equal: bool) -> lis
             )
         indices_or_sections = [length * i + min(i, rest) for i in range(1, parts)]
     cuts = [0, *indices_or_sections, n]
-    return [ary[(*[slice(None)] * axis, slice(i, j))] for i, j in pairwise(cuts)]
+    return [ary[shapes.on_axis(axis, slice(i, j))] for i, j in pairwise(cuts)]
 
 
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
@@ -178,7 +178,7 @@ def _split_axis(ary: Any, indices_or_sections: Any, axis: int, fewest: int) -> l
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """Return the parts along an axis, without that axis."""
     (axis,) = axes_of(axis, len(x.shape))
-    return tuple(x[(*[slice(None)] * axis, i)] for i in range(x.shape[axis]))
+    return tuple(x[shapes.on_axis(axis, i)] for i in range(x.shape[axis]))
 
 
 def along(a: Any, axis: int | None) -> tuple[Any, int]:
@@ -201,7 +201,7 @@ def index_along(a: Any, indices: Any, axis: int | None = None, mode: str = "rais
     indices = array_like(indices)
     if indices.dtype.kind == "b":  # for NumPy these are the positions 0 and 1, not a mask
         indices = indices.astype(int)
-    return a, (*[slice(None)] * axis, _inside(indices, a.shape[axis], mode))
+    return a, shapes.on_axis(axis, _inside(indices, a.shape[axis], mode))
 
 
 def _inside(indices: Any, n: int, mode: str) -> Any:
@@ -229,8 +229,13 @@ def index_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> tuple[Any
             f"take_along_axis needs whole numbers in as many axes as the array, which has the shape {arr.shape}, not "
             f"{indices.dtype} of shape {indices.shape}"
         )
-    grid = np.ix_(*map(np.arange, arr.shape))
-    return arr, tuple(indices if i == axis else on_device_of(arr, along) for i, along in enumerate(grid))
+    return arr, along_axis(arr, indices, axis, arr.shape)
+
+
+def along_axis(a: Any, indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the index of elements of ``a`` in a shape: given positions along one axis, their own along the others."""
+    grid = np.ix_(*map(np.arange, shape))
+    return tuple(indices if i == axis else on_device_of(a, places) for i, places in enumerate(grid))
 
 
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
@@ -262,9 +267,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     before, n, after = a.shape[:axis], a.shape[axis], a.shape[axis + 1 :]
     if np.ndim(repeats):
         return take(a, np.repeat(np.arange(n), np.asarray(repeats)), axis)
-    times = operator.index(repeats)
-    if times < 0:
-        raise ValueError(f"repeat: nothing can be repeated {times} times")
+    times = as_count("np.repeat", "repeats", repeats)
     repeated = shapes.broadcast_to(expand_dims(a, axis + 1), (*before, n, times, *after))
     return reshape(repeated, (*before, n * times, *after))
 
@@ -274,7 +277,7 @@ def tile(A: Any, reps: Any) -> Any:
     A = array_like(A)
     reps = as_tuple(reps)
     rank = max(len(reps), len(A.shape))
-    sizes, times = ((1,) * (rank - len(some)) + tuple(some) for some in (A.shape, reps))
+    sizes, times = (shapes.of_rank(some, rank) for some in (A.shape, reps))
     pairs = [*zip(times, sizes, strict=True)]
     repeated = shapes.broadcast_to(
         reshape(A, [m for n in sizes for m in (1, n)]), tuple(m for pair in pairs for m in pair)
@@ -298,28 +301,26 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     arr = array_like(arr)
     values = fitting(values, arr, "insert")
     arr, axis = along(arr, axis)
-    where = _positions(obj)
+    where = _chosen(obj)
     n = arr.shape[axis]
     count = int(np.insert(np.zeros(n, int), where, 1).sum())
-    values = reshape(values, (1,) * (len(arr.shape) - len(values.shape)) + values.shape)
+    values = reshape(values, shapes.of_rank(values.shape, len(arr.shape)))
     if not isinstance(where, slice) and where.ndim == 0:
         values = moveaxis(values, 0, axis)
     count = values.shape[axis] if count == 1 else count  # several values may go to one position
-    new = shapes.broadcast_to(values, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
+    new = shapes.broadcast_to(values, shapes.with_length(arr.shape, axis, count))
     return take(concatenate([arr, new], axis), np.insert(np.arange(n), where, n + np.arange(count)), axis)
 
 
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """Leave out positions of an axis, or of all elements in order if the axis is None."""
     arr, axis = along(arr, axis)
-    return take(arr, np.delete(np.arange(arr.shape[axis]), _positions(obj)), axis)
+    return take(arr, np.delete(np.arange(arr.shape[axis]), _chosen(obj)), axis)
 
 
-def _positions(obj: Any) -> Any:
-    """Return a slice as it is, and anything else as an array: an empty list as whole numbers."""
-    if isinstance(obj, slice):
-        return obj
-    return np.asarray(obj, int) if isinstance(obj, list) and not obj else np.asarray(obj)
+def _chosen(obj: Any) -> Any:
+    """Return a slice as it is, and positions, or a mask, as an array."""
+    return obj if isinstance(obj, slice) else np.asarray(as_positions(obj))
 
 
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:

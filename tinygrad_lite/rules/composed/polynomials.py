@@ -18,8 +18,9 @@ import numpy as np
 
 from ...errors import ShapeError
 from ...support.devices import on_device_of
-from .arithmetic import array_like
-from .differences import convolve
+from .axes import as_vector
+from .contractions import convolve
+from .operands import array_like, as_count
 from .pieces import concatenate, stack
 
 
@@ -53,14 +54,14 @@ def polymul(a1: Any, a2: Any) -> Any:
 def polyder(p: Any, m: int = 1) -> Any:
     """Return the derivative of a polynomial, ``m`` times over."""
     p = _coefficients(p)
-    for _ in range(_times("polyder", m)):
+    for _ in range(as_count("np.polyder", "m", m)):
         p = p[:-1] * on_device_of(p, np.arange(p.shape[0] - 1, 0, -1))
     return p
 
 
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """Return the integral of a polynomial, ``m`` times over; its constants ``k`` are 0 by default."""
-    p, m = _coefficients(p), _times("polyint", m)
+    p, m = _coefficients(p), as_count("np.polyint", "m", m)
     constants = on_device_of(p, np.zeros(m)) if k is None else array_like(k).reshape(-1)
     if constants.shape[0] < m and constants.shape[0] != 1:
         raise ShapeError(f"np.polyint: {m} integrals have {m} constants, or one for all, not {constants.shape[0]}")
@@ -75,11 +76,8 @@ def poly(seq_of_zeros: Any) -> Any:
     zeros = array_like(seq_of_zeros)
     if len(zeros.shape) > 1:
         raise ShapeError(f"np.poly takes the zeros of a polynomial, not a matrix, here of shape {zeros.shape}")
-    zeros = zeros.reshape(-1)
-    if not zeros.shape[0]:
-        return 1.0
-    p = np.ones_like(zeros[:1])
-    for zero in zeros:
+    p = np.ones_like(zeros, shape=1)
+    for zero in as_vector(zeros):
         p = convolve(p, stack([np.ones_like(zero), -zero]))
     return p
 
@@ -95,11 +93,8 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 
 def _coefficients(p: Any) -> Any:
-    """Return coefficients as a vector."""
-    return array_like(p).reshape(-1)
-
-
-def _times(function: str, m: int) -> int:
-    if m < 0:
-        raise ValueError(f"np.{function}: m must not be negative, but it is {m}")
-    return m
+    """Return coefficients as a vector; one number is a constant polynomial."""
+    p = as_vector(array_like(p))
+    if len(p.shape) > 1:
+        raise ShapeError(f"a polynomial is given by a vector of its coefficients, not by an array of shape {p.shape}")
+    return p

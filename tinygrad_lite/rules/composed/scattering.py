@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import ShapeError, require
-from ...support.devices import on_device_of
 from .. import shapes
 from ..reductions import axes_of
-from .arithmetic import array_like, fitting
+from .operands import array_like, as_positions, fitting
+from .pieces import along_axis
 
 
 def scatter(x: Any, axis: int, index: Any, source: Any) -> Any:
@@ -64,8 +64,7 @@ def scatter(x: Any, axis: int, index: Any, source: Any) -> Any:
             f"scatter: an index of shape {index.shape} does not fit into {x.shape} along axis {axis}: it needs as many "
             "axes, and no greater length along the others"
         )
-    grid = np.ix_(*map(np.arange, index.shape))
-    places = tuple(index if i == axis else on_device_of(x, along) for i, along in enumerate(grid))
+    places = along_axis(x, index, axis, index.shape)
     counts = _placed(np.ones(index.shape, int), index, places, x.shape)
     holds = np.all(counts <= 1)
     require(holds, ValueError, "scatter writes to a position twice: tg.index_add adds up what comes to one position")
@@ -111,7 +110,7 @@ def index_add(x: Any, axis: int, index: Any, source: Any) -> Any:
     (axis,) = axes_of(axis, len(x.shape))
     if len(index.shape) != 1:
         raise ShapeError(f"index_add takes a vector of positions, not an index of shape {index.shape}")
-    shape = (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    shape = shapes.with_length(x.shape, axis, index.shape[0])
     source = fitting(source, x, "index_add")
     try:
         slices = shapes.broadcast_to(source, shape)
@@ -120,12 +119,12 @@ def index_add(x: Any, axis: int, index: Any, source: Any) -> Any:
             f"index_add: a source of shape {np.shape(source)} does not fit {len(index)} positions along axis {axis} of "
             f"{x.shape}: it needs the shape {shape}"
         ) from None
-    return x + _placed(slices, index, (*[slice(None)] * axis, index), x.shape)
+    return x + _placed(slices, index, shapes.on_axis(axis, index), x.shape)
 
 
 def _positions(index: Any, name: str) -> Any:
-    """Return positions as an array of whole numbers; an empty list has none."""
-    index = np.asarray(index, int) if isinstance(index, list) and not np.size(index) else array_like(index)
+    """Return positions as an array of whole numbers."""
+    index = as_positions(index)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name} takes whole numbers as positions, not {index.dtype}")
     return np.bitwise_or(index, 0)  # which is the array of a Tensor

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from .. import reductions
-from .arithmetic import array_like
 from .axes import moveaxis, ravel
+from .operands import array_like
 from .order import sort
 from .pieces import concatenate
 

@@ -20,8 +20,8 @@ from ...errors import ShapeError, require
 from .. import reductions
 from ..reductions import Axis, axes_of, count
 from . import folds
-from .arithmetic import array_like
 from .axes import expand_dims, squeeze
+from .operands import array_like, as_reals, in_floating
 from .pieces import concatenate
 
 
@@ -40,15 +40,30 @@ def var(
 
     ``correction`` is another name of ``ddof``, ``mean`` the mean if it is known, with the reduced axes of length 1.
     """
+    squares, freedom = squared_deviations("np.var", a, axis, dtype, ddof, keepdims, where, mean, correction)
+    return squares / (max(freedom, 0) if where is True else np.maximum(freedom, 0))
+
+
+def squared_deviations(
+    function: str,
+    a: Any,
+    axis: Axis,
+    dtype: Any,
+    ddof: float,
+    keepdims: bool,
+    where: Any,
+    mean: Any,
+    correction: float | None,
+) -> tuple[Any, Any]:
+    """Return the sum of squared deviations from the mean, and the degrees of freedom: n - ddof."""
     if correction is not None and ddof:
-        raise ValueError("the variance has ddof and correction, which are two names of one number: give one of them")
-    a = folds.converted(a, dtype)
+        raise ValueError(f"{function} has ddof and correction, which are two names of one number: give one of them")
+    a = in_floating(function, as_reals(function, a), dtype)
+    deviations = a - (folds.mean(a, axis, keepdims=True, where=where) if mean is None else mean)
     if where is not True:
-        a = np.where(where, a, 0)  # NaN that does not count has no derivative either
-    center = folds.mean(a, axis, keepdims=True, where=where) if mean is None else mean
-    squares = folds.sum(np.square(a - center), axis, keepdims=keepdims, where=where)
-    n = folds.counted(a, axis, keepdims, where) - (ddof if correction is None else correction)
-    return squares / (max(n, 0) if where is True else np.maximum(n, 0))
+        deviations = np.where(where, deviations, 0)  # NaN that does not count has no derivative either
+    squares = reductions.sum(np.square(deviations), axis, keepdims)
+    return squares, folds.counted(a, axis, keepdims, where) - (ddof if correction is None else correction)
 
 
 def std(a: Any, axis: Axis = None, dtype: Any = None, **options: Any) -> Any:
@@ -111,8 +126,7 @@ def cov(
     rows = _variables(m, rowvar)
     if y is not None:
         rows = concatenate([rows, _variables(y, rowvar or np.ndim(y) < 2 or y.shape[0] == 1)])
-    if dtype is not None:
-        rows = rows.astype(dtype)
+    rows = in_floating("np.cov", as_reals("np.cov", rows), dtype)
     ddof = int(not bias) if ddof is None else ddof
     if ddof != int(ddof):
         raise ValueError(f"np.cov: ddof is a whole number, not {ddof}")
