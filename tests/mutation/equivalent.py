@@ -18,6 +18,9 @@ _UNUSED = "_einsum_back: unused = iter(sorted(set(_LABELS) - set(''.join([*terms
 _LONG = "(label in source and other.shape[source.index(label)] == size for source, other in zip(sources, [g, *others], "
 _ALONE = f"_einsum_back: elif not any({_LONG}strict=True))):  ->  "
 _PATH = "contract: operands, path = ([*xs], [(0, {})])"
+_TAKEN = "contract: taken = [(terms.pop(i), operands.pop(i)) for i in sorted(places, reverse=True)][::{}]"
+_OPTIMIZE = ", optimize='greedy'"
+_GREEDY = f"contract: path = np.einsum_path(subscripts, *lengths{_OPTIMIZE})"
 _SHAPES = "contract: lengths = [np.broadcast_to({}, x.shape) for x in xs]"
 _PAIRS = (
     "_contract_once: lengths = {{pair for term, x in zip(terms, xs, strict={}) for pair in "
@@ -62,6 +65,8 @@ _SYMMETRIC = "that matrix is symmetric"
 _MADE_SYMMETRIC = "of_triangle adds the transpose"
 _STEPS = "_moved: before, after = (steps * (steps > 0), -steps * (steps < 0))  ->  before, after = "
 _ONE_STEP = "the one step forward is of length 1, and filled with 1; those back are filled with 0"
+_AFTER = "sum_of_products_after: "
+_ENDED = "beyond the last element the cotangents are 0, and products with them add nothing"
 
 EQUIVALENT = {
     f"pinv by a: {_PINV.format(*_FACTORS)}  ->  {_PINV.format(_FACTORS[0], '(y.mT @ y).mT')}": _SYMMETRIC,
@@ -81,6 +86,8 @@ EQUIVALENT = {
     _STEPS + "(steps * (steps >= 0), -steps * (steps < 0))": "no step is of length 0",
     _STEPS + "(steps * (steps > 0), -steps * (steps <= 0))": "no step is of length 0",
     _STEPS + "(steps * (steps > 0), -steps * (steps < 1))": "no step is of length 0",
+    f"{_AFTER}factors, terms = (_moved(x, -1, axis, 0), 1)  ->  factors, terms = (_moved(x, -1, axis, 1), 1)": _ENDED,
+    f"{_AFTER}while terms < x.shape[axis]:  ->  while terms <= x.shape[axis]:": _ENDED,
     "fmod by b: -g * np.rint((a - y) / b)  ->  -g * ((a - y) / b)": "the quotient is whole, up to rounding",
     **{_POOL + _MASKED.format(name, "window"): _AS_LONG for name in ("axes", "stride")},
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},
@@ -111,6 +118,8 @@ EQUIVALENT = {
     f"{_ALONE}elif not any({_LONG.replace('g,', 'np.ones_like(g),')}strict=True))):": "only its shape is read",
     f"{_ALONE}elif not any({_LONG}strict=False))):": "the two lists grow together",
     f"{_PATH.format(1)}  ->  {_PATH.format(0).partition(': ')[2]}": "the two are taken in the other order",
+    f"{_TAKEN.format('-1')}  ->  {_TAKEN.format('1').partition(': ')[2]}": "the two are taken in the other order",
+    f"{_GREEDY}[0][1:]  ->  {_GREEDY.partition(': ')[2].replace(_OPTIMIZE, '')}[0][1:]": "greedy is the default",
     **{f"contract: if len(xs) > 2:  ->  if {other}:": _SAME_PATH for other in ("True", "len(xs) >= 2", "len(xs) > 1")},
     f"{_SHAPES.format(0)}  ->  {_SHAPES.format(1).partition(': ')[2]}": "only the shapes are read",
     f"{_PAIRS.format(True, True)}  ->  {_PAIRS.format(False, True).partition(': ')[2]}": _PAIRED,

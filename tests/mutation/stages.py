@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import signal
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from .mutants import Mutant, mutants
 ALL_TESTS = Path(__file__).parents[1]
 _OF_RULES = [ALL_TESTS / "rules" / f"test_{name}.py" for name in ("ties_and_edges", "large_arrays", "contractions")]
 TESTS = [*_OF_RULES, ALL_TESTS / "devices" / "test_derivatives.py"]
+SECONDS = 30  # of computing, for which a mutant may be examined: many times what the proof or the tests take
 VERDICTS = ("noticed by proof", "noticed by tests", "equivalent", "survived")
 PROOF, BY_TESTS, SAME, SURVIVED = VERDICTS
 
@@ -48,15 +51,31 @@ def verdict(description: str) -> str:
 
 def proof_notices(mutant: Mutant) -> bool:
     """Return whether a rule that depends on the mutant is no longer proven on one of its samples."""
-    with mutant.in_place(), np.errstate(all="ignore"), warnings.catch_warnings():
+    with mutant.in_place(), _ending(), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return not all(_holds(rule, sample) for rule in mutant.origin.rules for sample in _small_first(rule))
 
 
 def suite_notices(mutant: Mutant) -> bool:
     """Return whether a test fails with the mutant in the library's place."""
-    with mutant.in_place():
+    with mutant.in_place(), _ending():
         return not suite_passes()
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """Raise a TimeoutError in a loop that does not end, as a slip can make it: it is noticed like any error."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def suite_passes() -> bool:

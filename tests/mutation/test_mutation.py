@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tests.mutation import __main__ as command
-from tests.mutation import operators
+from tests.mutation import operators, stages
 from tests.mutation.__main__ import report, wrongly_listed
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Helper, mutants, origins
@@ -160,6 +160,11 @@ def test_a_tie_is_noticed_by_the_tests():
     tie = known_mutants()[f"maximum by a: np.where(a > b, g, {half}  ->  np.where(a >= b, g, {half}"]
     assert not proof_notices(tie)
     assert suite_notices(tie)
+
+
+def test_a_loop_that_does_not_end_is_noticed(monkeypatch):
+    monkeypatch.setattr(stages, "SECONDS", 0.2)
+    assert proof_notices(known_mutants()["sum_of_products_after: terms *= 2  ->  pass"])
 
 
 @pytest.fixture
