@@ -18,6 +18,7 @@ import pytest
 import tinygrad_lite
 from tests.parallel.launch import MPIEXEC
 from tests.sizes import LINES_A_MINUTE, lines_in_the_map
+from tinygrad_lite.compiler.writers import onnx_table
 from tinygrad_lite.rules import registry
 
 ROOT = Path(__file__).parent.parent
@@ -37,8 +38,9 @@ modules = [
 
 @pytest.fixture(autouse=True)
 def own_rules(monkeypatch):
-    """Forget the rules that examples define."""
+    """Forget the rules that examples define, and their entries for ONNX."""
     monkeypatch.setattr(registry, "_rules", dict(registry._rules))
+    monkeypatch.setattr(onnx_table, "RULES", dict(onnx_table.RULES))
 
 
 @pytest.mark.parametrize("name", modules)
