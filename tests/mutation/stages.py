@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import resource
 import signal
 import warnings
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from .mutants import Mutant, mutants
 ALL_TESTS = Path(__file__).parents[1]
 _OF_RULES = [ALL_TESTS / "rules" / f"test_{name}.py" for name in ("ties_and_edges", "large_arrays", "contractions")]
 TESTS = [*_OF_RULES, ALL_TESTS / "devices" / "test_derivatives.py"]
+BYTES = 6 * 2**30  # of addresses, of which the libraries take some
 SECONDS = 30  # of computing, for which a mutant may be examined: many times what the proof or the tests take
 VERDICTS = ("noticed by proof", "noticed by tests", "equivalent", "survived")
 PROOF, BY_TESTS, SAME, SURVIVED = VERDICTS
@@ -64,16 +66,22 @@ def suite_notices(mutant: Mutant) -> bool:
 
 @contextlib.contextmanager
 def _ending() -> Iterator[None]:
-    """Raise a TimeoutError in a loop that does not end, as a slip can make it: it is noticed like any error."""
+    """Raise a TimeoutError or a MemoryError in a loop that does not end, as a slip can make it.
+
+    It is noticed like any error.
+    """
 
     def end(*_: object) -> None:
         raise TimeoutError
 
     before = signal.signal(signal.SIGPROF, end)
+    memory, most = resource.getrlimit(resource.RLIMIT_AS)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES, most))
     try:
         yield
     finally:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, most))
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
 
