@@ -66,6 +66,8 @@ _MADE_SYMMETRIC = "of_triangle adds the transpose"
 _STEPS = "_moved: before, after = (steps * (steps > 0), -steps * (steps < 0))  ->  before, after = "
 _ONE_STEP = "the one step forward is of length 1, and filled with 1; those back are filled with 0"
 _AFTER = "sum_of_products_after: "
+_TERMS = "g = g + factors * _moved(g, -terms, axis, {})"
+_FACTORS_OF = "factors = factors * _moved(factors, -terms, axis, {})"
 _ENDED = "beyond the last element the cotangents are 0, and products with them add nothing"
 
 EQUIVALENT = {
@@ -88,6 +90,9 @@ EQUIVALENT = {
     _STEPS + "(steps * (steps > 0), -steps * (steps < 1))": "no step is of length 0",
     f"{_AFTER}factors, terms = (_moved(x, -1, axis, 0), 1)  ->  factors, terms = (_moved(x, -1, axis, 1), 1)": _ENDED,
     f"{_AFTER}while terms < x.shape[axis]:  ->  while terms <= x.shape[axis]:": _ENDED,
+    f"{_AFTER}while terms < x.shape[axis]:  ->  while terms < g.shape[axis]:": "the cotangent has the shape of x",
+    f"{_AFTER}{_TERMS.format(0)}  ->  {_TERMS.format(1)}": _ENDED,
+    f"{_AFTER}{_FACTORS_OF.format(0)}  ->  {_FACTORS_OF.format(1)}": _ENDED,
     "fmod by b: -g * np.rint((a - y) / b)  ->  -g * ((a - y) / b)": "the quotient is whole, up to rounding",
     **{_POOL + _MASKED.format(name, "window"): _AS_LONG for name in ("axes", "stride")},
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},

@@ -165,5 +165,5 @@ cumsum = define("cumsum", lambda x, axis: np.cumsum(x, axis),
 # ∂yⱼ/∂xᵢ is the product of the other elements up to the j-th: right where elements are zero, too.
 cumprod = define("cumprod", lambda x, axis: np.cumprod(x, axis),
     x=lambda g, y, x, axis: product_before(y, axis) * sum_of_products_after(g, x, axis),
-    samples=lambda: [sample(normal(3, 4), 0), sample(normal(3, 4), -1), sample(normal(2, 0), 1), sample(normal(5), 0),
+    samples=lambda: [sample(normal(5, 2), 0), sample(normal(2, 5), -1), sample(normal(2, 0), 1), sample(normal(5), 0),
                      sample(with_zeros(2, 5), 1), sample(normal(1), 0)])
