@@ -139,8 +139,11 @@ def test_everything_is_put_back_even_if_something_is_raised():
 
 
 def test_a_function_is_changed_wherever_it_was_imported_to():
-    with known_mutants()["restore_axes: axes = reduced(x, axis)  ->  axes = reduced(x, 0)"].in_place():
-        assert tg.rules.neural.restore_axes(np.ones(3), np.ones((2, 3)), 1).shape == (1, 3)
+    changed = "restore_axes: return g.reshape(kept_shape(x, axis))  ->  return g.reshape(kept_shape(g, axis))"
+    with known_mutants()[changed].in_place():
+        assert tg.rules.neural.restore_axes(np.ones((2, 1)), np.ones((2, 3)), 1).shape == (2, 1)
+        with pytest.raises(IndexError):
+            tg.rules.neural.restore_axes(np.ones(2), np.ones((2, 3)), 1)
 
 
 def test_equivalents_exist_and_have_a_reason():
