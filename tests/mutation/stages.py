@@ -21,10 +21,10 @@ from tinygrad_lite.rules import Rule, Sample
 from .equivalent import EQUIVALENT
 from .mutants import Mutant, mutants
 
-# Of the suite, what is there for points that the samples keep away from, for what large arrays and contractions are
-# computed by, and for what shows on a device alone; it runs for each mutant that is left.
+# Of the suite, what is there for what large arrays and contractions are computed by, for points that the samples keep
+# away from, and for what shows on a device alone; it runs for each mutant that is left. The quickest come first.
 ALL_TESTS = Path(__file__).parents[1]
-_OF_RULES = [ALL_TESTS / "rules" / f"test_{name}.py" for name in ("ties_and_edges", "large_arrays", "contractions")]
+_OF_RULES = [ALL_TESTS / "rules" / f"test_{name}.py" for name in ("large_arrays", "contractions", "ties_and_edges")]
 TESTS = [*_OF_RULES, ALL_TESTS / "devices" / "test_derivatives.py"]
 BYTES = 6 * 2**30  # of addresses, of which the libraries take some
 SECONDS = 30  # of computing, for which a mutant may be examined: many times what the proof or the tests take

@@ -228,7 +228,7 @@ def test_a_library_that_fails_by_itself_is_not_examined(monkeypatch, capsys):
     assert capsys.readouterr().err.endswith("without any change, sigmoid fails: make it right first\n")
     monkeypatch.setattr(command, "suite_passes", lambda: False)
     assert command.main(["exp"]) == 2
-    assert "test_contractions.py or test_derivatives.py fails" in capsys.readouterr().err
+    assert "test_ties_and_edges.py or test_derivatives.py fails" in capsys.readouterr().err
 
 
 def run(*arguments):
