@@ -60,7 +60,7 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], state: Any, xs: Any) -> tuple
     -----
     In a jitted function ``f`` is called once, for the recording, and the program has a loop, and another one for the
     derivative. So ``f`` must not count or collect outside of itself. A second derivative is that of the loop written
-    out, step by step; so is a scan within the step of another one, and one in an ONNX file.
+    out, step by step; so is a scan within the step of another one. An ONNX file has a loop as the operator Scan.
     """
     # Arrays among the inputs stay constants, which adapt to the types of Tensors.
     state, xs = mapped(_tensor, state), mapped(lambda x: x if hasattr(x, "shape") else Tensor(x), xs)

@@ -847,6 +847,101 @@ def test_a_recurrent_net_with_its_last_state(layer, path):
     agrees(layer(3, 4, rng=0), path, tg.Tensor(np.random.default_rng(0).normal(size=(3, 5, 3)), dtype=np.float32))
 
 
+# Loops.
+
+
+def body_of(node):
+    return next(attribute.g for attribute in node.attribute if attribute.name == "body")
+
+
+def scans(model, path, count=1):
+    """Export a model that reads sequences; see that its predictions agree, and return its operators that are loops."""
+    sequences = tg.Tensor(np.random.default_rng(0).normal(size=(2, 30, 3)), dtype=np.float32)
+    export_onnx(model, sequences, path)
+    with tg.no_grad():
+        for n in (1, 3, 7):
+            batch = tg.Tensor(np.random.default_rng(n).normal(size=(n, 30, 3)), dtype=np.float32)
+            close(tg.transforms.leaves(model(batch)), run(path, batch.numpy()))
+    nodes = onnx.load(path).graph.node
+    assert len(nodes) <= 9 + 10 * count
+    found = [node for node in nodes if node.op_type == "Scan"]
+    assert len(found) == count
+    return found
+
+
+def by_steps(step, state=lambda x: x[:, 0]):
+    """Return a model that reads a sequence by a step, which also gets the whole sequence and a matrix."""
+    matrix = tg.Tensor(np.linspace(-1, 1, 9).reshape(3, 3), dtype=np.float32, requires_grad=True)
+    return Function(lambda x: tg.scan(lambda s, v: step(s, v, x, matrix), state(x), np.moveaxis(x, 1, 0)))
+
+
+@pytest.mark.parametrize(("layer", "states"), [(tg.nn.GRU, 1), (tg.nn.LSTM, 2)])
+def test_a_recurrent_net_is_one_loop(layer, states, path):
+    (scan,) = scans(layer(3, 4, rng=0), path)
+    assert (len(scan.input), len(scan.output)) == (states + 1, states + 1)
+
+
+def test_two_recurrent_layers_are_two_loops(path):
+    layers = tg.nn.LSTM(3, 4, rng=0), tg.nn.GRU(4, 2, rng=1)
+    scans(Function(lambda x: layers[1](layers[0](x)[0])), path, count=2)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        # lengths of the batch: from outside, of the state, and known in the step alone
+        by_steps(lambda s, v, x, w: (np.tanh(s) / x.shape[0] + v, s / (s.shape[0] + 1))),
+        by_steps(lambda s, v, x, w: (v, np.concatenate([s.reshape(-1), v.reshape(-1)]).reshape(2, s.shape[0], 3)[1])),
+        by_steps(lambda s, v, x, w: (v, s / np.concatenate([s.reshape(-1), v.reshape(-1)]).shape[0])),
+        by_steps(lambda s, v, x, w: (v, np.broadcast_to(s.sum(), np.concatenate([s, v]).reshape(-1).shape).sum())),
+        # results that are a state, an input, a constant, from outside, the same twice, or none
+        by_steps(lambda s, v, x, w: ((s[1], v), (s[0], v, w, x, 1.0)), lambda x: (x[:, 0], x[:, 1])),
+        by_steps(lambda s, v, x, w: ({"a": s["b"] + v, "b": s["a"]}, {}), lambda x: {"a": x[:, 0], "b": x[:, 1]}),
+        # what the step reads: no input, constants and what it computes of them, and what is an output as well
+        by_steps(lambda s, v, x, w: (s / 2, s.sum()), lambda x: x.sum()),
+        by_steps(lambda s, v, x, w: (np.tanh(v @ w.T + s * np.arange(300.0, dtype="float32")[:3]), s @ w)),
+        Function(lambda x: (y := x.sum(axis=1), tg.scan(lambda s, v: (s + y, s * v), y, np.moveaxis(x, 1, 0)))),
+    ],
+)
+def test_what_a_step_reads_and_returns(model, path):
+    (scan,) = scans(model, path)
+    assert "Transpose" not in [node.op_type for node in body_of(scan).node]  # constants are computed before
+
+
+def test_what_a_loop_computes_is_computed_again_outside(path):
+    def twice(x):
+        last, ys = tg.scan(lambda s, v: (s + np.tanh(x[:, 0]), s), x[:, 0], np.moveaxis(x, 1, 0))
+        return last, ys, np.tanh(x[:, 0])
+
+    def length(x):
+        _, ys = tg.scan(lambda s, v: (v, s / s.reshape(-1).shape[0]), x[:, 0], np.moveaxis(x, 1, 0))
+        row = x[:, 0].reshape(-1)
+        return ys, row / row.shape[0]
+
+    scans(Function(twice), path)
+    scans(Function(length), path)
+
+
+def test_loops_that_read_the_same_constants(path):
+    layer = tg.nn.GRU(3, 3, rng=0)
+    scans(Function(lambda x: layer(layer(x)[0])), path, count=2)
+    shapes = [tuple(x.dims) for x in onnx.load(path).graph.initializer]
+    assert shapes.count((3, 9)) == 2  # the weights of inputs and of the state
+
+
+def test_loops_that_a_file_has_not_as_one_operator(path):
+    def derivative(x):
+        return tg.grad(lambda x: tg.scan(lambda s, v: (np.tanh(s + v), s), x[:, 0], x.T[:4])[0] @ x[:, 1])(x)
+
+    agrees(Function(derivative), path)
+    assert "Scan" not in [node.op_type for node in onnx.load(path).graph.node]
+    scans(by_steps(lambda s, v, x, w: tg.scan(lambda s, u: (s + u, s), s, np.stack([v, v * v]))), path)
+
+
+def test_a_loop_over_the_batch_is_refused(path):
+    is_refused(Function(lambda x: tg.scan(lambda s, v: (s + v, s), x[0], x)), path, "the length of the batch")
+
+
 def test_a_pooling_of_whole_numbers_and_windows_of_a_user(path):
     view = np.lib.stride_tricks.sliding_window_view
     agrees(Function(lambda x: F.max_pool2d(images(x.argmax(axis=1, keepdims=True) * np.arange(6)), (2, 1), 1)), path)

@@ -90,7 +90,7 @@ class RecordedLoop:
         self.steps = range(len(value_of(xs[0]))) if of is None else of.loop.steps[::-1]
         values = [*(np.copy(value_of(x)) for x in carried), *(value_of(x)[self.steps[0]] for x in xs)]
         names = [_name_of(x, "carried") for x in carried] + [_name_of(x, "part") for x in xs]
-        given = [recorder.traced(Variable.like(x, name), x) for x, name in zip(values, names, strict=True)]
+        given = [recorder.given_to_step(Variable.like(x, name), x) for x, name in zip(values, names, strict=True)]
         with recorder.apart() as noted:
             new, ys = step(given[: len(carried)], given[len(carried) :])
             ends = [x if is_traced(x) else recorder.record(primitives.array, x) for x in (*new, *ys)]

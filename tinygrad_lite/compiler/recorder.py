@@ -128,6 +128,10 @@ class Recorder:
         is_shown = is_shown or (is_reshape and is_array(value))
         return self.traced(result, value, first if is_shown else None)
 
+    def given_to_step(self, variable: Variable, value: Any) -> Tracer:
+        """Return the tracer of an array that is given to the step of a loop."""
+        return self.traced(variable, value)
+
     def loop(self, step: Any, carried: list[Any], xs: list[Any], of: RecordedLoop | None = None) -> RecordedLoop:
         """Record a loop: see `RecordedLoop`."""
         return RecordedLoop(self, step, carried, xs, of)

@@ -7,7 +7,7 @@ depends on the batch. A model that computes by other steps for other batches is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...arrays import raw
-from ...engine import no_grad
+from ...engine import is_recording, no_grad
 from ...errors import JitError
 from ...nn import Module
 from ...rules import Rule
@@ -27,9 +27,10 @@ from ...support.devices import is_array, to_device
 from ...support.observer import MODULE, under_way
 from ...tensor import Tensor
 from .. import primitives
+from ..loops import Loop, RecordedLoop
 from ..passes import simplify
 from ..primitives import Primitive
-from ..program import Instruction, Variable, substituted
+from ..program import Instruction, Program, Variable, substituted
 from ..recorder import Recorder
 from ..recording import Recording, record, recording_lock
 from ..traced import variable_of
@@ -53,7 +54,8 @@ class Batched:
     Attributes
     ----------
     instructions : tuple of Instruction
-        The instructions. Shapes and indices may contain a `Length`, whose variable is computed before.
+        The instructions. Shapes and indices may contain a `Length`, whose variable is computed before. The body of a
+        loop reads variables from outside.
     inputs : dict of str to Variable
         The arguments of the model, by name.
     constants : dict of Variable to array
@@ -188,22 +190,11 @@ def _finished(
     paths = {id(raw(x)): path for path, x in reversed([*model._named_tensors()])}
     known = {x: to_device(array, "cpu") for x, array in found.items() if x not in program.inputs[: len(inputs)]}
     results = tuple(variables.get(id(y), y) for y in outputs.values())
-    checked = tuple(i for i in program.instructions if not i.primitive.is_statement)
-    # The passes do not see the lengths in shapes and indices: as outputs they are kept.
-    lengths = [x.variable for i in checked for x in lengths_in((i.operands, dict(i.params)))]
+    checked, lengths = _with_lengths(program, recorder)
     simple = simplify(replace(program, instructions=checked, outputs=(*results, *lengths), updates=()))
     names = {x: paths[id(array)] for x, array in found.items() if id(array) in paths}
-    instructions = []
-    for i in simple.instructions:
-        is_only_for_now = i.primitive is primitives.to or i.primitive.has_effect
-        if is_only_for_now or lengths_in((i.operands, dict(i.params))) or not all(x in known for x in i.reads):
-            instructions.append(i)
-        else:
-            known[i.result] = i.primitive.compute(*substituted(i.operands, known), **i.params)
-            if i.primitive.is_view and i.operands[0] in names:  # a bias in the shape of a column, say
-                names[i.result] = names[i.operands[0]]
     return Batched(
-        instructions=tuple(instructions),
+        instructions=_computed(simple.instructions, known, names),
         inputs=dict(zip(inputs, program.inputs, strict=False)),
         constants=known,
         names=names,
@@ -211,6 +202,52 @@ def _finished(
         shapes=recorder.shapes,
         origins=recorder.origins,
     )
+
+
+def _lengths(i: Instruction) -> list[Variable]:
+    return [x.variable for x in lengths_in((i.operands, dict(i.params)))]
+
+
+def _with_lengths(program: Program, recorder: _BatchRecorder) -> tuple[tuple[Instruction, ...], list[Variable]]:
+    """Return the instructions without checks, and the lengths that they need.
+
+    The passes do not see the lengths in shapes and indices, and in the bodies of loops: as outputs they are kept.
+    """
+    checked, lengths, outside = [], [], {x.variable for x in recorder.lengths.values()}
+    for i in program.instructions:
+        if isinstance(i.primitive, Loop):
+            steps = tuple(j for j in recorder.steps_of[i.primitive] if not j.primitive.is_statement)
+            of_steps = tuple(x for j in steps for x in _lengths(j))
+            body = replace(i.primitive.body, instructions=steps, outputs=of_steps)
+            checked.append(replace(i, primitive=replace(i.primitive, body=body)))
+            lengths += [*of_steps, *(x for j in steps for x in j.reads if x in outside)]
+        elif not i.primitive.is_statement:
+            checked.append(i)
+            lengths += _lengths(i)
+    return tuple(checked), lengths
+
+
+def _computed(
+    instructions: Iterable[Instruction], known: dict[Variable, Any], names: dict[Variable, str]
+) -> tuple[Instruction, ...]:
+    """Compute results that only depend on constants, in the bodies of loops too; return the other instructions."""
+    others = []
+    for i in instructions:
+        is_only_for_now = i.primitive is primitives.to or i.primitive.has_effect
+        if isinstance(i.primitive, Loop):
+            body, start = i.primitive.body, sum(i.primitive.counts)
+            outside = dict(zip(body.inputs[start:], i.operands[start:], strict=False))
+            steps = [replace(j, operands=substituted(j.operands, outside)) for j in body.instructions]
+            updates = substituted(body.updates, outside)
+            body = replace(body, instructions=_computed(steps, known, names), updates=updates)
+            others.append(replace(i, primitive=replace(i.primitive, body=body), operands=i.operands[:start]))
+        elif is_only_for_now or _lengths(i) or not all(x in known for x in i.reads):
+            others.append(i)
+        else:
+            known[i.result] = i.primitive.compute(*substituted(i.operands, known), **i.params)
+            if i.primitive.is_view and i.operands[0] in names:  # a bias in the shape of a column, say
+                names[i.result] = names[i.operands[0]]
+    return tuple(others)
 
 
 def _as_unit(recorder: _BatchRecorder, rule: Rule) -> Callable[..., Any]:
@@ -239,6 +276,8 @@ class _BatchRecorder(Recorder):
         The recordings only show how lengths depend on the batch if the second batch is longer than this.
     lengths : dict of tuple to Length
         The lengths so far, by their type and their values in the recordings.
+    steps_of : dict of Loop to list of Instruction
+        The instructions of the body of each loop, with the lengths of the batch; those of the loop have none.
     shapes, origins : dict
         As in `Batched`.
     """
@@ -248,15 +287,14 @@ class _BatchRecorder(Recorder):
         self.batches: tuple[int, ...] = (*(recorder.batches[-1] for recorder in earlier), n)
         self.furthest = 0
         self.lengths: dict[Any, Length] = {}
+        self.steps_of: dict[Any, list[Instruction]] = {}
+        self._of_step: list[Instruction] = []
         self.shapes: dict[Variable, tuple[Any, ...]] = {}
         self.origins: dict[Variable, tuple[str, str, str]] = {}
         self._paths = {id(module): path for path, module in model.named_modules()}
         self.steps: list[tuple[Variable, Instruction | None]] = []
         self._others = zip_longest(*(recorder.steps for recorder in earlier))
         self._counterparts: dict[Variable, tuple[Variable, ...]] = {}
-
-    # The operators of a file are those of a loop written out, since it has the lengths of the batch.
-    loop = None  # type: ignore[assignment]
 
     def traced(self, variable: Variable, value: Any, base: Tracer | None = None) -> Tracer:
         """Return the tracer of an array; its shape marks the lengths that depend on the batch."""
@@ -268,6 +306,26 @@ class _BatchRecorder(Recorder):
         tracer.variable.is_moderate = None  # so that no factor moves: the file must round as the model
         self._compare(tracer.variable, None)
         return tracer
+
+    def given_to_step(self, variable: Variable, value: Any) -> Tracer:
+        """Return the tracer of an array that is given to the step of a loop."""
+        tracer = super().given_to_step(variable, value)
+        self._compare(variable, None)
+        return tracer
+
+    def loop(self, step: Any, carried: list[Any], xs: list[Any], of: RecordedLoop | None = None) -> RecordedLoop:
+        """Record a loop, and keep the instructions of its body with the lengths of the batch."""
+        recorded = super().loop(step, carried, xs, of)
+        self.steps_of[recorded.loop] = self._of_step
+        return recorded
+
+    @contextmanager
+    def apart(self) -> Iterator[dict[Variable, Any]]:
+        """Collect the instructions of the step of a loop apart; lengths that it computes are known in it alone."""
+        outside, self.lengths, self._of_step = self.lengths, {**self.lengths}, []
+        with super().apart() as noted:
+            yield noted
+        self.lengths = outside
 
     def record(self, primitive: Primitive, *operands: Any, **params: Any) -> Any:
         """Compute one primitive with lengths as plain numbers, and write it down; `written` marks the lengths."""
@@ -288,7 +346,8 @@ class _BatchRecorder(Recorder):
         if (type(values[0]), values) not in self.lengths:
             operands = tuple(x.variable if isinstance(x, Length) else x for x in operands)
             result = Variable((), np.dtype(type(values[0])), False, "length")
-            self.instructions.append(Instruction(primitive, operands, params, result, ""))
+            instructions = self.instructions if self.noted is None else self._of_step
+            instructions.append(Instruction(primitive, operands, params, result, ""))
             self.shapes[result], self.origins[result] = (), (users_line() or "in forward", "", "")
             self.lengths[type(values[0]), values] = Length(self, values, samples, result)
         return self.lengths[type(values[0]), values]
@@ -317,7 +376,11 @@ class _BatchRecorder(Recorder):
         if len({(len(x.shape), x.dtype, i and (i.primitive.name, len(i.operands))) for x, i in steps}) > 1:
             self._refuse_other_steps()
         if instruction is not None:
-            self.instructions[-1] = self._marked([i for _, i in steps])
+            marked = self._marked([i for _, i in steps])
+            if self.noted is None:
+                self.instructions[-1] = marked
+            else:  # the steps of the loop are run for the recording, with plain numbers
+                self._of_step.append(marked)
         self._counterparts[new] = steps[0][0], steps[1][0]
         shapes = zip(*(x.shape for x, _ in steps), strict=True)
         self.shapes[new] = tuple(self._axis(new, axis, values) for axis, values in enumerate(shapes))
@@ -407,6 +470,11 @@ class _BatchTracer(Tracer):
     def reshape(self, *shape: Any, **others: Any) -> Any:
         """Lay the elements out in another shape."""
         return super().reshape(*plain(shape), **others)
+
+    @property
+    def __loop__(self) -> Any:
+        # A loop by which derivatives are taken is written out.
+        return None if is_recording() else super().__loop__
 
     def __getitem__(self, index: Any) -> Any:
         return super().__getitem__(plain(index))

@@ -22,6 +22,7 @@ from ...nn import Module
 from ...support.devices import to_device
 from ...support.extras import extra
 from ...support.files import write_atomically
+from ..loops import VALUE, Loop
 from ..program import Instruction, Variable
 from .batched import Batched, ExportError, batched, evaluating, leaves, named_inputs, rows
 from .lengths import Length
@@ -139,6 +140,7 @@ class _Graph:
         self.dtype: Any = None
         self._taken = set(program.outputs)
         self._wires: dict[Variable, str] = {}
+        self._results: dict[Any, list[str]] = {}
         self._once: dict[Any, str] = {}
         self._path = ""
 
@@ -147,24 +149,57 @@ class _Graph:
         for name, variable in self.program.inputs.items():
             self._define(variable, self._unique(name))
         self.inputs = [self._wires[x] for x in self.program.inputs.values()]
-        for instruction in self.program.instructions:
+        self._write(self.program.instructions)
+        return self._finished(title)
+
+    def _write(self, instructions: Iterable[Instruction]) -> None:
+        for instruction in instructions:
             try:
                 self._define(instruction.result, self._operation(instruction))
             except Refused as reason:
                 self._refuse(instruction, str(reason))
             except (TypeError, OverflowError) as error:
                 self._refuse(instruction, f"it cannot be written with these arguments: {error}")
-        return self._finished(title)
+
+    def _scan(self, loop: Loop, operands: tuple[Any, ...]) -> list[str]:
+        """Write a loop as one operator, whose body is a graph of its own; return the names of its results."""
+        name, given = self._unique("/".join(filter(None, [self._path, "Scan"]))), loop.body.inputs[: len(operands)]
+        wires = [self.cast(x, like.dtype) for x, like in zip(operands, given, strict=True)]
+        for x in given:
+            self._define(x, self._unique(x.name or VALUE))
+        inputs, outputs = [self._info(self._wires[x], x.dtype, self.shape(x)) for x in given], []
+        if not loop.counts[1]:  # the operator takes the number of steps from an input
+            wires.append(self._constant(np.arange(len(loop.steps))))
+            inputs.append(self._info(self._unique("step"), np.dtype(np.int64), ()))
+        nodes, self.nodes, once, self._once = self.nodes, [], self._once, {**self._once}
+        self._write(loop.body.instructions)
+        count = len(loop.slots)
+        for old, new in (*loop.body.updates[count:], *loop.body.updates[:count]):
+            output = self._unique(f"next/{old.name or VALUE}")
+            self.nodes.append(self.onnx.helper.make_node("Identity", [self.cast(new, old.dtype)], [output], output))
+            outputs.append(self._info(output, old.dtype, self.shape(new)))
+        body = self.onnx.helper.make_graph(self.nodes, name, inputs, outputs)
+        # The operators of the body cannot be read outside; constants are those of the whole file.
+        self.nodes, self._once = nodes, once | {key: x for key, x in self._once.items() if x in self.constants}
+        results = [self._unique(f"{name}/{x.name}") for x in outputs]
+        steps = {"body": body, "num_scan_inputs": len(wires) - loop.counts[0]}
+        self.nodes.append(self.onnx.helper.make_node("Scan", wires, results, name, **steps))
+        return results
 
     def _operation(self, instruction: Instruction) -> str:
         """Write an instruction by its entry in the table; return the name of its result."""
         name, dtype, operands = instruction.primitive.name, instruction.result.dtype, instruction.operands
+        if (first := next(instruction.reads, None)) in self._results:
+            return self._results[first][operands[1]]
+        self._path = self.program.origins[instruction.result][2]
+        if isinstance(instruction.primitive, Loop):
+            self._results[instruction.result] = self._scan(instruction.primitive, operands)
+            return ""  # each result is picked
         entry = RULES.get(name) or OPERATIONS.get(name, _ABSENT)
         if any(x.is_generator for x in instruction.reads):
             raise Refused("it draws random numbers: draw outside of the model, or in training mode alone")
         if isinstance(entry, Refused):
             raise entry
-        self._path = self.program.origins[instruction.result][2]
         if dtype is None or dtype.kind == "b" or name in OF_ANOTHER_TYPE:
             kinds = (Variable, np.ndarray, np.generic, int, float)
             dtype = np.result_type(*(_type(x) for x in operands if isinstance(x, kinds)))
@@ -255,7 +290,7 @@ class _Graph:
     def _finished(self, title: str) -> Any:
         """Name the outputs, and return the content of the file."""
         helper = self.onnx.helper
-        made = {node.output[0] for node in self.nodes}
+        made = {wire for node in self.nodes for wire in node.output}
         renamed: dict[str, str] = {}
         infos = []
         for name, y in self.program.outputs.items():
@@ -271,10 +306,11 @@ class _Graph:
         needed = {*self.program.outputs}
         nodes: list[Any] = []
         for node in reversed(self.nodes):
-            for wires in (node.input, node.output):
+            within = [node, *(x for attribute in node.attribute for x in attribute.g.node)]  # a loop has a body
+            for wires in (wires for x in within for wires in (x.input, x.output)):
                 wires[:] = [renamed.get(wire, wire) for wire in wires]
-            if node.output[0] in needed:
-                needed.update(node.input)
+            if needed.intersection(node.output):
+                needed.update(wire for x in within for wire in x.input)
                 nodes.insert(0, node)
         inputs = [self._info(self._wires[x], x.dtype, self.shape(x)) for x in self.program.inputs.values()]
         constants = [self.onnx.numpy_helper.from_array(x, name) for name, x in self.constants.items() if name in needed]
