@@ -90,7 +90,7 @@ def test_the_commands_of_a_user_one_after_the_other_on_a_fresh_machine(tmp_path)
             assert done.stdout.splitlines()[-1].split()[:2] == [".images/digit.png", "6"]
 
 
-# Slips in all rules take a quarter of an hour to examine; these rules, a fifth of them, take two minutes.
+# Slips in all rules take a quarter of an hour to examine; those in these rules take two minutes.
 EXAMINED = (
     "sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh erf matmul linear conv2d "
     "conv2d_input conv2d_weight convolve correlate"

@@ -126,7 +126,8 @@ def lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-# What is counted, what it may be today, and what it shall come down to. A bound may only be lowered.
+# What is counted, what it may be today, and what it shall come down to. A bound is lowered, or raised
+# for a feature: the loops of `scan` have raised the compiler's.
 BUDGETS = {
     "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1300, 1300),
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import resource
 import signal
 import warnings
 from collections.abc import Iterator
@@ -73,6 +72,11 @@ def _ending() -> Iterator[None]:
 
     def end(*_: object) -> None:
         raise TimeoutError
+
+    if not hasattr(signal, "SIGPROF"):  # on Windows, which has no such limits
+        yield
+        return
+    import resource
 
     before = signal.signal(signal.SIGPROF, end)
     memory, most = resource.getrlimit(resource.RLIMIT_AS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -165,6 +166,7 @@ def test_a_tie_is_noticed_by_the_tests():
     assert suite_notices(tie)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGPROF"), reason="no such limits on Windows")
 def test_a_loop_that_does_not_end_is_noticed(monkeypatch):
     monkeypatch.setattr(stages, "SECONDS", 0.2)
     assert proof_notices(known_mutants()["sum_of_products_after: terms *= 2  ->  pass"])
