@@ -141,7 +141,8 @@ np.add(x, 1, dtype="f4")|np.broadcast_arrays(x, x[0])|np.broadcast_to(x, (2, 4, 
 np.atleast_2d(x)|np.float64(x[0, 0])|np.all(x > 0, axis=0)|np.any(m, axis=0, keepdims=True)|np.nan_to_num(x)
 np.nanmean(x)|np.average(x, weights=x)|np.size(x, 0)|np.vectorize(lambda t: t + 1)(x)|np.flip(x)|np.flip(x, 0)
 np.rot90(x)|np.copy(x)|np.zeros_like(x)|np.ones_like(x, dtype=int)|np.full_like(x, 3)|np.full_like(x, x[0, 0])
-np.empty_like(x) * 0|np.zeros(x.shape) + x|x.astype(np.float32, order="F")|x.astype(int)|x.astype("f4", copy=False)
+np.zeros_like(np.empty_like(x))
+np.zeros(x.shape) + x|x.astype(np.float32, order="F")|x.astype(int)|x.astype("f4", copy=False)
 x.view(np.int64)|x.conj()|x.copy("F")|x.max(initial=3.0)|x.prod(axis=0)|x.argsort()
 x.min(axis=(0, 1), keepdims=True)|x.T @ x|x.mT|x @ x[0]|x[0] @ x[0]|x**2|2**x|x**-1|x // 0.3|x % 0.3|+x|abs(x)|~m
 m & m|m ^ m|x[1]|x[1, 2]|x[..., None]|x[:, ::-1]|x[[0, 1]]|x[np.array([0, 1]), 1]|x[x[:, 0].argmax()]

@@ -225,6 +225,20 @@ def _written(x, y):
     return a * 0.5, b * 0.5, c * 0.5
 
 
+def _made_to_be_written(x):
+    y, z = np.empty_like(x), np.empty_like(x)
+    y[0], y[1:] = x[1] * 2.0, x[:-1] + 1.0
+    before = y.sum()
+    y[2] += x[0]
+    z[...] = y
+    z[:, 0] = before
+    kept = np.zeros_like(x)
+    kept[1] = 3.0
+    other = kept.copy()
+    other[0] = x[0]
+    return y, z * 2.0, kept, kept[1], other
+
+
 def _overwritten_by_itself(x):
     y = x * 2.0
     y += y.T
@@ -269,6 +283,7 @@ CASES = {
     "views": plain(_views, array(4, 4)),
     "view of a view": plain(_view_of_a_view, array(4, 4)),
     "written": plain(_written, array(3, 4), array(3, 4, seed=1)),
+    "made to be written": plain(_made_to_be_written, array(3, 4)),
     "overwritten by itself": plain(_overwritten_by_itself, array(4, 4)),
     "results that are one": plain(_results_that_are_one, array(4, 4)),
     "many": plain(_many, array(4, 4)),
@@ -482,6 +497,17 @@ def test_memory_is_used_again():
     program = simplify(record(f, (x,), {}).program)
     assert len(plan_memory(program).memories) == 2
     assert plan_memory(program).bytes == 2 * x.nbytes
+
+
+def test_an_array_that_is_made_to_be_written_is_neither_filled_nor_copied():
+    def f(x):
+        y = np.empty_like(x)
+        y[:2], y[2:] = np.sin(x[:2]), 3.0
+        return y
+
+    jitted = tg.jit(f)
+    np.testing.assert_array_equal(jitted(array(4, 4)), f(array(4, 4)))
+    assert re.search(r"fill|full|copy", jitted.source) is None
 
 
 def test_elementwise_chains_are_computed_in_place():

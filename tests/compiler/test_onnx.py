@@ -426,7 +426,7 @@ PLAINLY = {
     "array_str": lambda x: x * len(np.array_str(x)),
     "zeros_like": lambda x: (np.zeros_like(x), np.zeros_like(x, dtype=int), np.zeros_like(x, shape=(3, 2))),
     "ones_like": lambda x: np.ones_like(x, shape=(x.shape[0], 2)) + x[:, :2],
-    "empty_like": lambda x: 0 * np.empty_like(x, shape=x.shape[0]),
+    "empty_like": lambda x: np.isnan(np.empty_like(x, shape=x.shape[0])) & False,
     "zeros": lambda x: np.zeros((2, 6), np.float32, like=x) + x.sum(),
     "ones": lambda x: np.ones(6, np.float32, like=x) + x,
     "eye": lambda x: x @ np.eye(6, dtype=np.float32, like=x),

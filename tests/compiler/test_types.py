@@ -200,7 +200,7 @@ OF_ONE = {
     np.copy: [np.copy],
     np.zeros_like: [np.zeros_like, lambda x: np.zeros_like(x, shape=(4,))],
     np.ones_like: [np.ones_like, lambda x: np.ones_like(x, "int8")],
-    np.empty_like: [lambda x: np.empty_like(x) * 0],
+    np.empty_like: [lambda x: np.zeros_like(np.empty_like(x))],
     np.full_like: [
         lambda x: np.full_like(x, 2.5),
         lambda x: np.full_like(x, 2, "float64"),

@@ -63,7 +63,7 @@ ELEMENTWISE = [
     for rule in tg.rules.all()
     if rule.is_built_in
     and not (rule.params or rule.variadic)
-    and rule.name not in ("matmul", "linear", "squared_loss", "cross_entropy", *MATRIX)
+    and rule.name not in ("matmul", "linear", "squared_loss", "cross_entropy", "convolve", "correlate", *MATRIX)
 ]
 
 # The weight of a group is how often it is chosen; each of its steps is as likely as the others.

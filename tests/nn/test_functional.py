@@ -21,6 +21,16 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 
+@pytest.mark.parametrize("f", [F.linear, F.squared_loss, F.huber_loss, lambda x, y: F.cross_entropy(y, x)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_truth_values_adapt_to_the_numbers_they_meet(f, dtype):
+    numbers, truths = np.full((3, 3), 0.5, dtype), np.eye(3, dtype=bool)
+    results = f(tg.Tensor(truths), tg.Tensor(numbers)), tg.jit(f)(tg.Tensor(truths), tg.Tensor(numbers))
+    for result in results:
+        assert result.dtype == dtype
+        np.testing.assert_array_equal(result, f(tg.Tensor(truths * 1), tg.Tensor(numbers)))
+
+
 @pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "softmax", "log_softmax"])
 def test_activations_are_the_methods_of_a_tensor(name):
     f = getattr(F, name)

@@ -198,7 +198,7 @@ def test_jit_names_no_function_that_the_table_does_not_have():
 
 
 # Primitives that are no functions of the table: methods, operators, and what jit writes itself.
-OWN = {"getitem", "put", "add_at", "full", "to", "array", "item", "length"}
+OWN = {"getitem", "put", "add_at", "full", "empty", "to", "array", "item", "length"}
 OWN |= {"sub", "mul", "truediv", "pow", "floordiv", "add_to"}  # of Python numbers and parts
 # What ONNX has no entry for: it is computed of plain arrays alone, and the export refuses it by name. Of a Tensor it is
 # refused anyway, or composed of functions that have an entry.

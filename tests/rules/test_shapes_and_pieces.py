@@ -515,6 +515,8 @@ REFUSED = {
     r"np\.pad of a Tensor takes one of the modes edge, .*, median, not 'empty'": lambda x: np.pad(x, 1, "empty"),
     r"np\.pad of a Tensor takes one of the modes edge, .*, median, not <func": lambda x: np.pad(x, 1, lambda *_: None),
     r"np\.pad takes no negative widths, as in -1: cut with a slice": lambda x: np.pad(x, -1),
+    # NumPy turns three times.
+    r"'float' object cannot be interpreted as an integer": lambda x: np.rot90(x, 0.5),
     r"np\.pad takes whole numbers as widths, not 0\.5": lambda x: np.pad(x, 0.5),
     r"stat_length must be positive, not 0": lambda x: np.pad(x, 1, "mean", stat_length=0),
     r"insert: float64 does not fit into int64": lambda x: np.insert(np.arange(3), 1, x[0, 0]),

@@ -97,6 +97,7 @@ class _Planner:
         # Actual arrays, to find out which views of them are possible.
         self.arrays: dict[Variable, Any] = {}
         self._update_in_place()
+        self._change_outputs_in_place()
 
     def root(self, variable: Variable) -> Variable:
         """Return the variable whose memory a view shares, or the variable itself."""
@@ -129,6 +130,19 @@ class _Planner:
                 first = instruction.operands[0]
                 if isinstance(first, Variable) and self.last_read.get(first) == n:
                     targets.setdefault(first, target)
+
+    def _change_outputs_in_place(self) -> None:
+        """Let an output that is a changed array, as after ``y[i] = v``, be the new array itself, not a copy of it."""
+        made = {i.result for i in self.program.instructions if not i.primitive.is_view}
+        for n, instruction in reversed([*enumerate(self.program.instructions)]):
+            result, x = instruction.result, next(iter(instruction.operands), None)
+            if result in self.handed_out and instruction.primitive.overwrites_first and x in made:
+                is_free = x not in self.handed_out and x not in self.plan.places
+                if is_free and self._may_overwrite(n, instruction, x):
+                    self.handed_out.add(x)
+                    self.plan.overwrites[result] = x
+        for result, x in reversed(self.plan.overwrites.items()):
+            self.plan.places[result] = self.plan.places.get(x, x)
 
     def run(self) -> Plan:
         for n, instruction in enumerate(self.program.instructions):
@@ -203,4 +217,5 @@ class _Planner:
         """
         if not isinstance(output, Variable):
             return isinstance(output, np.ndarray) and output.ndim > 0
-        return output.is_array and self.root(output) in self.plan.places
+        place = self.plan.places.get(self.root(output))
+        return output.is_array and place is not None and place not in self.handed_out

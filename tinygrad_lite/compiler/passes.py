@@ -97,7 +97,8 @@ def compute_constants(program: Program) -> Program:
 
     def computed(instruction: Instruction) -> Any:
         primitive, result, operands = instruction.primitive, instruction.result, instruction.operands
-        if primitive.has_effect or (primitive is primitives.full and (result.size > 1 or is_overwritten(result))):
+        is_new = primitive in (primitives.full, primitives.empty)
+        if primitive.has_effect or (is_new and (result.size > 1 or is_overwritten(result))):
             return [instruction]
         if not any(variables_in(operands)) and result not in updated:
             value = primitive.compute(*operands, **instruction.params)
@@ -164,7 +165,7 @@ def merge_equal(program: Program) -> Program:
     known: dict[Any, Variable] = {}
 
     def merged(instruction: Instruction) -> Any:
-        if instruction.primitive.has_effect:
+        if instruction.primitive.has_effect or instruction.primitive is primitives.empty:
             return [instruction]
         params = tuple(sorted((name, _key(value)) for name, value in instruction.params.items()))
         key = instruction.primitive, _key(instruction.operands), params, instruction.again
@@ -303,7 +304,7 @@ def add_in_place(program: Program) -> Program:
             for part, added in _both_ways(made_for_this(value, add)):
                 if is_part(part, x, index) and _has_type(part, value):
                     return [replace(instruction, primitive=primitives.add_to, operands=(x, index, added))]
-        if primitive is add:
+        if primitive is add and instruction.result.shape:  # a result of no axes is a number, which does not change
             for x, other in _both_ways(operands):
                 zeros, index, value = made_for_this(other, primitives.put) or (None, None, None)
                 if made_by(zeros, primitives.full) == (0,) and _has_type(x, instruction.result) and _is_basic(index):

@@ -229,6 +229,8 @@ add_to = _change("add_to", _add_to, "{out}[{1:index}] += {2}", raises_by=(1, 2))
 add_at = _change("add_at", scatter_add, "np.add.at({out}, {1:argument}, {2})", raises_by=(1, 2))
 full = Primitive("full", lambda value, shape, dtype: np.full(shape, value, dtype), "np.full({shape}, {0}, {dtype})",
                  "{out}.fill({0})")
+# Written into memory that is there, it does nothing.
+empty = Primitive("empty", np.zeros, "np.empty({shape}, {dtype})", "np.copyto({out}, {out})")
 copy = Primitive("copy", lambda x: x.copy(), "{0}.copy()", "np.copyto({out}, {0})", elementwise=True)
 astype = Primitive("astype", lambda x, dtype: x.astype(dtype), "{0}.astype({dtype})",
                    'np.copyto({out}, {0}, casting="unsafe")')

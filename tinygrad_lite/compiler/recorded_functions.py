@@ -146,6 +146,13 @@ def _repeated(recorder: Any, x: Any, repeats: Any, axis: int | None = None) -> A
     return pieces.repeat(x, repeats, axis)
 
 
+def _empty(recorder: Any, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """Record `numpy.empty_like`: the memory of an array that is yet to be written."""
+    recorder.check()
+    made = np.zeros_like(value_of(x), dtype, shape=shape)
+    return recorder.written(primitives.empty, (), {"shape": made.shape, "dtype": made.dtype}, made)
+
+
 def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Record a function such as `numpy.zeros_like`: it makes an array that can be written into."""
     shape = np.broadcast_to(0, value_of(x).shape if shape is None else shape).shape
@@ -231,7 +238,7 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     ),
     np.copy: lambda recorder, x: recorder.record(primitives.copy, x),
     np.zeros_like: partial(_fill, 0),
-    np.empty_like: partial(_fill, 0),
+    np.empty_like: _empty,
     np.ones_like: partial(_fill, 1),
     np.full_like: lambda recorder, x, value, *args, **kwargs: _fill(value, recorder, x, *args, **kwargs),
     # A print during the recording shows the tracer.

@@ -254,6 +254,10 @@ def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable
         for x in results:
             if x.is_final and x.derivative_of in names:
                 yield x, _joined(x.factor, "d", names[x.derivative_of])
+        # The new array that such a derivative is a change of.
+        for x in reversed(results):
+            if heirs.get(x) in names and isinstance(plan.places.get(heirs[x]), Variable):
+                yield x, names[heirs[x]]
         # All others: the rule or derivative that the instruction is a step of, then the primitive.
         for instruction in program.instructions:
             x, of = instruction.result, instruction.result.derivative_of

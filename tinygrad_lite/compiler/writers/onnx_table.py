@@ -424,6 +424,7 @@ OPERATIONS: dict[str, Entry] = {
     "transpose":     lambda to, x, axes: to.Transpose(x, perm=axes) if axes else x,
     "broadcast_to":  lambda to, x, shape: to.Expand(x, to.ints(shape)),
     "full":          lambda to, value, shape, dtype: to.Expand(value, to.ints(shape)),
+    "empty":         lambda to, shape, dtype: to.Expand(dtype.type(0), to.ints(shape)),
     "concatenate":   lambda to, *xs, axis: to.Concat(*xs, axis=axis),
     "pad":           _pad,
     "flip":          _flip,

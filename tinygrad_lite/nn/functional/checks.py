@@ -21,14 +21,14 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 
 def operand(name: str, x: Any) -> Any:
-    """Return what a function computes with, as `numbers_of`; truth values become 0 and 1 of the default type."""
+    """Return what a function computes with, as `numbers_of`; truth values become the whole numbers 0 and 1."""
     dtype = getattr(x, "dtype", None)
     if dtype is not None and dtype.kind == "f":
         return x
     if dtype is None and isinstance(x, Real):  # also one that stands for a number in a recording
         return x * np.ones((), get_default_dtype())
     x = numbers_of(name, x)
-    return x.astype(get_default_dtype()) if x.dtype.kind == "b" else x
+    return x.astype(int) if x.dtype.kind == "b" else x
 
 
 def numbers_of(name: str, x: Any) -> Any:

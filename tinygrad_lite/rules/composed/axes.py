@@ -10,6 +10,7 @@ Examples
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -156,7 +157,8 @@ def fliplr(m: Any) -> Any:
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Turn by 90 degrees ``k`` times, from the first of two axes towards the second."""
     first, second = axes_of(tuple(axes), len(m.shape))
+    k = operator.index(k) % 4
     if k % 2:
         m = swapaxes(m, first, second)
-    turned = [axis for axis, times in ((first, (1, 2)), (second, (2, 3))) if k % 4 in times]
+    turned = [axis for axis, times in ((first, (1, 2)), (second, (2, 3))) if k in times]
     return shapes.flip(m, tuple(turned))
