@@ -557,3 +557,14 @@ def test_an_empty_array_multiplied_by_one_in_place_is_copied_to_itself_on_no_lin
         return np.broadcast_to(x, (2, *x.shape))
 
     assert f(tg.Tensor(np.ones((0, 3)))).shape == (2, 0, 3)
+
+
+def test_a_factor_of_one_does_not_make_a_number_of_python_an_array():
+    def f(x, factor):
+        return (np.ravel(x * factor) * 1).sin().sum()
+
+    x = tg.Tensor(0.6, dtype="float64")
+    for g in (tg.grad(f), tg.grad(tg.grad(f)), tg.hessian(f)):
+        np.testing.assert_allclose(tg.jit(g)(x, -1.5), g(x, -1.5))
+    for number in (2.0, 3, True, np.float32(2)):
+        assert tg.jit(lambda x: (x * 1, tg.rules.get("quotient")(x, x)))(number) == (number, 1)

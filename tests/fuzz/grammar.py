@@ -160,8 +160,9 @@ STEPS = {
     ),
     "pieces": (
         3,
-        """np.atleast_2d({x}) | np.atleast_3d({x}) | np.flipud({x}) | np.fliplr({x}) | np.rot90({x}, {k}) | np.tril({x})
-        np.triu({x}, 1) | np.diagonal({x}) | np.diag({x}, 1) | np.trace({x}) | np.diagflat({x}) | np.kron({x}, {y})
+        """np.atleast_2d({x}) | np.atleast_3d({x}) | np.flipud({x}) | np.fliplr({x}) | np.rot90({x}, {one})
+        np.tril({x}) | np.triu({x}, 1) | np.diagonal({x}) | np.diag({x}, 1) | np.trace({x})
+        np.diagflat({x}) | np.kron({x}, {y})
         np.repeat({x}, 2, axis={one}) | np.repeat({x}, 2) | np.tile({x}, 2) | np.tile({x}, (2, 1)) | np.resize({x}, 5)
         np.append({x}, {y}) | np.append({x}, {y}, axis={one}) | np.insert({x}, 1, {y}, axis={one})
         np.insert({x}, 0, {n}) | np.delete({x}, 0, axis={one}) | np.delete({x}, [0, -1]) | np.block([{x}, {y}])

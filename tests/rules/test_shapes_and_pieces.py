@@ -756,3 +756,25 @@ def test_a_program_reads_a_number_anew_at_each_call(f):
 def test_a_grid_of_equal_ratios_ends_without_rounding():
     start = np.linspace(0.1, 0.9, 50, dtype=np.float32)
     np.testing.assert_array_equal(np.geomspace(tg.Tensor(start), 100, 4)[-1].numpy(), np.full(50, 100))
+
+
+@pytest.mark.parametrize("f", [lambda x: np.tile(x, 1), lambda x: np.repeat(x, 1), lambda x: np.resize(x[:1], 3)])
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit])
+def test_what_is_repeated_is_an_array_of_its_own_that_can_be_changed(f, mode):
+    x = tg.Tensor([1.0, 2.0])
+    y = mode(f)(x)
+    y += 1
+    np.testing.assert_array_equal(x, [1, 2])
+    np.testing.assert_array_equal(y, f(x.numpy()) + 1)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_ends_of_a_grid_adapt_to_each_other_and_are_reached(dtype):
+    floating, whole = tg.Tensor([np.nan, 0.5, -2.0], dtype=dtype), tg.Tensor(np.array([3, 200, 7], "uint8"))
+    for start, stop in ((floating, whole), (whole, floating[1:][[0, 0, 1]])):
+        for f in (np.linspace, tg.jit(lambda a, b: np.linspace(a, b, 5))):
+            y = f(start, stop) if f is not np.linspace else f(start, stop, 5)
+            assert y.dtype == dtype
+            np.testing.assert_array_equal(y[-1], stop.numpy().astype(dtype))
+    for n in (3, np.float64(3)):
+        assert np.linspace(whole, n, 2).dtype == tg.get_default_dtype()

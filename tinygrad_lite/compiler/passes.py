@@ -76,9 +76,7 @@ def _rewritten(program: Program, rewrite: Callable[[Instruction], Any]) -> Progr
 
     def rewritten(instruction: Instruction) -> Any:
         result, new = instruction.result, rewrite(instruction)
-        # A number that was computed is immutable, unlike an array of no axes that was given.
-        is_number = not result.shape and new not in program.inputs
-        if not isinstance(new, Variable) or is_number or result not in shown:
+        if not isinstance(new, Variable) or not new.is_array or result not in shown:  # numbers are immutable
             return new
         if new not in shown and new not in unfit:
             shown.add(new)
@@ -117,7 +115,9 @@ def _is_one(x: Any) -> bool:
 
 
 def _has_type(x: Any, result: Variable) -> bool:
-    return isinstance(x, Variable) and (x.shape, x.dtype) == (result.shape, result.dtype)
+    if not isinstance(x, Variable) or (x.dtype is None) != (result.dtype is None):  # NumPy takes None for float64
+        return False
+    return (x.shape, x.dtype) == (result.shape, result.dtype)
 
 
 def drop_moves(program: Program) -> Program:

@@ -34,7 +34,8 @@ def linspace(
 ) -> Any:
     """Return numbers at equal distances, from one end to the other; rounded down if they are to be whole numbers."""
     start, stop, t, steps = _shares("np.linspace", start, stop, num, endpoint)
-    y = moveaxis(start * (1 - t) + stop * t, 0, axis)
+    y = np.where(t == 1, stop, start * (1 - t) + stop * t)  # the end itself, even if the start is infinite or no number
+    y = moveaxis(y, 0, axis)
     y = converted(np.floor(y) if dtype is not None and np.dtype(dtype).kind in "iu" else y, dtype)
     return (y, (stop - start) / steps if steps else np.nan * (stop - start)) if retstep else y
 
@@ -73,10 +74,12 @@ def _shares(function: str, start: Any, stop: Any, num: int, endpoint: bool) -> t
     num = as_count(function, "num", num)
     steps = num - 1 if endpoint else num
     of_device = stop if hasattr(stop, "shape") else start
+    given = [x.dtype.kind for x in (start, stop) if hasattr(x, "shape") and not isinstance(x, np.generic)]
     start, stop, _ = arrays_like((start, stop, 0.0))
     t = (np.arange(num) / max(steps, 1)).astype(np.result_type(start.dtype, stop.dtype, 0.0))
-    # Whole numbers of a narrow type would wrap around.
-    start, stop = (x if x.dtype.kind in "fc" else x * t.dtype.type(1) for x in (start, stop))
+    # Whole numbers adapt to the floating ones; those of a narrow type would wrap around.
+    one = np.ones((), t.dtype) if {"f", "c"} & {*given} else t.dtype.type(1)
+    start, stop = (x if x.dtype.kind in "fc" else x * one for x in (start, stop))
     rank = max(len(start.shape), len(stop.shape))
     return start, stop, on_device_of(of_device, t.reshape((-1,) + (1,) * rank)), steps
 

@@ -24,6 +24,7 @@ from ...errors import ShapeError, require
 from ...support.devices import on_device_of
 from .. import shapes, windows
 from ..reductions import axes_of
+from .arithmetic import copy as copied
 from .axes import as_matrix, as_solid, as_vector, expand_dims, moveaxis, ravel, reshape, transpose
 from .operands import array_like, arrays_like, as_count, as_positions, as_tuple, fitting
 
@@ -269,7 +270,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
         return take(a, np.repeat(np.arange(n), np.asarray(repeats)), axis)
     times = as_count("np.repeat", "repeats", repeats)
     repeated = shapes.broadcast_to(expand_dims(a, axis + 1), (*before, n, times, *after))
-    return reshape(repeated, (*before, n * times, *after))
+    return copied(reshape(repeated, (*before, n * times, *after)))
 
 
 def tile(A: Any, reps: Any) -> Any:
@@ -282,7 +283,7 @@ def tile(A: Any, reps: Any) -> Any:
     repeated = shapes.broadcast_to(
         reshape(A, [m for n in sizes for m in (1, n)]), tuple(m for pair in pairs for m in pair)
     )
-    return reshape(repeated, tuple(map(math.prod, pairs)))
+    return copied(reshape(repeated, tuple(map(math.prod, pairs))))
 
 
 def resize(a: Any, new_shape: Any) -> Any:

@@ -133,5 +133,5 @@ def _positions(index: Any, name: str) -> Any:
 def _placed(values: Any, index: Any, places: Any, shape: tuple[int, ...]) -> Any:
     """Return zeros with values added at some places."""
     if not hasattr(values, "requires_grad"):  # a constant is recorded only if it is computed from what is
-        values = values + 0 * index.sum().astype(values.dtype)
+        values = values + (0 * index.sum()).astype(values.dtype)
     return shapes.place(values, places, shape)
