@@ -156,3 +156,12 @@ def test_a_training_step_of_a_model_names_the_layers_own_line():
 
     assert "linear gives" in raised(loss)
     assert "line" in raised(loss)
+
+
+def test_a_derivation_is_checked_by_its_values():
+    x = tg.Tensor([2.0, TINY], name="x", requires_grad=True)
+    with tg.detect_anomaly():
+        assert str(tg.explain(np.sum(np.tanh(x) * x))) == str(tg.explain(np.sum(np.tanh(x) * x)))
+        y = np.sum(np.log(x))
+        with pytest.raises(FloatingPointError, match="backward, in the derivative of log by input 0"):
+            tg.explain(y)

@@ -90,7 +90,7 @@ class _Detector(Observer):
         line, g = getattr(operation, "line", None), raw(g)
         of = f"backward, in the derivative of {operation.rule.name} by input {k}"
         of += f", computed in {line}" if line else ""
-        finite = np.isfinite(g).all()
+        finite = np.all(np.isfinite(g))
         require(finite, FloatingPointError, f"{of}: a number is not finite", lambda: f"{of}: there is {_first(g)}")
 
 

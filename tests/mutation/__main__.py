@@ -16,7 +16,7 @@ from tinygrad_lite.support.formatting import table
 
 from .equivalent import EQUIVALENT
 from .mutants import Mutant
-from .stages import SAME, SURVIVED, TESTS, VERDICTS, known_mutants, rule_holds, suite_passes, verdict
+from .stages import SAME, SURVIVED, TESTS, VERDICTS, known_mutants, reaching_tests, rule_holds, verdict
 
 
 class Unsound(Exception):
@@ -34,12 +34,14 @@ def examine(chosen: Mapping[str, Mutant]) -> dict[str, str]:
     names = sorted({rule.name for mutant in chosen.values() for rule in mutant.origin.rules})
     # Spawned: a fork of a process with threads, such as those of NumPy, may hang.
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        passing = pool.submit(suite_passes)
+        reaching = pool.submit(reaching_tests)
         failing = [name for name, holds in zip(names, pool.map(rule_holds, names), strict=True) if not holds]
-        if failing or not passing.result():
-            tests = " or ".join(path.name for path in TESTS)
-            raise Unsound(f"without any change, {', '.join(failing) or tests} fails: make it right first")
-        verdicts = tqdm(pool.map(verdict, chosen), total=len(chosen), unit=" mutants", leave=False)
+        tests = reaching.result()
+        if failing or tests is None:
+            files = " or ".join(path.name for path in TESTS)
+            raise Unsound(f"without any change, {', '.join(failing) or files} fails: make it right first")
+        verdicts = pool.map(verdict, chosen, (tests[str(mutant.origin)] for mutant in chosen.values()))
+        verdicts = tqdm(verdicts, total=len(chosen), unit=" mutants", leave=False)
         return dict(zip(chosen, verdicts, strict=True))
 
 

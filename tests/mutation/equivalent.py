@@ -38,6 +38,7 @@ _LOGSUMEXP = (
 _WEIGHTS = "restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), "
 _POWER = "power by x: g * (n * _power(np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))  ->  "
 
+_MOVED = "y = getattr(x.transpose(axes + others){}, method)(axis=tuple(range(len(axes))))"
 _IS_PRODUCT = "is_known and n in _OF_PRODUCTS and isinstance({}, np.ndarray) and (x.dtype in (np.float32, np.float64))"
 _SMALL_POWER = f"_power: if {_IS_PRODUCT.format('x')}:  ->  "
 _FACTORED = "return reduce(np.multiply, [x if n {} else 1 / x] * abs(int(n)))"
@@ -98,6 +99,7 @@ EQUIVALENT = {
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},
     _POWER + "g * (n * _power(np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))": "a root is 0 "
     "exactly where its square is",
+    f"fold: {_MOVED.format('.copy()')}  ->  {_MOVED.format('')}": _SLOWER,
     f"{_SMALL_POWER}if False:": _SLOWER,
     f"{_SMALL_POWER}if {_IS_PRODUCT.format('n')}:": _SLOWER,
     **{

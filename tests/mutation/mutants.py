@@ -12,23 +12,11 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from tinygrad_lite import rules
-from tinygrad_lite.rules import (
-    Rule,
-    elementwise,
-    linalg,
-    neural,
-    products,
-    reductions,
-    shapes,
-    special,
-    trigonometric,
-    windows,
-)
+from tinygrad_lite.rules import TABLES, Rule, special, windows
 from tinygrad_lite.rules import registry as machinery
 
 from .operators import changes, text_of
 
-TABLES = (elementwise, trigonometric, products, linalg, reductions, shapes, neural, special, windows)
 # Their functions compute values, which tests compare with sums written out and with other libraries. Only their
 # derivatives have slips here: all those of the functions would take longer than all others together.
 OF_VALUES = (special, windows)
@@ -57,6 +45,11 @@ class Derivative:
 
     def __str__(self) -> str:
         return f"{', '.join(rule.name for rule in self.rules)} by {self.argument}"
+
+    @property
+    def codes(self) -> set[CodeType]:
+        """What runs when the derivative is called."""
+        return {rule.vjps[rule.inputs.index(self.argument)].expression.__code__ for rule in self.rules}
 
     def alike(self) -> dict[str, list[str]]:
         """Return what each name may be mistaken for: a value for another value, a parameter for one beside it.
@@ -120,6 +113,11 @@ class Helper:
 
     def __str__(self) -> str:
         return self.tree.name
+
+    @property
+    def codes(self) -> set[CodeType]:
+        """What runs when the function is called."""
+        return {inspect.unwrap(getattr(self.module, self.tree.name)).__code__}
 
     def alike(self) -> dict[str, list[str]]:
         """Return what each parameter may be mistaken for: any other."""

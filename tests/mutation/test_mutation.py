@@ -18,7 +18,17 @@ from tests.mutation import operators, stages
 from tests.mutation.__main__ import report, wrongly_listed
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Helper, mutants, origins
-from tests.mutation.stages import PROOF, SAME, SURVIVED, VERDICTS, known_mutants, proof_notices, suite_notices
+from tests.mutation.stages import (
+    PROOF,
+    SAME,
+    SURVIVED,
+    TESTS,
+    VERDICTS,
+    known_mutants,
+    proof_notices,
+    reaching_tests,
+    suite_notices,
+)
 from tinygrad_lite.rules import registry as machinery
 
 ORIGINS = origins()
@@ -163,12 +173,21 @@ def test_a_tie_is_noticed_by_the_tests():
     half = "np.where(a == b, g / 2, 0))"
     tie = known_mutants()[f"maximum by a: np.where(a > b, g, {half}  ->  np.where(a >= b, g, {half}"]
     assert not proof_notices(tie)
-    assert suite_notices(tie)
+    tests = "tests/rules/test_ties_and_edges.py"
+    assert suite_notices(tie, [f"{tests}::test_of_two_equal_operands_each_gets_half_of_the_cotangent"])
+
+
+def test_the_tests_that_reach_a_derivative_are_found():
+    reaching = reaching_tests(TESTS[-1:])
+    assert reaching["product_of_others"] == [
+        "tests/devices/test_derivatives.py::test_the_derivative_of_a_product_over_axes"
+    ]
+    assert reaching["maximum by a"] == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGPROF"), reason="no such limits on Windows")
 def test_a_loop_that_does_not_end_is_noticed(monkeypatch):
-    monkeypatch.setattr(stages, "SECONDS", 0.2)
+    monkeypatch.setattr(stages, "OF_PROOF", 0.2)
     assert proof_notices(known_mutants()["sum_of_products_after: terms *= 2  ->  pass"])
 
 
@@ -224,11 +243,11 @@ def test_the_report_counts_each_table():
 
 def test_a_library_that_fails_by_itself_is_not_examined(monkeypatch, capsys):
     monkeypatch.setattr(command, "ProcessPoolExecutor", lambda mp_context: ThreadPoolExecutor(1))
-    monkeypatch.setattr(command, "suite_passes", lambda: True)
+    monkeypatch.setattr(command, "reaching_tests", dict)
     with known_mutants()["sigmoid by x: g * y * (1 - y)  ->  g * y"].in_place():
         assert command.main(["sigmoid", "exp"]) == 2
     assert capsys.readouterr().err.endswith("without any change, sigmoid fails: make it right first\n")
-    monkeypatch.setattr(command, "suite_passes", lambda: False)
+    monkeypatch.setattr(command, "reaching_tests", lambda: None)
     assert command.main(["exp"]) == 2
     assert "test_ties_and_edges.py or test_derivatives.py fails" in capsys.readouterr().err
 

@@ -336,6 +336,7 @@ EDGES = {
         np.trapezoid(e) | np.trapezoid(z) | np.trapezoid(k) | np.trapezoid(f) | np.vdot(r, e) | np.vecdot(r, z)
         np.vecdot(r, e) | np.vecdot(e, e) | np.cross(r, e) | np.cross(z, r) | np.cross(k, k) | np.outer(e, r)
         np.inner(r, e) | np.tensordot(r, r, 2) | np.apply_along_axis(np.sum, 0, b) | np.apply_over_axes(np.sum, r, 1)
+        np.polymul(k, z) | np.polymul(z - z, r)
         np.polyval(e, r) | np.polyval(r, e) | np.polyder(r, -1) | np.polyint(r, 3, [1, 2]) | np.poly(b)
         np.vander(b) | np.bincount(k) | np.bincount(-k) | np.bincount(r) | np.bincount(k, weights=[1, 2])
         np.bincount(k, minlength=-1) | np.histogram(e) | np.histogram(f) | np.histogram(r, 0) | np.histogram(r, [3, 2])
@@ -368,6 +369,7 @@ def test_at_the_edges_it_does_what_numpy_does_or_refuses(call):
         ("np.average(x, weights=[1])", r"np.average of shape \(3,\) over axis None: the weights have shape \(1,\)"),
         ("np.cov(x, aweights=[1])", r"np.cov of 3 observations: aweights have shape \(1,\); give one for each"),
         ("np.polyfit(x, x, 1)", "np.polyfit has no derivative rule, so a Tensor cannot pass through it"),
+        ("np.polymul(x, 0 * x)", r"np.polymul: the first coefficient is 0, .*: write np.convolve\(a1, a2\)"),
         ("np.roots(x)", "np.roots has no derivative rule, so a Tensor cannot pass through it"),
         ("x.sort()", r"a Tensor has no 'sort': write np.sort\(x\)"),
         ("x.partition(1)", r"a Tensor has no 'partition': write np.partition\(x\)"),
@@ -379,6 +381,15 @@ def test_what_is_not_supported_says_what_to_write(call, words):
         pytest.skip("since NumPy 2.2")
     with pytest.raises((TypeError, ValueError, AttributeError), match=words):
         eval(call, {"np": np, "x": tg.Tensor([1.0, 2.0, 3.0])})
+
+
+def test_a_program_repeats_the_check_of_a_first_coefficient():
+    product = tg.jit(lambda a, b: np.polymul(a, b))
+    a, b = np.array([2.0, 1.0]), np.array([3.0, 0.0, 1.0])
+    for _ in range(2):
+        np.testing.assert_array_equal(product(a, b), np.polymul(a, b))
+    with pytest.raises(ValueError, match=r"np\.polymul: the first coefficient is 0"):
+        product(a, 0 * b)
 
 
 def test_methods_that_find_places_are_numpys():

@@ -158,9 +158,8 @@ def _fill(value: Any, recorder: Any, x: Any, dtype: Any = None, *, shape: Any = 
     shape = np.broadcast_to(0, value_of(x).shape if shape is None else shape).shape
     dtype = np.dtype(x.dtype if dtype is None else dtype)
     if hasattr(value, "shape"):
-        while value.ndim > len(shape) and value.shape[0] == 1:
-            value = value[0]  # NumPy lets a value have more axes of this length
-        return recorder.record(primitives.astype, np.broadcast_to(value, shape), dtype=dtype)
+        value = np.broadcast_to(operands.of_rank_at_most(len(shape), value), shape)
+        return recorder.record(primitives.astype, value, dtype=dtype)
     recorder.check()
     made = np.full_like(value_of(x), value_of(value), dtype, shape=shape)
     return recorder.written(primitives.full, (value,), {"shape": shape, "dtype": dtype}, made)

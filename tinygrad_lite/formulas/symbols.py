@@ -162,6 +162,11 @@ class Symbol(NDArrayOperatorsMixin):
         written = tuple(g.expression for g in gs)
         return {x: Symbol(Call("vjp", (Word(module.path), x.name, *written)), found[x], gs[0].scope) for x in found}
 
+    @staticmethod
+    def __require__(holds: Symbol, error: type[Exception], message: str) -> None:
+        if not holds.value:
+            raise error(message)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Symbol:
         if method != "__call__":
             raise TypeError(f"np.{ufunc.__name__}.{method} has no formula")

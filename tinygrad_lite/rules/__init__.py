@@ -79,7 +79,11 @@ from .numpy_catalogue import catalogue
 from .registry import all, answer_for, answers, define, get
 from .rule import Rule, Sample, Vjp, sample
 
+# In the order in which they are read.
+TABLES = (elementwise, trigonometric, products, linalg, reductions, shapes, neural, special, windows)
+
 __all__ = [
+    "TABLES",
     "Rule",
     "Sample",
     "Vjp",

@@ -19,7 +19,7 @@ import numpy as np
 from ...errors import ShapeError
 from ...support.devices import on_device_of
 from .. import elementwise
-from .operands import array_like, as_floating, as_reals
+from .operands import array_like, as_floating, as_reals, of_rank_at_most
 
 
 def power(a: Any, b: Any) -> Any:
@@ -145,11 +145,11 @@ def angle(z: Any, deg: bool = False) -> Any:
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Return an array like ``a`` filled with a value; differentiable by that value."""
     zeros = np.zeros_like(a, dtype=dtype, shape=shape)
-    filled = np.where(zeros == 0, fill_value, zeros)  # not zeros + fill_value, which loses the sign of -0.0
-    more = (1,) * (filled.ndim - zeros.ndim)  # NumPy lets a value have more axes of this length
-    if filled.shape != more + zeros.shape:
-        raise ShapeError(f"full_like: a value of shape {np.shape(fill_value)} does not fit into shape {zeros.shape}")
-    return filled.reshape(zeros.shape).astype(zeros.dtype)
+    value = of_rank_at_most(zeros.ndim, fill_value)
+    filled = np.where(zeros == 0, value, zeros)  # not zeros + value, which loses the sign of -0.0
+    if filled.shape != zeros.shape:
+        raise ShapeError(f"np.full_like: a value of shape {np.shape(fill_value)} does not fit into shape {zeros.shape}")
+    return filled.astype(zeros.dtype)
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:

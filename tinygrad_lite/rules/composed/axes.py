@@ -67,7 +67,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Move axes to other positions; the rest keep their order."""
     origins, targets = axes_of(source, len(a.shape)), axes_of(destination, len(a.shape))
     if len(origins) != len(targets):
-        raise ShapeError(f"moveaxis: {len(origins)} axes cannot be moved to {len(targets)} positions")
+        raise ShapeError(f"np.moveaxis: {len(origins)} axes cannot be moved to {len(targets)} positions")
     order = [axis for axis in range(len(a.shape)) if axis not in origins]
     for target, origin in sorted(zip(targets, origins, strict=True)):
         order.insert(target, origin)
@@ -89,7 +89,7 @@ def squeeze(a: Any, axis: Axis = None) -> Any:
     axes = reductions.reduced(a, axis)
     for i in axes:
         if a.shape[i] != 1:
-            raise ShapeError(f"squeeze: axis {i} of shape {a.shape} has length {a.shape[i]}, not 1")
+            raise ShapeError(f"np.squeeze: axis {i} of shape {a.shape} has length {a.shape[i]}, not 1")
     return shapes.reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
 
 

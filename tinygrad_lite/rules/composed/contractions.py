@@ -78,20 +78,20 @@ def vdot(a: Any, b: Any) -> Any:
 
 def vecdot(x1: Any, x2: Any, *, axis: int = -1, keepdims: bool = False) -> Any:
     """Sum the products of vectors along an axis, for each pair of vectors."""
-    rows, columns = (moveaxis(_with_axes("vecdot", as_reals("np.vecdot", x), 1), axis, -1) for x in (x1, x2))
+    rows, columns = (moveaxis(_with_axes("np.vecdot", as_reals("np.vecdot", x), 1), axis, -1) for x in (x1, x2))
     y = squeeze(matmul(expand_dims(rows, -2), expand_dims(columns, -1)), (-2, -1))
     return expand_dims(y, axis) if keepdims else y
 
 
 def matvec(x1: Any, x2: Any) -> Any:
     """Multiply matrices by columns, for each pair of a matrix and a vector."""
-    return squeeze(matmul(_with_axes("matvec", x1, 2), expand_dims(_with_axes("matvec", x2, 1), -1)), -1)
+    return squeeze(matmul(_with_axes("np.matvec", x1, 2), expand_dims(_with_axes("np.matvec", x2, 1), -1)), -1)
 
 
 def vecmat(x1: Any, x2: Any) -> Any:
     """Multiply rows by matrices, for each pair of a vector and a matrix."""
     x1 = as_reals("np.vecmat", x1)  # whose conjugates are multiplied
-    return squeeze(matmul(expand_dims(_with_axes("vecmat", x1, 1), -2), _with_axes("vecmat", x2, 2)), -2)
+    return squeeze(matmul(expand_dims(_with_axes("np.vecmat", x1, 1), -2), _with_axes("np.vecmat", x2, 2)), -2)
 
 
 def _with_axes(name: str, x: Any, least: int) -> Any:
@@ -106,10 +106,10 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     """Return vectors that are perpendicular to pairs of vectors; of those in a plane, what is perpendicular to it."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = moveaxis(_with_axes("cross", a, 1), axisa, -1), moveaxis(_with_axes("cross", b, 1), axisb, -1)
+    a, b = moveaxis(_with_axes("np.cross", a, 1), axisa, -1), moveaxis(_with_axes("np.cross", b, 1), axisb, -1)
     if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
         raise ShapeError(
-            f"cross of vectors of {a.shape[-1]} and {b.shape[-1]} elements: it takes vectors of 3 elements, or of 2"
+            f"np.cross of vectors of {a.shape[-1]} and {b.shape[-1]} elements: it takes vectors of 3 elements, or of 2"
         )
     if a.shape[-1] == b.shape[-1] == 2:
         return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
@@ -126,7 +126,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     lengths_a, lengths_b = ([x.shape[i] for i in summed] for x, summed in ((a, summed_a), (b, summed_b)))
     if lengths_a != lengths_b:
         raise ShapeError(
-            f"tensordot of {a.shape} and {b.shape}: axes {summed_a} of the first have lengths {lengths_a}, axes "
+            f"np.tensordot of {a.shape} and {b.shape}: axes {summed_a} of the first have lengths {lengths_a}, axes "
             f"{summed_b} of the second {lengths_b}; they must be equal"
         )
     free_a = tuple(i for i in range(len(a.shape)) if i not in summed_a)

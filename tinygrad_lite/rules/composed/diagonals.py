@@ -53,7 +53,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeL
 def diag(v: Any, k: int = 0) -> Any:
     """Return a diagonal of a matrix, or the matrix of zeros that has a vector as diagonal."""
     if len(v.shape) not in (1, 2):
-        raise ShapeError(f"diag takes a vector or a matrix, not {v.shape}: diagonal takes those of several matrices")
+        raise ShapeError(f"np.diag takes a vector or a matrix, not {v.shape}: of several matrices take np.diagonal")
     if len(v.shape) == 2:
         return diagonal(v, k)
     n = v.shape[0] + abs(k)

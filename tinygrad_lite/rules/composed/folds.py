@@ -142,7 +142,7 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, in
 
 def _cumulative(of: str, first: int, x: Any, axis: int | None, dtype: Any, include_initial: bool) -> Any:
     if axis is None and len(x.shape) > 1:
-        raise ShapeError(f"cumulative_{of} of shape {x.shape} needs axis=, since it has several")
+        raise ShapeError(f"np.cumulative_{of} of shape {x.shape} needs axis=, since it has several")
     axis = 0 if axis is None else axis
     y = (cumsum if of == "sum" else cumprod)(x, axis, dtype)
     if not include_initial:

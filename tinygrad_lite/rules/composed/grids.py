@@ -64,7 +64,7 @@ def geomspace(
     start, stop = array_like(start), array_like(stop)  # here NumPy's numbers do not adapt
     start, stop, t, _ = _shares("np.geomspace", start, stop, num, endpoint)
     holds = np.all(np.sign(start) * np.sign(stop) > 0)
-    require(holds, ValueError, "geomspace: the ends must be of one sign, and not zero")
+    require(holds, ValueError, "np.geomspace: the ends must be of one sign, and not zero")
     y = np.where(t == 1, stop, start * (stop / start) ** t)  # without rounding at the end
     return converted(moveaxis(y, 0, axis), dtype)
 
@@ -87,7 +87,7 @@ def _shares(function: str, start: Any, stop: Any, num: int, endpoint: bool) -> t
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """Return the coordinates of the points of a grid, one array for each axis."""
     if indexing not in ("xy", "ij"):
-        raise ValueError(f"the indexing is 'xy' or 'ij', not {indexing!r}")
+        raise ValueError(f"np.meshgrid: the indexing is 'xy' or 'ij', not {indexing!r}")
     order = [1, 0, *range(2, len(xi))] if indexing == "xy" and len(xi) > 1 else range(len(xi))
     grid = [_along(array_like(x), i, len(xi)) for x, i in zip(xi, order, strict=True)]
     grid = grid if sparse else list(broadcast_arrays(*grid))
@@ -98,7 +98,7 @@ def ix_(*args: Any) -> tuple[Any, ...]:
     """Return positions along each axis as an index of all their combinations."""
     arrays = [np.flatnonzero(x) if x.dtype.kind == "b" else x for x in map(array_like, args)]
     if any(len(x.shape) != 1 for x in arrays):
-        raise ValueError("ix_ takes vectors, one for each axis")
+        raise ValueError("np.ix_ takes vectors, one for each axis")
     return tuple(_along(x, i, len(arrays)) for i, x in enumerate(arrays))
 
 

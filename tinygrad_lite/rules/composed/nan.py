@@ -43,23 +43,12 @@ def nanmean(a: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = Fa
     return folds.mean(a, axis, keepdims=keepdims, where=_is_number(a, where))
 
 
-def nanvar(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    *,
-    ddof: float = 0,
-    keepdims: bool = False,
-    where: Any = True,
-    mean: Any = None,
-    correction: float | None = None,
-) -> Any:
+def nanvar(a: Any, axis: Axis = None, dtype: Any = None, *, where: Any = True, **options: Any) -> Any:
     """Return the variance of all that is a number; NaN if there are no more than ``ddof`` numbers.
 
     The arguments are those of `statistics.var`.
     """
-    where = _is_number(a, where)
-    squares, freedom = squared_deviations("np.nanvar", a, axis, dtype, ddof, keepdims, where, mean, correction)
+    squares, freedom = squared_deviations("np.nanvar", a, axis, dtype, _is_number(a, where), **options)
     return squares / np.where(freedom > 0, freedom, np.nan)
 
 

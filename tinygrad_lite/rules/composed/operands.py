@@ -65,6 +65,13 @@ def as_reals(function: str, x: Any) -> Any:
     return x
 
 
+def of_rank_at_most(rank: int, value: Any) -> Any:
+    """Return a value without first axes of length 1 beyond a rank: NumPy fills an array with it as if it had none."""
+    while np.ndim(value) > rank and len(value) == 1:
+        value = value[0]
+    return value
+
+
 def converted(a: Any, dtype: Any) -> Any:
     """Return an array, in the given type unless that is None."""
     a = array_like(a)

@@ -92,25 +92,18 @@ def quantile(
     alone, quantiles are step functions.
     """
     a = array_like(a)
-    return _quantile(_sorted_rows_or_nan(a, axis), None, a, q, axis, method, keepdims, weights)
+    return _quantile(_sorted_rows_or_nan(a, axis), None, a, q, axis, keepdims, method, weights)
 
 
 def nanquantile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    *,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    weights: Any = None,
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, keepdims: bool = False, **options: Any
 ) -> Any:
     """Return quantiles of all that is a number, or NaN if nothing is. The arguments are those of `quantile`."""
     a = array_like(a)
     if not reductions.count(a, None):
         return nanmean(a, axis, keepdims=keepdims)  # without the axes of q, as NumPy
     rows = _sorted_rows(a, axis)
-    return _quantile(rows, np.sum(~np.isnan(rows), axis=-1), a, q, axis, method, keepdims, weights)
+    return _quantile(rows, np.sum(~np.isnan(rows), axis=-1), a, q, axis, keepdims, **options)
 
 
 def _rows(a: Any, axis: Axis) -> Any:
@@ -145,7 +138,9 @@ def _shaped(y: Any, a: Any, several: tuple[int, ...], axis: Axis, keepdims: bool
     return y.reshape((*several, *reductions.kept_shape(a, axis))) if keepdims else y
 
 
-def _quantile(rows: Any, n: Any, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any) -> Any:
+def _quantile(
+    rows: Any, n: Any, a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None
+) -> Any:
     """Return quantiles of sorted rows, of which the first ``n`` elements count, or all."""
     if method not in POSITIONS:
         raise ValueError(f"np.quantile has no method {method!r}: use one of {', '.join(POSITIONS)}")

@@ -91,7 +91,7 @@ def _padded(x: Any, axis: int, before: int, after: int, mode: Any, options: dict
 
 def _is_odd(reflect_type: str) -> bool:
     if reflect_type not in ("even", "odd"):
-        raise ValueError(f"the reflect_type is 'even' or 'odd', not {reflect_type!r}")
+        raise ValueError(f"np.pad: the reflect_type is 'even' or 'odd', not {reflect_type!r}")
     return reflect_type == "odd"
 
 

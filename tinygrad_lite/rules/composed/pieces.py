@@ -67,7 +67,7 @@ def stack(arrays: Any, axis: int = 0, *, dtype: DTypeLike | None = None, casting
     try:
         return concatenate([expand_dims(a, axis) for a in arrays], axis, dtype=dtype, casting=casting)
     except ShapeError:
-        raise ShapeError(f"stack of {' and '.join(str(a.shape) for a in arrays)}: all must have one shape") from None
+        raise ShapeError(f"np.stack of {' and '.join(str(a.shape) for a in arrays)}: all must have one shape") from None
 
 
 def vstack(tup: Any, *, dtype: DTypeLike | None = None, casting: str = "same_kind") -> Any:
@@ -111,7 +111,7 @@ def block(arrays: Any) -> Any:
     def leaves(part: Any, level: int) -> list[Any]:
         if isinstance(part, tuple) or isinstance(part, list) != (level > 0) or (level and not part):
             raise ValueError(
-                "block takes blocks in lists that are nested to one depth, [[a, b], [c, d]], and no tuples"
+                "np.block takes blocks in lists that are nested to one depth, [[a, b], [c, d]], and no tuples"
             )
         return [x for inner in part for x in leaves(inner, level - 1)] if level else [part]
 
@@ -142,11 +142,11 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, is_equal: bool) -> lis
     if np.ndim(indices_or_sections) == 0:
         parts = operator.index(indices_or_sections)
         if parts <= 0:
-            raise ShapeError(f"split of {ary.shape}: there must be at least one part, not {parts}")
+            raise ShapeError(f"np.split of {ary.shape}: there must be at least one part, not {parts}")
         length, rest = divmod(n, parts)
         if is_equal and rest:
             raise ShapeError(
-                f"split of {ary.shape}: axis {axis} of length {n} does not divide into {parts} equal parts"
+                f"np.split of {ary.shape}: axis {axis} of length {n} does not divide into {parts} equal parts"
             )
         indices_or_sections = [length * i + min(i, rest) for i in range(1, parts)]
     cuts = [0, *indices_or_sections, n]
@@ -227,8 +227,8 @@ def index_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> tuple[Any
     (arr, axis), indices = along(arr, axis), array_like(indices)
     if len(indices.shape) != len(arr.shape) or indices.dtype.kind not in "iu":
         raise ShapeError(
-            f"take_along_axis needs whole numbers in as many axes as the array, which has the shape {arr.shape}, not "
-            f"{indices.dtype} of shape {indices.shape}"
+            f"np.take_along_axis needs whole numbers in as many axes as the array, which has the shape {arr.shape}, "
+            f"not {indices.dtype} of shape {indices.shape}"
         )
     return arr, along_axis(arr, indices, axis, arr.shape)
 
@@ -244,7 +244,7 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     choices, a = arrays_like(choices), array_like(a)
     numbers = _inside(a, len(choices), mode)
     holds = np.all((numbers >= 0) & (numbers < len(choices)))
-    require(holds, ValueError, f"choose: the numbers must be those of the {len(choices)} choices, from 0 on")
+    require(holds, ValueError, f"np.choose: the numbers must be those of the {len(choices)} choices, from 0 on")
     shape = np.broadcast_shapes(numbers.shape, *(x.shape for x in choices))
     rows = stack([shapes.broadcast_to(x, shape) for x in choices])
     return np.take_along_axis(rows, shapes.broadcast_to(numbers, shape)[None], 0)[0]
@@ -253,7 +253,7 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """Pick the elements along an axis for which a condition holds."""
     if np.ndim(condition) != 1:
-        raise ShapeError(f"compress takes a vector of truth values, not a condition of shape {np.shape(condition)}")
+        raise ShapeError(f"np.compress takes a vector of truth values, not a condition of shape {np.shape(condition)}")
     return take(a, np.flatnonzero(condition), axis)
 
 
@@ -290,7 +290,7 @@ def resize(a: Any, new_shape: Any) -> Any:
     """Fill a shape with the elements in order, again and again; with zeros if there are none."""
     new_shape = as_tuple(new_shape)
     if any(n < 0 for n in new_shape):
-        raise ShapeError(f"resize: a shape has no negative lengths, as {new_shape} has")
+        raise ShapeError(f"np.resize: a shape has no negative lengths, as {new_shape} has")
     a, size = ravel(a), math.prod(new_shape)
     n = a.shape[0]
     filled = tile(a, -(-size // n))[:size] if n else shapes.place(a, slice(0, 0), (size,))
@@ -300,7 +300,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """Insert values along an axis before the given positions, as NumPy orders them."""
     arr = array_like(arr)
-    values = fitting(values, arr, "insert")
+    values = fitting(values, arr, "np.insert")
     arr, axis = along(arr, axis)
     where = _chosen(obj)
     n = arr.shape[axis]
@@ -329,6 +329,9 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
     window = as_tuple(window_shape)
     axes = axes_of(axis, len(x.shape))
     if len(window) != len(axes) or any(not 1 <= k <= x.shape[i] for k, i in zip(window, axes, strict=False)):
-        raise ShapeError(f"sliding_window_view: a window of shape {window} does not fit into axes {axes} of {x.shape}")
+        raise ShapeError(
+            f"np.lib.stride_tricks.sliding_window_view: a window of shape {window} does not fit into axes {axes} of "
+            f"{x.shape}"
+        )
     ones = (1,) * len(window)
     return windows.windows(x, window, axes, ones, ones)

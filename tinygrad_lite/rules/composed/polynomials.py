@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ShapeError
+from ...errors import ShapeError, require
 from ...support.devices import on_device_of
 from .axes import as_vector
 from .contractions import convolve
@@ -47,8 +47,16 @@ def polysub(a1: Any, a2: Any) -> Any:
 
 
 def polymul(a1: Any, a2: Any) -> Any:
-    """Return the product of polynomials."""
-    return convolve(a1, a2)
+    """Return the product of polynomials, each of one coefficient or with a first that is not 0.
+
+    NumPy leaves out a first coefficient of 0, so that the shape would depend on values, and a derivative be lost.
+    """
+    factors = [_coefficients(a) for a in (a1, a2)]
+    for a in factors:
+        if a.shape[0] > 1:
+            fault = "the first coefficient is 0, which NumPy leaves out: write np.convolve(a1, a2), which keeps it"
+            require(np.all(a[:1] != 0), ValueError, f"np.polymul: {fault}")
+    return convolve(*factors)
 
 
 def polyder(p: Any, m: int = 1) -> Any:

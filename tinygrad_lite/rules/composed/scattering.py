@@ -56,23 +56,22 @@ def scatter(x: Any, axis: int, index: Any, source: Any) -> Any:
     Tensor([[0., 0., 5.],
             [5., 0., 0.]], dtype=float64)
     """
-    x, index = array_like(x), _positions(index, "scatter")
-    (axis,) = axes_of(axis, len(x.shape))
+    x, axis, index = _operands("tg.scatter", x, axis, index)
     others = [(m, n) for i, (m, n) in enumerate(zip(index.shape, x.shape, strict=False)) if i != axis]
     if len(index.shape) != len(x.shape) or any(m > n for m, n in others):
         raise ShapeError(
-            f"scatter: an index of shape {index.shape} does not fit into {x.shape} along axis {axis}: it needs as many "
-            "axes, and no greater length along the others"
+            f"tg.scatter: an index of shape {index.shape} does not fit into {x.shape} along axis {axis}: it needs as "
+            "many axes, and no greater length along the others"
         )
     places = along_axis(x, index, axis, index.shape)
     counts = _placed(np.ones(index.shape, int), index, places, x.shape)
     holds = np.all(counts <= 1)
-    require(holds, ValueError, "scatter writes to a position twice: tg.index_add adds up what comes to one position")
-    source = fitting(source, x, "scatter")
+    require(holds, ValueError, "tg.scatter writes to a position twice: tg.index_add adds up what comes to one position")
+    source = fitting(source, x, "tg.scatter")
     if np.ndim(source):
         part = source[tuple(map(slice, index.shape))]
         if part.shape != index.shape:
-            raise ShapeError(f"scatter: a source of shape {source.shape} is too short for an index of {index.shape}")
+            raise ShapeError(f"tg.scatter: a source of shape {source.shape} is too short for an index of {index.shape}")
         source = _placed(part, index, places, x.shape)
     return np.where(counts > 0, source, x)
 
@@ -106,28 +105,28 @@ def index_add(x: Any, axis: int, index: Any, source: Any) -> Any:
     >>> tg.index_add(tg.Tensor([[1.0, 2.0]]), 1, [0, 0], [[10.0, 20.0]])
     Tensor([[31.,  2.]], dtype=float32)
     """
-    x, index = array_like(x), _positions(index, "index_add")
-    (axis,) = axes_of(axis, len(x.shape))
+    x, axis, index = _operands("tg.index_add", x, axis, index)
     if len(index.shape) != 1:
-        raise ShapeError(f"index_add takes a vector of positions, not an index of shape {index.shape}")
+        raise ShapeError(f"tg.index_add takes a vector of positions, not an index of shape {index.shape}")
     shape = shapes.with_length(x.shape, axis, index.shape[0])
-    source = fitting(source, x, "index_add")
+    source = fitting(source, x, "tg.index_add")
     try:
         slices = shapes.broadcast_to(source, shape)
     except ValueError:
         raise ShapeError(
-            f"index_add: a source of shape {np.shape(source)} does not fit {len(index)} positions along axis {axis} of "
-            f"{x.shape}: it needs the shape {shape}"
+            f"tg.index_add: a source of shape {np.shape(source)} does not fit {len(index)} positions along axis {axis} "
+            f"of {x.shape}: it needs the shape {shape}"
         ) from None
     return x + _placed(slices, index, shapes.on_axis(axis, index), x.shape)
 
 
-def _positions(index: Any, name: str) -> Any:
-    """Return positions as an array of whole numbers."""
-    index = as_positions(index)
+def _operands(function: str, x: Any, axis: int, index: Any) -> tuple[Any, int, Any]:
+    """Return an array, one of its axes, not negative, and positions as an array of whole numbers."""
+    x, index = array_like(x), as_positions(index)
     if index.dtype.kind not in "iu":
-        raise TypeError(f"{name} takes whole numbers as positions, not {index.dtype}")
-    return np.bitwise_or(index, 0)  # which is the array of a Tensor
+        raise TypeError(f"{function} takes whole numbers as positions, not {index.dtype}")
+    (axis,) = axes_of(axis, len(x.shape))
+    return x, axis, np.bitwise_or(index, 0)  # which is the array of a Tensor
 
 
 def _placed(values: Any, index: Any, places: Any, shape: tuple[int, ...]) -> Any:

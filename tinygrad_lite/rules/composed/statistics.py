@@ -40,7 +40,7 @@ def var(
 
     ``correction`` is another name of ``ddof``, ``mean`` the mean if it is known, with the reduced axes of length 1.
     """
-    squares, freedom = squared_deviations("np.var", a, axis, dtype, ddof, keepdims, where, mean, correction)
+    squares, freedom = squared_deviations("np.var", a, axis, dtype, where, ddof, keepdims, mean, correction)
     return squares / (max(freedom, 0) if where is True else np.maximum(freedom, 0))
 
 
@@ -49,11 +49,11 @@ def squared_deviations(
     a: Any,
     axis: Axis,
     dtype: Any,
-    ddof: float,
-    keepdims: bool,
     where: Any,
-    mean: Any,
-    correction: float | None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    mean: Any = None,
+    correction: float | None = None,
 ) -> tuple[Any, Any]:
     """Return the sum of squared deviations from the mean, and the degrees of freedom: n - ddof."""
     if correction is not None and ddof:
