@@ -16,6 +16,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.devices import standin
 from tinygrad_lite import __main__ as machine
+from tinygrad_lite.compiler.blas import GEMM
 from tinygrad_lite.support import devices, late
 
 PYPROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
@@ -29,6 +30,7 @@ def test_the_command_prints_a_line_for_each_subject():
     assert printed["Python"].startswith(platform.python_version())
     assert printed["NumPy"] == np.__version__
     assert re.search(r"\d cores", printed["BLAS"])
+    assert printed["products"] == f"jit adds a product to an array in {'one pass, by gemm' if GEMM else 'two passes'}"
     assert printed["device cpu"] == f"by numpy {np.__version__}"
     assert {f"[{name}]" for name in machine.EXTRAS} | {"device cuda"} < printed.keys()
 

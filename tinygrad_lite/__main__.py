@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import __version__
+from .compiler.blas import GEMM
 from .errors import DeviceError, MissingExtra
 from .support.devices import MODULES, module_of
 from .support.extras import extra
@@ -46,6 +47,7 @@ def lines() -> Iterator[tuple[str, str]]:
     yield "Python", f"{platform.python_version()} ({platform.python_implementation()}), {platform.platform()}"
     yield "NumPy", np.__version__
     yield "BLAS", f"{_blas()}; {_threads()}"
+    yield "products", f"jit adds a product to an array in {'one pass, by gemm' if GEMM else 'two passes'}"
     for device in MODULES:
         yield f"device {device}", _device(device)
     for name, packages in EXTRAS.items():

@@ -148,7 +148,7 @@ def test_the_source_names_parameters_layers_and_derivatives():
     names = assigned(mnist_source())
     assert {"images", "targets", "hidden_weight", "output_bias", "lr"} <= names["arguments"]
     assert {"hidden", "loss"} <= names["all"]
-    assert any("_d_hidden_weight" in name for name in names["all"])
+    assert any("_d_output_weight" in name for name in names["all"])
     jitted = tg.jit(lambda x: tg.grad(lambda x: np.tanh(np.sin(x)).sum())(x))
     jitted(X)
     assert any(name.startswith("d_") for name in assigned(jitted.source)["all"])
@@ -164,7 +164,7 @@ def test_the_source_goes_through_the_phases_in_order_with_shapes():
     assert re.search(r"np\.dot\(images, hidden_weight, out=hidden\) +# \(100, 90\)", source)
     updated = source[source.index("# update") :]
     for name in ("hidden_weight", "hidden_bias", "output_weight", "output_bias"):
-        assert f"out={name})" in updated
+        assert f"out={name})" in updated or f"subtract_product({name}," in updated
     assert len(max(lines, key=len)) <= 120
 
 
@@ -186,7 +186,7 @@ def test_each_shape_that_is_noted_is_that_of_the_value():
 def assigned(source):
     """Return the names that a source binds, and check that they are fit for that."""
     tree = ast.parse(source)
-    (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    *_, function = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     arguments = [argument.arg for argument in function.args.args]
     assert len(arguments) == len(set(arguments))
     stores = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from . import primitives
+from .blas import GEMM
 from .loops import Loop
 from .primitives import of_ufunc
 from .program import Instruction, Program, Variable, variables_in
 
 CALL = 1000  # elements of an array that are multiplied in the time it takes to call NumPy
+PASS = 2**15  # elements of an array over which one pass less saves more than a call by ctypes takes
 add, multiply, divide, power, matmul = map(of_ufunc, (np.add, np.multiply, np.divide, np.power, np.matmul))
+WITH_PRODUCTS = {add: primitives.add_product, of_ufunc(np.subtract): primitives.subtract_product}
 
 
 def simplify(program: Program) -> Program:
@@ -337,6 +340,46 @@ def use_dot(program: Program) -> Program:
         return [replace(instruction, primitive=primitives.dot)] if are_matrices else [instruction]
 
     return program.rewritten(chosen)
+
+
+def accumulate_products(program: Program) -> Program:
+    """Add a product to an array that is changed, as in ``W -= x.T @ g``, in one pass over the array: see `blas`.
+
+    The result is that of two passes, bit by bit, up to some hundred terms; sums of more are rounded in another order.
+    This pass comes last and is not one of `PASSES`, since only programs that run have such a function.
+    """
+    made = {instruction.result: instruction for instruction in program.instructions}
+    uses, new_values = program.uses(), dict(program.updates)
+
+    def is_changed(x: Variable, instruction: Instruction) -> bool:
+        """Return True if no one needs the old value of an operand, so that the result takes its memory."""
+        if x in made:
+            return not made[x].primitive.is_view and uses[x] == [instruction]
+        return new_values.get(x) is instruction.result
+
+    def rewritten(instruction: Instruction) -> list[Instruction]:
+        result = instruction.result
+        adding = WITH_PRODUCTS.get(instruction.primitive)
+        if adding is None or result.size < PASS or result.dtype not in GEMM or result.order is not None:
+            return [instruction]
+        for x, product in _both_ways(instruction.operands)[: 1 if adding is primitives.subtract_product else 2]:
+            if all(_has_type(y, result) and y.order is None for y in (x, product)) and is_changed(x, instruction):
+                source = made.get(product)
+                if source is not None and uses[product] == [instruction] and _is_product(source):
+                    return [replace(instruction, primitive=adding, operands=(x, *source.operands))]
+        return [instruction]
+
+    return drop_unused(program.rewritten(rewritten))
+
+
+def _is_product(instruction: Instruction) -> bool:
+    """Return True for a product of two matrices of one type that are on the CPU and have elements."""
+    if instruction.primitive not in (matmul, primitives.dot) or instruction.result.device != "cpu":
+        return False
+    return all(
+        isinstance(x, Variable) and len(x.shape) == 2 and x.size and x.dtype == instruction.result.dtype
+        for x in instruction.operands
+    )
 
 
 def _copy(instruction: Instruction, x: Variable) -> Instruction:

@@ -245,6 +245,11 @@ einsum = Primitive("einsum", lambda *xs, subscripts: np.einsum(subscripts, *xs),
 convolve, correlate = _function(np.convolve), _function(np.correlate)
 lexsort = Primitive("lexsort", lambda *keys, axis: np.lexsort(keys, axis), "np.lexsort([{operands}], {options})")
 dot = _function(np.dot, into=True)
+add_product = Primitive("add_product", lambda c, a, b: c + a @ b, "{0} + {1} @ {2}",
+                        "np.copyto({out}, {0}); add_product({out}, {1}, {2})", overwrites_first=True)
+subtract_product = Primitive("subtract_product", lambda c, a, b: c - a @ b, "{0} - {1} @ {2}",
+                             "np.copyto({out}, {0}); subtract_product({out}, {1}, {2})", overwrites_first=True)
+ADDING_PRODUCTS = add_product, subtract_product
 # Moves an array to the device of the program.
 to = Primitive("to", to_device, "np.asarray({0})")
 # The recording sends nothing, since other ranks may have their program already, which sends once in each call.

@@ -11,6 +11,7 @@ True
 from __future__ import annotations
 
 import builtins
+import inspect
 import keyword
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from ...support.devices import MODULES
+from .. import blas
 from ..loops import VALUE, Loop
 from ..memory import Plan, plan_memory
-from ..primitives import literal, transpose
+from ..primitives import ADDING_PRODUCTS, literal, transpose
 from ..program import Instruction, Program, Variable
 
 INDENT = "    "
@@ -57,6 +59,7 @@ class _Writer:
         self.constants: dict[str, str] = {}
         loops = [i.primitive for i in program.instructions if isinstance(i.primitive, Loop)]
         reserved = ["np", program.name, *keyword.kwlist, *dir(builtins), *[STEP] * bool(loops)]
+        reserved += dir(blas) if self._adds_products() else []
         self.taken = dict.fromkeys(reserved, 2) if taken is None else taken
         self.loops = {loop: unused("loop", self.taken) for loop in loops}
         self.names = _names(program, plan, self.taken)
@@ -73,13 +76,22 @@ class _Writer:
         setup = [line for writer in (*loops, self) for line in writer.setup()]  # after the bodies find the constants
         if setup:
             setup = ["", "# Made once, and used again at each call.", *setup]
-        head = [f'"""{self._title()}"""', "", f"import {MODULES[self.program.device]} as np", *setup]
+        head = [f'"""{self._title()}"""', "", *self._imports(), *setup]
         return "\n".join([*head, *functions, ""])
 
     def function(self) -> Iterator[str]:
         """Yield the lines of the function."""
         yield _head(self.program.name, [self.names[variable] for variable in self.program.inputs])
         yield from (f"{INDENT}{line}".rstrip() for line in (*self._docstring(), *self._body()))
+
+    def _adds_products(self) -> bool:
+        return any(instruction.primitive in ADDING_PRODUCTS for instruction in self.program.instructions)
+
+    def _imports(self) -> list[str]:
+        """Return the lines that import the module of the device, and define what adds products where that is done."""
+        if self._adds_products():
+            return inspect.getsource(blas).split("annotations\n\n", 1)[1].splitlines()
+        return [f"import {MODULES[self.program.device]} as np"]
 
     def _title(self) -> str:
         phases = dict.fromkeys(instruction.phase for instruction in self.program.instructions)
