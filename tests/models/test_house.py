@@ -118,3 +118,10 @@ def test_its_help_shows_its_defaults(capsys):
     assert "learning rate (1)" in shown
     assert "folder for results (runs/sides)" in shown
     assert "--data" not in shown
+
+
+def test_a_command_starts_without_the_modules_of_the_network_and_of_the_formulas():
+    unneeded = {"http.client", "ssl", "matplotlib", "tinygrad_lite.formulas"}
+    code = f"import sys, models.mnist; print({unneeded} & {{*sys.modules}})"
+    started = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert started.stdout == "set()\n"

@@ -18,13 +18,10 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any, NamedTuple
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +32,9 @@ from ..support.files import as_path, file_error
 from .cache import cache_folder
 from .idx import gzipped, parse_idx, read_content
 from .splits import Digits, Split, rows_in_unit_interval
+
+if TYPE_CHECKING:
+    from urllib.request import Request
 
 
 class DataUnavailable(DataError):
@@ -216,6 +216,10 @@ def _all_cached(folder: Path, limits: Limits | None) -> list[Path]:
 
 def _download(wanted: list[MnistFile], folder: Path, limits: Limits) -> list[str]:
     """Download files to the folder, up to the first that no mirror supplies; return the mirrors' errors."""
+    # The modules of the network are imported only here and below: they take as long to import as all of this library.
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+
     mirrors, answers = list(MIRRORS), []
     for file in wanted:
         for mirror in tuple(mirrors):
@@ -290,6 +294,9 @@ def _is_right(part: Path, file: MnistFile) -> bool:
 
 def _transfer(url: str, part: Path, file: MnistFile, limits: Limits) -> bool:
     """Download the bytes that ``part`` lacks; return True if the bytes it already held were kept."""
+    from urllib.error import HTTPError
+    from urllib.request import Request
+
     most = gzipped(file.size)
     held = part.stat().st_size if part.exists() else 0
     request = Request(url, headers={"Range": f"bytes={held}-"} if held else {})
@@ -328,6 +335,8 @@ def _arriving(request: Request, most: int, limits: Limits) -> Generator[Any, Non
     The request runs in a thread, since the timeout of a socket limits neither the lookup of a name nor a response that
     arrives byte by byte.
     """
+    from urllib.request import urlopen
+
     arrived: SimpleQueue[Any] = SimpleQueue()
     given_up = Event()
 
