@@ -1175,3 +1175,21 @@ def test_a_number_that_is_given_twice_is_one_object():
     for i in range(5):
         scale(np.ones(2), i + 0.25, i + 0.75)
     assert len(scale.programs) == 1
+
+
+def test_an_attribute_that_takes_the_place_of_another_is_seen():
+    class Scale:
+        factor = 2.0
+
+        def __init__(self):
+            self.size = 3
+
+        def apply(self, x):
+            return x * self.factor + x.size
+
+    scale = Scale()
+    jitted = tg.jit(lambda x: scale.apply(x))
+    assert same(jitted(X), scale.apply(X))
+    del scale.size
+    scale.factor = 5.0
+    assert same(jitted(X), scale.apply(X))

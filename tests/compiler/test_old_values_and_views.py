@@ -168,6 +168,43 @@ def test_arrays_that_share_memory_from_a_later_call_on_are_noticed():
         jitted()
 
 
+def test_arrays_changed_in_place_may_be_replaced_between_calls():
+    held = {"a": np.arange(4.0), "b": np.arange(4.0)}
+
+    def f(x):
+        held["a"] += x
+        held["b"] -= x
+        return (x * 2).sum()
+
+    jitted = tg.jit(f)
+    jitted(np.ones(4))
+    before = held["a"]
+    held["a"] = np.zeros(8)[::2]
+    assert jitted(before) == 2 * before.sum()  # it is no longer the one that is changed
+    np.testing.assert_array_equal(held["a"], before)
+    for x in (held["a"].base[:4], held["b"][::-1]):
+        with pytest.raises(tg.JitError, match="shares its memory with"):
+            jitted(x)
+    held["b"] = held["a"].base[1::2]  # between the elements of the other one, in one memory
+    with pytest.raises(tg.JitError, match=r"b shares its memory with held\.a"):
+        jitted(np.ones(4))
+
+
+def test_arguments_that_are_only_read_may_share_memory():
+    total, rows = np.zeros(3), np.arange(8.0)
+
+    def f(x, y):
+        total[...] += x * y
+        return total.sum()
+
+    jitted = tg.jit(f)
+    for start in (0, 4):
+        x, y = rows[start : start + 3], rows[start + 1 : start + 4]
+        expected = (total + x * y).sum()
+        assert jitted(x, y) == expected
+    assert len(jitted.programs) == 1
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_arrays_of_any_order_are_written_into(order):
     rng, target = np.random.default_rng(0), np.zeros((3, 2), order=order)

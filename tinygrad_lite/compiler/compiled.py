@@ -100,12 +100,15 @@ class Compiled:
             self._guards[f"is_moderate({sources[x].place.text}) is {x.is_moderate}"] = sources[x].path
         found = [sources[x] for x in self.program.inputs]
         texts = [x.place.text if isinstance(x, Input) else environment.bind(x) for x in found]
-        self._inputs = self._function(f"[{', '.join(texts)}] if {' and '.join(self._guards)} else None")
-        exec("\n    ".join(["def finish(values, args, kwargs):", *recording.statements]), self._names)
-        self.finish = self._names.pop("finish")
+        # A condition a line: Python jumps a short way faster than to the end of a long expression.
+        checks = [f"if not ({condition}): return None" for condition in self._guards]
+        self._inputs = self._function("args, kwargs", [*checks, f"return [{', '.join(texts)}]"])
+        self.finish = self._function("values, args, kwargs", recording.statements)
 
-    def _function(self, text: str) -> Callable[[Any, Any], Any]:
-        return eval(f"lambda args, kwargs: {text}", self._names)
+    def _function(self, parameters: str, statements: list[str]) -> Callable[..., Any]:
+        """Return a function with these statements, which may use the names of the environment."""
+        exec("\n    ".join([f"def generated({parameters}):", *statements]), self._names)
+        return self._names.pop("generated")
 
     def inputs(self, args: Any, kwargs: Any) -> list[Any] | None:
         """Return the inputs of the program, or None if its guards fail for this call."""
@@ -119,22 +122,10 @@ class Compiled:
         about = "nothing"
         with suppress(*GUARD_ERRORS):
             for condition, about in self._guards.items():
-                if not self._function(condition)(args, kwargs):
+                if not eval(condition, self._names, {"args": args, "kwargs": kwargs}):
                     return about
             return "nothing"
         return about
-
-    def run(self, inputs: list[Any]) -> Any:
-        """Run the program; return its outputs."""
-        try:
-            run = self._idle.pop()
-        except IndexError:
-            run = load(self.source, self.program.name)
-        try:
-            values = run(*inputs)
-        finally:
-            self._idle.append(run)
-        return (values,) if self._has_one_output else values
 
     def call(self, args: Any, kwargs: Any) -> Any:
         """Make the function's side effects and return its result; `NOT_HELD` if the guards fail."""
@@ -145,7 +136,17 @@ class Compiled:
 
     def _call(self, args: Any, kwargs: Any) -> Any:
         inputs = self.inputs(args, kwargs)
-        return NOT_HELD if inputs is None else self.finish(self.run(inputs), args, kwargs)
+        if inputs is None:
+            return NOT_HELD
+        try:
+            run = self._idle.pop()
+        except IndexError:
+            run = load(self.source, self.program.name)
+        try:
+            values = run(*inputs)
+        finally:
+            self._idle.append(run)
+        return self.finish((values,) if self._has_one_output else values, args, kwargs)
 
 
 class Jitted:

@@ -242,13 +242,15 @@ class Environment:
         self._data: dict[Tensor, Input] = {}
         self._attributes: dict[int, Attributes] = {}
         self._globals: dict[int, set[str]] = {}
+        self._views: dict[int, Any] = {}  # those of the attributes of classes
         self._stand_ins: list[Place] = []
         self._originals: list[tuple[Place, Any]] = []
         self._count = 0
 
         self._guard(f"is_recording() is {is_recording()}", "no_grad()")
         self._guard(f"get_default_dtype() == {self.bind(get_default_dtype())}", "the default dtype")
-        self._guard(f"len(args) == {len(args)} and [*kwargs] == {self.bind([*kwargs])}", "the number of arguments")
+        named = f"[*kwargs] == {self.bind([*kwargs])}" if kwargs else "not kwargs"
+        self._guard(f"len(args) == {len(args)} and {named}", "the number of arguments")
         name = getattr(function, "__name__", "")
         self._visit(self._place(self.called, 0, "", name if name.isidentifier() else "function"))
         for i, name in enumerate(_argument_names(function, len(args))):
@@ -309,14 +311,16 @@ class Environment:
         text, value = found.place.text, found.value
         if not hasattr(value, "dtype"):
             return []
-        is_type = f"type({text}) is {self.bind(type(value))}"
-        return [f"{is_type} and {text}.shape == {value.shape} and {text}.dtype == {self.bind(value.dtype)}"]
+        kind, dtype = self.bind(type(value)), self.bind(value.dtype)
+        return [
+            f"type(x := {text}) is {kind} and x.shape == {value.shape} and (x.dtype is {dtype} or x.dtype == {dtype})"
+        ]
 
     def guard_of_value(self, found: Input) -> str:
         """Return the guard that an input, a number or a mask, has the value it has now."""
         if is_array(found.value):
             return f"array_equal({found.place.text}, {self.bind(found.value.copy())})"
-        return f"alike({found.place.text}, {self.bind(found.value)})"
+        return self._is_alike(found.place.text, self.bind(found.value))
 
     def bind(self, value: Any) -> str:
         """Return the expression for an object in guards; a new object gets a new name."""
@@ -335,7 +339,11 @@ class Environment:
 
     def _guard_content(self, value: Any, text: str, path: str) -> None:
         kept = self.bind(value if is_plain(value) else copy(value))
-        self._guard(f"({text} is {kept} or alike({text}, {kept}))", path)
+        self._guard(self._is_alike(text, kept), path)
+
+    def _is_alike(self, text: str, kept: str) -> str:
+        """Return the guard of a plain value; most often it is the very object, which is quickest to see."""
+        return f"({text} is {kept} or alike({text}, {kept}))"
 
     def _guard_object(self, value: Any, place: Place) -> tuple[str, bool]:
         """Guard which object a place holds; return its expression, and True if it is found for the first time."""
@@ -362,7 +370,12 @@ class Environment:
 
     def _place(self, holder: Any, key: Any, holder_text: str, path: str, of_optimizer: bool = False) -> Place:
         key_text = repr(key) if type(key) in (str, int) else self.bind(key)
+        holder_text = self._items_text(holder, holder_text)
         return Place(holder, key, holder_text, key_text, path, of_optimizer, self._outer.get(id(holder)))
+
+    def _items_text(self, holder: Any, text: str) -> str:
+        """Return the expression of a holder; of a class, that of the view of its attributes."""
+        return self.bind(self._views.setdefault(id(holder), vars(holder))) if isinstance(holder, type) else text
 
     def _add_input(self, value: Any, place: Place) -> Input:
         """Return the input of a value: an array, a generator or a number that is given has one, wherever it is."""
@@ -393,6 +406,7 @@ class Environment:
             self._guard(f"type({text}) is {kind.__name__}", path)
             self._add_input(value, place)
         elif is_number and place.key in LIKE_METHODS:
+            self._guard(f"type({text}) is {kind.__name__}", path)
             self._add_input(value, place).is_constant = True
         elif isinstance(value, bytearray) or (is_plain(value) and not (kind is tuple and makes_inputs)):
             if not place.is_fixed:
@@ -473,7 +487,7 @@ class Environment:
             self._outer[id(value)], text = [], self.bind(value)
         else:
             self._guard(f"len({text}) == {len(value)}", path)
-            if isinstance(value, dict):
+            if isinstance(value, dict) and value:
                 self._guard(f"all(map(alike, {text}, {self.bind([*value])}))", path)
         for key in [*items]:
             self._visit(self._place(value, key, text, f"{path}.{key}", place.of_optimizer))
@@ -523,11 +537,12 @@ class Environment:
                 self._visit_attribute(attributes, name)
         for attributes in self._attributes.values():
             if not of_library(attributes.owner):
-                is_class = isinstance(attributes.owner, type)
-                values = f"vars({attributes.holder_text})" if is_class else attributes.holder_text
-                known, read = self.bind([*vars(attributes.owner)]), self.bind(frozenset(attributes.read))
-                condition = f"([*{values}] == {known} or code.reads({attributes.owner_text}) == {read})"
-                self._guard(condition, attributes.path)
+                values = self._items_text(attributes.holder, attributes.holder_text)
+                names, read = [*vars(attributes.owner)], self.bind(frozenset(attributes.read))
+                # If each is read, and so has a guard that it is there, their number says that there is no other.
+                is_each_read = attributes.read.issuperset(names) and not isinstance(attributes.owner, ModuleType)
+                same = f"len({values}) == {len(names)}" if is_each_read else f"[*{values}] == {self.bind(names)}"
+                self._guard(f"({same} or code.reads({attributes.owner_text}) == {read})", attributes.path)
 
     def _visit_attribute(self, attributes: Attributes, name: str) -> None:
         attributes.read.add(name)

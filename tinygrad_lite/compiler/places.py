@@ -33,7 +33,8 @@ class Place:
     key : object
         The key of an item, or the name of an attribute.
     holder_text : str
-        The holder, as an expression; empty for the jitted function itself, which needs no guard.
+        The holder, as an expression, or the view of a class's attributes; empty for the jitted function itself, which
+        needs no guard.
     key_text : str
         The key, as an expression.
     path : str
@@ -55,9 +56,7 @@ class Place:
     @property
     def text(self) -> str:
         """The expression for the value."""
-        if isinstance(self.holder, type):
-            return f"vars({self.holder_text})[{self.key_text}]"
-        if _has_items(self.holder):
+        if _has_items(self.holder) or isinstance(self.holder, type):
             return f"{self.holder_text}[{self.key_text}]"
         return f"{self.holder_text}.{self.key}"
 

@@ -12,10 +12,13 @@ import keyword
 import os
 import random
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import combinations
+from operator import call, is_
 from typing import Any
 
 import numpy as np
@@ -291,7 +294,7 @@ def _write_gradients(watcher: Watcher, outputs: Outputs) -> None:
         if tensor in watcher.written:
             is_used_up = _is_computed_from(tensor, tensor.grad, watcher.recorder.instructions)
             is_kept = tensor in watcher.read_first or not is_used_up
-            outputs.write(text, "grad", tensor.grad if is_kept else None)
+            outputs.write(text, "_grad", tensor.grad if is_kept else None)  # it has the Tensor's shape and type
 
 
 def _is_computed_from(x: Any, source: Any, instructions: list[Instruction]) -> bool:
@@ -320,20 +323,38 @@ def _add_guards(environment: Environment, watcher: Watcher, updates: list[Input]
     for found in read:
         guards |= dict.fromkeys(environment.guards_of(found), found.path)
     guards |= {environment.guard_of_value(found): found.path for found in inputs if found.variable in recorder.pinned}
-    guards |= _guard_of_memory(inputs, updates, recorder.instructions)
-    environment.names["overlap"] = overlap
-    apart = [*environment.distinct, *(found.place.text for found in read if is_array(found.value))]
+    changed, others = _arrays_of_memory(inputs, updates, recorder.instructions)
+    if changed and len(changed) + len(others) > 1:
+        environment.names["lie_apart"] = ChangedArrays([x.value for x in changed]).lie_apart
+        of_changed, of_others = (", ".join(x.place.text for x in group) for group in (changed, others))
+        guards[f"lie_apart([{of_changed}], [{of_others}])"] = "arrays that share their memory"
+    _guard_identities(environment, read, changed, others)
+
+
+def _guard_identities(environment: Environment, read: list[Input], changed: list[Input], others: list[Input]) -> None:
+    """Guard that objects which were different are different."""
+    texts = [*environment.distinct, *(found.place.text for found in read if is_array(found.value))]
+    array_of = {text: f"{text}._data" if f"{text}._data" in texts else text for text in texts}
+    # If all are known to lie apart in memory from those that are changed, only the others might be one object.
+    if changed and {*array_of.values()} <= {found.place.text for found in (*changed, *others) if found.value.size}:
+        known = {found.place.text for found in changed}
+        texts = [text for text in texts if array_of[text] not in known]
     about = "an object that is given twice"
-    if len(apart) > 1:
-        guards[f"len({{*map(id, [{', '.join(apart)}])}}) == {len(apart)}"] = about
+    pairs = [f"{a} is not {b}" for a, b in combinations(texts, 2)]
+    if pairs:
+        is_short = len(pairs) <= len(texts)
+        condition = " and ".join(pairs) if is_short else f"len({{*map(id, [{', '.join(texts)}])}}) == {len(texts)}"
+        environment.guards[condition] = about
     given = [text for text in environment.distinct if text.startswith(GIVEN)]
     if given:
         environment.names["reached"] = frozenset(id(x) for x in environment.names.values() if not is_plain(x))
-        guards[f"reached.isdisjoint(map(id, [{', '.join(given)}]))"] = about
+        environment.guards[f"reached.isdisjoint(map(id, [{', '.join(given)}]))"] = about
 
 
-def _guard_of_memory(inputs: list[Input], updates: list[Input], instructions: list[Instruction]) -> dict[str, str]:
-    """Return the guard that no other array shares memory with one changed in place: it would change too.
+def _arrays_of_memory(
+    inputs: list[Input], updates: list[Input], instructions: list[Instruction]
+) -> tuple[list[Input], list[Input]]:
+    """Return the arrays that are changed in place, and those with which they must not share memory.
 
     Raises
     ------
@@ -344,25 +365,46 @@ def _guard_of_memory(inputs: list[Input], updates: list[Input], instructions: li
     others = [x for x in inputs if is_array(x.value) and x.variable in read and x not in updates]
     for x in updates:
         for y in (*updates, *others):
-            if x is not y and overlap([x.value], [y.value]):
+            if x is not y and share_memory(x.value, y.value):
                 raise JitError(f"{y.path} shares its memory with {x.path}, which is changed in place: pass a copy")
-    if not updates or len(updates) + len(others) == 1:
-        return {}
-    changed, unchanged = (", ".join(x.place.text for x in group) for group in (updates, others))
-    return {f"not overlap([{changed}], [{unchanged}])": "arrays that share their memory"}
+    return updates, others
 
 
-def overlap(changed: list[Any], others: list[Any]) -> bool:
-    """Return True if an array that is changed may share memory with another one."""
-    owners = set()
-    for x in (*changed, *others):
-        owner = x if x.base is None else x.base
-        if type(owner) is not np.ndarray or owner.base is not None:
-            break  # another object may own the memory
-        owners.add(id(owner))
-    if len(owners) == len(changed) + len(others):
-        return False
-    return any(share_memory(x, y) for i, x in enumerate(changed) for y in (*changed[:i], *others))
+class ChangedArrays:
+    """The arrays that a program changes in place: no other array may share their memory, or it would change, too.
+
+    Most calls change the same arrays. So these are remembered, by weak references, with the objects that own their
+    memory, and only the other arrays are examined.
+
+    Parameters
+    ----------
+    arrays : list of array
+        Those of the first call.
+    """
+
+    def __init__(self, arrays: list[Any]) -> None:
+        self._remember(arrays)
+
+    def lie_apart(self, changed: list[Any], others: list[Any]) -> bool:
+        """Return True if each of ``changed``, the arrays of this call, shares no memory with any other array."""
+        if not all(map(is_, map(call, self._known), changed)):
+            self._remember(changed)
+        owners, array = self._owners, np.ndarray
+        if len(owners) == len(changed):
+            for x in others:
+                owner = x if x.base is None else x.base
+                if id(owner) in owners or type(owner) is not array or owner.base is not None:
+                    break
+            else:
+                return True
+        return not any(share_memory(x, y) for i, x in enumerate(changed) for y in (*changed[:i], *others))
+
+    def _remember(self, arrays: list[Any]) -> None:
+        self._known = [weakref.ref(x) for x in arrays]
+        # Known by their id, which is right as long as the arrays exist. An object of another kind may show memory that
+        # it does not own.
+        owners = [x if x.base is None else x.base for x in arrays]
+        self._owners = {id(x) for x in owners if type(x) is np.ndarray and x.base is None}
 
 
 def _identifier(function: Callable[..., Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..support.devices import on_device_of
 from . import shapes
@@ -22,6 +22,8 @@ Axis = int | tuple[int, ...] | None
 
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     """Return ``axis`` as a tuple of non-negative axes, None as all; raise an AxisError if there is no such axis."""
+    if isinstance(axis, int):
+        return (normalize_axis_index(axis, ndim),)
     return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
 
 

@@ -151,10 +151,11 @@ class Rule:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the rule to values of any kind: the first whose type has ``__apply_rule__`` takes the call."""
-        if self.defaults or self.variadic or kwargs or len(args) != len(self.inputs) + len(self.params):
+        count = len(self.inputs)
+        if self.variadic or kwargs or len(args) != count + len(self.params):
             inputs, params = self.bind(args, kwargs)
         else:
-            inputs, params = args[: len(self.inputs)], args[len(self.inputs) :]
+            inputs, params = args[:count], args[count:]
         for value in (*inputs, *params):
             apply = getattr(type(value), "__apply_rule__", None)
             if apply is not None:
