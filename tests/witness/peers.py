@@ -78,6 +78,9 @@ class Peer(np.lib.mixins.NDArrayOperatorsMixin):
     def __len__(self):
         return self.shape[0]
 
+    def __iter__(self):
+        return map(self.__getitem__, range(len(self)))  # JAX knows no index that is too large
+
     def __getattr__(self, method):
         if method.startswith("_"):
             raise AttributeError(method)

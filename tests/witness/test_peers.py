@@ -81,6 +81,7 @@ def one_in_columns(*inputs, rowvar, **params):
     return len(inputs) == 1 and not rowvar
 
 
+UNIQUE = ["np.unique", *(f"np.unique_{what}" for what in ("values", "counts", "inverse", "all"))]
 # By library and function: what differs from NumPy, or in the derivatives, and for which inputs.
 DIFFERENCES = {
     "JAX": {
@@ -92,6 +93,8 @@ DIFFERENCES = {
         "np.angle": ("the derivative at 0 is nan", zeros),
         "np.fmax": ("at a tie one argument gets all, not each a half", ties),
         "np.fmin": ("at a tie one argument gets all, not each a half", ties),
+        "np.partition": ("the elements before and after have another order", always),
+        **{name: ("the derivative is 0, even by an only element", always) for name in UNIQUE},
     },
     "PyTorch": {
         "power_of": ("the second derivative at a base of 0 is nan", zeros),
