@@ -94,7 +94,7 @@ DIFFERENCES = {
         "np.fmax": ("at a tie one argument gets all, not each a half", ties),
         "np.fmin": ("at a tie one argument gets all, not each a half", ties),
         "np.partition": ("the elements before and after have another order", always),
-        **{name: ("the derivative is 0, even by an only element", always) for name in UNIQUE},
+        **dict.fromkeys(UNIQUE, ("the derivative is 0, even by an only element", always)),
     },
     "PyTorch": {
         "power_of": ("the second derivative at a base of 0 is nan", zeros),
