@@ -1,369 +1,259 @@
-"""What is compared does the same work: every step goes from the same parameters to the same ones."""
+"""What is compared does the same work, each command prints its table, and no order is told that was not measured."""
 
 from __future__ import annotations
 
-import re
-import subprocess
+import importlib
+import json
 import sys
-from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.mnist import Net
-from tests.benchmarks import compiler, gpu, hand, nets, own, peers
-from tests.benchmarks.__main__ import FACTOR, HEADS, depth, main, scalar, sizes
-from tests.benchmarks.comparison import BY_HAND, FLOOR, OWN, Result, Size, Work, compare
-from tests.benchmarks.measure import LR, alternate, median, ratio
-from tinygrad_lite.compiler.passes import PASSES
-from tinygrad_lite.compiler.program import PHASES
-from tinygrad_lite.support import devices as device
-
-RNG = np.random.default_rng(1)
-IMAGES = RNG.random((20, 784), dtype=np.float32) * (RNG.random((20, 784)) < 0.2)
-TARGETS = np.eye(10, dtype=np.float32)[RNG.integers(10, size=20)]
-START = hand.initial_parameters(seed=2)
-NETS = {"784-90-10": START, "784-30-20-10": hand.initial_parameters(seed=2, hidden=(30, 20))}
-TRAIN = {name: make for name, make in OWN.items() if name != FLOOR} | peers.STEPS
+from tests.benchmarks import __main__ as command
+from tests.benchmarks import harness, nets, steps
+from tests.benchmarks.hand import SampleBySample, initial_parameters
+from tests.benchmarks.harness import Candidate, is_faster, places, ratios
+from tests.benchmarks.libraries import by_hand, compiler, ours
+from tests.benchmarks.steps import FACTOR, Size
+from tests.benchmarks.worker import Worker
+from tests.devices import standin
+from tests.parallel.launch import needs_mpi
+from tinygrad_lite.support import devices
 
 # Some warn while they are imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+SMALL, DEEP = Size(20), Size(20, (30, 20, 10, 5))
 
 
-@cache
-def after_two_steps(net: str) -> tuple[list[float], list[np.ndarray]]:
-    """Return the library's losses before the first step and before the second, and its weights after them."""
-    step = own.OwnStep(NETS[net])
-    return [step.run(IMAGES, TARGETS).item() for _ in range(2)], step.weights()
-
-
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("name", TRAIN)
-def test_a_step_has_the_losses_and_weights_of_the_library(name: str, net: str) -> None:
-    expected_losses, expected_weights = after_two_steps(net)
+def made(candidate: Candidate, *arguments: Any, **options: Any) -> Any:
+    """Return what a candidate makes, in this process."""
     try:
-        step = TRAIN[name](NETS[net])
-        (batch,) = step.batches(IMAGES[None], TARGETS[None])
-        losses = [step.run(*batch).item() for _ in range(2)]
+        module = importlib.import_module(f"tests.benchmarks.libraries.{candidate.library}")
+        return getattr(module, candidate.make)(*arguments, **candidate.options, **options)
     except ModuleNotFoundError as error:
         pytest.skip(f"{error.name} is not installed")
-    except peers.Unavailable as error:
-        pytest.skip(str(error))
+
+
+def after_two_steps(step: steps.Step) -> tuple[list[float], list[np.ndarray]]:
+    """Return the losses before the first step and before the second, and the weights after them."""
+    images, targets = (step.array(x) if step.is_epoch else x for x in (y[:2] for y in step.size.batches()))
+    if step.is_epoch:
+        losses = step.run(images, targets)
+    else:
+        losses = [step.run(*map(step.array, batch)) for batch in zip(images, targets, strict=True)]
+    losses = [np.array(loss.detach() if hasattr(loss, "detach") else loss).item() for loss in losses]
+    return losses, [np.array(w) for w in step.weights()]
+
+
+@pytest.mark.parametrize("size", [SMALL, DEEP], ids=str)
+@pytest.mark.parametrize("name", [name for name in command.STEPS if name != command.FLOOR])
+def test_a_step_has_the_losses_and_weights_of_the_library(name: str, size: Size) -> None:
+    expected_losses, expected_weights = after_two_steps(ours.eager(size))
+    losses, weights = after_two_steps(made(command.STEPS[name], size))
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
-    for theirs, ours in zip(step.weights(), expected_weights, strict=True):
+    for theirs, of_ours in zip(weights, expected_weights, strict=True):
         assert theirs.dtype == (np.float64 if name.endswith("float64") else np.float32)
-        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(theirs, of_ours, rtol=1e-4, atol=1e-6)
 
 
-def test_an_epoch_compiled_is_its_steps_one_after_another() -> None:
-    try:
-        steps, epoch = peers.JaxStep(START), peers.JaxScanStep(START)
-    except ModuleNotFoundError as error:
-        pytest.skip(f"{error.name} is not installed")
-    batches = np.stack([IMAGES, IMAGES[::-1]]), np.stack([TARGETS, TARGETS[::-1]])
-    losses = [steps.run(*batch).item() for batch in steps.batches(*batches)]
-    (epoch_s_batches,) = epoch.batches(*batches)
-    np.testing.assert_allclose(epoch.run(*epoch_s_batches), losses, rtol=1e-5)
-    for one, other in zip(steps.weights(), epoch.weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize("name", command.CHAINS)
+def test_a_chain_has_the_derivative_of_a_power(name: str) -> None:
+    assert float(made(command.CHAINS[name], 100)()) == pytest.approx(FACTOR**100, rel=1e-5)
 
 
-def test_sample_by_sample_has_the_loss_and_weights_of_the_library() -> None:
-    expected_losses, expected_weights = after_two_steps("784-90-10")
-    net = hand.SampleBySample(START)
-    losses = [net.step(IMAGES, TARGETS) for _ in range(2)]
-    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
-    for theirs, ours in zip(net.parameters, expected_weights, strict=True):
-        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize("net", nets.BATCHES)
+@pytest.mark.parametrize("name", [name for name in command.NETS if name != command.JIT])
+def test_all_candidates_train_the_larger_nets(name: str, net: str) -> None:
+    step = made(command.NETS[name], net)
+    losses = [float(step().item()) for _ in range(4)]
+    assert losses[-1] < losses[0]
 
 
-def test_sample_by_sample_has_the_gradients_of_vectorised_in_float64() -> None:
-    _, gradients = hand.SampleBySample.gradients(START, IMAGES, TARGETS)
-    moved = [p.copy() for p in START]
-    hand.vectorised(moved, IMAGES.astype(np.float64), TARGETS.astype(np.float64))
-    for start, end, gradient in zip(START, moved, gradients, strict=True):
-        np.testing.assert_allclose(end, start - LR * gradient, rtol=1e-12, atol=1e-14)
+@pytest.mark.parametrize("name", command.FUNCTIONS)
+def test_a_function_computes_what_its_expression_does(name: str) -> None:
+    functions = importlib.import_module("tests.benchmarks.libraries.functions")
+    theirs, of_ours = functions.call(name, "expression")(), functions.call(name, "eager")().numpy()
+    np.testing.assert_allclose(theirs.reshape(of_ours.shape), of_ours, rtol=1e-3, atol=1e-4)
 
 
-def test_the_net_by_hand_starts_like_the_library_s() -> None:
-    for theirs, ours in zip(hand.initial_parameters(seed=0), Net(rng=0).parameters(), strict=True):
-        np.testing.assert_array_equal(theirs.astype(np.float32), ours.numpy())
-
-
-def test_sample_by_sample_learns() -> None:
-    class Digits:
-        images, labels = IMAGES, TARGETS.argmax(axis=1)
-
-    net = hand.SampleBySample(START)
-    history = list(net.train(Digits, Digits, epochs=15, batch_size=10))
-    assert len(history) == 15
-    assert history[-1] == (net.accuracy(IMAGES, Digits.labels),) * 2
-    assert history[-1][0] > max(history[0][0], 0.5)
-
-
-@pytest.mark.parametrize("net", NETS)
-def test_the_floor_changes_nothing(net: str) -> None:
-    step = hand.FloorStep(NETS[net])
-    step.run(*step.batch(IMAGES, TARGETS))
-    for before, after in zip(NETS[net], step.weights(), strict=True):
-        np.testing.assert_array_equal(before.astype(np.float32), after)
+def test_the_net_by_hand_starts_like_the_library_s_and_learns() -> None:
+    for theirs, of_ours in zip(initial_parameters(), Net(rng=0).parameters(), strict=True):
+        np.testing.assert_array_equal(theirs.astype(np.float32), of_ours.numpy())
+    rng = np.random.default_rng(1)
+    digits = SimpleNamespace(
+        images=rng.random((20, 784)) * (rng.random((20, 784)) < 0.2), labels=rng.integers(10, size=20)
+    )
+    first, *_, last = SampleBySample(initial_parameters()).train(digits, digits, epochs=15, batch_size=10)
+    assert min(last) > max(*first, 0.5)
 
 
 class Counted(np.ndarray):
     """An array whose matrix products are noted."""
 
+    products: list[tuple[int, ...]] = []  # noqa: RUF012
+
     def __matmul__(self, other: np.ndarray) -> np.ndarray:
-        PRODUCTS.append((*self.shape, other.shape[1]))
+        self.products.append((*self.shape, other.shape[1]))
         return np.matmul(np.asarray(self), np.asarray(other)).view(Counted)
 
 
-PRODUCTS: list[tuple[int, ...]] = []
+@pytest.mark.parametrize("size", [SMALL, DEEP], ids=str)
+def test_the_floor_has_the_products_of_a_step_and_changes_nothing(size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = size.parameters()
+    monkeypatch.setattr(Size, "parameters", lambda size, dtype=None: [p.copy().view(Counted) for p in parameters])
+    batch = [x[0].view(Counted) for x in size.batches()]
+    found = []
+    for step in (by_hand.vectorised(size), by_hand.floor(size)):
+        Counted.products.clear()
+        step.run(*batch)
+        found.append(sorted(Counted.products))
+    assert found[0] == found[1]
+    assert len(found[0]) == 3 * len(size.widths) - 4
+    assert all(np.array_equal(*pair) for pair in zip(step.weights(), parameters, strict=True))
 
 
-@pytest.mark.parametrize("net", NETS)
-def test_the_floor_has_the_products_of_a_step(net: str) -> None:
-    parameters = [p.copy().view(Counted) for p in NETS[net]]
-    PRODUCTS.clear()
-    hand.vectorised(parameters, IMAGES.view(Counted), TARGETS.view(Counted))
-    of_a_step = PRODUCTS.copy()
-    PRODUCTS.clear()
-    outputs = [np.ones((len(IMAGES), len(b))).view(Counted) for b in parameters[1::2]]
-    hand.floor(parameters, [IMAGES.view(Counted), *outputs])
-    assert sorted(PRODUCTS) == sorted(of_a_step)
-    assert len(PRODUCTS) == 3 * len(outputs) - 1
+STEADY = [1.00, 1.01, 0.99, 1.02, 0.98]
 
 
-@pytest.mark.parametrize("name", ["by hand", "own", *peers.CHAINS])
-def test_a_chain_has_the_derivative_of_a_power(name: str) -> None:
-    chain = {"by hand": hand.chain, "own": own.chain, **peers.CHAINS}[name]
-    try:
-        derivative = float(chain(100, FACTOR))
-    except ModuleNotFoundError as error:
-        pytest.skip(f"{error.name} is not installed")
-    assert derivative == pytest.approx(FACTOR**100, rel=1e-5)
+def test_an_order_is_told_where_the_difference_is_wider_than_the_spread() -> None:
+    times = {"a": STEADY, "b": [2 * t for t in STEADY], "c": [1.01 * t for t in reversed(STEADY)]}
+    assert ratios(times, "b", "a") == pytest.approx([2] * 5)
+    assert is_faster(times, "a", "b")
+    assert not is_faster(times, "b", "a")
+    assert not is_faster(times, "a", "c")  # by 1 %, where the ratios spread over 7 %
+    assert places(times) == {"a": (1, 2), "b": (3, 3), "c": (1, 2)}
 
 
-def test_values_sum_the_gradients_of_all_paths() -> None:
-    x, y = hand.Value(3.0), hand.Value(-2.0)
-    z = x * y + x * x + 1.0
-    z.backward()
-    assert (z.data, x.grad, y.grad) == (4.0, 4.0, 3.0)
+@pytest.mark.parametrize("other", [[9.0] * 4, [1.1, 3.0, 1.2, 2.0, 1.0]], ids=["few turns", "turns that spread"])
+def test_no_order_is_told_from(other: list[float]) -> None:
+    times = {"a": [1.0] * len(other), "b": other}
+    assert not is_faster(times, "a", "b")
+    assert places(times) == {"a": (1, 2), "b": (1, 2)}
 
 
-def test_candidates_have_their_turns_one_after_another() -> None:
-    calls: list[str] = []
-    times = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2, repeats=2)
-    assert "".join(calls) == "aaabbb" * 3
-    assert {name: len(found) for name, found in times.items()} == {"a": 2, "b": 2}
+class Here:
+    """A candidate in this process, in place of one of its own."""
 
+    turns: list[str] = []  # noqa: RUF012
 
-def test_medians_are_in_microseconds_and_ratios_are_those_of_each_round() -> None:
-    times = {"a": [1e-6, 4e-6, 3e-6], "b": [1e-6, 2e-6, 6e-6]}
-    assert median(times, "a") == pytest.approx(3)
-    assert ratio(times, "a", "b") == pytest.approx(1)
+    def __init__(self, candidate: Candidate, args: Any) -> None:
+        self.make, self.worker = candidate.make, Worker(*candidate[:3])
+
+    def tell(self, order: dict[str, Any]) -> None:
+        self.order = json.loads(json.dumps(order))
+        self.turns += [self.make] * ("calls" in order)
+
+    def answer(self) -> dict[str, Any]:
+        return self.worker.answer(self.order)
+
+    def end(self) -> None:
+        pass
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure little, without other libraries."""
-    monkeypatch.setattr("tests.benchmarks.comparison.SAMPLES", 60)
-    monkeypatch.setattr(peers, "STEPS", {"MyGrad": peers.MygradStep})
-    monkeypatch.setitem(sys.modules, "mygrad", None)
+    """Measure little, in this process, without other libraries."""
+    monkeypatch.setattr(harness, "Process", Here)
+    monkeypatch.setattr(harness, "TURN", 1e-6)
+    monkeypatch.setattr(harness, "REST", 0)
+    monkeypatch.setattr(steps, "SAMPLES", 60)
+    for sizes in ("SIZES", "SIZES_ON_GPU"):
+        monkeypatch.setattr(command, sizes, (Size(3, (8, 4, 3)), Size(2, (9, 6, 5, 4))))
+    # The stand-in of the device's tests is a GPU.
+    monkeypatch.setitem(devices.MODULES, "cuda", "tests.devices.standin")
+    waiting = SimpleNamespace(synchronize=lambda: Here.turns.append("wait"))
+    monkeypatch.setattr(standin.cuda, "Device", lambda: waiting, raising=False)
+    for name in ("torch", "jax", "mygrad", "autograd", "advect", "numpygrad"):
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, f"tests.benchmarks.libraries.{name}", raising=False)
+    Here.turns.clear()
+
+
+TINY = ["--rounds", "1", "--processes", "1"]
+TABLES = {
+    "step --batch-size 2 --hidden 5 4": ["784-5-4-10, batch 2", command.JIT, command.FLOOR, "jax is not installed"],
+    "sizes": ["8-4-3, batch 3", "9-6-5-4, batch 2", "times NumPy by hand", "torch is not installed", "≈"],
+    "jit --hidden 5": ["fold_factors", "recorded", "np.dot(", compiler.ENTERING, "products", "operations"],
+    "scalar": ["Python floats", "1,000 in a chain", "mygrad is not installed"],
+    "forwards --only expr eager": ["x**3", "embedding"],
+    "gpu": ["8-4-3, batch 3", "on a GPU", command.JIT, command.EAGER, "torch is not installed"],
+    "nets --only eager": list(nets.BATCHES),
+    "own --only this": ["jit, 8-4-3, batch 3", "eager, 9-6-5-4, batch 2", "a scalar"],
+}
 
 
 @pytest.mark.usefixtures("small")
-def test_the_command_prints_a_table_and_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["step", "--rounds", "1", "--batch-size", "2", "--hidden", "5", "4"]) == 0
+@pytest.mark.parametrize("arguments", TABLES)
+def test_each_command_prints_its_table(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([*arguments.split(), *TINY]) == 0
     out = capsys.readouterr().out
-    assert f"NumPy {np.__version__}" in out
-    for text in (*OWN, *HEADS, "784-5-4-10, batch 2", "MyGrad is left out: mygrad is not installed"):
+    for text in [*TABLES[arguments], f"NumPy {np.__version__}", "1 processes of each, 1 turns a process"]:
+        assert text in out
+    assert ("wait" in Here.turns) == (arguments == "gpu")
+
+
+@pytest.mark.usefixtures("small")
+def test_candidates_have_their_turns_one_after_another_and_json_has_all_of_them(tmp_path: Path) -> None:
+    files = ["--json", str(tmp_path / "a.json"), "--plot", str(tmp_path / "a.png")]
+    only = ["--only", "NumPy by hand", "products", "--hidden", "4", "--rounds", "2", "--processes", "3"]
+    assert command.main(["step", *only, *files]) == 0
+    assert Here.turns == ["floor", "vectorised"] * 9  # those that tell how many calls fill a turn, too
+    assert (tmp_path / "a.png").stat().st_size > 1_000
+    told = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert told["machine"] == harness.machine()
+    (found,) = told["benchmarks"]
+    (case,) = found["wall"]
+    assert found["environments"].keys() == found["wall"][case].keys() == found["figures"][case].keys()
+    for who, figures in found["figures"][case].items():
+        assert len(found["wall"][case][who]) == len(found["cpu"][case][who]) == 6
+        assert figures["wall"] == pytest.approx(np.percentile(found["wall"][case][who], (50, 10, 90)))
+        assert figures["ratio"][0] == pytest.approx(np.median(ratios(found["wall"][case], who, command.BY_HAND)))
+    assert found["left_out"] == {}
+
+
+def test_each_candidate_has_a_process_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    only = ["--only", "products", "jit, an", "JAX, a step", "--python", "by_hand=" + sys.executable, "jax=false"]
+    assert command.main(["step", "--batch-size", "5000", "--hidden", "4", "--threads", "1", *only, *TINY]) == 0
+    out = capsys.readouterr().out
+    assert "threads: 1" in out
+    assert "left out, because its process ended" in out
+
+
+@needs_mpi
+@pytest.mark.whole
+def test_ranks_are_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command, "SIZES_OF_RANKS", (Size(5_000, (4, 3)),))
+    monkeypatch.setattr(command, "MESSAGES", (10,))
+    assert command.main(["parallel", *TINY]) == 0
+    out = capsys.readouterr().out
+    for text in ("4-3, batch 5,000", "one process", "2 ranks", "in all-reduce", "An all-reduce"):
         assert text in out
 
 
 @pytest.mark.usefixtures("small")
-def test_sizes_stand_beside_one_another() -> None:
-    text = sizes(rounds=1, compared=(Size(3, (4,)), Size(2, (6, 5))))
-    for head in HEADS:
-        assert head in text
-    lines = text.splitlines()
-    assert sum(line.endswith("784-4-10, batch 3  784-6-5-10, batch 2") for line in lines) == len(HEADS)
-    assert sum(line.startswith("tinygrad_lite jit ") for line in lines) == len(HEADS)
-    assert text.count("MyGrad is left out") == 1
-
-
-@pytest.mark.usefixtures("small")
-def test_results_are_medians_and_ratios_to_the_references() -> None:
-    (found,), _ = compare([Size(2, (5,))], rounds=3)
-    assert list(found) == list(OWN)
-    assert found[FLOOR].times_floor == found[BY_HAND].times_by_hand == 1
-    times = {FLOOR: [1e-6], BY_HAND: [2e-6], "who": [4e-6]}
-    assert Result.of(times, "who") == pytest.approx((4, 2, 4))
-
-
-def test_the_parts_of_a_compiled_step_add_up() -> None:
-    work = Work(Size(10, (6, 5)))
-    step = compiler.compiled_to(compiler.LAST, work.parameters, work.batch)
-    (compiled,) = step.step.programs
-    clocked = compiler.Clocked(compiled)
-    losses = [clocked.run(*work.batch).item() for _ in range(30)]
-    assert losses[-1] < losses[0]
-    whole = 1_000.0
-    parts, lines = compiler.whereabouts(clocked, whole)
-    assert sum(parts.values()) == pytest.approx(2 * parts[compiler.STEP])
-    assert parts[compiler.STEP] == whole
-    assert sum(line.kind == compiler.PRODUCTS for line, _ in lines) == 3 * 3 - 1
-    assert [line.phase for line, _ in lines] == sorted((line.phase for line, _ in lines), key=PHASES.index)
-    assert {line.text.partition("  #")[0] for line, _ in lines} <= {
-        line.partition("  #")[0].strip() for line in compiled.source.splitlines()
-    }
-
-
-@pytest.mark.parametrize("stage", compiler.STAGES)
-def test_every_stage_of_the_compiler_computes_the_same(stage: str) -> None:
-    losses, weights = after_two_steps("784-90-10")
-    step = compiler.compiled_to(stage, START, (IMAGES, TARGETS))
-    assert step.run(IMAGES, TARGETS).item() == pytest.approx(losses[1], rel=1e-5)
-    for theirs, ours in zip(step.weights(), weights, strict=True):
-        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-6)
-
-
-def test_stages_of_the_compiler_differ() -> None:
-    recorded, simplified, planned = (
-        compiler.compiled_to(stage, START, (IMAGES, TARGETS)).step.programs[0] for stage in compiler.STAGES
-    )
-    assert len(recorded.program.instructions) > len(simplified.program.instructions)
-    assert "out=" not in simplified.source
-    assert "out=" in planned.source
-
-
-def test_the_times_of_the_compiler_add_up() -> None:
-    times = compiler.compile_times(START, (IMAGES, TARGETS), rounds=1)
-    assert list(times)[-1] == compiler.ALL
-    assert {"record", "plan", *(f"simplify: {simplification.__name__}" for simplification in PASSES)} < times.keys()
-    assert min(times.values()) > 0
-    assert sum(times.values()) == pytest.approx(2 * times[compiler.ALL])
-
-
-@pytest.mark.usefixtures("small")
-def test_the_compiler_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["jit", "--rounds", "1", "--batch-size", "2", "--hidden", "5", "4"]) == 0
-    out = capsys.readouterr().out
-    for text in ("784-5-4-10, batch 2", "simplify: fold_factors", *compiler.STAGES, compiler.STEP, FLOOR, "np.dot("):
-        assert text in out
-
-
-def test_scalar_and_depth_are_reported() -> None:
-    assert "tinygrad_lite" in scalar(rounds=1, length=50)
-    assert "2,000" in depth(rounds=1, lengths=(1_000, 2_000))
-
-
-def test_a_library_that_is_missing_is_left_out_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mygrad", None)
-    assert "MyGrad is left out: mygrad is not installed" in scalar(rounds=1, length=10)
-
-
-def test_without_mnist_the_whole_program_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TINYGRAD_LITE_DATA", str(tmp_path))
-    command = [sys.executable, "-m", "tests.benchmarks", "run"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "MNIST" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert not done.stdout
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let the stand-in of the device's tests, and PyTorch on the CPU, be a GPU; return when it was waited for."""
-    monkeypatch.setitem(device.MODULES, "standin", "tests.devices.standin")
-    monkeypatch.setattr("tests.benchmarks.comparison.SAMPLES", 60)
-    calls: list[str] = []
-    monkeypatch.setattr(gpu, "found", lambda: gpu.Gpu("standin", "cpu", "a stand-in", lambda: calls.append("wait")))
-    return calls
-
-
-@pytest.mark.usefixtures("waits")
-@pytest.mark.parametrize("name", ["tinygrad_lite eager", "tinygrad_lite jit", gpu.REFERENCE])
-def test_a_step_on_a_device_has_the_losses_and_weights_of_the_library(name: str) -> None:
-    expected_losses, expected_weights = after_two_steps("784-30-20-10")
-    try:
-        step = gpu.steps(gpu.found())[name](NETS["784-30-20-10"])
-    except ModuleNotFoundError as error:
-        pytest.skip(f"{error.name} is not installed")
-    (batch,) = step.batches(IMAGES[None], TARGETS[None])
-    losses = [step.run(*batch).item() for _ in range(2)]
-    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
-    for theirs, ours in zip(step.weights(), expected_weights, strict=True):
-        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-6)
-    if isinstance(step, own.OwnStep):
-        assert {p.device for p in step.net.parameters()} == {"standin"}
-        assert type(batch[0]).__module__ == "tests.devices.standin"
-
-
-def test_steps_on_a_device_stand_beside_one_another(
-    waits: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("torch")
-    monkeypatch.setattr(gpu, "SIZES", (Size(3, (4,)), Size(2, (6, 5))))
-    monkeypatch.setattr(peers.TorchCompiledStep, "__init__", _unavailable)
-    assert main(["gpu", "--rounds", "2"]) == 0
-    out = capsys.readouterr().out
-    for text in ("784-4-10, batch 3", "784-6-5-10, batch 2", "on a stand-in", "tinygrad_lite jit"):
-        assert text in out
-    assert out.count("PyTorch compiled is left out: no compiler") == 1
-    (reference,) = {line.split()[-1] for line in out.splitlines() if line.startswith(f"{gpu.REFERENCE} ")}
-    assert reference == "1.00"
-    # Three candidates at two sizes, each in a first round and two more, in each once before it is timed.
-    assert len(waits) == 3 * 2 * 3 * 2
-
-
-def _unavailable(*args: object) -> None:
-    raise peers.Unavailable("no compiler")
-
-
-@pytest.mark.parametrize(
-    ("module", "message"),
-    [("tests.devices.not_installed", r"the device 'cuda' needs .*pip install"), ("tests.devices.standin", "PyTorch")],
-)
-def test_without_a_gpu_it_says_so_in_a_line(
-    module: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(device.MODULES, "cuda", module)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert main(["gpu"]) == 2
-    out, error = capsys.readouterr()
-    assert not out
-    assert re.fullmatch(rf"python -m tests.benchmarks: {message}.*\n", error)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("gpu", "the device 'cuda' needs"),
+        ("run --only hand", "MNIST"),
+        ("parallel", "parallel starts the ranks itself: python -m tests.benchmarks parallel --ranks 2"),
         ("step --rounds=0", "at least 1"),
-        ("step --rounds=two", "at least 1"),
-        ("jit --batch-size=-1", "at least 1"),
-        ("step --hidden 90 0", "at least 1"),
-        ("scalar --batch-size 10", "scalar takes no --batch-size"),
-        ("sizes --hidden 10", "sizes takes no --hidden"),
         ("steps", "invalid choice: 'steps'"),
     ],
 )
-def test_what_is_wrong_with_the_options_is_said_in_a_line(
-    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+def test_what_cannot_be_run_is_said_in_a_line(
+    arguments: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("TINYGRAD_LITE_DATA", str(tmp_path))
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setitem(devices.MODULES, "cuda", "tests.devices.not_installed")
     with pytest.raises(SystemExit, match="2"):
-        main(arguments.split())
-    error = capsys.readouterr().err
+        sys.exit(command.main(arguments.split()))
+    out, error = capsys.readouterr()
+    assert not out
     assert message in error
     assert error.count("\n") == 1
-
-
-@pytest.mark.parametrize("net", nets.BATCHES)
-@pytest.mark.parametrize("who", [nets.EAGER, *nets.PACKAGES])
-def test_all_candidates_train_the_larger_nets(net, who):
-    for package in nets.PACKAGES.get(who, []):
-        pytest.importorskip(package)
-    step, x = nets.step_of(net, who), np.random.default_rng(0).random(nets.BATCHES[net], np.float32)
-    losses = [float(step(x).item()) for _ in range(6)]
-    assert losses[-1] < losses[0]
