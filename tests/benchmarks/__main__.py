@@ -15,7 +15,8 @@ from tests.benchmarks.nets import BATCHES
 from tests.benchmarks.steps import Size
 from tinygrad_lite.parallel import SIZES as RANKS_STARTED
 
-FLOOR, BY_HAND, TORCH = "the bare matrix products", "NumPy by hand", "PyTorch eager"
+FLOOR, BY_HAND = "the bare matrix products", "NumPy by hand"
+TORCH, JAX, MYGRAD, NUMPYGRAD = "PyTorch eager", "JAX, a step compiled", "MyGrad", "numpygrad"
 JIT, EAGER = "tinygrad_lite jit", "tinygrad_lite eager"
 STEPS = {
     FLOOR: Candidate("by_hand", "floor"),
@@ -27,21 +28,21 @@ STEPS = {
     "by hand, out=, accumulated": Candidate("by_hand", "accumulated"),
     "by hand, float64": Candidate("by_hand", "vectorised", {"dtype": "float64"}),
     "JAX, an epoch compiled": Candidate("jax", "epoch"),
-    "JAX, a step compiled": Candidate("jax", "jit"),
+    JAX: Candidate("jax", "jit"),
     "PyTorch compiled": Candidate("torch", "compiled"),
     "PyTorch max-autotune": Candidate("torch", "compiled", {"mode": "max-autotune"}),
     TORCH: Candidate("torch", "eager"),
-    "MyGrad": Candidate("mygrad", "eager"),
+    MYGRAD: Candidate("mygrad", "eager"),
     "autograd": Candidate("autograd", "eager"),
     "advect staged": Candidate("advect", "staged"),
     "advect": Candidate("advect", "eager"),
-    "numpygrad": Candidate("numpygrad", "eager"),
+    NUMPYGRAD: Candidate("numpygrad", "eager"),
 }
 CHAINED = ("torch", "mygrad", "autograd", "advect", "numpygrad")
 CHAINS = {"Python floats": Candidate("by_hand", "chain"), "tinygrad_lite": Candidate("ours", "chain")}
 CHAINS |= {library: Candidate(library, "chain") for library in CHAINED}
-NETS = {EAGER: STEPS[EAGER], JIT: STEPS[JIT], TORCH: STEPS[TORCH]}
-NETS = {who: Candidate(c.library, "net", {"compiled": True} if who == JIT else {}) for who, c in NETS.items()}
+NETS = {who: Candidate(STEPS[who].library, "net") for who in (EAGER, JIT, TORCH, JAX, MYGRAD, NUMPYGRAD)}
+NETS[JIT] = NETS[JIT]._replace(options={"compiled": True})
 WAYS = {
     way: Candidate("functions", "call", {"how": way}) for way in ("expression", "eager", "grad", "jit", "jit of grad")
 }

@@ -66,10 +66,12 @@ def test_a_chain_has_the_derivative_of_a_power(name: str) -> None:
 
 
 @pytest.mark.parametrize("net", nets.BATCHES)
-@pytest.mark.parametrize("name", [name for name in command.NETS if name != command.JIT])
-def test_all_candidates_train_the_larger_nets(name: str, net: str) -> None:
-    step = made(command.NETS[name], net)
-    losses = [float(step().item()) for _ in range(4)]
+@pytest.mark.parametrize("name", command.NETS)
+def test_a_larger_net_has_the_losses_of_the_library(name: str, net: str) -> None:
+    steps_of_both = made(command.NETS[name], net), ours.net(net)
+    losses, expected = ([float(step().item()) for _ in range(3)] for step in steps_of_both)
+    np.testing.assert_allclose(losses, expected, rtol=2e-4)  # GELU by tanh differs so much from that by erf
+    np.testing.assert_allclose(np.diff(losses), np.diff(expected), rtol=1e-3)
     assert losses[-1] < losses[0]
 
 

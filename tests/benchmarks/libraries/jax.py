@@ -1,11 +1,15 @@
 """JAX: a step compiled, and an epoch of them."""
 
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import jax
+import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
+from tests.benchmarks import nets
 from tests.benchmarks.steps import LR, Size, Step, squared_loss
 
 
@@ -31,3 +35,33 @@ def jit(size: Size, step: Any = _one, is_epoch: bool = False) -> Step:
 
 def epoch(size: Size) -> Step:
     return jit(size, lambda p, *batches: lax.scan(lambda p, batch: _one(p, *batch), p, batches), is_epoch=True)
+
+
+def _conv2d(x: Any, w: Any, b: Any, padding: int) -> Any:
+    return lax.conv_general_dilated(x, w, (1, 1), [(padding, padding)] * 2) + b[:, None, None]
+
+
+def _max_pool(x: Any) -> Any:
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+
+
+def _cross_entropy(y: Any, labels: Any) -> Any:
+    return -jax.nn.log_softmax(y)[np.arange(len(labels)), labels].mean()
+
+
+def _scan(step: Any, h: Any, inputs: Any) -> Any:
+    return lax.scan(lambda h, x: (step(h, x),) * 2, h, inputs)[1]
+
+
+def net(name: str) -> Any:
+    own = {"array": jnp.array, "tanh": jnp.tanh, "gelu": partial(jax.nn.gelu, approximate=False), "scan": _scan}
+    f = SimpleNamespace(**vars(jax.nn) | own, conv2d=_conv2d, max_pool=_max_pool)
+    step = partial(_updated, lambda p, x: nets.loss_of(name, nets.outputs(name, f, p, x), _cross_entropy), nets.LR)
+    compiled = jax.jit(step, donate_argnums=0)
+    parameters, x = [jnp.array(p) for p in nets.parameters(name)], jnp.array(nets.batch(name))
+
+    def run() -> Any:
+        parameters[:], loss = jax.block_until_ready(compiled(parameters, x))
+        return loss
+
+    return run

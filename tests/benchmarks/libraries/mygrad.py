@@ -1,25 +1,32 @@
 """MyGrad, without its guard of the arrays' memory, as its documentation advises for speed."""
 
+import math
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import mygrad as mg
-from mygrad.nnet.activations import relu, softmax
+import numpy as np
+from mygrad.nnet import activations, layers
+from mygrad.nnet.losses import softmax_crossentropy
 
+from tests.benchmarks import nets
 from tests.benchmarks.steps import LR, Size, Step, product, squared_loss
+
+
+def _descend(loss_of: Any, lr: float, parameters: Any, *batch: Any) -> Any:
+    with mg.mem_guard_off:
+        loss = loss_of(parameters, *batch)
+        loss.backward()
+    for p in parameters:
+        p.data -= lr * p.grad
+    return loss
 
 
 def eager(size: Size) -> Step:
     parameters = [mg.tensor(p) for p in size.parameters()]
-
-    def run(images: Any, targets: Any) -> Any:
-        with mg.mem_guard_off:
-            loss = squared_loss(parameters, images, targets, relu, softmax)
-            loss.backward()
-        for p in parameters:
-            p.data -= LR * p.grad
-        return loss
-
-    return Step(size, run, lambda: [p.data for p in parameters])
+    loss = partial(squared_loss, relu=activations.relu, softmax=activations.softmax)
+    return Step(size, partial(_descend, loss, LR, parameters), lambda: [p.data for p in parameters])
 
 
 def chain(length: int) -> Any:
@@ -30,3 +37,25 @@ def chain(length: int) -> Any:
         return x.grad
 
     return run
+
+
+def _gelu(x: Any) -> Any:
+    """Return GELU by tanh, x/2 (1 + tanh u) = x σ(2u), where u = √(2/π) (x + 0.044715 x³): MyGrad has no erf."""
+    two, cubic = np.float32(math.sqrt(8 / math.pi)), np.float32(0.044715)
+    return x * activations.sigmoid((x + x * x * x * cubic) * two)
+
+
+def _conv2d(x: Any, w: Any, b: Any, padding: int) -> Any:
+    return layers.conv_nd(x, w, stride=1, padding=padding) + b.reshape(-1, 1, 1)
+
+
+def net(name: str) -> Any:
+    """Return the step of a net; its own GRU is another one, which applies the reset gate before the product."""
+    own = {"array": np.asarray, "gelu": _gelu, "scan": partial(nets.loop, mg.stack), "conv2d": _conv2d}
+    f = SimpleNamespace(**vars(activations) | own, max_pool=partial(layers.max_pool, pool=(2, 2), stride=2))
+    parameters, x = [mg.tensor(p) for p in nets.parameters(name)], nets.batch(name)
+
+    def loss(parameters: Any, x: Any) -> Any:
+        return nets.loss_of(name, nets.outputs(name, f, parameters, x), softmax_crossentropy)
+
+    return lambda: _descend(loss, nets.LR, parameters, x)

@@ -73,9 +73,10 @@ class Block(nn.TransformerBlock):
 
 
 def net(name: str, compiled: bool = False) -> Any:
-    tg.manual_seed(0)
     model: Any = nets.lenet(nn) if name == nets.LENET else nn.GRU(32, 32)
     model = Block(64, nets.HEADS) if name == nets.BLOCK else model
+    for tensor, start in zip(model.parameters(), nets.parameters(name), strict=True):
+        tensor.data = start
     optimizer = optim.SGD(model.parameters(), nets.LR)
     step: Any = nets.step_of(name, model, optimizer, nn.functional.cross_entropy, nets.LABELS)
     run, x = tg.jit(step) if compiled else step, nets.batch(name)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -67,11 +68,21 @@ class Block(nn.TransformerEncoderLayer):
         return super().forward(x, src_mask=self.mask, is_causal=True)
 
 
+def _starts(name: str) -> list[np.ndarray]:
+    """Return what a net starts from in the order of PyTorch, whose block has one matrix of queries, keys and values."""
+    starts = nets.parameters(name)
+    if name != nets.BLOCK:
+        return starts
+    of_heads = [np.concatenate(starts[i:8:2], axis=-1) for i in (2, 3)]
+    return [*of_heads, *starts[8:10], *starts[12:], *starts[:2], *starts[10:12]]
+
+
 def net(name: str) -> Any:
-    torch.manual_seed(0)
     model: Any = nets.lenet(nn) if name == nets.LENET else nn.GRU(32, 32, batch_first=True)
     if name == nets.BLOCK:
         model = Block(64, nets.HEADS, 256, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+    for p, start in zip(model.parameters(), _starts(name), strict=True):
+        p.data.copy_(torch.from_numpy(start.T if start.ndim == 2 else start))
     optimizer = torch.optim.SGD(model.parameters(), nets.LR)
     labels, x = torch.from_numpy(nets.LABELS), torch.from_numpy(nets.batch(name))
     step = nets.step_of(name, model, optimizer, nn.functional.cross_entropy, labels)
