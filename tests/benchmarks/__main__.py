@@ -15,8 +15,7 @@ from tests.benchmarks.nets import BATCHES
 from tests.benchmarks.steps import Size
 from tinygrad_lite.parallel import SIZES as RANKS_STARTED
 
-FLOOR, BY_HAND = "the bare matrix products", "NumPy by hand"
-TORCH, JAX, MYGRAD, NUMPYGRAD = "PyTorch eager", "JAX, a step compiled", "MyGrad", "numpygrad"
+FLOOR, BY_HAND, TORCH = "the bare matrix products", "NumPy by hand", "PyTorch eager"
 JIT, EAGER = "tinygrad_lite jit", "tinygrad_lite eager"
 STEPS = {
     FLOOR: Candidate("by_hand", "floor"),
@@ -28,21 +27,21 @@ STEPS = {
     "by hand, out=, accumulated": Candidate("by_hand", "accumulated"),
     "by hand, float64": Candidate("by_hand", "vectorised", {"dtype": "float64"}),
     "JAX, an epoch compiled": Candidate("jax", "epoch"),
-    JAX: Candidate("jax", "jit"),
+    "JAX, a step compiled": Candidate("jax", "jit"),
     "PyTorch compiled": Candidate("torch", "compiled"),
     "PyTorch max-autotune": Candidate("torch", "compiled", {"mode": "max-autotune"}),
     TORCH: Candidate("torch", "eager"),
-    MYGRAD: Candidate("mygrad", "eager"),
+    "MyGrad": Candidate("mygrad", "eager"),
     "autograd": Candidate("autograd", "eager"),
     "advect staged": Candidate("advect", "staged"),
     "advect": Candidate("advect", "eager"),
-    NUMPYGRAD: Candidate("numpygrad", "eager"),
+    "numpygrad": Candidate("numpygrad", "eager"),
 }
 CHAINED = ("torch", "mygrad", "autograd", "advect", "numpygrad")
 CHAINS = {"Python floats": Candidate("by_hand", "chain"), "tinygrad_lite": Candidate("ours", "chain")}
 CHAINS |= {library: Candidate(library, "chain") for library in CHAINED}
-NETS = {who: Candidate(STEPS[who].library, "net") for who in (EAGER, JIT, TORCH, JAX, MYGRAD, NUMPYGRAD)}
-NETS[JIT] = NETS[JIT]._replace(options={"compiled": True})
+NETS = {who: STEPS[who] for who in (EAGER, JIT, TORCH, "JAX, a step compiled", "MyGrad", "numpygrad")}
+NETS = {who: Candidate(c.library, "net", {"compiled": True} if who == JIT else {}) for who, c in NETS.items()}
 WAYS = {
     way: Candidate("functions", "call", {"how": way}) for way in ("expression", "eager", "grad", "jit", "jit of grad")
 }

@@ -41,10 +41,6 @@ def _conv2d(x: Any, w: Any, b: Any, padding: int) -> Any:
     return lax.conv_general_dilated(x, w, (1, 1), [(padding, padding)] * 2) + b[:, None, None]
 
 
-def _max_pool(x: Any) -> Any:
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
-
-
 def _cross_entropy(y: Any, labels: Any) -> Any:
     return -jax.nn.log_softmax(y)[np.arange(len(labels)), labels].mean()
 
@@ -54,10 +50,9 @@ def _scan(step: Any, h: Any, inputs: Any) -> Any:
 
 
 def net(name: str) -> Any:
-    own = {"array": jnp.array, "tanh": jnp.tanh, "gelu": partial(jax.nn.gelu, approximate=False), "scan": _scan}
-    f = SimpleNamespace(**vars(jax.nn) | own, conv2d=_conv2d, max_pool=_max_pool)
-    step = partial(_updated, lambda p, x: nets.loss_of(name, nets.outputs(name, f, p, x), _cross_entropy), nets.LR)
-    compiled = jax.jit(step, donate_argnums=0)
+    own = {"gelu": partial(jax.nn.gelu, approximate=False), "conv2d": _conv2d, "scan": _scan}
+    f = SimpleNamespace(**vars(jnp) | vars(jax.nn) | own, cross_entropy=_cross_entropy)
+    compiled = jax.jit(partial(_updated, partial(nets.loss, name, f), nets.LR), donate_argnums=0)
     parameters, x = [jnp.array(p) for p in nets.parameters(name)], jnp.array(nets.batch(name))
 
     def run() -> Any:

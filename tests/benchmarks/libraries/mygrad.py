@@ -7,7 +7,8 @@ from typing import Any
 
 import mygrad as mg
 import numpy as np
-from mygrad.nnet import activations, layers
+from mygrad.nnet import activations
+from mygrad.nnet.layers import conv_nd
 from mygrad.nnet.losses import softmax_crossentropy
 
 from tests.benchmarks import nets
@@ -46,16 +47,12 @@ def _gelu(x: Any) -> Any:
 
 
 def _conv2d(x: Any, w: Any, b: Any, padding: int) -> Any:
-    return layers.conv_nd(x, w, stride=1, padding=padding) + b.reshape(-1, 1, 1)
+    return conv_nd(x, w, stride=1, padding=padding) + b.reshape(-1, 1, 1)
 
 
 def net(name: str) -> Any:
     """Return the step of a net; its own GRU is another one, which applies the reset gate before the product."""
-    own = {"array": np.asarray, "gelu": _gelu, "scan": partial(nets.loop, mg.stack), "conv2d": _conv2d}
-    f = SimpleNamespace(**vars(activations) | own, max_pool=partial(layers.max_pool, pool=(2, 2), stride=2))
-    parameters, x = [mg.tensor(p) for p in nets.parameters(name)], nets.batch(name)
-
-    def loss(parameters: Any, x: Any) -> Any:
-        return nets.loss_of(name, nets.outputs(name, f, parameters, x), softmax_crossentropy)
-
-    return lambda: _descend(loss, nets.LR, parameters, x)
+    own = {"array": np.asarray, "gelu": _gelu, "conv2d": _conv2d, "scan": partial(nets.loop, mg.stack)}
+    f = SimpleNamespace(**vars(mg) | vars(activations) | own, cross_entropy=softmax_crossentropy)
+    parameters = [mg.tensor(p) for p in nets.parameters(name)]
+    return partial(_descend, partial(nets.loss, name, f), nets.LR, parameters, nets.batch(name))
