@@ -26,7 +26,7 @@ from tinygrad_lite.support.formatting import table
 
 ROOT = Path(__file__).parents[2]
 TURN = 0.03  # seconds, or a single call
-REST = 0.03  # seconds after a turn: threads of OpenBLAS stay awake for 8 ms of the processor's time, others less
+REST = 0.2  # seconds after a turn: threads of OpenBLAS stay awake for a while, and would slow the next down
 PAIRS = 5  # of neighbouring turns, without which no order is told
 MANY = 6  # cases, which stand in one table alone
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last one is JAX's
