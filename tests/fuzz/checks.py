@@ -214,7 +214,7 @@ def _follow(step, tensors, plain, single, double):
         return  # NumPy's own, such as np.full
     if floating:
         dtype = np.result_type(*floating)
-    elif re.search(r"(full|eye|zeros|ones|inner|outer|clip|append|block|choose|stack|concatenate)\(", text):
+    elif re.search(r"(full|eye|zeros|ones|inner|outer|clip|append|block|choose|kron|stack|concatenate)\(", text):
         dtype = result.dtype  # arrays without a name take part
     elif arrays := [x.dtype for x in operands if x.dtype.kind == "f"]:
         dtype = np.result_type(*arrays)
