@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .compiler import JitWarning, jit
     from .compiler.writers.batched import ExportError
     from .compiler.writers.onnx import export_onnx
+    from .compiler.writers.page import export_page
     from .formulas import explain
     from .proof import GradientMismatch, KinkWarning, gradcheck, prove
     from .recompute import checkpoint_activations
@@ -54,6 +55,7 @@ __all__ = [
     "detect_anomaly",
     "explain",
     "export_onnx",
+    "export_page",
     "get_default_dtype",
     "grad",
     "gradcheck",

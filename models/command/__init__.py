@@ -7,8 +7,8 @@ A model file thus holds only its net, its training loop and its evaluation (see 
 
 The files, in the order to read them:
 
-- `model`: the description of a model; `digits`: that of models that read digits, with `predict`; `text`: that of models
-  that write text, with `write`
+- `model`: the description of a model; `digits`: that of models that read digits, with `predict` and `draw`; `text`:
+  that of models that write text, with `write`
 - `main`: a run from its options to its exit status; `run`: the part that a training loop uses
 - `record`: saving; `resume`: loading; `checkpoints`, `folder`, `lock`: the files of a run
 - `options`, `parsing`, `messages`: the input and output of a command

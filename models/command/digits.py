@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_lite import DataError, Tensor, nn, no_grad, plot
 from tinygrad_lite.data import DataUnavailable, Digits, Split, load_mnist, load_synthetic
 
+from .draw import draw
 from .messages import say
 from .model import Model
 from .parsing import Parser, meant
@@ -24,8 +25,11 @@ class DigitReader(Model):
     """A model that reads digits: MNIST's, or synthetic ones that the library renders."""
 
     sample = "digit"
-    epilog = "{prog} predict IMAGE… reads photographs of digits with the net that was trained."
-    commands: ClassVar = {"predict": predict}
+    epilog = (
+        "{prog} predict IMAGE… reads photographs of digits with the net that was trained;\n"
+        "{prog} draw opens a web page in which you draw a digit and see the net read it."
+    )
+    commands: ClassVar = {"predict": predict, "draw": draw}
 
     def add_source(self, parser: Parser) -> None:
         """Add ``--data``."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tinygrad_lite import checkpoint
 
-METRICS, FIGURES = "metrics.json", ("curves", "mistakes", "confusion", "weights", "features")
+METRICS, PAGE, FIGURES = "metrics.json", "draw.html", ("curves", "mistakes", "confusion", "weights", "features")
 CHECKPOINTS = [f"checkpoint{suffix}" for suffix in checkpoint.FORMATS]
 RESULTS = [
     METRICS,
+    PAGE,
     *(f"{name}.png" for name in FIGURES),
     *(str(name) for saved in CHECKPOINTS for name in (saved, checkpoint.previous(saved))),
 ]

@@ -39,9 +39,9 @@ class Names:
         # A single model needs no name of its own.
         short = {path: f"{path.rpartition('.')[2]}." if len(models) > 1 else "" for path in models.values()}
         in_model = {x: short[path] + name for model, path in models.items() for name, x in model._named_tensors()}
-        self.tensors = {tensor: _as_identifier(path) for tensor, path in (paths | in_model).items()}
+        self.tensors = {tensor: as_identifier(path) for tensor, path in (paths | in_model).items()}
         self.layers = {
-            layer: _as_identifier(short[path] + name)
+            layer: as_identifier(short[path] + name)
             for model, path in models.items()
             for name, layer in model.named_modules()
             if not any(layer.named_modules())
@@ -57,11 +57,11 @@ class Names:
                 of_state = re.fullmatch(r"state\.(\w+)\.(\d+)", inner)
                 if of_state and outer in self._optimizers:
                     return f"{self.tensors[self._optimizers[outer].params[int(of_state[2])]]}_{of_state[1]}"
-                return _as_identifier(prefix + inner)
-        return _as_identifier(path)
+                return as_identifier(prefix + inner)
+        return as_identifier(path)
 
 
-def _as_identifier(path: str) -> str:
+def as_identifier(path: str) -> str:
     """Return a path as an identifier; a path that begins with a digit is a layer of a sequence."""
     name = re.sub(r"\W", "_", path)
     return f"layer_{name}" if name[:1].isdigit() or not name else name

@@ -121,6 +121,11 @@ def rows(x: Any, n: int) -> Any:
     return x[np.arange(n) % len(x)]
 
 
+def host(x: Any) -> Any:
+    """Return a Tensor, an array of any device or a number as a NumPy array."""
+    return np.asarray(to_device(raw(x), "cpu"))
+
+
 def leaves(outputs: Any, name: str = "output") -> dict[str, Any]:
     """Return the arrays in nested tuples, lists and dictionaries, by name."""
     if isinstance(outputs, (tuple, list, dict)):

@@ -62,7 +62,7 @@ class _Writer:
         reserved += dir(blas) if self._adds_products() else []
         self.taken = dict.fromkeys(reserved, 2) if taken is None else taken
         self.loops = {loop: unused("loop", self.taken) for loop in loops}
-        self.names = _names(program, plan, self.taken)
+        self.names = names_of(program, plan, self.taken)
         # The transpose of a matrix is written inside the expressions that read it, as ``x.T``, on no line of its own.
         self.inline: set[Variable] = set()
         for instruction in program.instructions:
@@ -242,7 +242,7 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _names(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable, str]:
+def names_of(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable, str]:
     """Return a name for each variable, and add it to the taken ones. The most telling names are assigned first."""
     names: dict[Variable, str] = {}
     results = [instruction.result for instruction in program.instructions]

@@ -16,17 +16,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ... import rules
-from ...arrays import raw
 from ...nn import Module
-from ...support.devices import to_device
 from ...support.extras import extra
 from ...support.files import write_atomically
 from ..loops import VALUE, Loop
 from ..program import Instruction, Variable
-from .batched import Batched, ExportError, batched, evaluating, leaves, named_inputs, rows
+from .batched import Batched, ExportError, batched, evaluating, host, leaves, named_inputs, rows
 from .lengths import Length
-from .onnx_table import OF_ANOTHER_TYPE, OPERATIONS, RULES, Refused
+from .onnx_table import OF_ANOTHER_TYPE, OPERATIONS, RULES
+from .refusals import DRAWS, Refused, refuse
 
 OPSET = 18
 IR_VERSION = 8  # the one that came with the operator set
@@ -78,14 +76,9 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
         evaluator = extra("onnx.reference", "interop", "export_onnx").ReferenceEvaluator(proto)
         for n in (len(next(iter(inputs.values()))), *VERIFIED):
             batch = {name: rows(x, n) for name, x in inputs.items()}
-            wires = {wire: _host(x) for wire, x in zip(graph.inputs, batch.values(), strict=True)}
+            wires = {wire: host(x) for wire, x in zip(graph.inputs, batch.values(), strict=True)}
             _verify(evaluator, wires, leaves(model(*batch.values())), graph.precision)
     write_atomically(path, proto.SerializeToString())
-
-
-def _host(x: Any) -> Any:
-    """Return a Tensor, an array of any device or a number as a NumPy array."""
-    return np.asarray(to_device(raw(x), "cpu"))
 
 
 def _verify(evaluator: Any, batch: dict[str, Any], wanted: dict[str, Any], precision: float) -> None:
@@ -97,7 +90,7 @@ def _verify(evaluator: Any, batch: dict[str, Any], wanted: dict[str, Any], preci
     except Exception as error:  # any type, since the evaluator runs NumPy
         cause = error
     for name, y in wanted.items():
-        if name not in found or not _close(_host(y), found[name], precision):
+        if name not in found or not _close(host(y), found[name], precision):
             raise ExportError(
                 f"{name} of the file differs from that of the model for a batch of {n}: forward depends on the input "
                 "or on the length of the batch in a way that a recording cannot see, such as by a value kept from an "
@@ -197,7 +190,7 @@ class _Graph:
             return ""  # each result is picked
         entry = RULES.get(name) or OPERATIONS.get(name, _ABSENT)
         if any(x.is_generator for x in instruction.reads):
-            raise Refused("it draws random numbers: draw outside of the model, or in training mode alone")
+            raise DRAWS
         if isinstance(entry, Refused):
             raise entry
         if dtype is None or dtype.kind == "b" or name in OF_ANOTHER_TYPE:
@@ -214,14 +207,7 @@ class _Graph:
 
     def _refuse(self, instruction: Instruction, reason: str) -> NoReturn:
         """Raise an error that names an instruction without a counterpart in ONNX, and the user's line."""
-        name, (line, rule, _) = instruction.primitive.name, self.program.origins[instruction.result]
-        error = ExportError(f"{line}: {'np.' * hasattr(np, name)}{name} cannot be written in ONNX: {reason}")
-        if rule and not rules.get(rule).is_built_in:
-            error.add_note(
-                f"in the forward expression of the rule {rule!r}. To write the rule as an operator of ONNX, add it to "
-                f"the table: tinygrad_lite.compiler.writers.onnx_table.RULES[{rule!r}] = …"
-            )
-        raise error
+        refuse(self.program, instruction, "in ONNX", reason, _REMEDY)
 
     def __getattr__(self, operator: str) -> Callable[..., str]:
         if not operator[0].isupper():
@@ -294,7 +280,7 @@ class _Graph:
         renamed: dict[str, str] = {}
         infos = []
         for name, y in self.program.outputs.items():
-            dtype = np.result_type(_type(y)) if isinstance(y, Variable) else _host(y).dtype
+            dtype = np.result_type(_type(y)) if isinstance(y, Variable) else host(y).dtype
             if dtype.kind not in "biuf":
                 raise ExportError(f"{name} of the model is not an array of numbers, but {y!r:.60}: return arrays alone")
             wire = self.cast(y, dtype)
@@ -339,4 +325,8 @@ def _type(x: Any) -> Any:
     return 0.0 if dtype is None else dtype  # a computed Python number has no dtype
 
 
+_REMEDY = (
+    "To write the rule as an operator of ONNX, add it to the table: "
+    "tinygrad_lite.compiler.writers.onnx_table.RULES[{rule!r}] = …"
+)
 _ABSENT = Refused("it is not in the table of onnx_table.py: compose it of functions in the table")

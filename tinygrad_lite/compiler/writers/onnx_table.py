@@ -24,11 +24,7 @@ from ...rules.reductions import axes_of
 from ..program import Variable
 from .batched import spread
 from .lengths import Length
-
-
-class Refused(Exception):
-    """The reason why a primitive cannot be written in ONNX."""
-
+from .refusals import Refused
 
 Entry = str | Callable[..., Any] | Refused
 
