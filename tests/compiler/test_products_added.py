@@ -121,6 +121,18 @@ def test_any_change_by_a_product_is_that_of_numpy(name, order):
 
 
 @needs_gemm
+def test_a_loop_adds_products_in_its_steps():
+    def f(w, xs, ys):
+        return tg.scan(lambda w, parts: (w - parts[0].T @ parts[1], w.sum()), w, (xs, ys))
+
+    xs, ys = np.stack([X, X / 2, -X]), np.stack([Y, Y, Y / 3])
+    jitted = tg.jit(f)
+    for one, other in zip(jitted(W, xs, ys), f(W, xs, ys), strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert len(added(jitted.source[: jitted.source.index("\ndef loop(")])) == 1
+
+
+@needs_gemm
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 def test_the_type_decides_and_small_arrays_take_two_passes(dtype):
     for n, is_large in ((300, True), (10, False)):

@@ -348,6 +348,7 @@ def accumulate_products(program: Program) -> Program:
     The result is that of two passes, bit by bit, up to some hundred terms; sums of more are rounded in another order.
     This pass comes last and is not one of `PASSES`, since only programs that run have such a function.
     """
+    program = replace(program, instructions=tuple(map(_with_products_in_body, program.instructions)))
     made = {instruction.result: instruction for instruction in program.instructions}
     uses, new_values = program.uses(), dict(program.updates)
 
@@ -370,6 +371,13 @@ def accumulate_products(program: Program) -> Program:
         return [instruction]
 
     return drop_unused(program.rewritten(rewritten))
+
+
+def _with_products_in_body(instruction: Instruction) -> Instruction:
+    loop = instruction.primitive
+    if not isinstance(loop, Loop):
+        return instruction
+    return replace(instruction, primitive=replace(loop, body=accumulate_products(loop.body)))
 
 
 def _is_product(instruction: Instruction) -> bool:

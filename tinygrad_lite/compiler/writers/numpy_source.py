@@ -59,7 +59,9 @@ class _Writer:
         self.constants: dict[str, str] = {}
         loops = [i.primitive for i in program.instructions if isinstance(i.primitive, Loop)]
         reserved = ["np", program.name, *keyword.kwlist, *dir(builtins), *[STEP] * bool(loops)]
-        reserved += dir(blas) if self._adds_products() else []
+        instructions = [i for part in (program, *(loop.body for loop in loops)) for i in part.instructions]
+        self.adds_products = any(i.primitive in ADDING_PRODUCTS for i in instructions)
+        reserved += dir(blas) if self.adds_products else []
         self.taken = dict.fromkeys(reserved, 2) if taken is None else taken
         self.loops = {loop: unused("loop", self.taken) for loop in loops}
         self.names = names_of(program, plan, self.taken)
@@ -84,12 +86,9 @@ class _Writer:
         yield _head(self.program.name, [self.names[variable] for variable in self.program.inputs])
         yield from (f"{INDENT}{line}".rstrip() for line in (*self._docstring(), *self._body()))
 
-    def _adds_products(self) -> bool:
-        return any(instruction.primitive in ADDING_PRODUCTS for instruction in self.program.instructions)
-
     def _imports(self) -> list[str]:
         """Return the lines that import the module of the device, and define what adds products where that is done."""
-        if self._adds_products():
+        if self.adds_products:
             return inspect.getsource(blas).split("annotations\n\n", 1)[1].splitlines()
         return [f"import {MODULES[self.program.device]} as np"]
 
@@ -218,13 +217,14 @@ class _LoopWriter(_Writer):
         (carried, of_step), names = self.loop.counts, [self.names[x] for x in self.program.inputs]
         end = len(names) - len(self.loop.slots)
         parts = [f"{name}[{STEP}]" for name in names[carried : carried + of_step]]
-        slots = [f"{name}[{STEP}, ...]" for name in names[end:]]
+        slots = [f"{name}[{STEP},\xa0...]" for name in names[end:]]  # no place to wrap a line
         lines = [f"{name} = np.copy({name})" for name in names[:carried]]
         for name, x in zip(names[end:], self.loop.slots, strict=True):
             lines.append(f"{name} = np.empty({(len(self.loop.steps), *x.shape)}, {literal(x.dtype)})")
         lines.append(f"for {STEP} in {self.loop.steps}:")
         given = ", ".join([*names[:carried], *parts, *names[carried + of_step : end], *slots])
-        lines += wrap(f"{self.program.name}({given})", WIDEST, initial_indent=INDENT, subsequent_indent=2 * INDENT)
+        call = wrap(f"{self.program.name}({given})", WIDEST, initial_indent=INDENT, subsequent_indent=2 * INDENT)
+        lines += [line.replace("\xa0", " ") for line in call]
         results = ", ".join([*names[:carried], *names[end:]])
         lines += wrap(f"return ({results},)", WIDEST, subsequent_indent=INDENT)
         yield from ("", "", _head(self.name, names[:end]), *(INDENT + line for line in lines))
