@@ -632,6 +632,17 @@ def test_index_add_adds_as_numpy_adds_at(axis, index, source, mode, dtype):
             np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64"])
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit], ids=["eager", "jit"])
+def test_whole_numbers_are_added_in_the_type_of_the_array(mode, dtype):
+    x = np.eye(2, dtype=dtype)
+    expected = x.copy()
+    np.add.at(expected, [0, 0], x.sum().astype(dtype))
+    for found in (mode(lambda x: tg.index_add(x, 0, [0, 0], x.sum()))(y) for y in (x, tg.Tensor(x))):
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_what_is_written_has_derivatives_by_the_old_and_the_new():
     for f, source in [
         (lambda x, s: tg.scatter(x, 0, INDEX, s), -M),

@@ -73,6 +73,14 @@ def many_elements(x, *q, **params):
     return x.size > 16
 
 
+def no_spread(x, **params):
+    return not np.std(x, **params).all()
+
+
+def kept_numbers(x, keepdims, **params):
+    return keepdims and x.ndim == 0
+
+
 def no_axes(x, axis, **params):
     return axis == ()
 
@@ -81,7 +89,10 @@ def one_in_columns(*inputs, rowvar, **params):
     return len(inputs) == 1 and not rowvar
 
 
-UNIQUE = ["np.unique", *(f"np.unique_{what}" for what in ("values", "counts", "inverse", "all"))]
+SETS = [
+    *(f"np.{name}" for name in ("unique", "union1d", "intersect1d", "setxor1d")),
+    *(f"np.unique_{what}" for what in ("values", "counts", "inverse", "all")),
+]
 # By library and function: what differs from NumPy, or in the derivatives, and for which inputs.
 DIFFERENCES = {
     "JAX": {
@@ -93,8 +104,11 @@ DIFFERENCES = {
         "np.angle": ("the derivative at 0 is nan", zeros),
         "np.fmax": ("at a tie one argument gets all, not each a half", ties),
         "np.fmin": ("at a tie one argument gets all, not each a half", ties),
+        "np.std": ("the second derivative at 0 is nan", no_spread),
+        "np.nanquantile": ("of a number, keepdims gives a vector", kept_numbers),
+        "np.nanpercentile": ("of a number, keepdims gives a vector", kept_numbers),
         "np.partition": ("the elements before and after have another order", always),
-        **dict.fromkeys(UNIQUE, ("the derivative is 0, even by an only element", always)),
+        **dict.fromkeys(SETS, ("the derivative is 0, even by an only element", always)),
     },
     "PyTorch": {
         "power_of": ("the second derivative at a base of 0 is nan", zeros),
@@ -110,7 +124,7 @@ DIFFERENCES = {
         "np.heaviside": ("there is no derivative", always),
         "np.linalg.vector_norm": ("no axes are all axes", no_axes),
         "np.linalg.cond": ("there is no second derivative", lambda x, p: p not in (None, 2, -2)),
-        "np.std": ("the second derivative at 0 is nan", lambda x, **params: not np.std(x, **params).all()),
+        "np.std": ("the second derivative at 0 is nan", no_spread),
         "np.cov": ("one array is read in rows", one_in_columns),
         "np.corrcoef": ("one array is read in rows", one_in_columns),
         "np.nansum": ("no axes are all axes", no_axes),

@@ -89,7 +89,7 @@ def in_floating(function: str, a: Any, dtype: Any) -> Any:
 
 
 def fitting(values: Any, x: Any, function: str) -> Any:
-    """Return values in the type of the array into which a function writes them; a Tensor keeps its own, which decides.
+    """Return values in the type of the array into which a function writes them; a floating Tensor keeps its own.
 
     Raises
     ------
@@ -99,4 +99,5 @@ def fitting(values: Any, x: Any, function: str) -> Any:
     values = array_like(values)
     if values.dtype.kind == "f" and x.dtype.kind != "f":
         raise TypeError(f"{function}: {values.dtype} does not fit into {x.dtype}: convert the array by .astype()")
-    return values if hasattr(values, "requires_grad") else values.astype(x.dtype)
+    decides = hasattr(values, "requires_grad") and values.dtype.kind == "f"
+    return values if decides else values.astype(x.dtype)
