@@ -769,9 +769,20 @@ def test_a_grid_of_equal_ratios_ends_without_rounding():
     np.testing.assert_array_equal(np.geomspace(tg.Tensor(start), 100, 4)[-1].numpy(), np.full(50, 100))
 
 
-@pytest.mark.parametrize("f", [lambda x: np.tile(x, 1), lambda x: np.repeat(x, 1), lambda x: np.resize(x[:1], 3)])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.tile(x, 1),
+        lambda x: np.repeat(x, 1),
+        lambda x: np.resize(x[:1], 3),
+        lambda x: np.pad(x, 0),
+        lambda x: np.pad(x, 0, "reflect"),
+        lambda x: np.pad(x.sum(), 1, "edge"),
+        lambda x: np.pad(x.sum(), 1),
+    ],
+)
 @pytest.mark.parametrize("mode", [lambda f: f, tg.jit])
-def test_what_is_repeated_is_an_array_of_its_own_that_can_be_changed(f, mode):
+def test_what_is_repeated_or_padded_is_an_array_of_its_own_that_can_be_changed(f, mode):
     x = tg.Tensor([1.0, 2.0])
     y = mode(f)(x)
     y += 1
