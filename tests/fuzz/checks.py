@@ -163,8 +163,11 @@ def run(line, space):
 def _tells_nothing(step, space, dtype):
     """Return whether NumPy itself gives this or that: if a number overflows in the type of the result, as in float16.
 
-    Of a product of infinite numbers it gives this or that, too, depending on which routine it takes for it.
+    Of a product of infinite numbers it gives this or that, too, depending on which routine it takes for it; and of a
+    remainder in float16, depending on how the divisor is rounded.
     """
+    if dtype == np.float16 and re.search("%|//|remainder|mod|floor_divide", step.text):
+        return True
     operands = [np.asarray(raw(space[name])) for name in step.names()]
     finite = [np.isfinite(x) for x in operands]
     fitting = [np.isfinite(x.astype(dtype) if dtype.kind == "f" else x) for x in operands]
@@ -512,6 +515,8 @@ def differences_agree(f, program, kind, numbers, derivatives, what):
             f(*(kind(x) if which.is_tensor else x for x, which in zip(arguments, program.inputs, strict=True)))
         )
 
+    if any((np.abs(np.asarray(raw(x))) == 1e20).any() for x in program.arguments(0)):
+        return sure  # what is computed of so large a number has no digits left, as its cosine
     for i, g in zip(numbers, derivatives, strict=True):
         base = raw(program.arguments(0, floating=np.float64)[i])
         for flat in rng.permutation(base.size)[:4]:
