@@ -99,6 +99,8 @@ EQUIVALENT = {
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},
     _POWER + "g * (n * _power(np.where((y == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))": "a root is 0 "
     "exactly where its square is",
+    "axes_of: if isinstance(axis, int):  ->  if False:": _SLOWER,
+    "axes_of: if isinstance(axis, int):  ->  if isinstance(None, int):": _SLOWER,
     f"fold: {_MOVED.format('.copy()')}  ->  {_MOVED.format('')}": _SLOWER,
     f"{_SMALL_POWER}if False:": _SLOWER,
     f"{_SMALL_POWER}if {_IS_PRODUCT.format('n')}:": _SLOWER,
