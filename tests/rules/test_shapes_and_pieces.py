@@ -791,8 +791,9 @@ def test_what_is_repeated_or_padded_is_an_array_of_its_own_that_can_be_changed(f
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_the_ends_of_a_grid_adapt_to_each_other_and_are_reached(dtype):
-    floating, whole = tg.Tensor([np.nan, 0.5, -2.0], dtype=dtype), tg.Tensor(np.array([3, 200, 7], "uint8"))
+@pytest.mark.parametrize("kind", ["uint8", "int64"])
+def test_the_ends_of_a_grid_adapt_to_each_other_and_are_reached(dtype, kind):
+    floating, whole = tg.Tensor([np.nan, 0.5, -2.0], dtype=dtype), tg.Tensor(np.array([3, 200, 7], kind))
     for start, stop in ((floating, whole), (whole, floating[1:][[0, 0, 1]])):
         for f in (np.linspace, tg.jit(lambda a, b: np.linspace(a, b, 5))):
             y = f(start, stop) if f is not np.linspace else f(start, stop, 5)

@@ -74,11 +74,12 @@ def _shares(function: str, start: Any, stop: Any, num: int, endpoint: bool) -> t
     num = as_count(function, "num", num)
     steps = num - 1 if endpoint else num
     of_device = stop if hasattr(stop, "shape") else start
-    given = [x.dtype.kind for x in (start, stop) if hasattr(x, "shape") and not isinstance(x, np.generic)]
+    given = [x.dtype for x in (start, stop) if hasattr(x, "shape") and not isinstance(x, np.generic)]
+    floating = [dtype for dtype in given if dtype.kind in "fc"]
     start, stop, _ = arrays_like((start, stop, 0.0))
     t = (np.arange(num) / max(steps, 1)).astype(np.result_type(start.dtype, stop.dtype, 0.0))
     # Whole numbers adapt to the floating ones; those of a narrow type would wrap around.
-    one = np.ones((), t.dtype) if {"f", "c"} & {*given} else t.dtype.type(1)
+    one = np.ones((), np.result_type(*floating)) if floating else t.dtype.type(1)
     start, stop = (x if x.dtype.kind in "fc" else x * one for x in (start, stop))
     rank = max(len(start.shape), len(stop.shape))
     return start, stop, on_device_of(of_device, t.reshape((-1,) + (1,) * rank)), steps
