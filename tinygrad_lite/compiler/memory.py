@@ -136,8 +136,8 @@ class _Planner:
         made = {i.result for i in self.program.instructions if not i.primitive.is_view}
         for n, instruction in reversed([*enumerate(self.program.instructions)]):
             result, x = instruction.result, next(iter(instruction.operands), None)
-            if result in self.handed_out and instruction.primitive.overwrites_first and x in made:
-                is_free = x not in self.handed_out and x not in self.plan.places
+            if result in self.handed_out and instruction.primitive.overwrites_first and isinstance(x, Variable):
+                is_free = x in made and x not in self.handed_out and x not in self.plan.places
                 if is_free and self._may_overwrite(n, instruction, x):
                     self.handed_out.add(x)
                     self.plan.overwrites[result] = x
