@@ -801,3 +801,26 @@ def test_the_ends_of_a_grid_adapt_to_each_other_and_are_reached(dtype, kind):
             np.testing.assert_array_equal(y[-1], stop.numpy().astype(dtype))
     for n in (3, np.float64(3)):
         assert np.linspace(whole, n, 2).dtype == tg.get_default_dtype()
+
+
+IN_ROWS = [
+    *(lambda x, axis=axis: np.take(x, [0, 1], axis) for axis in (0, 1, 2)),
+    lambda x: np.compress([True, False, True], x, 1),
+    lambda x: np.repeat(x, [1, 2, 1], 1),
+    lambda x: np.insert(x, 1, 5.0, 1),
+    lambda x: np.delete(x, 1, 2),
+    lambda x: np.gradient(x, axis=1),
+    lambda x: np.cross(x[..., 1:], x[..., :3]),
+    *(lambda x, mode=mode: np.pad(x, ((1, 1), (0, 1), (1, 0)), mode) for mode in ("edge", "wrap", "mean", "constant")),
+]
+
+
+@pytest.mark.parametrize("f", IN_ROWS)
+def test_a_view_of_a_result_is_a_view_as_in_numpy(f):
+    def changed(x):
+        whole = f(x)
+        part = whole.reshape(-1)  # a view, since the elements lie in C order
+        part -= 100
+        return whole
+
+    np.testing.assert_array_equal(changed(tg.Tensor(T)).numpy(), changed(T))

@@ -40,6 +40,14 @@ def ravel(a: Any, order: str = "C") -> Any:
     return reshape(a, (-1,), order)
 
 
+def in_rows(a: Any) -> Any:
+    """Lay the elements out in C order, as NumPy does where an index leaves another one.
+
+    The order is seen in what shares memory: a reshape of such an array is a view, which ``-=`` changes with it.
+    """
+    return reshape(ravel(a), a.shape)
+
+
 def transpose(a: Any, axes: Any = None) -> Any:
     """Permute the axes; reverse them by default."""
     order = tuple(reversed(range(len(a.shape)))) if axes is None else axes_of(tuple(axes), len(a.shape))

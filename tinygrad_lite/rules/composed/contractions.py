@@ -22,7 +22,7 @@ import numpy as np
 from ...errors import ShapeError, explained
 from .. import products, shapes, windows
 from ..reductions import axes_of, count
-from .axes import expand_dims, moveaxis, ravel, squeeze
+from .axes import expand_dims, in_rows, moveaxis, ravel, squeeze
 from .operands import array_like, as_reals
 
 
@@ -114,7 +114,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     if a.shape[-1] == b.shape[-1] == 2:
         return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     a, b = (np.pad(x, [(0, 0)] * (len(x.shape) - 1) + [(0, 3 - x.shape[-1])]) for x in (a, b))
-    return moveaxis(np.roll(a * np.roll(b, -1, -1) - np.roll(a, -1, -1) * b, -1, -1), -1, axisc)
+    return moveaxis(in_rows(np.roll(a * np.roll(b, -1, -1) - np.roll(a, -1, -1) * b, -1, -1)), -1, axisc)
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:

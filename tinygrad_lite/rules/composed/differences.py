@@ -18,7 +18,7 @@ from ...errors import ShapeError
 from ...support.devices import on_device_of
 from .. import reductions, shapes
 from ..reductions import axes_of
-from .axes import moveaxis, ravel
+from .axes import in_rows, moveaxis, ravel
 from .operands import array_like, as_count, as_floating
 from .pieces import concatenate
 
@@ -96,7 +96,7 @@ def _slope(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     if edge_order == 2:
         first = first + (first - s[..., 1:2]) * h[:1] / (h[:1] + h[1:2])
         last = last + (last - s[..., -2:-1]) * h[-1:] / (h[-1:] + h[-2:-1])
-    return moveaxis(concatenate([first, inner, last], axis=-1), -1, axis)
+    return in_rows(moveaxis(concatenate([first, inner, last], axis=-1), -1, axis))
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:

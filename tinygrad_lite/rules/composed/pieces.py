@@ -25,7 +25,7 @@ from ...support.devices import on_device_of
 from .. import shapes, windows
 from ..reductions import axes_of
 from .arithmetic import copy as copied
-from .axes import as_matrix, as_solid, as_vector, expand_dims, moveaxis, ravel, reshape, transpose
+from .axes import as_matrix, as_solid, as_vector, expand_dims, in_rows, moveaxis, ravel, reshape, transpose
 from .operands import array_like, arrays_like, as_count, as_positions, as_tuple, fitting
 
 
@@ -193,7 +193,7 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     Positions outside are refused; or counted around the axis, or moved to its ends, in the modes "wrap" and "clip".
     """
     a, index = index_along(a, indices, axis, mode)
-    return a[index]
+    return in_rows(a[index]) if len(index) > 1 else a[index]
 
 
 def index_along(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> tuple[Any, tuple[Any, ...]]:
