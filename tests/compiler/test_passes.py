@@ -416,6 +416,35 @@ def test_a_factor_stays_where_it_may_not_move(f):
     assert_computes_the_same(before, simplify(before), A, B, -0.3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("factor", "size"),
+    [(0.45, 45), (np.float32(-0.45), 45), (1.5, 200), (1e-9, 200), (0.0, 200)],
+)
+def test_a_constant_factor_goes_where_there_are_the_fewest_elements(dtype, factor, size):
+    a, b = A.astype(dtype), B.astype(dtype)
+    before = recorded(lambda a, b: b - a @ (factor * (a.T @ b)), a, b)
+    after = simplify(before)
+    assert [i.result.size for i in after.instructions if i.primitive.name == "multiply"] == [size]
+    for x, y in zip(run(before, a, b), run(after, a, b), strict=True):
+        np.testing.assert_allclose(x, y, rtol=100 * np.finfo(dtype).eps, atol=100 * np.finfo(dtype).eps)
+    exact = simplify(before, is_exact=True)
+    assert [i.result.size for i in exact.instructions if i.primitive.name == "multiply"] == [200]
+
+
+def test_a_constant_factor_moves_inside_a_loop_and_an_input_does_not():
+    def f(w, xs, lr):
+        return tg.scan(lambda w, x: (w - lr * (0.25 * (x.T @ (x @ w))), 0.0), w, xs)[0]
+
+    w, xs = np.random.default_rng(2).normal(size=(40, 9)), np.stack([B[:3], 2 * B[3:6]])
+    jitted = tg.jit(f)
+    for lr in (0.3, 1e-20, 3.0):
+        np.testing.assert_allclose(jitted(w, xs, lr), f(w, xs, lr).numpy(), rtol=1e-11)
+    assert len(jitted.programs) == 1
+    assert [line.split()[0] for line in jitted.source.splitlines() if "0.25" in line] == ["np.multiply(0.25,"]
+    assert "out=scaled" in jitted.source
+
+
 def test_a_factor_stays_after_a_value_that_the_program_goes_on_with():
     def f(a, b, lr):
         g = a.T @ b

@@ -8,7 +8,7 @@ its elements in another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,18 +18,23 @@ from . import primitives
 from .blas import GEMM
 from .loops import Loop
 from .primitives import of_ufunc
-from .program import Instruction, Program, Variable, variables_in
+from .program import Instruction, Program, Variable, judged, variables_in
 
 CALL = 1000  # elements of an array that are multiplied in the time it takes to call NumPy
+SCALED = "scaled"  # the name of what was multiplied by a constant
 PASS = 2**15  # elements of an array over which one pass less saves more than a call by ctypes takes
 add, multiply, divide, power, matmul = map(of_ufunc, (np.add, np.multiply, np.divide, np.power, np.matmul))
 WITH_PRODUCTS = {add: primitives.add_product, of_ufunc(np.subtract): primitives.subtract_product}
 
 
-def simplify(program: Program) -> Program:
-    """Return a shorter program that computes the same: apply all `PASSES` until none changes anything."""
-    finished = tuple(map(_with_finished_body, program.instructions))
-    return _simplified(replace(program, instructions=finished), PASSES)
+def simplify(program: Program, is_exact: bool = False) -> Program:
+    """Return a shorter program that computes the same: apply all `PASSES` until none changes anything.
+
+    One that is exact rounds as the recording: no factor moves.
+    """
+    passes, of_body = (EXACT, EXACT) if is_exact else (PASSES, PASSES_OF_BODY)
+    finished = tuple(_with_finished_body(instruction, of_body) for instruction in program.instructions)
+    return _simplified(replace(program, instructions=finished), passes)
 
 
 def _simplified(program: Program, passes: Iterable[Callable[[Program], Program]]) -> Program:
@@ -41,11 +46,9 @@ def _simplified(program: Program, passes: Iterable[Callable[[Program], Program]]
             return program
 
 
-def _with_finished_body(instruction: Instruction) -> Instruction:
+def _with_finished_body(instruction: Instruction, passes: Iterable[Callable[[Program], Program]]) -> Instruction:
     if not isinstance(instruction.primitive, Loop):
         return instruction
-    # A factor from outside is not moved: a call does not check those of a body.
-    passes = [simplification for simplification in PASSES if simplification is not fold_factors]
     loop, operands = instruction.primitive.finished(instruction.operands, lambda body: _simplified(body, passes))
     return replace(instruction, primitive=loop, operands=operands)
 
@@ -197,35 +200,48 @@ def fold_factors(program: Program) -> Program:
     rounding errors of their terms may be large relative to the difference. Nor does a factor move that is large or
     tiny, since the values between might overflow or underflow.
     """
+    return _folded(program, program.inputs)
+
+
+def fold_constant_factors(program: Program) -> Program:
+    """Do the same with constants alone: a call checks inputs that are factors, but not those of a loop's body."""
+    return _folded(program, ())
+
+
+def _folded(program: Program, inputs: Sequence[Variable]) -> Program:
+    """Fold the factors that are constants, or one of these inputs."""
     # In float16 even a moderate factor may cause an underflow.
     if any(instruction.result.dtype == np.float16 for instruction in program.instructions):
         return program
-    for factor in dict.fromkeys(map(_factor, program.instructions)):
-        if factor is not None and factor in program.inputs:
-            while place := _better_place(program, factor):
+    factors = {_key(factor): factor for factor in map(_factor, program.instructions)}
+    for factor in factors.values():
+        if factor is None or (isinstance(factor, Variable) and factor not in inputs):
+            continue
+        while place := _better_place(program, factor):
+            if isinstance(factor, Variable):
                 program = replace(program, judged=program.judged | {factor})
-                if not factor.is_moderate:
-                    break
-                program = _multiplied_at(program, factor, *place)
+            if not judged(factor):
+                break
+            program = _multiplied_at(program, factor, *place)
     return program
 
 
-def _factor(instruction: Instruction) -> Variable | None:
-    """Return the number that an instruction multiplies an array by; None if it is a constant, or does anything else."""
+def _factor(instruction: Instruction) -> Any:
+    """Return the number that an instruction multiplies an array by, an input or a constant; None if it does not."""
     if instruction.primitive is multiply and instruction.result.shape:
         for s, x in (instruction.operands, instruction.operands[::-1]):
-            if isinstance(s, Variable) and s.is_moderate is not None and _has_type(x, instruction.result):
+            if _has_type(x, instruction.result) and judged(s) is not None:
                 return s
     return None
 
 
-def _better_place(program: Program, factor: Variable) -> tuple[Variable, set[Variable]] | None:
+def _better_place(program: Program, factor: Any) -> tuple[Variable, set[Variable]] | None:
     """Return the value to multiply by a factor in place of the products it leads to; None if no place saves anything.
 
     Return the results that lead from it to these products, too.
     """
     uses = program.uses()
-    saved = {i.result: i.result.size + CALL for i in program.instructions if _factor(i) is factor}
+    saved = {i.result: i.result.size + CALL for i in program.instructions if _key(_factor(i)) == _key(factor)}
     free = set(saved)  # the values whose every use is, in the end, multiplied by the factor
     linear: dict[Variable, list[Variable]] = {product: [] for product in saved}
     for x in [*(i.result for i in reversed(program.instructions)), *program.inputs]:
@@ -251,11 +267,12 @@ def _is_linear(instruction: Instruction, x: Variable) -> bool:
     return has_type and any(instruction.operands[k] is x for k in instruction.primitive.linear_in)
 
 
-def _multiplied_at(program: Program, factor: Variable, x: Variable, path: set[Variable]) -> Program:
+def _multiplied_at(program: Program, factor: Any, x: Variable, path: set[Variable]) -> Program:
     """Return the program with a value multiplied by a factor, and copies in place of the products it leads to."""
+    name = factor.name if isinstance(factor, Variable) else SCALED
 
     def scaled(variable: Variable) -> Variable:
-        return replace(variable, name=variable.name and f"{factor.name}_{variable.name}", factor=factor.name)
+        return replace(variable, name=variable.name and f"{name}_{variable.name}", factor=name)
 
     results = [instruction.result for instruction in program.instructions]
     at = results.index(x) + 1 if x in results else 0
@@ -265,8 +282,8 @@ def _multiplied_at(program: Program, factor: Variable, x: Variable, path: set[Va
         if instruction.result not in path:
             return [instruction]
         operands = tuple(first.result if operand is x else operand for operand in instruction.operands)
-        if _factor(instruction) is factor:
-            return [_copy(instruction, next(operand for operand in operands if operand is not factor))]
+        if _key(_factor(instruction)) == _key(factor):
+            return [_copy(instruction, next(operand for operand in operands if _key(operand) != _key(factor)))]
         return [replace(instruction, operands=operands, result=scaled(instruction.result))]
 
     instructions = (*program.instructions[:at], first, *program.instructions[at:])
@@ -395,4 +412,6 @@ def _copy(instruction: Instruction, x: Variable) -> Instruction:
     return replace(instruction, primitive=primitives.copy, operands=(x,), params={})
 
 
-PASSES = (drop_unused, compute_constants, drop_moves, merge_equal, fold_factors, add_in_place, use_dot)
+EXACT = (drop_unused, compute_constants, drop_moves, merge_equal, add_in_place, use_dot)
+PASSES = (*EXACT[:4], fold_factors, *EXACT[4:])
+PASSES_OF_BODY = (*EXACT[:4], fold_constant_factors, *EXACT[4:])

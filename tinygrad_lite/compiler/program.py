@@ -34,6 +34,15 @@ def memory_order(x: Any) -> tuple[int, ...] | None:
     return order if x.transpose(order).flags.c_contiguous else None
 
 
+def judged(number: Any) -> bool | None:
+    """Return `is_moderate` of one real number on the CPU, for a variable that of its recorded value; else None."""
+    if isinstance(number, Variable):
+        return number.is_moderate
+    dtype = getattr(number, "dtype", None)
+    is_real = isinstance(number, (int, float)) if dtype is None else dtype.kind in "fiu"
+    return is_moderate(number) if is_real and not np.shape(number) and device_of(number) == "cpu" else None
+
+
 @dataclass(eq=False)
 class Variable:
     """A value of a program; only its type is known, not its contents.
@@ -93,10 +102,8 @@ class Variable:
         if callable(value):
             return cls((), None, False, name, is_function=True)
         shape, dtype, device = np.shape(value), getattr(value, "dtype", None), device_of(value)
-        is_real = isinstance(value, (int, float)) if dtype is None else dtype.kind in "fiu"
-        is_number = not shape and device == "cpu" and is_real
-        moderate = is_moderate(value) if is_number else None
-        return cls(shape, dtype, is_array(value), name, device=device, is_moderate=moderate, order=memory_order(value))
+        moderate, order = judged(value), memory_order(value)
+        return cls(shape, dtype, is_array(value), name, device=device, is_moderate=moderate, order=order)
 
     def __repr__(self) -> str:
         return f"<{self.name or 'variable'} {self.shape} {self.dtype}>"

@@ -196,7 +196,7 @@ def _finished(
     known = {x: to_device(array, "cpu") for x, array in found.items() if x not in program.inputs[: len(inputs)]}
     results = tuple(variables.get(id(y), y) for y in outputs.values())
     checked, lengths = _with_lengths(program, recorder)
-    simple = simplify(replace(program, instructions=checked, outputs=(*results, *lengths), updates=()))
+    simple = simplify(replace(program, instructions=checked, outputs=(*results, *lengths), updates=()), is_exact=True)
     names = {x: paths[id(array)] for x, array in found.items() if id(array) in paths}
     return Batched(
         instructions=_computed(simple.instructions, known, names),
@@ -308,7 +308,6 @@ class _BatchRecorder(Recorder):
     def lift(self, value: Any, name: str, is_given: bool = True, is_constant: bool = False) -> Any:
         """Return a tracer for an input."""
         tracer = super().lift(value, name, is_given, is_constant)
-        tracer.variable.is_moderate = None  # so that no factor moves: the file must round as the model
         self._compare(tracer.variable, None)
         return tracer
 
