@@ -29,6 +29,7 @@ from .passes import accumulate_products, simplify
 from .program import Program, is_moderate
 from .recording import Recording, is_being_recorded, record, recording_lock
 from .traced import is_traced
+from .tuning import tune
 from .writers.numpy_source import source_of
 
 # A guard raises one of these if its object no longer exists.
@@ -84,7 +85,7 @@ class Compiled:
     """
 
     def __init__(self, recording: Recording) -> None:
-        self.program: Program = accumulate_products(simplify(recording.program))
+        self.program: Program = tune(accumulate_products(simplify(recording.program)))
         self.plan: Plan = plan_memory(self.program)
         self.source = source_of(self.program, self.plan)
         # A loaded program has its own memory, so it runs one call at a time. If all are running, a thread or signal

@@ -178,7 +178,7 @@ class _Writer:
         if isinstance(x, np.ndarray) and x.ndim > 0:
             text = literal(x)
             if text not in self.constants:
-                self.constants[text] = unused("constant", self.taken)
+                self.constants[text] = unused("ones" if text.startswith("np.ones") else "constant", self.taken)
             return self.constants[text]
         return literal(x[()] if isinstance(x, np.ndarray) else x)
 
