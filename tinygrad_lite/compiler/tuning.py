@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..rules.reductions import FEW
 from . import primitives
 from .loops import Loop
 from .passes import divide, matmul
@@ -23,7 +24,6 @@ from .primitives import Primitive
 from .program import Instruction, Program, Variable
 
 SMALL = 64  # elements of an array; for fewer a call takes as long, however it is done
-SHORT = 24  # elements of a row; in longer ones NumPy finds the maximum as fast
 LONG = 1024  # terms of the sum of a row; of more, NumPy's sum has more exact digits, since it adds pairs
 SUM, MEAN, MAX = (primitives.REDUCTIONS[name] for name in ("sum", "mean", "max"))
 # What takes their place has their names, since a name in the source says what a value is.
@@ -47,7 +47,7 @@ def tune(program: Program) -> Program:
         x, keepdims = instruction.operands[0], instruction.params.get("keepdims", False)
         *others, n = x.shape
         if primitive is MAX:
-            return _maxima(instruction, x) if axes == {1} and len(others) == 1 and n <= SHORT else [instruction]
+            return _maxima(instruction, x) if axes == {1} and len(others) == 1 and n <= FEW["max"] else [instruction]
         if axes == {len(others)} and n <= LONG and (len(others) == 1 or x in in_rows):
             return _sums(instruction, x, np.ones((n, 1) if keepdims else n, x.dtype), n)
         if axes == {*range(len(others))} and (len(others) == 1 or (x in in_rows and not keepdims)):

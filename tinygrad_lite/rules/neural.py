@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .elementwise import difference
-from .reductions import Axis, count, restore_axes, share
+from .reductions import Axis, count, fold, restore_axes, share
 from .registry import define
 from .rule import Sample, sample
 from .samples import distinct, each, normal, pairs, positive
@@ -26,7 +26,7 @@ def samples_in(x: Any) -> int:
 def _below_largest(z: Any, axis: int) -> Any:
     """Return z - max(z), computed in floating numbers, since whole numbers may wrap around."""
     z = z if z.dtype.kind in "fc" else z.astype(float)  # the complex step differentiates this, too
-    return z - z.max(axis=axis, keepdims=True)
+    return z - fold("max", z, axis, True)
 
 
 def _softmax(z: Any, axis: int = -1) -> Any:
@@ -47,7 +47,7 @@ def _log_softmax(z: Any, axis: int = -1) -> Any:
 def _logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     if count(x, axis) == 0:
         return x.sum(axis=axis, keepdims=keepdims) - np.inf  # full_like fails for whole numbers, which have no infinity
-    largest = x.max(axis=axis, keepdims=True)
+    largest = fold("max", x, axis, True)
     total = np.exp(difference(x, largest)).sum(axis=axis, keepdims=keepdims)
     return np.log(total) + largest.reshape(total.shape)
 

@@ -88,14 +88,14 @@ def product_of_others(x: Any, axis: Axis) -> Any:
 
 # Up to how many elements side by side NumPy takes several times as long as for as many that lie apart. Sums of more
 # would be rounded in another order.
-_FEW = {"max": 32, "min": 32, "sum": 8}
+FEW = {"max": 32, "min": 32, "sum": 8}
 
 
 def fold(method: str, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Return ``x.max(axis, keepdims)``, or another reduction: in a large array, few elements are moved apart first."""
-    if isinstance(x, np.ndarray) and x.size >= 4096 and x.dtype != np.float16:
+    if isinstance(x, np.ndarray) and x.size >= 1000 and x.dtype != np.float16:
         axes, ndim = reduced(x, axis), len(x.shape)
-        if ndim - 1 in axes and 1 < count(x, axis) <= _FEW[method]:
+        if ndim - 1 in axes and 1 < count(x, axis) <= FEW[method]:
             others = tuple(i for i in range(ndim) if i not in axes)
             y = getattr(x.transpose(axes + others).copy(), method)(axis=tuple(range(len(axes))))
             return restore_axes(y, x, axis) if keepdims else y
