@@ -1,6 +1,7 @@
 """A small net learns to classify points on two half-moons: the smallest complete model."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from models.command import Parser, path_to, positive, reserved, whole
 from models.command.messages import Diverged, advice_on_loss, expect_finite, failed, say
 from tinygrad_lite import nn, optim, plot
 from tinygrad_lite.nn.functional import accuracy, cross_entropy, softmax
+
+FRAMES = 20  # of the film of the boundary, at most, before the last one
 
 
 class Net(nn.Module):
@@ -44,8 +47,15 @@ def run(args: argparse.Namespace) -> None:
     net = Net(rng)
     optimizer = optim.Adam(net.parameters(), args.lr)
 
+    @tg.no_grad()
+    def picture(title: str) -> Any:
+        return plot.boundary(lambda xy: softmax(net(xy)).numpy()[:, 1], points, labels, title)
+
     before = cross_entropy(net(points), labels).item()
-    for _ in trange(args.steps, desc="moons", unit="step", disable=args.quiet):
+    film = []
+    for step in trange(args.steps, desc="moons", unit="step", disable=args.quiet):
+        if args.animate and step % math.ceil(args.steps / FRAMES) == 0:
+            film.append(picture(f"Two half-moons after {step} steps"))
         loss = cross_entropy(net(points), labels)
         expect_finite(loss)
         optimizer.zero_grad()
@@ -55,14 +65,11 @@ def run(args: argparse.Namespace) -> None:
     with tg.no_grad():
         loss = cross_entropy(net(points), labels)
         reached = accuracy(net(test_points), test_labels)
-        figure = plot.boundary(
-            lambda xy: softmax(net(xy)).numpy()[:, 1],
-            points,
-            labels,
-            title=f"Two half-moons: {reached:.1%} of {args.points} new points classified correctly",
-        )
+    figure = picture(f"Two half-moons: {reached:.1%} of {args.points} new points classified correctly")
     path = args.out / "boundary.png"
     plot.save(figure, path)
+    if film:
+        plot.animate([*film, figure], path.with_suffix(".gif"))
     say(f"loss {loss:.4f}, test accuracy {reached:.4f}  (the boundary is in {path})", args.quiet)
     advice = advice_on_loss(before, loss.item())
     if advice:
@@ -80,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=path_to("a folder"), default="runs/moons", metavar="DIR", help="folder for results (%(default)s)"
     )
+    parser.add_argument("--animate", action="store_true", help="write boundary.gif too: the boundary as it forms")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     args = parser.parse_args(arguments)
     try:

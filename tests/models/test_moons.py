@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models import moons
 
@@ -16,6 +17,15 @@ def test_it_learns_and_leaves_the_boundary(tmp_path, capsys):
     printed = capsys.readouterr().out
     accuracy = float(re.search(r"test accuracy ([\d.]+)", printed)[1])
     assert accuracy > 0.95
+
+
+def test_the_film_shows_the_boundary_form(tmp_path):
+    assert moons.main(["--out", str(tmp_path), "--animate", "--points", "20", "--steps", "3", "--quiet"]) == 0
+    with Image.open(tmp_path / "boundary.gif") as film:
+        first = np.asarray(film.convert("RGB"), int)
+        assert film.n_frames == 4
+        film.seek(3)
+        assert np.abs(np.asarray(film.convert("RGB"), int) - first).max() > 50
 
 
 def test_the_half_moons_interleave():

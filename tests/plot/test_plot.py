@@ -6,12 +6,15 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 import tinygrad_lite as tg
 from tinygrad_lite import plot
@@ -158,7 +161,14 @@ class TestDigits:
     def test_a_blank_image_is_drawn(self) -> None:
         draw(plot.digits(np.zeros((1, 784))))
 
-    @pytest.mark.parametrize("shape", [(784,), (0, 784), (3, 783), (3, 28, 27), (2, 3, 28, 28), ()])
+    @pytest.mark.parametrize("shape", [(784,), (28, 28)])
+    def test_a_single_image_needs_no_second_axis(self, images: np.ndarray, shape: tuple[int, ...]) -> None:
+        figure = plot.digits(images[3].reshape(shape), titles=np.uint8(7))
+        assert texts(figure) == texts(plot.digits(images[3].reshape(shape), titles="7")) == ["7"]
+        shown = pixels(figure)[rectangle(0, 1, 28 + mosaics.GAP + mosaics.CAPTION)]
+        np.testing.assert_array_equal(shown, images[3].reshape(28, 28))
+
+    @pytest.mark.parametrize("shape", [(783,), (0, 784), (3, 783), (3, 28, 27), (2, 3, 28, 28), ()])
     def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match=re.escape(f"shape {shape}, but must have (n, 784) or (n, 28, 28)")):
             plot.digits(np.zeros(shape))
@@ -170,6 +180,31 @@ class TestDigits:
     def test_columns_must_be_positive(self, images: np.ndarray) -> None:
         with pytest.raises(ValueError, match="columns is 0"):
             plot.digits(images, columns=0)
+
+
+class TestDigit:
+    @pytest.mark.parametrize("i", [0, 24, np.int64(3)])
+    def test_it_is_the_one_asked_for_with_its_number_and_label(self, images: np.ndarray, i: int) -> None:
+        split = tg.data.Split(images, np.arange(25, dtype=np.uint8) % 10)
+        figure = plot.digit(split, i, title="training (synthetic)")
+        np.testing.assert_array_equal(pixels(figure)[rectangle(0, 1, 30)], images[i].reshape(28, 28))
+        assert heading(figure) == f"training (synthetic)\nimage {i}: label {i % 10}"
+        assert inside(figure)
+
+    def test_images_alone_have_no_label(self, images: np.ndarray) -> None:
+        figure = plot.digit(images.reshape(-1, 28, 28), 4)
+        np.testing.assert_array_equal(pixels(figure)[rectangle(0, 1, 30)], images[4].reshape(28, 28))
+        assert heading(figure) == "image 4"
+
+    @pytest.mark.parametrize("i", [25, -1, 1.0, "3", None])
+    def test_other_numbers_are_refused_with_the_range(self, images: np.ndarray, i: object) -> None:
+        with pytest.raises(ValueError, match=re.escape(f"i is {i!r}, but must be a whole number from 0 to 24")):
+            plot.digit(images, i)  # type: ignore[arg-type]
+
+    def test_a_whole_data_set_is_answered_with_its_parts(self, images: np.ndarray) -> None:
+        split = tg.data.Split(images, np.zeros(25, np.uint8))
+        with pytest.raises(TypeError, match=r"write data\.train, data\.valid or data\.test"):
+            plot.digit(tg.data.Digits(split, split, split), 0)
 
 
 class TestMistakes:
@@ -290,10 +325,31 @@ class TestWeights:
     def test_weights_without_a_scale_are_drawn(self, value: float) -> None:
         draw(plot.weights(np.full((784, 3), value)))
 
-    @pytest.mark.parametrize("shape", [(784,), (783, 10), (10, 784), (784, 0), (784, 2, 2)])
+    @pytest.mark.parametrize("shape", [(784,), (783, 10), (10, 784), (784, 0), (784, 2, 2), (0, 784, 2)])
     def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match=re.escape(f"shape {shape}, but must have (784, units)")):
             plot.weights(np.zeros(shape))
+
+    def test_epochs_are_rows_on_one_scale(self) -> None:
+        history = list(np.random.default_rng(0).normal(size=(3, 784, 12)).astype(np.float32))
+        history[0] *= 0.1
+        figure = plot.weights(history, title="first layer")
+        shown, high = pixels(figure), 28 + mosaics.GAP + mosaics.CAPTION
+        for epoch, unit in np.ndindex(3, 10):
+            tile = shown[rectangle(epoch * 10 + unit, 10, high)]
+            np.testing.assert_array_equal(tile, history[epoch][:, unit].reshape(28, 28))
+        assert texts(figure)[::10] == [text for text in texts(figure) if text] == ["epoch 0", "epoch 1", "epoch 2"]
+        assert heading(figure) == "first layer\nthe first 10 of 12 units"
+        assert inside(figure)
+        assert png(figure) == png(plot.weights(np.stack(history), title="first layer"))
+        tensors = [tg.Tensor(weight, requires_grad=True) for weight in history]
+        assert png(figure) == png(plot.weights(tensors, title="first layer"))
+
+    def test_a_history_of_one_array_that_training_changes_is_refused(self) -> None:
+        layer = tg.nn.Linear(784, 2, rng=0)
+        for history in ([layer.weight.numpy()] * 2, [layer.weight, layer.weight.detach()]):
+            with pytest.raises(ValueError, match=r"append weight\.numpy\(\)\.copy\(\) instead"):
+                plot.weights(history)
 
 
 class TestTiles:
@@ -462,6 +518,119 @@ class TestSave:
             plot.save(figure, tmp_path / "missing" / "curves.png")
 
 
+class TestAnimate:
+    @staticmethod
+    def figures(count: int) -> Iterator[Figure]:
+        for frame in range(count):
+            figure = plot.tiles(np.full((1, 4, 4), frame), title="a")
+            figure.axes[0].images[0].set_clim(-3, 3)
+            yield figure
+
+    def test_frames_come_in_order_and_the_last_stays_longer(self, tmp_path: Path) -> None:
+        plot.animate(self.figures(3), tmp_path / "a.gif", seconds=0.3)
+        with Image.open(tmp_path / "a.gif") as film:
+            assert (film.n_frames, film.info["loop"]) == (3, 0)
+            for number, (figure, time) in enumerate(zip(self.figures(3), (300, 300, 2300), strict=True)):
+                film.seek(number)
+                assert film.info["duration"] == time
+                expected = np.asarray(Image.open(io.BytesIO(png(figure))).convert("RGB"), int)
+                seen = np.asarray(film.convert("RGB"), int)
+                assert seen.shape == expected.shape
+                assert np.abs(seen - expected).mean() < 2  # 256 colours
+
+    def test_a_single_figure_is_a_film_too(self, tmp_path: Path) -> None:
+        plot.animate(self.figures(1), str(tmp_path / "a.GIF"))
+        assert (tmp_path / "a.GIF").read_bytes().startswith(b"GIF89a")
+
+    def test_each_figure_is_drawn_before_the_next_is_made(self, tmp_path: Path) -> None:
+        def one_figure() -> Iterator[Figure]:
+            (figure,) = self.figures(1)
+            for size in (3, 5):
+                figure.axes[0].images[0].set_clim(-size, size)
+                yield figure
+
+        plot.animate(one_figure(), tmp_path / "a.gif")
+        with Image.open(tmp_path / "a.gif") as film:
+            assert film.n_frames == 2
+
+    @pytest.mark.parametrize(
+        ("figures", "path", "seconds", "message"),
+        [
+            (lambda: [], "a.gif", 0.2, "there are no figures"),
+            (
+                lambda: [plot.tiles([[[1]]], title=title) for title in (None, "b")],
+                "a.gif",
+                1,
+                "figure 1 has (490, 402)",
+            ),
+            (lambda: [plot.tiles([[[1]]]), 7], "a.gif", 1, "the figures are matplotlib figures, but number 1 is 7"),
+            (lambda: plot.tiles([[[1]]]), "a.gif", 1, "write animate([figure], path)"),
+            (lambda: [plot.tiles([[[1]]])], "a.png", 1, "animate writes GIF files: name it a.gif"),
+            (lambda: [plot.tiles([[[1]]])], "a.gif", 0, "seconds is 0, but must be from 0.02 to 60"),
+        ],
+    )
+    def test_bad_input_is_refused_and_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures, path, seconds, message
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+            plot.animate(figures(), path, seconds)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestShow:
+    @pytest.mark.parametrize("backend", ["agg", "template"])
+    def test_without_a_display_it_says_to_save(self, monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+        monkeypatch.setattr("matplotlib.pyplot.get_backend", lambda: backend)
+        with pytest.raises(RuntimeError, match=re.escape("no display: save it with tg.plot.save(figure, path)")):
+            plot.show(plot.curves(history(2)))
+
+    def test_a_backend_without_its_display_says_so_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(**_: object) -> None:
+            raise ImportError("Cannot load backend 'TkAgg', as 'headless' is currently running")
+
+        monkeypatch.setattr("matplotlib.pyplot.get_backend", lambda: "tkagg")
+        monkeypatch.setattr("matplotlib.pyplot.figure", fail)
+        with pytest.raises(RuntimeError, match="no display: save it"):
+            plot.show(plot.curves(history(2)))
+
+    def test_each_figure_gets_a_window_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from matplotlib import pyplot
+
+        shown = []
+        monkeypatch.setattr(pyplot, "get_backend", lambda: "a backend with windows")
+        monkeypatch.setattr(pyplot, "show", lambda: shown.extend(map(pyplot.figure, pyplot.get_fignums())))
+        figures = [plot.curves(history(2)), plot.curves(history(3))]
+        try:
+            plot.show(*figures)
+            assert shown == figures
+        finally:
+            pyplot.close("all")
+
+    def test_a_notebook_shows_figures_below_the_cell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import IPython
+
+        shown: list = []
+        monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+        monkeypatch.setattr(IPython.display, "display", lambda *pictures: shown.extend(pictures))
+        figures = [plot.curves(history(2)), plot.curves(history(3))]
+        plot.show(*figures)
+        assert [picture.data for picture in shown] == [png(figure) for figure in figures]
+
+    def test_a_figure_at_the_end_of_a_cell_is_a_picture(self) -> None:
+        from IPython.core.formatters import DisplayFormatter
+
+        figure = plot.curves(history(2))
+        data, _ = DisplayFormatter().format(figure)
+        assert data["image/png"] == png(figure)
+
+    def test_only_figures_can_be_shown(self) -> None:
+        with pytest.raises(TypeError, match=re.escape("show takes figures: show(figure)")):
+            plot.show()
+        with pytest.raises(TypeError, match=re.escape("show takes figures: show(figure)")):
+            plot.show(plot.curves(history(2)), [1])  # type: ignore[arg-type]
+
+
 def test_importing_the_module_does_not_import_matplotlib_and_drawing_does_not_import_pyplot() -> None:
     program = (
         "import sys; from tinygrad_lite import plot; assert 'matplotlib' not in sys.modules; "
@@ -501,10 +670,7 @@ def test_pictures_take_tensors_as_they_take_arrays(requires_grad):
 @pytest.mark.parametrize(
     ("draw_it", "remedy"),
     [
-        (
-            lambda: plot.digits(ROWS[0]),
-            "but must have (n, 784) or (n, 28, 28), with n at least 1: write .reshape(-1, 28",
-        ),
+        (lambda: plot.digits(tg.data.Split(ROWS, LABELS)), "not a Split: write .images"),
         (lambda: plot.digits(ROWS.reshape(6, 1, 28, 28)), ": write .reshape(-1, 28, 28)"),
         (lambda: plot.digits("digit.png"), "the images are an array or a Tensor of numbers, not str"),
         (lambda: plot.digits(ROWS, columns=2.5), "columns is 2.5, but must be a whole number of at least 1"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..formulas.graph import Graph, backward_steps
 from ..formulas.values import AppliedModule, Name, Step, Value, shape_text
+from .chinese import words
 from .style import BLUE, INK, PAPER, VERMILION
 
 SMALL = 6  # elements: the numbers of a vector up to this length are shown
@@ -108,7 +109,7 @@ def _details(module: AppliedModule) -> list[str]:
         shortened(", ".join(shape_text(np.shape(x.array)) for x in values), LINE)
         for values in (module.operands, module.results)
     )
-    count = [] if module.parameters is None else [f"{np.size(module.parameters.array):,} parameters"]
+    count = [] if module.parameters is None else [words("{count:,} parameters", count=np.size(module.parameters.array))]
     return [shortened(module.kind), f"{given} → {returned}", *count]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..formulas.graph import TooLarge, read
 from ..nn import Module
 from ..tensor import Tensor
+from .chinese import NO_FONT, families, legible, words
 from .diagram import COLOURS, Box, diagram, shortened
 from .layout import Layout, Point, arrange
 from .output import png
@@ -92,9 +93,10 @@ def notebook_png(tensor: Tensor) -> bytes | None:
     None is for a Tensor without a graph, or whose graph was freed, changed or is too large to be drawn unasked.
     """
     # Showing a value must not fail, even if a rule of the user does. Nor must it warn, as matplotlib does about letters
-    # that its font lacks.
+    # that its font lacks, but for the line that says which font to install.
     try:
         with warnings.catch_warnings(action="ignore"):
+            warnings.filterwarnings("default", re.escape(NO_FONT))
             title = shortened(repr(tensor), 80).replace("$", r"\$")
             return png(_picture(tensor, None, title, MOST_IN_A_NOTEBOOK, 1), NOTEBOOK_DPI)
     except Exception:
@@ -150,7 +152,7 @@ def _picture(
             top += label.height
     kinds = [kind for kind in COLOURS if any(box.kind == kind for box in drawn.boxes)]
     patches = [Patch(facecolor=COLOURS[kind][0], edgecolor=COLOURS[kind][1]) for kind in kinds]
-    names = [kind.replace("input", "input or constant") for kind in kinds]
+    names = [words(kind.replace("input", "input or constant")) for kind in kinds]
     figure.legend(patches, names, loc="lower center", ncols=len(kinds), fontsize=SIZE)
     return figure
 
@@ -170,8 +172,8 @@ class _Label:
         from matplotlib.font_manager import FontProperties
         from matplotlib.textpath import text_to_path
 
-        font = FontProperties(size=self.size)
-        lines = self.text.split("\n")
+        font = FontProperties(family=families(self.text), size=self.size)
+        lines = legible(self.text).split("\n")
         widths = [text_to_path.get_text_width_height_descent(line, font, self.is_math)[0] for line in lines]
         return max(widths) / 72 + FRAME * self.is_framed
 

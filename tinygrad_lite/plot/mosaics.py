@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import raw
-from ..data.splits import SIDE
+from ..data.splits import SIDE, Digits, Split
 from ..errors import ShapeError
 from ..support.devices import to_device
 from .checks import check_counts, check_labels, check_positive, numbers
-from .style import BAR_INCHES, INK, PAPER, add_axes, colour_bar, in_style, join_lines, new_figure
+from .chinese import words
+from .style import BAR_INCHES, HEADING_SIZE, INK, PAPER, add_axes, colour_bar, in_style, join_lines, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -29,7 +31,48 @@ CAPTION = 9  # the height of a caption above such a tile
 TILE_INCHES = 0.6
 MOSAIC_INCHES = 3.6  # the least width of a mosaic, so that a heading fits; if there are few tiles, they are enlarged
 MOST_WEIGHTS = 100
+MOST_IN_A_ROW = 10  # units, where each row is an epoch
 SATURATION = 0.995  # the share of weights within the colour scale; a few outliers would make all others pale
+
+
+@in_style
+def digit(digits: Split | ArrayLike, i: int, title: str | None = None) -> Figure:
+    """Draw one digit of a data set, headed by its number and its label.
+
+    Parameters
+    ----------
+    digits
+        A part of a data set, such as ``load_mnist().train``; or images of shape (n, 784) or (n, 28, 28), which have no
+        labels.
+    i
+        The number of the digit, from 0 to n - 1.
+    title
+        The figure's heading, followed by the line with the number and the label.
+
+    Raises
+    ------
+    ValueError
+        If there is no such number, or the images have another shape.
+    TypeError
+        If the digits are a whole data set, or no digits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_lite as tg
+    >>> images = np.random.default_rng(0).random((3, 784), np.float32)
+    >>> tg.plot.digit(tg.data.Split(images, np.array([5, 0, 4])), 2).get_suptitle()
+    'image 2: label 4'
+    """
+    if isinstance(digits, Digits):
+        raise TypeError("digit: choose a part of the data set: write data.train, data.valid or data.test")
+    images = _tiles("digit", digits.images if isinstance(digits, Split) else digits)
+    if not isinstance(i, Integral) or not 0 <= i < len(images):
+        raise ValueError(f"digit: i is {i!r}, but must be a whole number from 0 to {len(images) - 1}")
+    told = words("image {i}", i=i)
+    if isinstance(digits, Split):
+        told = words("image {i}: label {label}", i=i, label=digits.labels[i])
+    return _digits("digit", images[i], None, 1, join_lines(title, told))
 
 
 @in_style
@@ -41,7 +84,8 @@ def digits(
     Parameters
     ----------
     images
-        An array of shape (n, 784) or (n, 28, 28), with 0 for the background; the largest value is drawn black.
+        An array of shape (n, 784) or (n, 28, 28), or a single image of shape (784,) or (28, 28), with 0 for the
+        background; the largest value is drawn black.
     titles
         A caption for each image, such as its label.
     columns
@@ -87,44 +131,68 @@ def mistakes(
     wrong = np.flatnonzero(truth != read)
     if not len(wrong):
         figure = new_figure(6, 1, title)
-        figure.text(0.5, 0.3, f"No mistakes: all {len(truth):,} digits were read right.", ha="center")
+        told = words("No mistakes: all {total:,} digits were read right.", total=len(truth))
+        figure.text(0.5, 0.3, told, ha="center")
         return figure
     shown = wrong[:most]
     captions = [f"{true} → {taken}" for true, taken in zip(truth[shown], read[shown], strict=True)]
-    count = f"{len(wrong):,} of {len(truth):,} misread"
+    told = "{wrong:,} of {total:,} misread: true → read"
     if len(shown) < len(wrong):
-        count += f", the first {len(shown)} shown"
-    return _digits("mistakes", tiles[shown], captions, 10, join_lines(title, f"{count}: true → read"))
+        told = "{wrong:,} of {total:,} misread, the first {shown} shown: true → read"
+    told = words(told, wrong=len(wrong), total=len(truth), shown=len(shown))
+    return _digits("mistakes", tiles[shown], captions, 10, join_lines(title, told))
 
 
 @in_style
-def weights(weight: ArrayLike, title: str | None = None) -> Figure:
+def weights(weight: ArrayLike | Sequence[ArrayLike], title: str | None = None) -> Figure:
     """Draw the incoming weights of each unit of a first layer as an image: the pattern that excites the unit.
 
     Parameters
     ----------
     weight
         An array of shape (784, units). Red is positive and blue negative, on a scale symmetric about 0 that
-        contains 99.5 % of the weights.
+        contains 99.5 % of the weights. A list of such arrays, or an array of shape (epochs, 784, units), gives a row
+        of images for each: the weights before training, after the first epoch, and so on.
     title
-        The figure's heading. With more than 100 units, it adds that only the first 100 are drawn.
+        The figure's heading. With more than 100 units, or 10 in rows of epochs, it adds that only the first are drawn.
 
     Raises
     ------
     ValueError
-        If the shape is wrong.
+        If the shape is wrong, or two epochs are one and the same array.
+
+    Examples
+    --------
+    >>> import tinygrad_lite as tg
+    >>> layer = tg.nn.Linear(784, 4, rng=0)
+    >>> history = [layer.weight.numpy().copy()]
+    >>> layer.weight.data += 0.1
+    >>> history.append(layer.weight.numpy().copy())
+    >>> figure = tg.plot.weights(history)  # two rows of four images
     """
+    if isinstance(weight, list | tuple):
+        weight = [to_device(raw(epoch), "cpu") for epoch in weight]
+        arrays = [epoch for epoch in weight if isinstance(epoch, np.ndarray)]
+        if any(map(np.may_share_memory, arrays, arrays[1:])):
+            raise ValueError(
+                "weights: two epochs are the same array, which training changes: append weight.numpy().copy() instead"
+            )
     values = numbers("weights", "weights", weight)
-    if values.ndim != 2 or len(values) != SIDE * SIDE or not values.size:
+    if values.ndim not in (2, 3) or values.shape[-2] != SIDE * SIDE or not values.size:
         raise ShapeError(
             f"weights: the weight has shape {values.shape}, but must have (784, units): "
             f"a row for each pixel of a 28×28 image, a column for each unit"
             + (": write .T" if values.ndim == 2 and values.shape[1] == SIDE * SIDE else "")
         )
-    units = values.shape[1]
-    shown = values.T[:MOST_WEIGHTS].reshape(-1, SIDE, SIDE)
-    capped = f"the first {MOST_WEIGHTS} of {units} units" if units > MOST_WEIGHTS else None
-    return _signed(shown, None, join_lines(title, capped), None, "weight")
+    units, most, columns, captions = values.shape[-1], MOST_WEIGHTS, None, None
+    if values.ndim == 3:
+        most = MOST_IN_A_ROW
+        columns = min(units, most)
+        captions = [""] * columns * len(values)
+        captions[::columns] = [words("epoch {number}", number=epoch) for epoch in range(len(values))]
+    shown = values[..., :most].swapaxes(-1, -2).reshape(-1, SIDE, SIDE)
+    capped = words("the first {most} of {units} units", most=most, units=units) if units > most else None
+    return _signed(shown, columns, join_lines(title, capped), captions, words("weight"))
 
 
 @in_style
@@ -133,7 +201,7 @@ def tiles(
     titles: Sequence[Any] | None = None,
     columns: int | None = None,
     title: str | None = None,
-    label: str = "value",
+    label: str | None = None,
 ) -> Figure:
     """Draw images of any size, whose pixels may be negative, in a grid: the kernels of a convolution, or feature maps.
 
@@ -149,7 +217,7 @@ def tiles(
     title
         The figure's heading.
     label
-        What a pixel is: the label of the colour bar.
+        What a pixel is: the label of the colour bar; by default "value".
 
     Raises
     ------
@@ -168,7 +236,7 @@ def tiles(
     captions = _captions(titles)
     if captions is not None:
         check_counts("tiles", images=values, titles=captions)
-    return _signed(values, columns, title, captions, label)
+    return _signed(values, columns, title, captions, label or words("value"))
 
 
 def _signed(
@@ -218,6 +286,7 @@ def _mosaic(
     high, wide = h + gap + (math.ceil(CAPTION * h / SIDE) if captions else 0), w + gap
     inch = max(TILE_INCHES, MOSAIC_INCHES / columns) / wide
     width, height = columns * wide * inch, rows * high * inch
+    size = min(8 * wide * inch / TILE_INCHES, HEADING_SIZE)
     figure = new_figure(width + 0.2 + margin, height + 0.2, heading)
     ax = add_axes(figure, 0.1, 0.1, width, height)
     ax.set_axis_off()
@@ -226,7 +295,7 @@ def _mosaic(
         y, x = (index // columns + 1) * high - gap - h, index % columns * wide
         canvas[y : y + h, x : x + w] = tile
         if captions is not None:
-            ax.text(x + w / 2, y - 0.5 - 0.5 * h / SIDE, captions[index], ha="center", va="bottom", fontsize=8)
+            ax.text(x + w / 2, y - 0.5 - 0.5 * h / SIDE, captions[index], ha="center", va="bottom", fontsize=size)
     # Pixels keep sharp edges: interpolated pictures are blurred, and compress badly.
     picture = ax.imshow(
         canvas, cmap.with_extremes(bad="white"), vmin=limits[0], vmax=limits[1], interpolation="nearest"
@@ -235,12 +304,19 @@ def _mosaic(
 
 
 def _captions(titles: Sequence[Any] | None) -> list[str] | None:
-    return None if titles is None else [str(x) for x in to_device(raw(titles), "cpu")]
+    if titles is None:
+        return None
+    captions = to_device(raw(titles), "cpu")
+    return [str(x) for x in ([captions] if isinstance(captions, str) or not np.iterable(captions) else captions)]
 
 
 def _tiles(caller: str, images: ArrayLike) -> NDArray[Any]:
-    """Return images as (n, 28, 28)."""
+    """Return images, or a single one, as (n, 28, 28)."""
+    if isinstance(images, Split):
+        raise TypeError(f"{caller}: the images are an array or a Tensor of numbers, not a Split: write .images")
     array = numbers(caller, "images", images)
+    if array.shape in ((SIDE * SIDE,), (SIDE, SIDE)):
+        array = array[None]
     if array.shape[1:] not in ((SIDE * SIDE,), (SIDE, SIDE)) or not len(array):
         raise ShapeError(
             f"{caller}: the images have shape {array.shape}, but must have (n, 784) or (n, 28, 28), with n at least 1"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, ParamSpec
+
+from .chinese import make_legible
+from .output import png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +48,7 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
         from matplotlib import rc_context
 
         with rc_context(STYLE):  # type: ignore[arg-type]
-            return draw(*args, **kwargs)
+            return make_legible(draw(*args, **kwargs))
 
     return draw_in_style
 
@@ -57,6 +60,7 @@ def new_figure(width: float, height: float, heading: str | None) -> Figure:
     lines = heading.count("\n") + 1 if heading else 0
     total = height + lines * LINE_INCHES
     figure = Figure(figsize=(width, total))
+    figure._repr_png_ = partial(png, figure)  # type: ignore[attr-defined]  # shown by notebooks, also without pyplot
     if heading:
         figure.suptitle(heading, y=1 - 0.08 / total, va="top")
     return figure

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ShapeError
 from .checks import check_classes, check_counts, check_positive, numbers
+from .chinese import words
 from .style import (
     BAR_INCHES,
     BLUE,
@@ -62,12 +63,13 @@ def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> 
     figure = new_figure(9.4, 3.3, title)
     epochs = _column(history, "epoch")
     marked = len(epochs) <= MOST_MARKED
-    for left, quantity, unit, scale in ((0.85, "loss", "mean per sample", 1), (5.55, "accuracy", "%", 100)):
+    quantities = (0.85, "loss", "loss (mean per sample)", 1), (5.55, "accuracy", "accuracy (%)", 100)
+    for left, quantity, label, scale in quantities:
         ax = add_axes(figure, left, 0.5, 3.7, 2.7)
         for split, color, marker in (("train", BLUE, "o"), ("valid", VERMILION, "s")):
             values = scale * _column(history, f"{split}_{quantity}")
-            ax.plot(epochs, values, color=color, marker=marker if marked else "", label=split)
-        ax.set(xlabel="epoch", ylabel=f"{quantity} ({unit})", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+            ax.plot(epochs, values, color=color, marker=marker if marked else "", label=words(split))
+        ax.set(xlabel=words("epoch"), ylabel=words(label), xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         ax.legend()
     return figure
@@ -103,18 +105,17 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10, titl
     from matplotlib.colors import PowerNorm
 
     norm = PowerNorm(0.4, 0, 1)
-    figure = new_figure(
-        5.6 + BAR_INCHES, 5.6, join_lines(title, f"{np.trace(counts):,} of {counts.sum():,} read right")
-    )
+    told = words("{right:,} of {total:,} read right", right=np.trace(counts), total=counts.sum())
+    figure = new_figure(5.6 + BAR_INCHES, 5.6, join_lines(title, told))
     ax = add_axes(figure, 0.6, 0.5, 5, 5)
     picture = ax.imshow(share, cmap="Blues", norm=norm)
     dark = norm(share) > 0.6
     for row, column in np.argwhere(counts):
         color = "white" if dark[row, column] else "black"
         ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=color, fontsize=9)
-    ax.set(xlabel="read as", ylabel="true class", xticks=range(classes), yticks=range(classes))
+    ax.set(xlabel=words("read as"), ylabel=words("true class"), xticks=range(classes), yticks=range(classes))
     ax.grid(False)
-    bar = colour_bar(figure, picture, ax, "share of the true class (%)")
+    bar = colour_bar(figure, picture, ax, words("share of the true class (%)"))
     bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])
     return figure
 
@@ -173,14 +174,14 @@ def boundary(
     areas = ax.contourf(x, y, scores, np.linspace(0.5 - reach, 0.5 + reach, 21), cmap=cmap)
     if scores.min() < 0.5 < scores.max():
         ax.contour(x, y, scores, [0.5], colors="black", linewidths=1.5)
-        ax.plot([], [], color="black", linewidth=1.5, label="score 0.5")
+        ax.plot([], [], color="black", linewidth=1.5, label=words("score {score}", score=0.5))
     for label, color, marker in ((0, BLUE, "o"), (1, VERMILION, "s")):
         x1, x2 = places[truth == label].T
-        ax.scatter(x1, x2, s=22, c=color, marker=marker, edgecolors="white", label=f"class {label}")
+        ax.scatter(x1, x2, s=22, c=color, marker=marker, edgecolors="white", label=words("class {label}", label=label))
     ax.set(xlabel="x₁", ylabel="x₂")
     ax.grid(False)
     ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)  # above the axes
-    colour_bar(figure, areas, ax, "score of class 1").set_ticks(MaxNLocator(8, steps=[1, 2.5, 5, 10]))
+    colour_bar(figure, areas, ax, words("score of class 1")).set_ticks(MaxNLocator(8, steps=[1, 2.5, 5, 10]))
     return figure
 
 
