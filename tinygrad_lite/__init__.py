@@ -5,7 +5,11 @@
 Tensor(6., dtype=float32)
 """
 
+import sys
 from typing import TYPE_CHECKING
+
+if sys.version_info < (3, 11):  # noqa: UP036 (pip checks this, but a checkout need not be installed)
+    raise ImportError(f"tinygrad_lite needs Python 3.11 or newer, and this is Python {sys.version.split()[0]}")
 
 from . import nn, optim, rules
 from .arrays import PrecisionWarning, get_default_dtype, set_default_dtype

@@ -25,6 +25,7 @@ EXTRAS = {
     "interop": ("safetensors", "onnx"),
     "mpi": ("mpi4py", "threadpoolctl"),
     "cuda": ("cupy-cuda12x",),
+    "sweep": ("joblib",),
     "notebooks": ("jupyterlab",),
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")  # variables that limit the threads of a BLAS

@@ -10,6 +10,7 @@ The files, in the order to read them:
 - `model`: the description of a model; `digits`: that of models that read digits, with `predict` and `draw`; `text`:
   that of models that write text, with `write`
 - `main`: a run from its options to its exit status; `run`: the part that a training loop uses
+- `sweep`: several runs compared; `grid`: these runs, on all cores; `rows`: their table and picture
 - `record`: saving; `resume`: loading; `checkpoints`, `folder`, `lock`: the files of a run
 - `options`, `parsing`, `messages`: the input and output of a command
 """
@@ -21,6 +22,7 @@ from .messages import Diverged, expect_finite
 from .model import Model
 from .parsing import Parser, path_to, positive, whole
 from .run import Run
+from .sweep import sweep
 from .text import TextModel
 
 __all__ = [
@@ -35,5 +37,6 @@ __all__ = [
     "positive",
     "reserved",
     "run_command",
+    "sweep",
     "whole",
 ]

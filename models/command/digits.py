@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from textwrap import fill
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from .model import Model
 from .parsing import Parser, meant
 from .predict import predict, probabilities
 from .run import Run
+from .sweep import sweep_command
 
 MAPS = 16  # at most so many kernels are shown at work
 
@@ -27,9 +29,10 @@ class DigitReader(Model):
     sample = "digit"
     epilog = (
         "{prog} predict IMAGE… reads photographs of digits with the net that was trained;\n"
-        "{prog} draw opens a web page in which you draw a digit and see the net read it."
+        "{prog} draw opens a web page in which you draw a digit and see the net read it;\n"
+        "{prog} sweep --lr 0.1,0.3,1 compares learning rates."
     )
-    commands: ClassVar = {"predict": predict, "draw": draw}
+    commands: ClassVar = {"predict": predict, "draw": draw, "sweep": sweep_command}
 
     def add_source(self, parser: Parser) -> None:
         """Add ``--data``."""
@@ -58,7 +61,7 @@ class DigitReader(Model):
         try:
             return load_mnist(), "mnist"
         except DataUnavailable as error:
-            say(f"{error}\nTraining on synthetic digits instead: this program renders them.", args.quiet)
+            say(instead(error), args.quiet)
             return load_synthetic(), "synthetic"
 
     def caution(self, kind: str) -> str:
@@ -79,6 +82,14 @@ class DigitReader(Model):
             "confusion": plot.confusion(test.labels, predictions, int(test.labels.max()) + 1, f"Test set of {digits}"),
             **first_layer(run.net, test, f"First layer, trained on {digits}"),
         }
+
+
+def instead(error: DataUnavailable) -> str:
+    """Return what a run says that goes on without MNIST, in lines of a terminal."""
+    now = "MNIST is not here (--data mnist tells why), so this run learns from digits that it renders"
+    return fill(
+        f"{now}, which takes some seconds, once. {error.remedy}.", 80, break_long_words=False, break_on_hyphens=False
+    )
 
 
 @no_grad()

@@ -11,9 +11,11 @@ from tinygrad_lite import checkpoint
 
 METRICS, PAGE, FIGURES = "metrics.json", "draw.html", ("curves", "mistakes", "confusion", "weights", "features")
 CHECKPOINTS = [f"checkpoint{suffix}" for suffix in checkpoint.FORMATS]
+SWEEP, RUNS = ("sweep.json", "sweep.png"), "lr-*"  # the results of a sweep, and the folders of its runs
 RESULTS = [
     METRICS,
     PAGE,
+    *SWEEP,
     *(f"{name}.png" for name in FIGURES),
     *(str(name) for saved in CHECKPOINTS for name in (saved, checkpoint.previous(saved))),
 ]
@@ -21,8 +23,9 @@ LEAVING = ".replaced"
 
 
 def results_in(folder: Path) -> list[Path]:
-    """Return the files of a run in a folder."""
-    return [path for name in RESULTS if (path := folder / name).is_file()]
+    """Return the files of a run in a folder, and the folders of the runs of a sweep."""
+    files = [path for name in RESULTS if (path := folder / name).is_file()]
+    return [*files, *(path for path in folder.glob(RUNS) if results_in(path))]
 
 
 def place_beside(folder: Path) -> Path:

@@ -26,9 +26,9 @@ MISTAKES = (DataError, DeviceError, Diverged, MissingExtra, OSError)  # of the u
 def run_command(model: Model, arguments: Sequence[str] | None = None) -> int:
     """Run the command of a model; return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
     given = [*(sys.argv[1:] if arguments is None else arguments)]
-    if given and given[0] in model.commands:
-        return model.commands[given[0]](model, given[1:])
     try:
+        if given and given[0] in model.commands:
+            return model.commands[given[0]](model, given[1:])
         with parallel.world(MISTAKES) as world:
             args = world.call_on_first(lambda: read_options(model, given))
             with reserved(args.out) if world.is_first else nullcontext():
@@ -50,17 +50,13 @@ def train(model: Model, args: Namespace, world: World) -> int:
     run.start()
     stopped: BaseException | None = None
     try:
-        # NumPy need not warn of an overflow: it shows in the loss, which is checked at every step and after the last.
-        with np.errstate(all="ignore"):
-            model.learn(run.net, run.optimizer, run)
+        learn(run)
     except Diverged as reason:
-        stopped = located(reason, run)
+        stopped = reason
     except KeyboardInterrupt as reason:
         if world.size > 1:
             raise  # the ranks may be at different steps, and cannot finish together
         stopped = reason
-    finally:
-        run.bar.close()
     kept = "Nothing was written"
     if record.is_saved:
         if stopped is not None:
@@ -82,10 +78,17 @@ def train(model: Model, args: Namespace, world: World) -> int:
     return 0
 
 
-def located(reason: Diverged, run: Run) -> Diverged:
-    """Return a `Diverged` that adds to the reason where it arose: the epoch, the step, and the parameter."""
-    step = run.record.position or len(run.record.batches)
-    return Diverged(f"epoch {run.record.epoch + 1}, step {step}: {reason}, {first_not_finite(run.net)}")
+def learn(run: Run) -> None:
+    """Train for the remaining epochs; a `Diverged` says where it arose: the epoch, the step, and the parameter."""
+    try:
+        # NumPy need not warn of an overflow: it shows in the loss, which is checked at every step and after the last.
+        with np.errstate(all="ignore"):
+            run.model.learn(run.net, run.optimizer, run)
+    except Diverged as reason:
+        place = f"epoch {run.record.epoch + 1}, step {run.record.position or len(run.record.batches)}"
+        raise Diverged(f"{place}: {reason}, {first_not_finite(run.net)}", place=place) from None
+    finally:
+        run.bar.close()
 
 
 def prepared(model: Model, args: Namespace, world: World) -> Run:
@@ -102,9 +105,14 @@ def prepared(model: Model, args: Namespace, world: World) -> Run:
 
 def report(run: Run) -> None:
     """Evaluate the net on the test data; write the metrics and the pictures."""
-    record, world = run.record, run.world
-    record.metrics["test_accuracy"] = run.evaluate(run.data.test)[1]
-    record.write_metrics()
-    if world.is_first and record.epoch:
+    record = run.record
+    test(run)
+    if run.world.is_first and record.epoch:
         for name, figure in run.model.figures(run).items():
             plot.save(figure, record.folder / f"{name}.png")
+
+
+def test(run: Run) -> None:
+    """Evaluate the net on the test data; write the metrics."""
+    run.record.metrics["test_accuracy"] = run.evaluate(run.data.test)[1]
+    run.record.write_metrics()

@@ -12,7 +12,11 @@ from tinygrad_lite import nn
 
 
 class Diverged(Exception):
-    """The error about a loss that is no longer a finite number."""
+    """The error about a loss that is no longer a finite number, and the place where it arose, such as an epoch."""
+
+    def __init__(self, *reason: str, place: str = "") -> None:
+        super().__init__(*reason)
+        self.place = place
 
 
 def expect_finite(loss: tg.Tensor) -> None:

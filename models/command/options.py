@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 
 from tinygrad_lite import checkpoint, nn, optim
 from tinygrad_lite.support.devices import MODULES
@@ -24,17 +25,22 @@ def parser_of(model: Model) -> Parser:
         epilog=model.epilog.format(prog=model.prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_options(parser, model)
+    return parser
+
+
+def add_options(parser: Parser, model: Model) -> None:
+    """Add all options of a model's command to a parser."""
     _add_training(parser, model)
     for name, arguments in model.options.items():
         parser.add_argument(f"--{name.replace('_', '-')}", **arguments)
     model.add_source(parser)
     _add_running(parser, model)
-    return parser
 
 
-def read_options(model: Model, arguments: list[str]) -> argparse.Namespace:
+def read_options(model: Model, arguments: Sequence[str], parser: Parser | None = None) -> argparse.Namespace:
     """Return the options of a model's command; the default learning rate depends on the optimizer."""
-    parser = parser_of(model)
+    parser = parser or parser_of(model)
     args: argparse.Namespace = parser.parse_args(arguments)
     if args.momentum and args.optimizer != "sgd":
         parser.error(f"argument --momentum: {args.optimizer} has no momentum: leave it out, or give --optimizer sgd")

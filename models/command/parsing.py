@@ -71,6 +71,20 @@ def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
     return parse
 
 
+def several(parse: Any) -> Callable[[str], list[Any]]:
+    """Return an option type: values of another type, separated by commas; equal ones count once."""
+
+    def parse_each(text: str) -> list[Any]:
+        parts = text.split(",")
+        try:
+            return [*dict.fromkeys(parse(part) for part in parts)]
+        except argparse.ArgumentTypeError as error:
+            between = f" in {text!r}: write a comma between values, and no space" if text and "" in parts else ""
+            raise argparse.ArgumentTypeError(f"{error}{between}") from None
+
+    return parse_each
+
+
 def _number(text: str) -> float:
     """Return the number that a text stands for; NaN if it stands for none."""
     try:

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ from tinygrad_lite.errors import DataError
 
 ROOT = Path(__file__).parent.parent.parent
 REAL = os.environ.get(mnist.FOLDER_VARIABLE)
+MIRRORS = mnist.MIRRORS
 TRAIN, VALID, TEST = 50, 10, 20
 
 
@@ -527,9 +529,25 @@ def test_one_paragraph_says_what_was_tried_and_what_to_do(server, slow_names, mo
     assert "\n" not in message
     for mirror in mnist.MIRRORS:
         assert mirror in message
-    for part in ("404", "refused", "no answer within 2 seconds", str(cache()), mnist.FOLDER_VARIABLE):
+    for part in ("404", "refused", "no answer within 2 seconds", str(cache()), "help(tinygrad_lite.data.load_mnist)"):
         assert part in message
-    assert "load_mnist(folder)" in message
+    assert str(pickle.loads(pickle.dumps(caught.value))) == message
+
+
+def test_what_to_do_names_the_files_that_are_missing_and_the_documentation_says_where_they_are(small):
+    cache().mkdir(parents=True)
+    names = [f"{file.name}.gz" for file in mnist.FILES]
+    shutil.copy(small / names[0], cache())
+    with pytest.raises(DataUnavailable) as caught:
+        load_mnist()
+    assert f"Put {', '.join(names[1:])} into {cache()}: help(" in caught.value.remedy
+    told = mnist.load_mnist.__doc__
+    assert all(text in told for text in (*names, *MIRRORS, mnist.FOLDER_VARIABLE))
+
+
+def test_every_mirror_is_a_folder_to_which_a_name_is_appended():
+    assert len(MIRRORS) >= 3
+    assert all(mirror.startswith("https://") and mirror.endswith("/mnist/") for mirror in MIRRORS)
 
 
 def test_without_download_no_mirror_is_asked(server, monkeypatch):

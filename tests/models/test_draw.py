@@ -163,9 +163,11 @@ def test_what_is_drawn_is_framed_and_read_as_predict_does(page, run, tmp_path, c
 
 @needs_browser
 @needs_mnist
-@pytest.mark.parametrize("count", [20, pytest.param(80, marks=pytest.mark.whole)])
-def test_dots_dirt_and_strokes_apart_are_framed_as_predict_does(page, tmp_path, count):
-    rng, none = np.random.default_rng(1), 0
+@pytest.mark.parametrize(
+    ("edge", "count"), [(0.1, 12), (0.0, 12), *(pytest.param(edge, 80, marks=pytest.mark.whole) for edge in (0.1, 0.0))]
+)
+def test_dots_dirt_and_strokes_apart_or_at_the_border_are_framed_as_predict_does(page, tmp_path, edge, count):
+    rng, compared = np.random.default_rng(1), 0
     page.run("$('width').value = 16")
     drawn(page, [[(0.5, 0.5)]])  # a dot is none yet
     assert page.run("picture") is None
@@ -174,16 +176,42 @@ def test_dots_dirt_and_strokes_apart_are_framed_as_predict_does(page, tmp_path, 
         for _ in range(rng.integers(1, 5)):
             points = rng.uniform(0.15, 0.85, 2) + rng.normal(0, rng.choice([0.01, 0.1, 0.4]), (rng.integers(1, 6), 2))
             page.run(f"$('width').value = {rng.integers(16, 73)}")
-            drawn(page, [np.clip(points, 0.1, 0.9).tolist()])
-        url, seen = page.run("[PAPER.toDataURL(), picture && [...picture]]")
+            drawn(page, [np.clip(points, edge, 1 - edge).tolist()])
+        url, seen, marks = page.run("[PAPER.toDataURL(), picture && [...picture], marks]")
         (tmp_path / "drawing.png").write_bytes(b64decode(url.partition(",")[2]))
         if seen is None:
-            none += 1
-            with pytest.raises(tg.DataError, match="a digit that stands out"):
+            with pytest.raises(tg.DataError, match=f"found {marks} separate marks" if marks else "a digit that stands"):
                 read_images(tmp_path / "drawing.png")
         else:
             assert np.abs(255 * read_images(tmp_path / "drawing.png")[0] - seen).max() < 1.5
-    assert none < count / 2
+            compared += 1
+    assert compared > count / 3
+
+
+@needs_browser
+@needs_mnist
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [[(0, 0), (0, 1)]],  # along the border
+        [[(0, 0.02), (1, 0.02), (0.4, 1)]],
+        [[(0.5, 0), (0.5, 1)], [(0, 0.5), (1, 0.5)]],
+        [[(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]],
+    ],
+)
+def test_what_touches_the_border_is_whole_for_the_page_and_for_predict(page, tmp_path, lines):
+    drawn(page, lines)
+    url, seen = page.run("[PAPER.toDataURL(), [...picture]]")
+    (tmp_path / "drawing.png").write_bytes(b64decode(url.partition(",")[2]))
+    assert np.abs(255 * read_images(tmp_path / "drawing.png")[0] - seen).max() < 1.5
+
+
+@needs_browser
+@needs_mnist
+def test_two_digits_are_asked_to_be_one(page):
+    drawn(page, [[(0.3, 0.2), (0.3, 0.8)], [(0.7, 0.2), (0.7, 0.8)]])
+    assert page.run("$('read-heading').textContent") == "2 separate marks: draw one digit"
+    assert page.run("picture === null && [...$('answers').children].every((button) => button.disabled)")
 
 
 @needs_browser

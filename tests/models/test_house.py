@@ -50,6 +50,55 @@ def test_a_model_is_a_script_too_and_takes_what_is_beside_it(tmp_path):
     assert "beside the script" in done.stderr
 
 
+def test_a_model_as_a_script_has_the_library_of_its_checkout_installed_or_not(tmp_path):
+    """Without `pip install -e .`, and from any folder, also in the processes of a sweep."""
+    for name in ("models", "tinygrad_lite"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "tinygrad_lite/data/__init__.py").open("a") as file:
+        file.write("\nprint(__file__)\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = [sys.executable, str(tmp_path / "models/mnist.py"), "--help"]
+    done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert done.stdout.startswith(f"{tmp_path / 'tinygrad_lite/data/__init__.py'}\nusage: ")
+
+
+RUNS_WITHOUT = """
+import sys
+sys.version_info, sys.version = {version}, "3.10.1 (main)"
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name in {missing} else find(name)
+sys.argv = {argv}
+import models
+print("it runs")
+"""
+AS_A_MODULE, AS_A_SCRIPT, IN_A_NOTEBOOK = ["-m"], [str(ROOT / "models/mnist.py")], ["/usr/bin/jupyter"]
+
+
+@pytest.mark.parametrize("argv", [AS_A_MODULE, AS_A_SCRIPT])
+@pytest.mark.parametrize(
+    ("version", "missing", "said"),
+    [
+        ((3, 10), (), "Python 3.11 or newer is needed, and this is Python 3.10.1\n"),
+        ((3, 12), ("tqdm",), f'tqdm cannot be found: `{sys.executable} -m pip install -e "{ROOT}"` installs what is'),
+        ((3, 12), ("numpy", "matplotlib"), "numpy and matplotlib cannot be found: "),
+    ],
+)
+def test_a_command_says_in_a_sentence_why_it_cannot_run(argv, version, missing, said):
+    code = RUNS_WITHOUT.format(version=version, missing=missing, argv=argv)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_missing_ends_no_notebook():
+    code = RUNS_WITHOUT.format(version=(3, 12), missing=("matplotlib",), argv=IN_A_NOTEBOOK)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("it runs\n", "")
+
+
 class Sides(Model):
     """A second model: on which side of a line random points lie."""
 

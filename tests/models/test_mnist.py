@@ -128,7 +128,7 @@ def test_float64_is_float64_all_through(small, tmp_path):
 
 def test_without_mnist_auto_says_so_and_marks_everything_synthetic(small, tmp_path, monkeypatch, capsys):
     def unavailable():
-        raise DataUnavailable("MNIST is not here.")
+        raise DataUnavailable("no network", f"Put the files into {'x' * 100}: help(f-u) tells")
 
     headings = []
     monkeypatch.setattr(digits, "load_mnist", unavailable)
@@ -136,7 +136,10 @@ def test_without_mnist_auto_says_so_and_marks_everything_synthetic(small, tmp_pa
     monkeypatch.setattr(tg.plot, "save", lambda figure, path: headings.append(figure.get_suptitle()))
     assert mnist.main(["--out", str(tmp_path), "--epochs", "1"]) == 0
     printed = capsys.readouterr().out
-    assert "MNIST is not here." in printed
+    said = printed[: printed.index("validation accuracy")]
+    assert said.startswith("MNIST is not here (--data mnist tells why), so this run learns from digits")
+    assert said.endswith(f"Put the files into\n{'x' * 100}:\nhelp(f-u) tells.\n")
+    assert "no network" not in printed
     assert re.search(r"about 62 % of real ones\.$", printed.strip())
     assert json.loads((tmp_path / "metrics.json").read_text())["data"] == "synthetic"
     assert len(headings) == 4
@@ -146,11 +149,11 @@ def test_without_mnist_auto_says_so_and_marks_everything_synthetic(small, tmp_pa
 
 def test_asking_for_mnist_where_there_is_none_is_an_error(tmp_path, monkeypatch, capsys):
     def unavailable():
-        raise DataUnavailable("MNIST is not here.")
+        raise DataUnavailable("MNIST is not here", "Put it there")
 
     monkeypatch.setattr(digits, "load_mnist", unavailable)
     assert mnist.main(["--out", str(tmp_path), "--data", "mnist"]) == 2
-    assert capsys.readouterr().err == "python -m models.mnist: MNIST is not here.\n"
+    assert capsys.readouterr().err == "python -m models.mnist: MNIST is not here. Put it there\n"
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import nbformat
 
-from .run import FOLDER, run
+from .run import notebooks, run
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the notebooks named, or all, and save them."""
-    for path in map(Path, arguments) if arguments else sorted(FOLDER.glob("*.ipynb")):
+    for path in map(Path, arguments) if arguments else notebooks():
         nbformat.write(run(path, path.parent), path)
         print(path.name)
 

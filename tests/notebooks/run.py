@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 SECONDS = 300  # that a cell may take, on a machine that is busy with other things
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def notebooks() -> list[Path]:
+    """Return the notebooks: those in English, and their translations in folders named after the language."""
+    return sorted(FOLDER.glob("*.ipynb")) + sorted(FOLDER.glob("[a-z][a-z]/*.ipynb"))
 
 
 def read(path: Path) -> Any:
@@ -51,9 +58,16 @@ def run(path: Path, folder: Path) -> Any:
 
 
 def _joined(outputs: list[Any]) -> list[Any]:
-    """Return outputs with what was printed in pieces in one, and a progress bar as it stands in the end."""
+    """Return outputs with what was printed in pieces in one, and a progress bar as it stands in the end.
+
+    Sliders are left out, as they live in a running notebook only, and so are addresses in memory.
+    """
     joined = []
-    for name, pieces in groupby(outputs, lambda output: output.get("name")):
+    lasting = [output for output in outputs if WIDGET not in output.get("data", {})]
+    for output in lasting:
+        if "text/plain" in output.get("data", {}):
+            output.data["text/plain"] = re.sub(r" at 0x[0-9a-f]+>", ">", output.data["text/plain"])
+    for name, pieces in groupby(lasting, lambda output: output.get("name")):
         several = list(pieces)
         if name is not None:
             text = "".join(piece.text for piece in several)

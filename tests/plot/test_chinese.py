@@ -47,6 +47,7 @@ def pictures():
     labels = np.arange(120) % 2
     net = nn.Sequential(nn.Linear(784, 12, rng=0), nn.ReLU(), nn.Linear(12, 2, rng=1))
     yield plot.curves(history(3))
+    yield plot.sweep([0.1, 1.0], [0.9, np.nan], [0.1, 0.1])
     yield plot.digit(tg.data.Split(images, labels), 7)
     yield plot.digit(images, 7)
     yield plot.digits(images[:2])

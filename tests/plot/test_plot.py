@@ -699,3 +699,42 @@ def test_what_does_not_fit_is_answered_with_what_to_write(tmp_path, monkeypatch,
         draw_it()
     assert remedy in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_has_a_line_through_the_means_and_a_cross_for_what_diverged():
+    runs = [0.1, 0.1, 1, 10], [0.8, 0.9, 0.95, np.nan], [0.1, 0.2, 0.1, 0.2]
+    ax = plot.sweep(*runs, title="Rates").axes[0]
+    line, points, initial, *_, crosses = ax.get_lines()
+    np.testing.assert_allclose(line.get_xydata(), [[0.1, 85], [1, 95], [10, np.nan]])
+    np.testing.assert_allclose(points.get_ydata(), [80, 90, 95, np.nan])
+    np.testing.assert_allclose(initial.get_ydata(), 15)
+    np.testing.assert_allclose(crosses.get_xydata(), [[10, 0]])
+    assert [text.get_text() for text in ax.texts] == ["85.0", "95.0"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "after training",
+        "before training",
+        "diverged",
+    ]
+    assert ax.get_xscale() == "log"
+
+
+def test_a_sweep_has_a_line_for_each_label_of_its_own_colour():
+    labels = [f"hidden {hidden}" for hidden in (5, 10, 30) for _ in range(2)]
+    figure = plot.sweep([0.1, 1] * 3, [0.5, 0.6, 0.7, 0.8, 0.9, 0.95], [0.1] * 6, labels)
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts == ["hidden 5", "hidden 10", "hidden 30", "before training"]
+    assert len({tuple(line.get_color()) for line in figure.axes[0].get_lines()[:-1]}) == 3
+    assert not figure.axes[0].texts
+
+
+@pytest.mark.parametrize("rate", [0, -1, np.nan, np.inf])
+def test_a_sweep_refuses_what_no_logarithmic_axis_has(rate):
+    with pytest.raises(ValueError, match=r"sweep: .* must be positive, not"):
+        plot.sweep([0.1, rate], [0.5, 0.5], [0.1, 0.1])
+
+
+def test_a_sweep_needs_as_many_of_all():
+    with pytest.raises(ValueError, match="2 rates, 1 accuracies"):
+        plot.sweep([0.1, 1], [0.5], [0.1, 0.1])
+    with pytest.raises(tg.ShapeError, match=r"the rates have shape \(0,\)"):
+        plot.sweep([], [], [])

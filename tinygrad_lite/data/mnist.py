@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 
 
 class DataUnavailable(DataError):
-    """MNIST is not on disk and could not be downloaded."""
+    """MNIST is not on disk and could not be downloaded. The attribute ``remedy`` says in a sentence what to do."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason, remedy)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return ". ".join(self.args)
 
 
 class Limits(NamedTuple):
@@ -95,6 +102,7 @@ FOLDER_VARIABLE = "TINYGRAD_LITE_DATA"
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://dataset.bj.bcebos.com/mnist/",  # PaddlePaddle's, which is quickly reached from China
 )
 PATIENCE = 5.0
 TIME_LIMIT = 300.0
@@ -109,10 +117,18 @@ def load_mnist(
     patience: float = PATIENCE,
     time_limit: float = TIME_LIMIT,
 ) -> Digits:
-    """Load MNIST from disk, after downloading missing files.
+    r"""Load MNIST from disk, after downloading missing files.
 
     The files are read from ``root`` if it is given, else from the folder that the environment variable
     ``TINYGRAD_LITE_DATA`` names, else from the user's cache folder. Files are downloaded only to the cache folder.
+
+    Without a network, get the four files elsewhere: ``train-images-idx3-ubyte.gz``, ``train-labels-idx1-ubyte.gz``,
+    ``t10k-images-idx3-ubyte.gz`` and ``t10k-labels-idx1-ubyte.gz``, unpacked or not. A browser downloads them from a
+    mirror: append each name to https://ossci-datasets.s3.amazonaws.com/mnist/,
+    https://storage.googleapis.com/cvdf-datasets/mnist/ or https://dataset.bj.bcebos.com/mnist/ (in China). Put them
+    into ``~/.cache/tinygrad_lite/mnist`` (on macOS ``~/Library/Caches/tinygrad_lite/mnist``, on Windows
+    ``%LOCALAPPDATA%\tinygrad_lite\mnist``), or into any folder that ``root``, ``TINYGRAD_LITE_DATA`` or the option
+    ``--data`` of a command names.
 
     Parameters
     ----------
@@ -206,10 +222,9 @@ def _all_cached(folder: Path, limits: Limits | None) -> list[Path]:
         answers = _download(missing, folder, limits) if limits else ["download=False forbids it"]
         if lacking := _missing(folder):
             raise DataUnavailable(
-                f"MNIST was not found: {FOLDER_VARIABLE} is not set, and the cache folder {folder} lacks "
-                f"{_names(lacking)}. It could not be downloaded: {'; '.join(answers)}. Connect to the network "
-                f"and try again, or put the four files into that folder. If another folder has them, name it: "
-                f"with {FOLDER_VARIABLE}, load_mnist(folder), or the option --data of a command."
+                f"MNIST is neither on this computer nor could it be downloaded: {'; '.join(answers)}",
+                f"Put {', '.join(f'{file.name}.gz' for file in lacking)} into {folder}: "
+                "help(tinygrad_lite.data.load_mnist) tells where to get them",
             )
     return _paths(folder)
 

@@ -16,16 +16,19 @@ import logging
 import os
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ..arrays import raw
+from ..support.devices import to_device
 from ..support.files import file_error
 from .frame import BOX, centred
 from .idx import MAX_BYTES, parse_idx, read_content
 from .splits import SIDE, rows_in_unit_interval
+from .strokes import extreme, grown, marks, mask_of, near_the_first, strokes_in
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,36 +47,39 @@ COARSE_SIDE = 21  # pixels: the same while it is decided whether ink is dark or 
 COARSE_WINDOW = 2 / 3  # window of the median
 PEN = 1 / 3  # wider than any stroke
 LEAST_DIGIT = 1 / 20
-# Fractions of the digit.
-NEAR = 0.2  # of its longer side: the largest gap between strokes of one digit
-SPECK = 0.02  # of the heaviest piece's ink: a piece with less is dirt
-
 BLUR = 2  # pixels: how far a stroke's edge may be blurred
 EDGE = 0.25  # pixels with more ink than this must be inside the box
 DARKEST = 0.25  # added to the paper's brightness before dividing by it: otherwise noise in deep shadow looks like ink
 FAINTEST = 0.04  # the least departure of ink from paper: a smaller one may be the rounding of bytes
 STANDS_OUT = 5.0  # the least departure of ink from paper, in standard deviations of the paper
+ONE_SHADE = 0.05  # the standard deviation of brightness below which all that is opaque was drawn with one pen
 
 Floats = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 
 # Without a handler, Pillow's log messages about a damaged file would be printed; the error message is enough.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def read_images(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Floats:
-    """Read pictures of digits from a file, and convert them to images like those of MNIST.
+def read_images(
+    picture: str | bytes | os.PathLike[str] | Any, *, whole: bool = False, max_bytes: int = MAX_BYTES
+) -> Floats:
+    """Read pictures of digits from a file or an array, and convert them to images like those of MNIST.
 
     Parameters
     ----------
-    path : path-like
-        A photograph or drawing of one digit, in grey or colour, with or without transparency. The format (PNG, JPEG,
-        BMP, GIF, WebP or TIFF) is recognised by the content. The digit is darker or lighter than its surroundings,
-        which must be visible on all sides. Of a file with several pictures, the first is read. Orientation tags are
-        ignored.
-        Or an IDX file of bytes with shape (n, rows, columns), plain or gzipped: images of 28×28 are used unchanged,
-        others are treated as photographs.
+    picture : path-like, array, or picture of Pillow
+        The path of a photograph or drawing of one digit, in grey or colour, with or without transparency. The format
+        (PNG, JPEG, BMP, GIF, WebP or TIFF) is recognised by the content. The digit is darker or lighter than its
+        surroundings, which must be visible on all sides; a drawing on transparent paper may touch the border. Of a file
+        with several pictures, the first is read. Orientation tags are ignored.
+        Or an array of shape (height, width), (height, width, 3) or (height, width, 4), of bytes or of fractions from 0
+        to 1, or a picture of Pillow: they are read like such a file.
+        Or the path of an IDX file of bytes with shape (n, rows, columns), plain or gzipped: images of 28×28 are used
+        unchanged, others are treated as photographs.
+    whole : bool, optional
+        True takes all strokes together, for signs whose parts lie apart, such as 三. By default a digit is looked for:
+        what lies far from its strokes is left out, and a picture of two digits is refused.
     max_bytes : int, optional
         The largest size of the file, decompressed if it is gzipped. Pillow limits the number of pixels, to twice
         ``PIL.Image.MAX_IMAGE_PIXELS``, by default 179 million.
@@ -86,24 +92,58 @@ def read_images(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> 
     Raises
     ------
     DataError
-        If the file is missing, damaged, too large or of another format, or a picture shows no clear digit.
+        If the file is missing, damaged, too large or of another format, the array is no picture, or a picture shows no
+        clear digit, or several.
+
+    Examples
+    --------
+    >>> paper = np.full((60, 80), 0.9)
+    >>> paper[10:50, 30:35] = 0.1  # a stroke of ink
+    >>> image = read_images(paper)
+    >>> image.shape
+    (1, 784)
+    >>> int(image.reshape(28, 28).any(axis=1).sum())  # rows with ink, as in MNIST
+    20
     """
-    content = read_content(path, max_bytes)
+    if not isinstance(picture, str | bytes | os.PathLike):
+        return _framed([_seen(_as_picture(picture))], ["the picture"], whole)
+    content, name = read_content(picture, max_bytes), os.fsdecode(picture)
     if not content.startswith(IDX_MAGIC):
-        return _prepared([_decoded(content, path)], [os.fspath(path)])
-    images = parse_idx(content, path)
+        return _framed([_decoded(content, name)], [name], whole)
+    images = parse_idx(content, name)
     if images.ndim != 3 or images.dtype != np.uint8 or not images.size:
         found = f"{images.dtype.newbyteorder('=')} of shape {images.shape}"
-        raise file_error(path, "bytes of shape (n, rows, columns)", found, "Name a file of images, not of labels.")
+        raise file_error(name, "bytes of shape (n, rows, columns)", found, "Name a file of images, not of labels.")
     if images.shape[1:] == (SIDE, SIDE):
         return rows_in_unit_interval(images)
+    return _framed(map(_seen, map(_as_picture, images)), [f"{name}, image {i}" for i in range(len(images))], whole)
+
+
+def _as_picture(pixels: Any) -> Image:
+    """Return an array as a picture of Pillow, after the check that it is one."""
     from PIL import Image
 
-    pictures = (_grey(Image.fromarray(image)) for image in images)
-    return _prepared(pictures, [f"{path}, image {i}" for i in range(len(images))])
+    if isinstance(pixels, Image.Image):
+        return pixels
+    array = np.asarray(to_device(raw(pixels), "cpu"))
+    name, expected, found = "the picture", "an array of shape (height, width) or (height, width, 3)", str(array.shape)
+    if array.shape[-1:] == (SIDE * SIDE,) and array.ndim < 3:
+        remedy = f"Rows of {SIDE * SIDE} numbers are images already: give them to the net as they are."
+        raise file_error(name, expected, found, remedy)
+    if array.shape[2:] not in ((), (3,), (4,)) or array.ndim < 2 or not array.size:
+        raise file_error(name, expected, found, "Give one picture at a time: its path, or its pixels.")
+    if array.dtype.kind in "bf":
+        if not ((array >= 0) & (array <= 1)).all():
+            found = f"numbers from {array.min():g} to {array.max():g}"
+            raise file_error(name, "fractions from 0 to 1", found, "Divide them by the largest level, such as 255.")
+        array = np.rint(np.multiply(array, 255, dtype=np.float32)).astype(np.uint8)
+    if array.dtype != np.uint8:
+        remedy = "Convert levels from 0 to 255 with .astype(np.uint8), or divide by the largest level."
+        raise file_error(name, "an array of uint8 or of floats", f"{array.dtype}", remedy)
+    return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
+def _decoded(content: bytes, name: str) -> Seen:
     from PIL import Image
 
     expected, found = f"a picture ({', '.join(FORMATS)}) or an IDX file", "a larger one"
@@ -112,7 +152,7 @@ def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             if all(decoder != LIBTIFF for decoder, *_ in picture.tile):
                 picture.draft(None, (READ_SIDE, READ_SIDE))  # reduces a JPEG while it is decoded
-                return _grey(picture)
+                return _seen(picture)
         expected, found = "a TIFF file without compression", "one that is compressed"
     except Image.DecompressionBombError:
         expected = f"a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
@@ -121,11 +161,25 @@ def _decoded(content: bytes, path: str | os.PathLike[str]) -> Floats:
         expected, remedy = "a picture that fits into memory", "Save it smaller."
     except Exception:  # damage shows as errors of many kinds
         found = f"something else or a damaged one, which begins with {content[:4].hex(' ') or 'nothing'}"
-    raise file_error(path, expected, found, remedy)
+    raise file_error(name, expected, found, remedy)
 
 
-def _grey(picture: Image) -> Floats:
-    """Return the brightness of a picture, in [0, 1]; a large picture is reduced."""
+class Seen(NamedTuple):
+    """A picture, reduced to the size in which the digit is looked for.
+
+    Attributes
+    ----------
+    pixels
+        The brightness of a photograph, or the ink of a drawing, from 0 to 1.
+    is_drawing
+        True if the ink is known, because it is on transparent paper.
+    """
+
+    pixels: Floats
+    is_drawing: bool = False
+
+
+def _seen(picture: Image) -> Seen:
     mode = picture.mode
     is_deep = mode.startswith(("I", "F"))  # grey, in more than 8 bits
     picture = picture.convert(mode[0]) if is_deep else picture.convert("RGBA").convert("LA")
@@ -136,41 +190,43 @@ def _grey(picture: Image) -> Floats:
         low, high = (numbers.min(), numbers.max()) if mode in ("I", "F") else (0, 65535)
         with np.errstate(all="ignore"):
             levels: Floats = ((numbers - low) / (high - low)).astype(np.float32)
-        return np.nan_to_num(levels, posinf=0, neginf=0)  # a picture of one value only: there is no digit
+        levels = np.nan_to_num(levels, posinf=0, neginf=0)  # a picture of one value only: there is no digit
+        return Seen(_reduced(levels, WORKING_SIDE))
     grey, opacity = np.moveaxis(np.asarray(picture) / np.float32(255), -1, 0)
-    # Fill transparent parts with a contrasting colour: white behind a dark drawing, black behind a bright one.
+    opaque = grey[opacity > 0.5]
+    if opacity.min() == 0 and opaque.size and opaque.std() < ONE_SHADE:
+        return Seen(_reduced(opacity, WORKING_SIDE), is_drawing=True)
+    # Fill transparent parts with a contrasting colour: white behind a dark picture, black behind a bright one.
     is_dark = (grey * opacity).sum() < opacity.sum() / 2
-    return grey * opacity + is_dark * (1 - opacity)
+    return Seen(_reduced(grey * opacity + is_dark * (1 - opacity), WORKING_SIDE))
 
 
-def _prepared(pictures: Iterable[Floats], names: list[str]) -> Floats:
+def _framed(pictures: Iterable[Seen], names: list[str], whole: bool) -> Floats:
     boxes = np.zeros((len(names), BOX, BOX), np.uint8)
     for i, (picture, name) in enumerate(zip(pictures, names, strict=True)):
-        ink = _digit(picture) if picture.size > 1 else None
-        if ink is None:
-            remedy = "Show one digit, well lit, with a margin on all sides."
-            raise file_error(name, "a digit that stands out from its background", "none", remedy)
-        boxes[i] = np.rint(255 * _boxed(ink))
+        boxes[i] = np.rint(255 * _boxed(_digit(picture, name, whole)))
     return rows_in_unit_interval(centred(boxes))
 
 
-def _digit(picture: Floats) -> Floats | None:
-    """Return the digit's ink in each pixel of the reduced picture, from 0 to 1; None if there is no digit."""
-    small = _reduced(picture, WORKING_SIDE)
-    departure = _departure(small)
-    threshold = _otsu(departure)
-    inked = departure > threshold
-    if not inked.any():
-        return None
-    paper, ink = np.median(departure[~inked]), np.median(departure[inked])
-    if ink - paper < max(STANDS_OUT * departure[~inked].std(), FAINTEST):
-        return None
-    kept = _strokes(departure * inked)
-    if max(map(np.ptp, np.nonzero(kept))) + 1 < LEAST_DIGIT * max(small.shape):
-        return None
+def _digit(picture: Seen, name: str, whole: bool) -> Floats:
+    """Return the digit's ink in each pixel of the reduced picture, from 0 to 1."""
+    ink = picture.pixels if picture.is_drawing else _departure(picture.pixels)
+    inked = ink > _otsu(ink)
+    shade = ink
+    if not picture.is_drawing and inked.any():
+        paper, pen = np.median(ink[~inked]), np.median(ink[inked])
+        inked &= pen - paper >= max(STANDS_OUT * ink[~inked].std(), FAINTEST)
+        shade = np.clip((ink - paper) / (pen - paper), 0, 1)
+    strokes = strokes_in(ink * inked, is_cut=not picture.is_drawing)
+    kept = mask_of(strokes if whole else near_the_first(strokes), ink.shape)
+    if not kept.any() or max(map(np.ptp, np.nonzero(kept))) + 1 < LEAST_DIGIT * max(ink.shape):
+        remedy = "Show one digit, well lit, with a margin on all sides."
+        raise file_error(name, "a digit that stands out from its background", "none", remedy)
+    if not whole and (count := marks(strokes, ink.shape)) > 1:
+        found = f"{count} separate marks, each of the height of a digit"
+        raise file_error(name, "one digit", found, "Crop the picture to one digit.")
     # The blurred edge of a stroke is below the threshold, so also keep pixels near a stroke.
-    edged = _extreme(np.pad(kept, BLUR), BLUR, np.max)
-    return np.clip((departure - paper) / (ink - paper), 0, 1) * edged
+    return shade * grown(kept, BLUR, BLUR)
 
 
 def _departure(picture: Floats) -> Floats:
@@ -184,7 +240,7 @@ def _departure(picture: Floats) -> Floats:
     reach = round(PEN * max(picture.shape) / 2)
     # A morphological closing fills strokes, which are narrower than its window, but follows the edge of a shadow.
     around = np.pad(-sign * picture, 2 * reach, mode="edge")
-    paper = -sign * _extreme(_extreme(around, reach, np.max), reach, np.min)
+    paper = -sign * extreme(extreme(around, (reach, reach), np.max), (reach, reach), np.min)
     return sign * (picture - paper) / (paper + np.float32(DARKEST))
 
 
@@ -193,16 +249,6 @@ def _median(picture: Floats, width: int) -> Floats:
     reach = width // 2
     around = np.pad(picture, reach, mode="reflect", reflect_type="odd")
     return np.median(sliding_window_view(around, (2 * reach + 1, 2 * reach + 1)), axis=(-2, -1))
-
-
-def _extreme(picture: NDArray[Any], reach: int, which: Any) -> NDArray[Any]:
-    """Return the minimum or maximum (``np.min`` or ``np.max``) in the square window of this reach around each pixel.
-
-    The result is smaller than the picture by the reach on each side.
-    """
-    for axis in range(2):
-        picture = which(sliding_window_view(picture, 2 * reach + 1, axis), axis=-1)
-    return picture
 
 
 def _otsu(values: Floats) -> float:
@@ -215,39 +261,7 @@ def _otsu(values: Floats) -> float:
     count = np.arange(1, ordered.size)
     below = np.cumsum(ordered)[:-1]
     between = (below - count * ordered.mean()) ** 2 / (count * (ordered.size - count))
-    return float(ordered[between.argmax()])
-
-
-def _strokes(ink: Floats) -> Flags:
-    """Return the pixels of the digit: the heaviest piece of ink and pieces near it; not at the border, if possible."""
-    pieces = _pieces(ink > 0)
-    height, width = ink.shape
-    inner = [piece for piece in pieces if piece.min() > 0 and (piece.max(axis=1) < (height - 1, width - 1)).all()]
-    pieces = inner or pieces
-    mass = [ink[*piece].sum() for piece in pieces]
-    heaviest = pieces[np.argmax(mass)]
-    low, high = heaviest.min(axis=1), heaviest.max(axis=1)
-    reach = NEAR * (high - low).max()
-    kept = np.zeros(ink.shape, np.bool_)
-    for piece, its_mass in zip(pieces, mass, strict=True):
-        gap = np.maximum(low - piece.max(axis=1), piece.min(axis=1) - high)
-        if its_mass >= SPECK * max(mass) and (gap <= reach).all():
-            kept[*piece] = True
-    return kept
-
-
-def _pieces(mask: Flags) -> list[NDArray[np.intp]]:
-    """Return the rows and columns, of shape (2, n), of each connected component of a mask."""
-    left = set(zip(*map(np.ndarray.tolist, np.nonzero(mask)), strict=True))
-    pieces = []
-    while left:
-        piece = [left.pop()]
-        for row, column in piece:  # grows as neighbours are found
-            around = {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & left
-            left -= around
-            piece += around
-        pieces.append(np.array(piece).T)
-    return pieces
+    return float(ordered[between.argmax() if between.size else 0])
 
 
 def _boxed(ink: Floats) -> Floats:

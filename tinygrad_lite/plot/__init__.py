@@ -20,7 +20,7 @@ from .mosaics import digit, digits, mistakes, tiles, weights
 from .output import animate, prepare, save, show
 from .slices import loss_over
 from .style import BLUE, INK, PALE_BLUE, PALE_VERMILION, PAPER, STYLE, VERMILION
-from .training import boundary, confusion, curves
+from .training import boundary, confusion, curves, sweep
 
 # Pictures of a graph need `tinygrad_lite.formulas`, which no picture of training needs: see `support.late`.
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "prepare",
     "save",
     "show",
+    "sweep",
     "tiles",
     "to_dot",
     "to_mermaid",

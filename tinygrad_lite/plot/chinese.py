@@ -30,6 +30,12 @@ CHINESE = {
     "class {label}": "类别 {label}",
     "score {score}": "得分 {score}",
     "score of class 1": "类别 1 的得分",
+    # A sweep over learning rates
+    "learning rate": "学习率",
+    "validation accuracy (%)": "验证集准确率（%）",
+    "after training": "训练之后",
+    "before training": "训练之前",
+    "diverged": "发散",
     # Digits, weights, kernels
     "image {i}": "图 {i}",
     "image {i}: label {label}": "图 {i}：标签 {label}",

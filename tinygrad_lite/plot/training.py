@@ -1,4 +1,4 @@
-"""Pictures of training and its results: learning curves, confusion matrices, decision boundaries.
+"""Pictures of training and its results: learning curves, sweeps, confusion matrices, decision boundaries.
 
 figure = tg.plot.confusion(test.labels, predictions)
 """
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ShapeError
-from .checks import check_classes, check_counts, check_positive, numbers
+from .checks import check_classes, check_counts, check_labels, check_positive, numbers
 from .chinese import words
 from .style import (
     BAR_INCHES,
     BLUE,
+    INK,
     PALE_BLUE,
     PALE_VERMILION,
     VERMILION,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MARKED = 40  # epochs: with more, the markers would overlap and be cut off
+MOST_WRITTEN = 12  # learning rates: with more, the numbers beside the points would overlap
 GRID = 200  # points along each axis at which a classifier is evaluated
 
 
@@ -182,6 +184,77 @@ def boundary(
     ax.grid(False)
     ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)  # above the axes
     colour_bar(figure, areas, ax, words("score of class 1")).set_ticks(MaxNLocator(8, steps=[1, 2.5, 5, 10]))
+    return figure
+
+
+@in_style
+def sweep(
+    rates: ArrayLike,
+    accuracies: ArrayLike,
+    initial: ArrayLike,
+    labels: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw the accuracies that runs with several learning rates have reached, and where they began.
+
+    The line goes through the mean of the runs that have the same learning rate and label. A run that diverged is a
+    cross at the bottom.
+
+    Parameters
+    ----------
+    rates
+        The learning rate of each run, of shape (n,).
+    accuracies
+        The accuracy that each run has reached, between 0 and 1, of shape (n,); NaN if the run diverged.
+    initial
+        The accuracy of each run before training, of shape (n,).
+    labels
+        What else distinguishes each run, such as ``"hidden 90"``. Each label gets a line of its own.
+    title
+        The figure's heading.
+
+    Raises
+    ------
+    ValueError
+        If the counts differ, or a learning rate is not a positive number.
+    """
+    rates = check_labels("sweep", "rates", rates)
+    reached = 100 * check_labels("sweep", "accuracies", accuracies)
+    before = 100 * check_labels("sweep", "initial accuracies", initial)
+    names = np.array([""] * len(rates) if labels is None else labels)
+    check_counts("sweep", rates=rates, accuracies=reached, initial=before, labels=names)
+    strange = rates[~((rates > 0) & np.isfinite(rates))]
+    if len(strange):
+        raise ValueError(f"sweep: the axis is logarithmic, so learning rates must be positive, not {strange[0]}")
+    from matplotlib import colormaps
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    lines = [*dict.fromkeys(names)]
+    colors = [BLUE] if len(lines) == 1 else colormaps["viridis"](np.linspace(0, 0.85, len(lines)))
+    height = max(3.3, 0.22 * (len(lines) + 2))  # of the legend, which is beside the axes
+    figure = new_figure(6.9 + 0.085 * max(len("before training"), *map(len, lines)), 0.6 + height, title)
+    ax = add_axes(figure, 0.8, 0.5, 5.2, height)
+    for line, color in zip(lines, colors, strict=True):
+        own = names == line
+        places = np.unique(rates[own])
+        means = np.array([reached[own & (rates == rate)].mean() for rate in places])
+        ax.plot(places, means, color=color, label=line or words("after training"))
+        ax.plot(rates[own], reached[own], "o", color=color)
+        ax.axhline(before[own].mean(), color=color, linestyle="--", linewidth=1)
+        if len(lines) == 1 and len(places) <= MOST_WRITTEN:
+            for place, mean in zip(places[np.isfinite(means)], means[np.isfinite(means)], strict=True):
+                ax.annotate(f"{mean:.1f}", (place, mean), (0, 6), textcoords="offset points", ha="center", fontsize=9)
+    ax.plot([], [], color=INK, linestyle="--", linewidth=1, label=words("before training"))
+    diverged = rates[np.isnan(reached)]
+    if len(diverged):
+        bottom = np.zeros(len(diverged))
+        ax.plot(diverged, bottom, "x", color=VERMILION, markersize=9, clip_on=False, label=words("diverged"))
+    ax.set(xscale="log", xlabel=words("learning rate"), ylabel=words("validation accuracy (%)"), ylim=(0, 106))
+    ax.margins(x=0.08)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if rates.max() < 300 * rates.min() else (1,)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
     return figure
 
 

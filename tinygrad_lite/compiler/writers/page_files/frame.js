@@ -1,11 +1,14 @@
 // From a drawing to a picture as MNIST has them: the digit in a box of 20×20 pixels, its centre of mass in the middle
-// of 28×28. These are the steps of the command `predict` for a photograph, without those that look for real paper.
+// of 28×28. These are the steps of the command `predict` for a drawing on transparent paper: the ink is known, and the
+// paper goes on beyond the border, so that a stroke that reaches it is whole.
 "use strict";
 
 const SIDE = 28, BOX = 20; // pixels: a picture, and the longer side of a digit in it
 const WORKING_SIDE = 128; // pixels: the drawing while its strokes are looked for
 const NEAR = 0.2; // of the digit's longer side: the largest gap between strokes of one digit
 const SPECK = 0.02; // of the heaviest piece's ink: a piece with less is dirt
+const AS_HIGH = 0.5; // of the highest mark: one that is lower is no second digit
+const ABOVE = 0.2, BESIDE = 0.05; // of the highest piece: the gaps that marks are at least apart
 const BLUR = 2; // pixels: how far a stroke's edge may be blurred
 const EDGE = 0.25; // pixels with more ink than this must be inside the box
 const LEAST_DIGIT = 1 / 20; // of the drawing: a smaller digit is none yet
@@ -47,7 +50,7 @@ function pieces(inked, side) {
     const piece = [first];
     seen.add(first);
     for (const place of piece) { // grows as neighbours are found
-      for (const near of around(place, 1, side)) {
+      for (const near of around(place, 1, 1, side)) {
         if (inked[near] && !seen.has(near)) seen.add(near), piece.push(near);
       }
     }
@@ -56,13 +59,19 @@ function pieces(inked, side) {
   return found;
 }
 
-/** The places in the square of this reach around a place. */
-function around(place, reach, side) {
-  const row = Math.floor(place / side), column = place % side, found = [];
-  for (let y = Math.max(0, row - reach); y <= Math.min(side - 1, row + reach); y++) {
-    for (let x = Math.max(0, column - reach); x <= Math.min(side - 1, column + reach); x++) found.push(y * side + x);
+/** The places that are at most so far from a place. */
+function* around(place, down, across, side) {
+  const row = Math.floor(place / side), column = place % side;
+  for (let y = Math.max(0, row - down); y <= Math.min(side - 1, row + down); y++) {
+    for (let x = Math.max(0, column - across); x <= Math.min(side - 1, column + across); x++) yield y * side + x;
   }
-  return found;
+}
+
+/** Which pixels are at most so far from one of these places. */
+function grown(places, down, across, side) {
+  const mask = new Uint8Array(side * side);
+  for (const place of places) for (const near of around(place, down, across, side)) mask[near] = 1;
+  return mask;
 }
 
 const sumOf = (numbers) => numbers.reduce((a, b) => a + b, 0);
@@ -87,29 +96,33 @@ function otsu(values) {
   return threshold;
 }
 
-/** The ink of the digit alone, null if there is none: the heaviest piece that is not cut off by the border, if there is
- * such a one, and the pieces near it, with their blurred edges. */
-function digitIn(ink, side) {
-  const threshold = otsu(ink), all = pieces(ink.map((x) => x > threshold), side);
-  if (!all.length) return null;
-  const inner = all.filter((piece) => {
-    const [first, last] = extent(piece, side);
-    return Math.min(...first) > 0 && Math.max(...last) < side - 1;
-  });
-  const found = inner.length ? inner : all;
+const heightOf = (piece, side) => (([low, high]) => high[0] - low[0] + 1)(extent(piece, side));
+
+/** How many digits strokes may be: marks that lie apart, and are at least half as high as the highest. */
+function marksOf(strokes, side) {
+  const highest = Math.max(...strokes.map((stroke) => heightOf(stroke, side))), places = new Set(strokes.flat());
+  const joined = grown(places, rounded((ABOVE * highest) / 2), rounded((BESIDE * highest) / 2), side);
+  const heights = pieces(joined, side).map((mark) => heightOf(mark.filter((place) => places.has(place)), side));
+  return heights.filter((height) => height >= AS_HIGH * Math.max(...heights)).length;
+}
+
+/** The digit in a drawing: its ink alone, with the blurred edges, and the number of marks; of a whole sign, all strokes
+ * are one. The ink is null if there is no digit. */
+function digitIn(ink, side, isWhole) {
+  const none = { digit: null, marks: 0 }, threshold = otsu(ink), found = pieces(ink.map((x) => x > threshold), side);
+  if (!found.length) return none;
   const masses = found.map((piece) => sumOf(piece.map((place) => ink[place]))), most = Math.max(...masses);
-  const heaviest = found[masses.indexOf(most)], [low, high] = extent(heaviest, side);
+  const strokes = found.filter((_, i) => masses[i] >= SPECK * most);
+  const [low, high] = extent(found[masses.indexOf(most)], side);
   const reach = NEAR * Math.max(high[0] - low[0], high[1] - low[1]);
-  const kept = found.filter((piece, i) => {
+  const kept = strokes.filter((piece) => {
     const [first, last] = extent(piece, side);
-    return masses[i] >= SPECK * most && [0, 1].every((axis) =>
-      Math.max(low[axis] - last[axis], first[axis] - high[axis]) <= reach);
-  });
-  const [top, bottom] = extent(kept.flat(), side);
-  if (Math.max(bottom[0] - top[0], bottom[1] - top[1]) + 1 < LEAST_DIGIT * side) return null;
-  const digit = ink.map(() => 0);
-  for (const place of kept.flat()) for (const near of around(place, BLUR, side)) digit[near] = ink[near];
-  return digit;
+    return isWhole || [0, 1].every((axis) => Math.max(low[axis] - last[axis], first[axis] - high[axis]) <= reach);
+  }).flat();
+  const [top, bottom] = extent(kept, side);
+  if (Math.max(bottom[0] - top[0], bottom[1] - top[1]) + 1 < LEAST_DIGIT * side) return none;
+  const near = grown(kept, BLUR, BLUR, side);
+  return { digit: ink.map((x, place) => x * near[place]), marks: isWhole ? 1 : marksOf(strokes, side) };
 }
 
 /** Scale a digit to fit the box; its shorter side is centred. */
@@ -133,9 +146,10 @@ function centred(box) {
   return picture;
 }
 
-/** The grey levels of the picture that the net sees of a drawing, ink from 0 to 1; null if there is no digit. */
-function framed(ink, side) {
+/** The grey levels of the picture that the net sees of a drawing, ink from 0 to 1, and the number of digits in it.
+ * There is no picture unless it is one. */
+function framed(ink, side, isWhole) {
   const cells = overlaps(side, 0, side, WORKING_SIDE);
-  const digit = digitIn(averaged(ink, side, cells, cells), WORKING_SIDE);
-  return digit && centred(boxed(digit, WORKING_SIDE));
+  const { digit, marks } = digitIn(averaged(ink, side, cells, cells), WORKING_SIDE, isWhole);
+  return { picture: marks === 1 ? centred(boxed(digit, WORKING_SIDE)) : null, marks };
 }

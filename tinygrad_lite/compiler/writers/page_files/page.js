@@ -6,10 +6,12 @@ const describe = (node, text) => node.setAttribute("aria-label", text);
 const PAPER = $("ink"), pen = PAPER.getContext("2d", { willReadFrequently: true });
 const KEPT = `tinygrad_lite: pictures of ${MODEL.classes}`; // the name under which the browser keeps them
 const STEP = 8; // how far an arrow key moves the pen
+const IS_WHOLE = !MODEL.classes.every((name) => /^[0-9]$/.test(name)); // the parts of other signs may lie apart
 
 const weights = Object.fromEntries(Object.entries(WEIGHTS).map(([name, x]) => [name, decoded(x)]));
 let words = WORDS[navigator.language.startsWith("zh") ? "zh" : "en"];
 let picture = null; // the grey levels of what the net sees
+let marks = 0; // how many digits seem to be drawn
 let chosen = null; // the unit whose weights are shown; null: the one with the strongest answer
 let isAnswered = false; // whether the picture has been kept
 let kept = stored();
@@ -123,7 +125,7 @@ function inkOnPaper() {
 function show() {
   isDue = false;
   const ink = inkOnPaper(), blank = new Uint8Array(SIDE * SIDE);
-  picture = framed(ink, PAPER.width);
+  ({ picture, marks } = framed(ink, PAPER.width, IS_WHOLE));
   const result = read(picture ?? blank);
   $("hint").hidden = ink.some((x) => x > 0);
   paintGrey($("seen"), picture ?? blank);
@@ -134,7 +136,8 @@ function show() {
 
 function showBars(shares) {
   const first = shares ? shares.indexOf(Math.max(...shares)) : -1;
-  $("read-heading").textContent = shares ? words.reads(MODEL.classes[first], shares[first]) : words.readsNothing;
+  const none = marks > 1 ? words.readsSeveral(marks) : words.readsNothing;
+  $("read-heading").textContent = shares ? words.reads(MODEL.classes[first], shares[first]) : none;
   [...$("bars").children].forEach((row, i) => {
     row.classList.toggle("first", i === first);
     row.querySelector(".bar").style.width = `${100 * (shares?.[i] ?? 0)}%`;
