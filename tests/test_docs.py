@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -11,20 +12,21 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import tinygrad_lite
 from tests.parallel.launch import MPIEXEC
+from tests.readme import COMMANDS, PROGRAMS, README
 from tests.sizes import LINES_A_MINUTE, lines_in_the_map
 from tinygrad_lite.compiler.writers import onnx_table
 from tinygrad_lite.rules import registry
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 USERS = [line for line in COMMANDS if "models.mnist" in line]
 CHECKPOINTS = "checkpoint.npz", "checkpoint.previous.npz"
 TESTERS = [line for line in COMMANDS if line not in USERS and "-m pytest" not in line]
@@ -38,25 +40,93 @@ modules = [
 
 @pytest.fixture(autouse=True)
 def own_rules(monkeypatch):
-    """Forget the rules that examples define, and their entries for ONNX."""
+    """Forget the rules that examples define, their entries for ONNX, and what answers for NumPy's functions."""
     monkeypatch.setattr(registry, "_rules", dict(registry._rules))
+    monkeypatch.setattr(registry, "_answers", dict(registry._answers))
     monkeypatch.setattr(onnx_table, "RULES", dict(onnx_table.RULES))
 
 
+def examples(name: str) -> list[doctest.DocTest]:
+    """Return the examples of a module. As in NumPy's own, ``np`` is imported already, and so is ``tg``."""
+    found = doctest.DocTestFinder().find(importlib.import_module(name), extraglobs={"np": np, "tg": tinygrad_lite})
+    return [test for test in found if any(not example.options.get(doctest.SKIP) for example in test.examples)]
+
+
 @pytest.mark.parametrize("name", modules)
-def test_examples_in_docstrings(name):
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+def test_examples_in_docstrings(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where some leave files
+    runner = doctest.DocTestRunner()
+    for test in examples(name):
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
 
 
-def test_there_are_examples_in_docstrings():
-    assert sum(doctest.testmod(importlib.import_module(name)).attempted for name in modules) > 10
+NAMESPACES = (
+    *("", "checkpoint", "formulas", "nn", "nn.functional", "nn.init", "optim", "optim.schedule"),
+    *("parallel", "proof", "rules", "safetensors"),
+)
+
+# Names that have no example of their own, each with the reason.
+WITHOUT_EXAMPLE = {"nn.init.weights": "the layers call it"}
+METHODS_WITHOUT_EXAMPLE = dict.fromkeys(
+    ("mark_changed", "mark_replaced", "share_memory"), "`changes` keeps its record by them; a user calls none"
+)
+
+
+def public_names() -> dict[str, Any]:
+    """Return the functions and classes that users call, by their dotted names; one with two names only once."""
+    found: dict[str, Any] = {}
+    for space in NAMESPACES:
+        module = importlib.import_module(".".join(filter(None, ["tinygrad_lite", space])))
+        own = [name for name, x in vars(module).items() if getattr(x, "__module__", "") == module.__name__]
+        for name in getattr(module, "__all__", [name for name in own if not name.startswith("_")]):
+            x = getattr(module, name)
+            if callable(x) and not any(x is other for other in found.values()):
+                found[".".join(filter(None, [space, name]))] = x
+    return found
+
+
+def public_methods(cls: type) -> dict[str, Any]:
+    """Return the methods and properties that users call, by name; those of its bases, too."""
+    found = {name: inspect.getattr_static(cls, name) for name in dir(cls) if not name.startswith("_")}
+    return {name: x for name, x in found.items() if callable(x) or isinstance(x, property)}
+
+
+def docstrings_with_examples() -> set[str | None]:
+    return {test.docstring for name in modules for test in examples(name)}
+
+
+def test_every_public_name_has_an_example_that_is_run():
+    """Each function and each class has an example of its own; an error needs none, since its message advises."""
+    run = docstrings_with_examples()
+    missing = {name for name, x in public_names().items() if x.__doc__ not in run}
+    errors = {name for name, x in public_names().items() if inspect.isclass(x) and issubclass(x, BaseException)}
+    assert missing - errors == WITHOUT_EXAMPLE.keys()
+
+
+@pytest.mark.parametrize("cls", [tinygrad_lite.Tensor, tinygrad_lite.nn.Module, tinygrad_lite.optim.Optimizer])
+def test_every_method_has_a_docstring_and_an_example_where_one_does_not_know_it(cls):
+    """A method needs none if NumPy or `nn.functional` has one of that name, or if the example of its class shows it."""
+    run = docstrings_with_examples()
+    methods = public_methods(cls)
+    assert {name for name, x in methods.items() if not x.__doc__} == set()
+    elsewhere = (np, np.ndarray, np.linalg, tinygrad_lite.nn.functional)
+    known = {name for name in methods if any(hasattr(place, name) for place in elsewhere)}
+    shown = set(re.findall(r"\w+", cls.__doc__.partition(">>>")[2]))
+    missing = {name for name in methods.keys() - known - shown if methods[name].__doc__ not in run}
+    assert missing - METHODS_WITHOUT_EXAMPLE.keys() == set()
+
+
+def test_the_version_is_that_of_the_package():
+    assert tinygrad_lite.__version__ == metadata.version("tinygrad_lite")
+    assert "__version__" in tinygrad_lite.__doc__
 
 
 def test_examples_in_the_readme(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where some leave files
     namespace: dict = {"__name__": "readme"}
-    for block in PYTHON:
-        exec(compile(block, "README.md", "exec"), namespace)
+    for program in PROGRAMS:
+        exec(compile(program, "README.md", "exec"), namespace)
     printed = capsys.readouterr().out
     assert "[False  True  True False]" in printed
     assert printed.count("gradcheck holds") == 1

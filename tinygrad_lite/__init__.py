@@ -1,5 +1,7 @@
 """A deep-learning micro-framework to read in an evening: tensors, one rule for each derivative, many readings.
 
+``tg.__version__`` is the version that is installed. In the examples of all docstrings NumPy is ``np``.
+
 >>> import tinygrad_lite as tg
 >>> tg.grad(lambda x: x**2)(3.0)
 Tensor(6., dtype=float32)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -26,6 +26,10 @@ from .engine import Node
 from .errors import ShapeError
 from .rules import Rule
 from .support.call_stack import frames_to_user
+
+# A Tensor, an array, a number, or nested lists of them: what functions take. Tracers and symbols flow through the same
+# functions, so to a type checker it is anything.
+ArrayLike: TypeAlias = Any
 
 _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
@@ -46,6 +50,13 @@ def set_default_dtype(dtype: DTypeLike) -> None:
     ------
     TypeError
         If the type is not a floating one.
+
+    Examples
+    --------
+    >>> tg.set_default_dtype("float64")
+    >>> tg.Tensor(1.0)
+    Tensor(1., dtype=float64)
+    >>> tg.set_default_dtype("float32")
     """
     global _default_dtype
     chosen = np.dtype(dtype)
@@ -55,7 +66,13 @@ def set_default_dtype(dtype: DTypeLike) -> None:
 
 
 def get_default_dtype() -> np.dtype[Any]:
-    """Return the type of a Tensor made of Python's floats."""
+    """Return the type of a Tensor made of Python's floats.
+
+    Examples
+    --------
+    >>> tg.get_default_dtype()
+    dtype('float32')
+    """
     return _default_dtype
 
 

@@ -102,6 +102,14 @@ def save(
         If the format is ``.safetensors`` and the package safetensors is not installed.
     OSError
         If the file cannot be written; the old one stays.
+
+    Examples
+    --------
+    >>> net = tg.nn.Linear(2, 3, rng=0)
+    >>> tg.checkpoint.save("run.npz", {"net": net.state_dict()}, {"epoch": 1})
+    >>> tg.checkpoint.save("run.npz", {"net": net.state_dict()}, {"epoch": 2})
+    >>> tg.checkpoint.load("run.previous.npz")[1]
+    {'epoch': 1}
     """
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"the path comes first, as in save(path, states), but it is a {type(path).__name__}")
@@ -152,6 +160,15 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> tuple[S
         If the suffix is neither ``.npz`` nor ``.safetensors``.
     MissingExtra
         If it is ``.safetensors`` and the package safetensors is not installed.
+
+    Examples
+    --------
+    >>> net = tg.nn.Linear(2, 3, rng=0)
+    >>> tg.checkpoint.save("run.npz", {"net": net.state_dict()}, {"epoch": 7})
+    >>> states, facts = tg.checkpoint.load("run.npz")
+    >>> net.load_state_dict(states["net"])
+    >>> facts["epoch"]
+    7
     """
     path = as_path(path)
     try:
@@ -167,7 +184,13 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> tuple[S
 
 
 def previous(path: str | os.PathLike[str]) -> Path:
-    """Return the path at which `save` keeps the old checkpoint: ``run.previous.npz`` for ``run.npz``."""
+    """Return the path at which `save` keeps the old checkpoint: ``run.previous.npz`` for ``run.npz``.
+
+    Examples
+    --------
+    >>> tg.checkpoint.previous("runs/mnist/checkpoint.npz").name
+    'checkpoint.previous.npz'
+    """
     path = as_path(path)
     return path.with_suffix(f".previous{path.suffix}")
 
@@ -181,6 +204,13 @@ def check_format(path: str | os.PathLike[str]) -> None:
         If the suffix is neither ``.npz`` nor ``.safetensors``.
     MissingExtra
         If the package for the format is not installed.
+
+    Examples
+    --------
+    >>> tg.checkpoint.check_format("run.npz")
+    >>> tg.checkpoint.check_format("run.pth")
+    Traceback (most recent call last):
+    ValueError: run.pth: a checkpoint's suffix is .npz or .safetensors, not '.pth': write 'run.npz'
     """
     encode, _ = _format_of(as_path(path))
     encode({}, "")

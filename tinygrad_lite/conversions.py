@@ -21,11 +21,12 @@ from contextvars import ContextVar
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
-from .arrays import operand
+from .arrays import ArrayLike, operand
 from .engine import Node, is_recording
 from .errors import DeviceError, ShapeError
+from .rules.reductions import Axis
 from .support.call_stack import frames_to_user
 from .support.devices import device_of, to_device
 
@@ -70,7 +71,7 @@ class Evaluation:
 current_evaluation = Evaluation.current.get
 
 
-def _comparison(function: np.ufunc) -> Callable[[Any, Any], Any]:
+def _comparison(function: np.ufunc) -> Callable[[Any, ArrayLike], NDArray[np.bool_]]:
     """Return the method of an operator that compares: its result is an array of booleans, which have no derivative."""
 
     def compare(self: Node, other: Any) -> Any:
@@ -99,14 +100,26 @@ class Conversions(Node):
         is_freed = self.operation is not None and self.operation.inputs is None
         return self._requires_grad and is_recording() and not is_freed
 
-    def numpy(self) -> Any:
-        """Return a read-only view of the array, or a copy if it is on a GPU; no gradient flows through it."""
+    def numpy(self) -> NDArray[Any]:
+        """Return a read-only view of the array, or a copy if it is on a GPU; no gradient flows through it.
+
+        Examples
+        --------
+        >>> tg.Tensor([1.0, 2.0], requires_grad=True).numpy()
+        array([1., 2.], dtype=float32)
+        """
         view = to_device(self.data, "cpu").view()
         view.flags.writeable = False
         return view
 
-    def item(self) -> Any:
-        """Return the only element as a Python number; no gradient flows through it."""
+    def item(self) -> float:
+        """Return the only element as a Python number; no gradient flows through it.
+
+        Examples
+        --------
+        >>> tg.Tensor([3.0]).item()
+        3.0
+        """
         if self._data.size != 1:
             raise ShapeError(
                 f"a number needs a Tensor of one element, but this one has shape {self._data.shape}: use .tolist()"
@@ -189,7 +202,8 @@ class Conversions(Node):
             raise TypeError("a 0-d Tensor has no length")
         return self._data.shape[0]
 
-    __eq__, __ne__ = _comparison(np.equal), _comparison(np.not_equal)
+    # Of an object in general they return one bool.
+    __eq__, __ne__ = _comparison(np.equal), _comparison(np.not_equal)  # type: ignore[assignment]
     __lt__, __le__ = _comparison(np.less), _comparison(np.less_equal)
     __gt__, __ge__ = _comparison(np.greater), _comparison(np.greater_equal)
     __hash__ = Node.__hash__
@@ -197,45 +211,45 @@ class Conversions(Node):
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self == value))
 
-    def __floordiv__(self, other: Any) -> Any:
+    def __floordiv__(self, other: ArrayLike) -> NDArray[Any]:
         return np.floor_divide(self, other)
 
-    def __rfloordiv__(self, other: Any) -> Any:
+    def __rfloordiv__(self, other: ArrayLike) -> NDArray[Any]:
         return np.floor_divide(other, self)
 
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> NDArray[np.intp]:
         """Return the index of the maximum, as a plain array."""
         return np.argmax(self, axis=axis, keepdims=keepdims)
 
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> NDArray[np.intp]:
         """Return the index of the minimum, as a plain array."""
         return np.argmin(self, axis=axis, keepdims=keepdims)
 
-    def argsort(self, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
+    def argsort(self, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> NDArray[np.intp]:
         """Return the indices that would sort the elements, as a plain array."""
         return np.argsort(self, axis=axis, kind=kind, stable=stable)
 
-    def argpartition(self, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+    def argpartition(self, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> NDArray[np.intp]:
         """Return the indices by which `numpy.partition` puts the ``kth`` elements in place, as a plain array."""
         return np.argpartition(self, kth, axis=axis, kind=kind)
 
-    def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Any:
+    def searchsorted(self, v: ArrayLike, side: Any = "left", sorter: Any = None) -> Any:
         """Return the positions at which values keep the elements, which are in order, in order; as a plain array."""
         return np.searchsorted(self, v, side=side, sorter=sorter)
 
-    def nonzero(self) -> tuple[Any, ...]:
+    def nonzero(self) -> tuple[NDArray[np.intp], ...]:
         """Return the indices of the elements that are not 0, as plain arrays."""
         return np.nonzero(self)
 
-    def round(self, decimals: int = 0) -> Any:
+    def round(self, decimals: int = 0) -> NDArray[Any]:
         """Return the elements rounded, as an array: a step function, which has no derivative."""
         return np.round(self, decimals)
 
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def any(self, axis: Axis = None, keepdims: bool = False) -> NDArray[np.bool_]:
         """Return whether any element along axes is not 0."""
         return np.any(self, axis=axis, keepdims=keepdims)
 
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def all(self, axis: Axis = None, keepdims: bool = False) -> NDArray[np.bool_]:
         """Return whether all elements along axes are not 0."""
         return np.all(self, axis=axis, keepdims=keepdims)
 

@@ -22,11 +22,11 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from .arrays import PrecisionWarning, as_array, operand, owned, raw
+from .arrays import ArrayLike, PrecisionWarning, as_array, operand, owned, raw
 from .changes import clock
 from .checks import expect_floating
 from .engine import Node, is_recording
@@ -35,13 +35,14 @@ from .numpy_calls import raw_tree
 from .support.call_stack import frames_to_user
 from .support.devices import device_of, mixing_error
 
+T = TypeVar("T")
 PARAMETER, BUFFER = "parameter", "buffer"  # the roles of a Tensor in a module
 
 
-def _augmented(name: str) -> Callable[[Any, Any], Any]:
+def _augmented(name: str) -> Callable[[T, ArrayLike], T]:
     """Return the method of an augmented assignment: that of ``+=`` for "add"."""
 
-    def assign(self: InPlace, other: Any) -> InPlace:
+    def assign(self: Any, other: ArrayLike) -> Any:
         return self._become(name, other)
 
     return assign

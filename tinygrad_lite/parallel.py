@@ -81,6 +81,12 @@ class World:
     Before each exchange of data, the ranks exchange a few bytes that say what each is about to do. If one of them is
     about to do something else, or has left, every rank raises a RuntimeError, and none waits for ever. The same happens
     if a rank does not come within the timeout of `world`.
+
+    Examples
+    --------
+    >>> with tg.parallel.world() as world:  # of this process alone, for want of an mpiexec
+    ...     print(world.rank, world.size, world.is_first)
+    0 1 True
     """
 
     def __init__(self, comm: Any = None, timeout: float | None = TIMEOUT) -> None:

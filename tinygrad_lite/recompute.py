@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -30,10 +30,12 @@ from .tensor import Tensor
 from .transforms import leaves, mapped, new_source
 
 NUMPYS_GENERATOR = np.random.mtrand._rand  # the global one, which has no public name
+P = ParamSpec("P")
+R = TypeVar("R")
 ALIKE = 1e-3  # the greatest difference of a second evaluation, relative to the largest element
 
 
-def checkpoint_activations(f: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint_activations(f: Callable[P, R]) -> Callable[P, R]:
     """Return a function that computes what ``f`` computes, but keeps no activations for the backward pass.
 
     The backward pass evaluates ``f`` again, which takes time and saves memory. Gradients flow to the arguments and to

@@ -117,6 +117,13 @@ def save_safetensors(model: Module, path: str | os.PathLike[str]) -> None:
         If the file cannot be written; an old one stays.
     MissingExtra
         If the package safetensors is not installed.
+
+    Examples
+    --------
+    >>> tg.save_safetensors(tg.nn.Linear(2, 3, rng=0), "net.safetensors")
+    >>> import safetensors.numpy
+    >>> safetensors.numpy.load_file("net.safetensors")["weight"].shape  # (out, in), as in PyTorch
+    (3, 2)
     """
     library = extra("safetensors.numpy", "interop", "a safetensors file")
     _check_model(model, "safetensors.numpy.save_file writes a dictionary of arrays")
@@ -155,6 +162,14 @@ def load_safetensors(model: Module, path: str | os.PathLike[str], *, max_bytes: 
         PyTorch's layout. The model stays unchanged.
     MissingExtra
         If the package safetensors is not installed.
+
+    Examples
+    --------
+    >>> trained, net = tg.nn.Linear(2, 3, rng=0), tg.nn.Linear(2, 3, rng=1)
+    >>> tg.save_safetensors(trained, "net.safetensors")
+    >>> tg.load_safetensors(net, "net.safetensors")
+    >>> bool((net.weight == trained.weight).all())
+    True
     """
     _check_model(model, "safetensors.numpy.load_file reads a dictionary of arrays")
     name = str(as_path(path))

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,8 +29,11 @@ from .recompute import Recomputed, has_gradient
 from .tensor import Tensor, constant
 from .transforms import leaves, mapped, new_source
 
+State = TypeVar("State")
+Y = TypeVar("Y")
 
-def scan(f: Callable[[Any, Any], tuple[Any, Any]], state: Any, xs: Any) -> tuple[Any, Any]:
+
+def scan(f: Callable[[State, Any], tuple[State, Y]], state: Any, xs: Any) -> tuple[State, Y]:
     """Apply a function step by step: ``state, y = f(state, x)`` for each ``x`` of ``xs``.
 
     Parameters
@@ -61,6 +64,15 @@ def scan(f: Callable[[Any, Any], tuple[Any, Any]], state: Any, xs: Any) -> tuple
     In a jitted function ``f`` is called once, for the recording, and the program has a loop, and another one for the
     derivative. So ``f`` must not count or collect outside of itself. A second derivative is that of the loop written
     out, step by step; so is a scan within the step of another one. An ONNX file has a loop as the operator Scan.
+
+    Examples
+    --------
+    >>> def step(total, x):
+    ...     total = total + x
+    ...     return total, total
+    >>> last, totals = tg.scan(step, 0.0, np.array([1.0, 2.0, 3.0]))
+    >>> last.item(), totals.tolist()
+    (6.0, [1.0, 3.0, 6.0])
     """
     # Arrays among the inputs stay constants, which adapt to the types of Tensors.
     state, xs = mapped(_tensor, state), mapped(lambda x: x if hasattr(x, "shape") else Tensor(x), xs)

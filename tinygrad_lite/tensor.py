@@ -18,12 +18,12 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
-from .arrays import as_array, in_one_dtype, is_owned, operand, owned
+from .arrays import ArrayLike, as_array, in_one_dtype, is_owned, operand, owned
 from .checks import complete, cotangent, expect_floating, in_words, raw_parameter
 from .conversions import Conversions, GradientWarning, current_evaluation
 from .engine import Node, Operation, derivative_step, is_recording, sweep
@@ -43,13 +43,16 @@ from .support.observer import RULE, Step, observers
 __all__ = ["BUFFER", "PARAMETER", "GradientWarning", "Tensor", "apply", "constant", "cotangent"]
 
 
-def _operators(rule: Rule) -> tuple[Callable[[Any, Any], Tensor], Callable[[Any, Any], Tensor]]:
+P = ParamSpec("P")
+
+
+def _operators(rule: Rule) -> tuple[Callable[[Any, ArrayLike], Tensor], Callable[[Any, ArrayLike], Tensor]]:
     """Return the methods of an operator between two operands: with the Tensor on the left, and on the right."""
 
-    def left(self: Tensor, other: Any) -> Tensor:
+    def left(self: Tensor, other: ArrayLike) -> Tensor:
         return apply(rule, (self, other))
 
-    def right(self: Tensor, other: Any) -> Tensor:
+    def right(self: Tensor, other: ArrayLike) -> Tensor:
         return apply(rule, (other, self))
 
     return left, right
@@ -65,16 +68,9 @@ def _function(rule: Rule, doc: str) -> Callable[[Any], Tensor]:
     return method
 
 
-def _reduction(rule: Rule, with_options: Callable[..., Any], doc: str) -> Callable[..., Tensor]:
-    """Return the method that reduces axes; ``options`` are the other arguments of NumPy's, such as where."""
-
-    def method(self: Tensor, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
-        if options:
-            return with_options(self, axis, keepdims=keepdims, **options)
-        return apply(rule, (self,), (axis, keepdims))
-
-    method.__name__, method.__qualname__, method.__doc__ = rule.name, f"Tensor.{rule.name}", doc
-    return method
+def _method(function: Callable[Concatenate[Any, P], Any]) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """Return one of NumPy's functions as a method: of a Tensor it makes a Tensor."""
+    return function
 
 
 def _of_array(name: str, doc: str) -> Any:
@@ -111,6 +107,11 @@ class Tensor(Conversions, InPlace):
         If the data are not numbers, or require a gradient and are not of a floating type, or are a Tensor whose
         history would be lost.
 
+    Notes
+    -----
+    NumPy's own annotations say that its functions return arrays, also of Tensors. Where an editor or a type checker is
+    to know better, write methods and operators: ``x.exp()`` for ``np.exp(x)``.
+
     Examples
     --------
     >>> import tinygrad_lite as tg
@@ -126,7 +127,7 @@ class Tensor(Conversions, InPlace):
     _grad: Tensor | None
 
     def __init__(
-        self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
+        self, data: ArrayLike, requires_grad: bool = False, dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         if isinstance(data, Tensor) and data._requires_grad and is_recording():
             raise TypeError(
@@ -164,7 +165,7 @@ class Tensor(Conversions, InPlace):
         self._grad = value if fits else cotangent(value, self, keep_history=True)
 
     @property
-    def data(self) -> Any:
+    def data(self) -> NDArray[Any]:
         """The raw array. Assigning, also by ``t.data -= …``, counts as a change in place; writing into it does not."""
         if current_evaluation() is not None:
             self._note_taken()
@@ -228,17 +229,30 @@ class Tensor(Conversions, InPlace):
         ------
         DeviceError
             If there is no such device, or it cannot be used; the message says what is missing.
+
+        Examples
+        --------
+        >>> tg.Tensor([1.0, 2.0]).to("cpu").device
+        'cpu'
         """
         return self if device == self.device else apply(elementwise.to, (self,), (device, self.device))
 
     def detach(self) -> Tensor:
-        """Return a Tensor that shares the memory of this one and has no history."""
+        """Return a Tensor that shares the memory of this one and has no history.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x.detach()).sum().backward()
+        >>> x.grad  # x · c has the derivative c
+        Tensor([1., 2.], dtype=float32)
+        """
         y = constant(self._data)
         if not issubclass(type(self._data), np.generic):  # NumPy's scalars never change
             self.share_memory(y)
         return y
 
-    def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
+    def backward(self, gradient: ArrayLike | None = None, create_graph: bool = False) -> None:
         """Add the derivative of this Tensor to the ``grad`` of every leaf it depends on.
 
         Parameters
@@ -256,6 +270,13 @@ class Tensor(Conversions, InPlace):
             its graph was freed or changed.
         ShapeError
             If ``gradient`` has another shape.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).backward(gradient=np.array([1.0, 10.0]))
+        >>> x.grad
+        Tensor([ 2., 40.], dtype=float32)
         """
         if not self.requires_grad:
             raise GraphError(
@@ -298,27 +319,27 @@ class Tensor(Conversions, InPlace):
     __truediv__, __rtruediv__ = _operators(elementwise.divide)
     __mod__, __rmod__ = _operators(elementwise.remainder)
 
-    def __divmod__(self, other: Any) -> tuple[Any, Tensor]:
+    def __divmod__(self, other: ArrayLike) -> tuple[NDArray[Any], Tensor]:
         return self // other, self % other
 
-    def __rdivmod__(self, other: Any) -> tuple[Any, Tensor]:
+    def __rdivmod__(self, other: ArrayLike) -> tuple[NDArray[Any], Tensor]:
         return other // self, other % self
 
-    def __pow__(self, other: Any) -> Tensor:
+    def __pow__(self, other: ArrayLike) -> Tensor:
         return arithmetic.power(self, other)
 
-    def __rpow__(self, other: Any) -> Tensor:
+    def __rpow__(self, other: ArrayLike) -> Tensor:
         return arithmetic.power(other, self)
 
-    def __matmul__(self, other: Any) -> Tensor:
+    def __matmul__(self, other: ArrayLike) -> Tensor:
         if isinstance(other, Tensor) and self.ndim >= 2 <= other.ndim:
             return apply(products.product, (self, other))
         return contractions.matmul(self, operand(other))
 
-    def __rmatmul__(self, other: Any) -> Tensor:
+    def __rmatmul__(self, other: ArrayLike) -> Tensor:
         return contractions.matmul(operand(other), self)
 
-    def dot(self, other: Any) -> Tensor:
+    def dot(self, other: ArrayLike) -> Tensor:
         """Sum over the last axis and the second to last (or only) one of ``other``, as `numpy.dot` does."""
         return contractions.dot(self, other)
 
@@ -344,15 +365,15 @@ class Tensor(Conversions, InPlace):
     relu = _function(neural.relu, "Return max(x, 0); its derivative at 0 is taken to be 0.")
     sigmoid = _function(neural.sigmoid, "Return 1 / (1 + e⁻ˣ).")
 
-    def maximum(self, other: Any) -> Tensor:
+    def maximum(self, other: ArrayLike) -> Tensor:
         """Return the larger of the two, element by element."""
         return apply(elementwise.maximum, (self, other))
 
-    def minimum(self, other: Any) -> Tensor:
+    def minimum(self, other: ArrayLike) -> Tensor:
         """Return the smaller of the two, element by element."""
         return apply(elementwise.minimum, (self, other))
 
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+    def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
         """Limit the values to an interval; the derivative outside is 0. A bound may require a gradient, too."""
         return choices.clip(self, min, max)
 
@@ -366,7 +387,16 @@ class Tensor(Conversions, InPlace):
         return apply(elementwise.cast, (self,), (dtype,))
 
     def copy(self) -> Tensor:
-        """Return a copy in memory of its own."""
+        """Return a copy in memory of its own.
+
+        Examples
+        --------
+        >>> x = tg.Tensor([1.0, 2.0])
+        >>> y = x.copy()
+        >>> y[0] = 5.0
+        >>> x
+        Tensor([1., 2.], dtype=float32)
+        """
         return self.astype(self.dtype)
 
     clone = copy
@@ -380,14 +410,46 @@ class Tensor(Conversions, InPlace):
         return apply(neural.log_softmax, (self,), (axis,))
 
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return log Σ exp(x), computed without overflow; equal elements, even infinite ones, share the derivative."""
+        """Return log Σ exp(x), computed without overflow; equal elements, even infinite ones, share the derivative.
+
+        Examples
+        --------
+        >>> round(tg.Tensor([1000.0, 1000.0, 0.0]).logsumexp().item() - 1000.0, 3)  # log 2
+        0.693
+        """
         return apply(neural.logsumexp, (self,), (axis, keepdims))
 
-    sum = _reduction(reductions.sum, folds.sum, "Return the sum over axes.")
-    mean = _reduction(reductions.mean, folds.mean, "Return the mean over axes.")
-    prod = _reduction(reductions.prod, folds.prod, "Return the product over axes.")
-    max = _reduction(reductions.max, folds.max, "Return the maximum over axes; equal maxima share the derivative.")
-    min = _reduction(reductions.min, folds.min, "Return the minimum over axes; equal minima share the derivative.")
+    # The options are NumPy's, such as where.
+
+    def sum(self, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Return the sum over axes."""
+        if options:
+            return folds.sum(self, axis, keepdims=keepdims, **options)
+        return apply(reductions.sum, (self,), (axis, keepdims))
+
+    def mean(self, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Return the mean over axes."""
+        if options:
+            return folds.mean(self, axis, keepdims=keepdims, **options)
+        return apply(reductions.mean, (self,), (axis, keepdims))
+
+    def prod(self, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Return the product over axes."""
+        if options:
+            return folds.prod(self, axis, keepdims=keepdims, **options)
+        return apply(reductions.prod, (self,), (axis, keepdims))
+
+    def max(self, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Return the maximum over axes; equal maxima share the derivative."""
+        if options:
+            return folds.max(self, axis, keepdims=keepdims, **options)
+        return apply(reductions.max, (self,), (axis, keepdims))
+
+    def min(self, axis: Axis = None, keepdims: bool = False, **options: Any) -> Tensor:
+        """Return the minimum over axes; equal minima share the derivative."""
+        if options:
+            return folds.min(self, axis, keepdims=keepdims, **options)
+        return apply(reductions.min, (self,), (axis, keepdims))
 
     def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Tensor:
         """Return the variance over axes: the sum of squared deviations from the mean, divided by n - ddof."""
@@ -398,11 +460,24 @@ class Tensor(Conversions, InPlace):
         return statistics.std(self, axis, ddof=ddof, keepdims=keepdims, **options)
 
     def norm(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Return √(Σ x²) over axes, the Euclidean or Frobenius norm; its derivative at 0 is taken to be 0."""
+        """Return √(Σ x²) over axes, the Euclidean or Frobenius norm; its derivative at 0 is taken to be 0.
+
+        Examples
+        --------
+        >>> tg.Tensor([[3.0, 4.0], [0.0, 5.0]]).norm(axis=1)
+        Tensor([5., 5.], dtype=float32)
+        """
         return self.square().sum(axis, keepdims).sqrt()
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
-        """Lay the same elements out in another shape; one length may be -1."""
+        """Lay the same elements out in another shape; one length may be -1.
+
+        Examples
+        --------
+        >>> tg.Tensor([1.0, 2.0, 3.0, 4.0]).reshape(2, -1)
+        Tensor([[1., 2.],
+                [3., 4.]], dtype=float32)
+        """
         return axes.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     view = reshape
@@ -419,6 +494,11 @@ class Tensor(Conversions, InPlace):
 
         As in NumPy one may give an order instead, ``flatten("F")``. As in PyTorch, and unlike in NumPy, the result
         shares the memory of this Tensor if possible.
+
+        Examples
+        --------
+        >>> tg.Tensor(np.zeros((10, 3, 4))).flatten(1).shape
+        (10, 12)
         """
         if isinstance(start, str) or order != "C":
             return axes.ravel(self, start if isinstance(start, str) else order)
@@ -427,7 +507,14 @@ class Tensor(Conversions, InPlace):
         return axes.reshape(self, (*self.shape[:start], math.prod(self.shape[start:])))
 
     def transpose(self, *order: Any) -> Tensor:
-        """Permute the axes; reverse them by default."""
+        """Permute the axes; reverse them by default.
+
+        Examples
+        --------
+        >>> x = tg.Tensor(np.zeros((2, 3, 4)))
+        >>> x.transpose(1, 0, 2).shape, x.transpose().shape
+        ((3, 2, 4), (4, 3, 2))
+        """
         is_given_as_one = len(order) == 1 and not isinstance(order[0], int)
         return axes.transpose(self, order[0] if is_given_as_one else order or None)
 
@@ -446,16 +533,21 @@ class Tensor(Conversions, InPlace):
         return axes.matrix_transpose(self)
 
     # NumPy's functions of these names, of which a Tensor is the first argument.
-    cumsum, cumprod, swapaxes = folds.cumsum, folds.cumprod, axes.swapaxes
-    conj = conjugate = arithmetic.conjugate
-    real = property(
-        arithmetic.real, doc="The real part: of real numbers, which alone have a derivative, they themselves."
-    )
-    imag = property(arithmetic.imag, doc="The imaginary part of real numbers: zeros.")
-    squeeze, expand_dims = axes.squeeze, axes.expand_dims
-    diagonal, trace = diagonals.diagonal, diagonals.trace
-    take, repeat, choose = pieces.take, pieces.repeat, pieces.choose
-    unsqueeze = expand_dims
+    cumsum, cumprod, swapaxes = _method(folds.cumsum), _method(folds.cumprod), _method(axes.swapaxes)
+    conj = conjugate = _method(arithmetic.conjugate)
+    squeeze, diagonal, trace = _method(axes.squeeze), _method(diagonals.diagonal), _method(diagonals.trace)
+    expand_dims = unsqueeze = _method(axes.expand_dims)
+    take, repeat, choose = _method(pieces.take), _method(pieces.repeat), _method(pieces.choose)
+
+    @property
+    def real(self) -> Tensor:
+        """The real part: of real numbers, which alone have a derivative, they themselves."""
+        return arithmetic.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part of real numbers: zeros."""
+        return arithmetic.imag(self)
 
     def compress(self, condition: Any, axis: int | None = None) -> Tensor:
         """Pick the elements along an axis for which a condition holds."""

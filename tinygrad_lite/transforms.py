@@ -27,11 +27,12 @@ import copy
 from collections.abc import Callable, Iterable
 from functools import wraps
 from numbers import Integral
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .arrays import as_array, get_default_dtype
+from .arrays import ArrayLike, as_array, get_default_dtype
 from .checks import cotangent
 from .conversions import Evaluation
 from .engine import Operation, is_recording, recording
@@ -44,6 +45,19 @@ from .tensor import Tensor, constant
 
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
+P = ParamSpec("P")
+X = TypeVar("X")
+# A function of an X, and one that returns an X: a gradient has the type of the argument. A call may give any array.
+Of = Callable[Concatenate[X, P], Any]
+Returning = Callable[Concatenate[ArrayLike, P], X]
+
+
+@overload
+def grad(f: Of[X, P]) -> Returning[P, X]: ...
+
+
+@overload
+def grad(f: Callable[P, Any], argnums: Argnums) -> Callable[P, Any]: ...
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -88,8 +102,23 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
     return gradient
 
 
+@overload
+def value_and_grad(f: Of[X, P]) -> Returning[P, tuple[Tensor, X]]: ...
+
+
+@overload
+def value_and_grad(f: Callable[P, Any], argnums: Argnums) -> Callable[P, tuple[Tensor, Any]]: ...
+
+
 def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
-    """Return the function that computes both the value of ``f`` and its gradient; arguments as for `grad`."""
+    """Return the function that computes both the value of ``f`` and its gradient; arguments as for `grad`.
+
+    Examples
+    --------
+    >>> loss_and_slope = tg.value_and_grad(lambda w: (w - 1.0) ** 2)
+    >>> loss_and_slope(4.0)
+    (Tensor(9., dtype=float32), Tensor(6., dtype=float32))
+    """
 
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
@@ -102,6 +131,18 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
         return trace.value(), trace.unpack(trace.pull_back(np.ones_like(trace.y._data), trace.y))
 
     return both
+
+
+@overload
+def vjp(f: Function) -> Callable[..., tuple[Tensor, Function]]: ...
+
+
+@overload
+def vjp(f: Function, primal: Tensor | NDArray[Any] | float, /) -> tuple[Tensor, Callable[[ArrayLike], Tensor]]: ...
+
+
+@overload
+def vjp(f: Function, *primals: Any) -> tuple[Tensor, Function]: ...
 
 
 def vjp(f: Function, *primals: Any) -> Any:
@@ -121,11 +162,27 @@ def vjp(f: Function, *primals: Any) -> Any:
     pull_back : callable
         Takes a cotangent of the shape of ``y``; returns one cotangent for each of ``primals`` (a tuple if there are
         several). It can be called any number of times.
+
+    Examples
+    --------
+    >>> y, pull_back = tg.vjp(lambda x: x * x, np.array([1.0, 2.0]))
+    >>> y
+    Tensor([1., 4.], dtype=float64)
+    >>> pull_back(np.array([1.0, 0.0])), pull_back(np.array([0.0, 1.0]))  # the rows of the Jacobian
+    (Tensor([2., 0.], dtype=float64), Tensor([0., 4.], dtype=float64))
     """
     if not primals:
         return lambda *args: vjp(f, *args)
     trace = _Trace(f, primals, {}, 0 if len(primals) == 1 else tuple(range(len(primals))))
     return trace.value(), lambda g: trace.unpack(trace.pull_back(g, trace.y))
+
+
+@overload
+def jvp(f: Function) -> Callable[[Any, Any], tuple[Tensor, Tensor]]: ...
+
+
+@overload
+def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Tensor, Tensor]: ...
 
 
 def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
@@ -146,6 +203,12 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     -------
     y, dy : Tensor
         ``f(*primals)``, and its derivative along ``tangents``, of the same shape.
+
+    Examples
+    --------
+    >>> y, dy = tg.jvp(lambda x: x * x, np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    >>> y, dy
+    (Tensor([1., 4.], dtype=float64), Tensor([2., 0.], dtype=float64))
     """
     if primals is None:
         return lambda primals, tangents: jvp(f, primals, tangents)
@@ -169,6 +232,14 @@ def jvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
     return trace.value(), dy
 
 
+@overload
+def jacobian(f: Of[X, P]) -> Returning[P, X]: ...
+
+
+@overload
+def jacobian(f: Callable[P, Any], argnums: Argnums) -> Callable[P, Any]: ...
+
+
 def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     """Return the function that computes every partial derivative of every output.
 
@@ -184,6 +255,12 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     callable
         Takes the arguments of ``f``; returns a Tensor of shape ``y.shape + x.shape``, or a tuple of them. It sweeps
         once for each element of ``y``.
+
+    Examples
+    --------
+    >>> tg.jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
+    Tensor([[2., 0.],
+            [0., 4.]], dtype=float64)
     """
 
     @wraps(f)
@@ -194,7 +271,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     return all_partials
 
 
-def hessian(f: Function, argnums: Argnums = 0) -> Function:
+def hessian(f: Callable[P, Any], argnums: Argnums = 0) -> Callable[P, Any]:
     """Return the function that computes every second partial derivative of a function with one output.
 
     Parameters
@@ -210,6 +287,12 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
         Takes the arguments of ``f``; returns a Tensor of shape ``x.shape + x.shape``. For a tuple of arguments it
         returns a tuple of tuples: ``[i][j]`` is the derivative by argument ``i``, then ``j``. For a container likewise:
         ``["w"]["b"]`` is the derivative by ``w``, then ``b``.
+
+    Examples
+    --------
+    >>> tg.hessian(lambda x: x[0] * x[0] * x[1])(np.array([1.0, 2.0]))
+    Tensor([[4., 2.],
+            [2., 0.]], dtype=float64)
     """
     gradient = grad(f, argnums)
 

@@ -41,8 +41,8 @@ backward
      ∂L/∂W₁ = xᵀ δ₁                              784×90    linear
      ∂L/∂b₁ = Σ₀ δ₁                              90        linear
 
-where ⊙ multiplies element by element; […] is 1 where it holds, else 0; Σ₋₁ goes over axis −1;
-      Σ₀ goes over axis 0"""
+where ⊙ multiplies element by element; […] is 1 where it holds, else 0;
+      Σ₋₁ goes over axis −1; Σ₀ goes over axis 0"""
 
 
 @pytest.fixture

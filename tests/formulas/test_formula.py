@@ -163,9 +163,13 @@ def test_formulas_read_as_in_a_textbook(name, lines):
         assert re.search(rf"^ *{re.escape(line)}$", text, re.MULTILINE), text
 
 
+def test_formulas_fit_a_terminal():
+    assert {rule.name for rule in tg.rules.all() if max(map(len, str(tg.explain(rule)).splitlines())) > 80} == set()
+
+
 def test_the_signs_that_are_used_are_explained_and_no_others():
     assert str(tg.explain("softmax")).endswith(
-        "where g = ∂L/∂y; ⊙ multiplies element by element; max₋₁ and Σ₋₁ go over axis −1"
+        "  where g = ∂L/∂y; ⊙ multiplies element by element;\n        max₋₁ and Σ₋₁ go over axis −1"
     )
     assert str(tg.explain("matmul")).endswith("where g = ∂L/∂y")
 

@@ -64,9 +64,9 @@ def test_the_summary_has_a_line_for_each_rule(wrong_at):
     proofs = [proving.prove(rule) for rule in (tg.rules.get("exp"), wrong_at(1))]
     lines = proving.summary(proofs).splitlines()
     assert lines[0].split("  ")[0] == "rule"
-    assert re.split("  +", lines[2])[:4] == ["exp", "holds", "5", "complex + differences"]
-    assert lines[2].endswith("  ∂L/∂x = g ⊙ y")
-    assert lines[3].split()[:2] == ["wrong_at_1", "FAILS"]
+    assert lines[2].split()[:3] == ["exp", "holds", "5"]
+    assert lines[3] == "    ∂L/∂x = g ⊙ y"
+    assert lines[4].split()[:2] == ["wrong_at_1", "FAILS"]
 
 
 def test_a_proof_does_not_hide_nan_behind_a_good_sample():
@@ -158,17 +158,13 @@ def test_a_derivative_that_forgets_its_cotangent_does_not_pass(define):
 def test_a_rule_without_a_formula_is_proven_all_the_same(define):
     branching = define("branching", lambda x: x * 1, x=lambda g: g if np.ndim(g) else 1 * g)
     assert proving.prove(branching)
-    assert str(proving.prove(branching)).endswith("  (does not run on symbols)")
+    assert str(proving.prove(branching)).endswith("\n    (does not run on symbols)")
 
 
-def test_lines_are_cut_to_the_width_of_a_terminal(only, capsys, monkeypatch):
-    only(tg.rules.get("softmax"))
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "90")
-    assert proving.main([]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) == 90
-    assert lines[2].endswith("…")
+def test_lines_fit_a_terminal_and_no_formula_is_cut():
+    lines = str(proving.prove("svd")).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines[3:]).split()) == " ".join(tg.explain("svd").lines)
 
 
 @pytest.mark.parametrize("given", [np.sin, ["tanh"], None])
@@ -180,7 +176,7 @@ def test_only_a_rule_or_its_name_is_proven(given):
 def test_main_proves_the_rules_it_is_given(capsys):
     assert proving.main(["softmax", "tanh"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines[2:4]] == [["softmax", "holds"], ["tanh", "holds"]]
+    assert [line.split()[:2] for line in lines[2:6:2]] == [["softmax", "holds"], ["tanh", "holds"]]
     assert lines[-1] == "2 of 2 rules hold"
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from types import MethodType
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from ..arrays import raw
 from ..engine import is_recording
@@ -32,6 +32,8 @@ from .traced import is_traced
 from .tuning import tune
 from .writers.numpy_source import source_of
 
+P = ParamSpec("P")
+R = TypeVar("R")
 # A guard raises one of these if its object no longer exists.
 GUARD_ERRORS = (LookupError, AttributeError, ValueError, TypeError)
 VERSIONS = 16  # the limit on the number of programs of one function
@@ -150,7 +152,7 @@ class Compiled:
         return self.finish((values,) if self._has_one_output else values, args, kwargs)
 
 
-class Jitted:
+class Jitted(Generic[P, R]):
     """A jitted function, which is called like the original.
 
     Attributes
@@ -159,7 +161,7 @@ class Jitted:
         Its programs, one for each kind of call; the one used last comes first.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[P, R]) -> None:
         if not callable(function) or isinstance(function, type):
             raise TypeError(f"jit takes a function, not {type(function).__name__}: {function!r:.60}")
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
@@ -169,7 +171,7 @@ class Jitted:
         # Do not copy `__dict__`: a module's attributes could hide those of this object.
         functools.update_wrapper(self, function, updated=())
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if observers.open and observers.get():
             return self.__wrapped__(*args, **kwargs)  # a program has no steps to observe
         result = self._by_program(args, kwargs)
@@ -260,7 +262,7 @@ def _has_history(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad and x.operation is not None
 
 
-def jit(function: Callable[..., Any]) -> Jitted:
+def jit(function: Callable[P, R]) -> Jitted[P, R]:
     """Compile a function to a straight-line NumPy program that computes the same, or to a CuPy program on a GPU.
 
     The first call runs the function on tracers, which record its NumPy operations: forward, backward, update. From then

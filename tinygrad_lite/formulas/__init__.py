@@ -78,7 +78,8 @@ def explain(subject: Any, loss: Tensor | None = None, *, norms: bool = False, de
     ∂L/∂h = ∂L/∂v ⊙ [v > 0]                     1×1×4     relu
     ∂L/∂θ = vjp(block, θ, ∂L/∂h)                244       TransformerBlock
     <BLANKLINE>
-    where ⊙ multiplies element by element; […] is 1 where it holds, else 0; broadcast_to repeats along axes;
+    where ⊙ multiplies element by element; […] is 1 where it holds, else 0;
+          broadcast_to repeats along axes;
           vjp(f, x, g) is g carried back through f to x
     """
     if isinstance(subject, (str, Rule)):

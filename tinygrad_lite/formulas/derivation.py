@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,26 @@ from ..rules import Rule, neural, shapes
 from ..support.formatting import latex_escaped, table
 from ..tensor import Tensor
 from .explanation import Explanation
-from .expressions import CHOICE, SUM, Call, Derivative, Expression, Language, Number, Word, legend, terms, walk, write
+from .expressions import (
+    CHOICE,
+    SUM,
+    Call,
+    Derivative,
+    Expression,
+    Language,
+    Number,
+    Word,
+    legend,
+    terms,
+    walk,
+    where,
+    write,
+)
 from .formula import output_of
 from .graph import Graph, backward_steps, read
 from .symbols import Scope, Symbol
 from .values import AppliedRule, Name, Step, Value, shape_text
 
-WIDTH = 100  # characters in a line of the legend
 LONGEST = 60  # characters: a longer sum gets one row for each term
 
 
@@ -69,6 +81,27 @@ class Derivation(Explanation):
         Parameters, inputs and constants; the operations in order; the cotangents in reverse order.
     norms : bool
         True if the norms of the actual values are shown.
+
+    Examples
+    --------
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> derivation = tg.explain((x * x).sum())
+    >>> [line.origin for line in derivation.forward]
+    ['multiply', 'sum']
+    >>> print(derivation)
+                             shape     from
+    given
+        x                    2
+    <BLANKLINE>
+    forward
+        v = x ⊙ x            2         multiply
+        L = Σ v              a number  sum
+    <BLANKLINE>
+    backward
+    ∂L/∂v = broadcast_to(1)  2         sum
+    ∂L/∂x = 2 (∂L/∂v ⊙ x)    2         multiply
+    <BLANKLINE>
+    where ⊙ multiplies element by element; broadcast_to repeats along axes
     """
 
     given: tuple[Line, ...]
@@ -102,7 +135,7 @@ class Derivation(Explanation):
         for head, part in rows.items():
             text += "\n".join(["", head, *lines[: len(part)], ""])
             del lines[: len(part)]
-        return text + (f"\nwhere {_wrapped(self._notes)}" if self._notes else "")
+        return text + (f"\n{where(self._notes)}" if self._notes else "")
 
     @property
     def _sections(self) -> dict[str, tuple[Line, ...]]:
@@ -127,12 +160,6 @@ class Derivation(Explanation):
         parts = terms(line.right) if len(write(line.right, "text")) > LONGEST else [line.right]
         first, *more = [write(part, language, SUM if len(parts) > 1 else CHOICE) for part in parts]
         return [[left, f"= {first}", *others], *(["", f"+ {term}", *[""] * len(others)] for term in more)]
-
-
-def _wrapped(notes: list[str]) -> str:
-    """Join notes with semicolons; lines are broken between notes, not inside them."""
-    unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)
-    return fill(unbroken, WIDTH, subsequent_indent=" " * 6).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _latex(row: list[str]) -> list[str]:

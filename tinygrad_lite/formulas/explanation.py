@@ -6,7 +6,13 @@ from abc import ABC, abstractmethod
 
 
 class Explanation(ABC):
-    """Formulas that a terminal prints as text and a notebook typesets."""
+    """Formulas that a terminal prints as text and a notebook typesets.
+
+    Examples
+    --------
+    >>> "e^{x}" in tg.explain("exp").latex
+    True
+    """
 
     @property
     @abstractmethod

@@ -12,15 +12,17 @@ Operators have a precedence in each of the two notations, so parentheses appear 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from textwrap import fill
 from typing import Literal
 
 from ..support.formatting import latex_escaped
 from .values import Name, subscript
 
 Language = Literal["text", "latex"]
+WIDTH = 80  # characters in a line of a legend or a proof
 LONGEST = 80  # characters that are read at a glance
 
 
@@ -208,6 +210,13 @@ def terms(expression: Expression) -> list[Expression]:
         expression, term = expression.operands
         last.append(term)
     return [expression, *reversed(last)]
+
+
+def where(notes: Sequence[str], indent: str = "") -> str:
+    """Return a legend as text, "where …; …"; lines are broken between notes, not inside them."""
+    unbroken = "; ".join(note.replace(" ", "\N{NO-BREAK SPACE}") for note in notes)
+    lines = fill(f"where {unbroken}", WIDTH, initial_indent=indent, subsequent_indent=indent + " " * 6)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def legend(expressions: list[Expression]) -> list[str]:

@@ -3,14 +3,15 @@
 They are found by calling the rule's own functions with symbols, so they cannot disagree with the code.
 
 >>> from tinygrad_lite.rules import get
->>> print(formula(get("tanh")).line)
-∂L/∂x = g ⊙ (1 − y ⊙ y)
+>>> formula(get("tanh")).lines
+['∂L/∂x = g ⊙ (1 − y ⊙ y)']
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..engine import sum_to_shape
 from ..rules import Rule, Sample
 from ..support.formatting import latex_escaped
 from .explanation import Explanation
-from .expressions import Derivative, Expression, is_long, legend, write
+from .expressions import WIDTH, Derivative, Expression, is_long, legend, where, write
 from .symbols import NotAnExpression, Scope, Size, Symbol, expression_of
 from .values import Name
 
@@ -41,6 +42,11 @@ class Formula(Explanation):
         The output, in terms of the inputs.
     derivatives : tuple of (Derivative, Expression)
         The derivative of a loss L by each input, in terms of g = ∂L/∂y.
+
+    Examples
+    --------
+    >>> tg.explain("divide").lines
+    ['∂L/∂a = g / b', '∂L/∂b = −g ⊙ y / b']
     """
 
     rule: Rule
@@ -59,10 +65,13 @@ class Formula(Explanation):
         return rf"\begin{{array}}{{l}}{formulas} \\[1ex] {where}{notes}\end{{array}}"
 
     def __str__(self) -> str:
-        width = max(len(write(left, "text")) for left, _ in self._lines)
-        lines = [f"  {write(left, 'text').rjust(width)} = {write(right, 'text')}" for left, right in self._lines]
-        notes = "; ".join(["g = ∂L/∂y", *self._notes])
-        return "\n".join([f"{self.rule.name}   {', '.join(self._sample)}", *lines, f"  where {notes}"])
+        pairs = [(write(left, "text"), write(right, "text")) for left, right in self._lines]
+        width = max(len(left) for left, _ in pairs)
+        below = " " * (width + 5)  # the right sides stand under one another
+        lines = [fill(f"  {left:>{width}} = {right}", WIDTH, subsequent_indent=below) for left, right in pairs]
+        notes = where(["g = ∂L/∂y", *self._notes], indent="  ")
+        head = fill(f"{self.rule.name}   {', '.join(self._sample)}", WIDTH, subsequent_indent=" " * 4)
+        return "\n".join([head, *lines, notes])
 
     @property
     def _lines(self) -> list[tuple[Expression, Expression]]:
@@ -80,9 +89,9 @@ class Formula(Explanation):
         return legend([right for _, right in self._lines])
 
     @property
-    def line(self) -> str:
-        """The derivatives in one line of text."""
-        return ";  ".join(f"{write(left, 'text')} = {write(right, 'text')}" for left, right in self.derivatives)
+    def lines(self) -> list[str]:
+        """The derivatives as text, each in one line."""
+        return [f"{write(left, 'text')} = {write(right, 'text')}" for left, right in self.derivatives]
 
 
 def formula(rule: Rule) -> Formula:

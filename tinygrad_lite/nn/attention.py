@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays import get_default_dtype
+from ..arrays import ArrayLike, get_default_dtype
 from ..errors import ShapeError
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
@@ -45,6 +45,16 @@ class Embedding(Module):
     Attributes
     ----------
     weight : Tensor of shape (num_embeddings, embedding_dim)
+        Row number i is the vector of token i.
+
+    Examples
+    --------
+    >>> table = tg.nn.Embedding(3, 2, rng=0)
+    >>> table.weight.data[...] = [[0, 0], [1, 2], [3, 4]]
+    >>> table(np.array([2, 0, 2]))
+    Tensor([[3., 4.],
+            [0., 0.],
+            [3., 4.]], dtype=float32, requires_grad=True, from=getitem)
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None) -> None:
@@ -52,7 +62,7 @@ class Embedding(Module):
         drawn = generator_for(rng).standard_normal((num_embeddings, embedding_dim)).astype(get_default_dtype())
         self.weight = Tensor(drawn, requires_grad=True, name="weight")
 
-    def forward(self, tokens: Any) -> Any:
+    def forward(self, tokens: ArrayLike) -> Tensor:
         """Map tokens of any shape to vectors of shape (*tokens.shape, embedding_dim)."""
         return embedding(tokens, self.weight)
 
@@ -87,6 +97,15 @@ class MultiHeadAttention(Module):
     ----------
     query, key, value, output : Linear
         The projections.
+
+    Examples
+    --------
+    >>> attention = tg.nn.MultiHeadAttention(embed_dim=8, num_heads=2, rng=0)
+    >>> x = np.random.default_rng(1).normal(size=(5, 3, 8))
+    >>> attention(x, causal=True).shape
+    (5, 3, 8)
+    >>> attention.weights(x, causal=True)[0, 0, 0].tolist()  # the first position sees only itself
+    [1.0, 0.0, 0.0]
     """
 
     def __init__(
@@ -105,7 +124,7 @@ class MultiHeadAttention(Module):
         self.output = Linear(embed_dim, embed_dim, bias, rng=rng)
         self.dropout = Dropout(dropout, rng=rng)
 
-    def forward(self, x: Any, context: Any = None, mask: Any = None, causal: bool = False) -> Any:
+    def forward(self, x: ArrayLike, context: ArrayLike = None, mask: ArrayLike = None, causal: bool = False) -> Tensor:
         """Map sequences of shape (N, L, embed_dim) to the same shape.
 
         Parameters
@@ -124,7 +143,7 @@ class MultiHeadAttention(Module):
         n, heads, length, features = mixed.shape
         return self.output(mixed.transpose((0, 2, 1, 3)).reshape((n, length, heads * features)))
 
-    def weights(self, x: Any, context: Any = None, mask: Any = None, causal: bool = False) -> Any:
+    def weights(self, x: ArrayLike, context: ArrayLike = None, mask: ArrayLike = None, causal: bool = False) -> Tensor:
         """Return how much each position looks at each, of shape (N, heads, L, positions): to draw as a picture."""
         x, looked_at = self._sequences(x, context)
         return attention_weights(self._heads(self.query(x)), self._heads(self.key(looked_at)), mask, causal)
@@ -168,6 +187,14 @@ class TransformerBlock(Module):
         The probability that an element of either result is set to 0 in training.
     rng : numpy.random.Generator or int, optional
         Draws the weights.
+
+    Examples
+    --------
+    >>> block = tg.nn.TransformerBlock(embed_dim=8, num_heads=2, rng=0)
+    >>> block(np.zeros((5, 3, 8)), causal=True).shape
+    (5, 3, 8)
+    >>> [name for name, module in block.named_modules() if "." not in name]
+    ['norm1', 'attention', 'norm2', 'net', 'dropout']
     """
 
     def __init__(
@@ -184,7 +211,7 @@ class TransformerBlock(Module):
         self.net = Sequential(Linear(embed_dim, hidden, rng=rng), GELU(), Linear(hidden, embed_dim, rng=rng))
         self.dropout = Dropout(dropout, rng=rng)
 
-    def forward(self, x: Any, mask: Any = None, causal: bool = False) -> Any:
+    def forward(self, x: ArrayLike, mask: ArrayLike = None, causal: bool = False) -> Tensor:
         """Map sequences of shape (N, L, embed_dim) to the same shape."""
         x = x + self.dropout(self.attention(self.norm1(x), mask=mask, causal=causal))
         return x + self.dropout(self.net(self.norm2(x)))

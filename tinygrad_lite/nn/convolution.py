@@ -21,6 +21,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ..arrays import ArrayLike
 from ..support.randomness import Rng, generator_for
 from ..tensor import Tensor
 from . import init
@@ -43,15 +44,7 @@ from .module import Module
 
 
 class _Convolution(Module):
-    """What the layers of convolutions share: their weights, and how they print.
-
-    Attributes
-    ----------
-    weight : Tensor
-        The kernels, drawn uniformly from ±1/√fan-in, as in PyTorch.
-    bias : Tensor, or None
-        One number for each output channel, drawn likewise.
-    """
+    """What the layers of convolutions share: their weights, and how they print."""
 
     axes = 2
 
@@ -102,19 +95,59 @@ class _Convolution(Module):
 
 
 class Conv2d(_Convolution):
-    """A convolution of images: `functional.conv2d` with kernels that are learnt."""
+    """A convolution of images: `functional.conv2d` with kernels that are learnt.
 
-    def forward(self, x: Any) -> Any:
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        The number of channels of the input and of the output.
+    kernel_size : int or tuple of two int
+        The height and the width of a window.
+    stride, padding, dilation, groups
+        As for `functional.conv2d`.
+    bias : bool
+        Whether a number is added to each output channel.
+    rng : numpy.random.Generator or int, optional
+        Draws weight and bias.
+    initialiser : callable
+        Draws the weight in place of `init.fan_in_uniform`, with which PyTorch's start, too.
+
+    Attributes
+    ----------
+    weight : Tensor of shape (out_channels, in_channels / groups, height, width)
+        At first uniform in ±1 / √fan-in, where the fan-in is the number of elements that a window multiplies.
+    bias : Tensor of shape (out_channels,), or None
+        At first from the same interval.
+
+    Examples
+    --------
+    >>> layer = tg.nn.Conv2d(1, 6, kernel_size=5, padding=2, rng=0)
+    >>> layer(np.zeros((100, 1, 28, 28))).shape
+    (100, 6, 28, 28)
+    >>> layer.weight.shape, layer.bias.shape
+    ((6, 1, 5, 5), (6,))
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map images of shape (N, in_channels, H, W) to (N, out_channels, rows, columns)."""
         return conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class Conv1d(_Convolution):
-    """A convolution of sequences: `functional.conv1d` with kernels that are learnt."""
+    """A convolution of sequences: `functional.conv1d` with kernels that are learnt.
+
+    Arguments and initial values are those of `Conv2d`, with one number for each size. The weight has shape
+    (out_channels, in_channels / groups, kernel_size).
+
+    Examples
+    --------
+    >>> tg.nn.Conv1d(4, 8, kernel_size=3, rng=0)(np.zeros((10, 4, 50))).shape
+    (10, 8, 48)
+    """
 
     axes = 1
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map sequences of shape (N, in_channels, L) to (N, out_channels, windows)."""
         how: Any = (self.stride, self.padding, self.dilation, self.groups)
         return conv1d(x, self.weight, self.bias, *how)
@@ -125,6 +158,11 @@ class ConvTranspose2d(_Convolution):
 
     Its weight has shape (in_channels, out_channels / groups, height, width). Arguments are those of `Conv2d`, in
     PyTorch's order, and ``output_padding``, the rows and columns to add on one side.
+
+    Examples
+    --------
+    >>> tg.nn.ConvTranspose2d(8, 1, kernel_size=2, stride=2, rng=0)(np.zeros((10, 8, 7, 7))).shape
+    (10, 1, 14, 14)
     """
 
     def __init__(
@@ -150,7 +188,7 @@ class ConvTranspose2d(_Convolution):
     def _channels(self, in_channels: int, out_channels: int) -> tuple[int, int]:
         return in_channels, out_channels // self.groups
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map images of shape (N, in_channels, H, W) to (N, out_channels, rows, columns)."""
         how: Any = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
         return conv_transpose2d(x, self.weight, self.bias, *how)
@@ -169,29 +207,49 @@ class _Pool(Module):
 
 
 class MaxPool2d(_Pool):
-    """The maximum of each window of images: `functional.max_pool2d`."""
+    """The maximum of each window of images: `functional.max_pool2d`, which describes the arguments.
 
-    def forward(self, x: Any) -> Any:
+    Examples
+    --------
+    >>> tg.nn.MaxPool2d(2)(np.arange(8.0).reshape(1, 1, 2, 4))
+    array([[[[5., 7.]]]])
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map images of shape (N, C, H, W) to (N, C, rows, columns)."""
         return max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
 class AvgPool2d(_Pool):
-    """The mean of each window of images: `functional.avg_pool2d`."""
+    """The mean of each window of images: `functional.avg_pool2d`, which describes the arguments.
 
-    def forward(self, x: Any) -> Any:
+    Examples
+    --------
+    >>> tg.nn.AvgPool2d(2)(np.arange(8.0).reshape(1, 1, 2, 4))
+    array([[[[2.5, 4.5]]]])
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map images of shape (N, C, H, W) to (N, C, rows, columns)."""
         return avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
 class AdaptiveAvgPool2d(Module):
-    """Means over as many equal windows as wanted: with ``output_size`` 1 the global average pooling."""
+    """Means over as many equal windows as wanted: with ``output_size`` 1 the global average pooling.
+
+    Examples
+    --------
+    >>> tg.nn.AdaptiveAvgPool2d(1)(np.arange(8.0).reshape(1, 1, 2, 4))
+    array([[[[3.5]]]])
+    >>> tg.nn.AdaptiveAvgPool2d((1, 2))(np.arange(8.0).reshape(1, 1, 2, 4))
+    array([[[[2.5, 4.5]]]])
+    """
 
     def __init__(self, output_size: Size) -> None:
         per_axis("AdaptiveAvgPool2d", "output_size", output_size, 1)
         self.output_size = output_size
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map images of shape (N, C, H, W) to (N, C, rows, columns)."""
         return adaptive_avg_pool2d(x, self.output_size)
 
@@ -201,13 +259,19 @@ class AdaptiveAvgPool2d(Module):
 
 
 class AdaptiveMaxPool2d(Module):
-    """Maxima over as many equal windows as wanted: with ``output_size`` 1 the global max pooling."""
+    """Maxima over as many equal windows as wanted: with ``output_size`` 1 the global max pooling.
+
+    Examples
+    --------
+    >>> tg.nn.AdaptiveMaxPool2d(1)(np.arange(8.0).reshape(1, 1, 2, 4))
+    array([[[[7.]]]])
+    """
 
     def __init__(self, output_size: Size) -> None:
         per_axis("AdaptiveMaxPool2d", "output_size", output_size, 1)
         self.output_size = output_size
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map images of shape (N, C, H, W) to (N, C, rows, columns)."""
         return adaptive_max_pool2d(x, self.output_size)
 

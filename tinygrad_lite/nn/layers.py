@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, overload
 
-from ..arrays import get_default_dtype
+from ..arrays import ArrayLike, get_default_dtype
 from ..errors import ShapeError
 from ..support.devices import on_device_of
 from ..support.names import answer_for_arguments
@@ -74,7 +74,7 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -89,6 +89,12 @@ class Residual(Module):
     ----------
     module : Module or callable
         Its output must have the shape of its input.
+
+    Examples
+    --------
+    >>> block = tg.nn.Residual(np.tanh)
+    >>> block(np.array([0.0, 100.0]))  # x + tanh(x)
+    array([  0., 101.])
     """
 
     def __init__(self, module: Any) -> None:
@@ -96,7 +102,7 @@ class Residual(Module):
             raise TypeError(f"Residual takes a module or a function, not {type(module).__name__}")
         self.module = module
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         return x + self.module(x)
 
 
@@ -111,7 +117,7 @@ class Linear(Module):
     in_features, out_features : int
         The number of features of a sample in the input and in the output.
     bias : bool
-        True for a bias, which starts at zero.
+        Whether a number is added to each feature of the output.
     rng : numpy.random.Generator or int, optional
         The generator that draws the weights, or a seed for one. The default is the library's generator:
         `tinygrad_lite.manual_seed` seeds it, and ``np.random.seed`` has no effect on it.
@@ -121,7 +127,17 @@ class Linear(Module):
     Attributes
     ----------
     weight : Tensor of shape (in_features, out_features)
+        At first uniform in ±√(6 / (in_features + out_features)).
     bias : Tensor of shape (out_features,), or None
+        At first zeros.
+
+    Examples
+    --------
+    >>> layer = tg.nn.Linear(2, 3, rng=0)
+    >>> layer(np.array([[1.0, 2.0]])).shape
+    (1, 3)
+    >>> layer.weight.shape, layer.bias.tolist()
+    ((2, 3), [0.0, 0.0, 0.0])
     """
 
     def __init__(
@@ -138,7 +154,7 @@ class Linear(Module):
         self.weight = init.weights("Linear", initialiser, (in_features, out_features), rng)
         self.bias = Tensor(init.zeros((out_features,)), requires_grad=True, name="bias") if bias else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Map inputs of shape ``(…, in_features)`` to ``(…, out_features)``."""
         x = operand("Linear", x)
         try:
@@ -160,59 +176,106 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """The unchanged input: the activation of an input layer."""
+    """The unchanged input: the activation of an input layer.
 
-    def forward(self, x: Any) -> Any:
+    Examples
+    --------
+    >>> tg.nn.Identity()(np.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         return x
 
 
 class ReLU(Module):
-    """``max(x, 0)``."""
+    """``max(x, 0)``.
 
-    def forward(self, x: Any) -> Any:
+    Examples
+    --------
+    >>> tg.nn.ReLU()(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         return F.relu(x)
 
 
 class Sigmoid(Module):
-    """``1 / (1 + exp(-x))``."""
+    """``1 / (1 + exp(-x))``.
 
-    def forward(self, x: Any) -> Any:
+    Examples
+    --------
+    >>> tg.nn.Sigmoid()(np.array([-100.0, 0.0, 100.0])).round(3)
+    array([0. , 0.5, 1. ])
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         return F.sigmoid(x)
 
 
 class Tanh(Module):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
 
-    def forward(self, x: Any) -> Any:
+    Examples
+    --------
+    >>> tg.nn.Tanh()(np.array([-100.0, 0.0, 100.0]))
+    array([-1.,  0.,  1.])
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         return F.tanh(x)
 
 
 class Softmax(Module):
-    """``exp(x) / Σ exp(x)`` along an axis, by default the last."""
+    """``exp(x) / Σ exp(x)`` along an axis, by default the last.
+
+    Examples
+    --------
+    >>> tg.nn.Softmax()(np.log([[1.0, 2.0, 1.0]]))
+    array([[0.25, 0.5 , 0.25]])
+    >>> tg.nn.Softmax(axis=0)(np.array([[5.0], [5.0]]))
+    array([[0.5],
+           [0.5]])
+    """
 
     def __init__(self, axis: int = -1) -> None:
         expect_whole(type(self).__name__, "axis", axis)
         self.axis = axis
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         return F.softmax(x, self.axis)
 
 
 class LogSoftmax(Module):
-    """The logarithm of `Softmax`."""
+    """The logarithm of `Softmax`.
+
+    Examples
+    --------
+    >>> np.exp(tg.nn.LogSoftmax()(np.log([[1.0, 2.0, 1.0]])))
+    array([[0.25, 0.5 , 0.25]])
+    >>> tg.nn.LogSoftmax()(np.array([0.0, 1000.0]))
+    array([-1000.,     0.])
+    """
 
     def __init__(self, axis: int = -1) -> None:
         expect_whole(type(self).__name__, "axis", axis)
         self.axis = axis
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         return F.log_softmax(x, self.axis)
 
 
 class Flatten(Module):
-    """Each sample flattened to one axis: shape ``(n, …)`` becomes ``(n, features)``."""
+    """Each sample flattened to one axis: shape ``(n, …)`` becomes ``(n, features)``.
 
-    def forward(self, x: Any) -> Any:
+    Examples
+    --------
+    >>> tg.nn.Flatten()(np.zeros((10, 3, 28, 28))).shape
+    (10, 2352)
+    """
+
+    def forward(self, x: ArrayLike) -> Tensor:
         x = operand("Flatten", x)
         if not x.shape:
             raise ShapeError("Flatten needs a batch, of shape (n, …), not a single number")
@@ -233,6 +296,14 @@ class Dropout(Module):
     rng : numpy.random.Generator or int, optional
         The generator that draws the elements to drop, or a seed for one. The default is the library's generator,
         which `tinygrad_lite.manual_seed` seeds.
+
+    Examples
+    --------
+    >>> drop = tg.nn.Dropout(0.5, rng=0)
+    >>> drop(np.ones(6))
+    array([2., 0., 0., 0., 2., 2.])
+    >>> drop.eval()(np.ones(6))
+    array([1., 1., 1., 1., 1., 1.])
     """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
@@ -240,7 +311,7 @@ class Dropout(Module):
         self.p = p
         self.rng = generator_for(rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         x = operand(type(self).__name__, x)
         if not self.training or self.p == 0:
             return x
@@ -262,7 +333,17 @@ answer_for_arguments(Softmax, LogSoftmax)
 
 
 class Dropout2d(Dropout):
-    """`Dropout` of whole channels of images (N, C, H, W), whose neighbouring elements tell nearly the same."""
+    """`Dropout` of whole channels of images (N, C, H, W), whose neighbouring elements tell nearly the same.
+
+    Examples
+    --------
+    >>> tg.nn.Dropout2d(0.5, rng=0)(np.ones((1, 3, 1, 2)))
+    array([[[[2., 2.]],
+    <BLANKLINE>
+            [[0., 0.]],
+    <BLANKLINE>
+            [[0., 0.]]]])
+    """
 
     def _drawn(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) < 3:

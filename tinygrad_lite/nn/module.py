@@ -7,7 +7,7 @@ attributes, so that a user writes no list.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,15 @@ from .random_state import load_states, states_of
 from .state_dict import by_path, load
 from .summary import Costs, summary, summary_of_costs
 from .tree import Tree
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class _Forward(Protocol[P, R]):
+    """What has a `forward`: the call of a module takes its arguments, and returns its result."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
 
 class Module(Tree):
@@ -68,18 +77,19 @@ class Module(Tree):
         """Compute the output; every module defines its own."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, …), which computes its output")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self: _Forward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `forward`; an error about its input gets the name of the layer where it arose."""
-        if self._state_paths:
-            self._check_containers({path.partition(".")[0] for path in self._state_paths})
-        outer = calls.set(Call(self, args, kwargs, calls.get()))
+        module: Any = self
+        if module._state_paths:
+            module._check_containers({path.partition(".")[0] for path in module._state_paths})
+        outer = calls.set(Call(module, args, kwargs, calls.get()))
         try:
-            y = self._observed_forward(args, kwargs) if observers.open else self.forward(*args, **kwargs)
+            y = module._observed_forward(args, kwargs) if observers.open else module.forward(*args, **kwargs)
             if y is None:
-                raise TypeError(f"forward of {type(self).__name__} returned None: does it end with return?")
+                raise TypeError(f"forward of {type(module).__name__} returned None: does it end with return?")
             return y
         except (TypeError, ValueError) as error:
-            self._name_origin(error)
+            module._name_origin(error)
             raise
         except AttributeError as error:
             # Was a Tensor's attribute asked of a list, a plain or recorded array, or the memoryview in `array.data`?
@@ -87,7 +97,7 @@ class Module(Tree):
             if not is_plain or isinstance(error.obj, Tensor) or not hasattr(Tensor, error.name or ""):
                 raise
             raise AttributeError(
-                f"forward of {type(self).__name__} asks an array or a list for {error.name!r}, which Tensors have: "
+                f"forward of {type(module).__name__} asks an array or a list for {error.name!r}, which Tensors have: "
                 "make one of it first, as in net(tg.Tensor(x))"
             ) from error
         finally:
@@ -110,7 +120,14 @@ class Module(Tree):
         return y
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Yield each module below this one with its path, outer ones first."""
+        """Yield each module below this one with its path, outer ones first.
+
+        Examples
+        --------
+        >>> net = tg.nn.Sequential({"block": tg.nn.Residual(tg.nn.Linear(2, 2)), "end": tg.nn.Softmax()})
+        >>> [path for path, module in net.named_modules()]
+        ['block', 'block.module', 'end']
+        """
         return ((path, child) for path, child in self._below(prefix) if isinstance(child, Module))
 
     def freeze(self, mode: bool = True) -> Self:
@@ -122,6 +139,13 @@ class Module(Tree):
         ----------
         mode : bool
             True to freeze the parameters, False to train them again.
+
+        Examples
+        --------
+        >>> net = tg.nn.Sequential(tg.nn.Linear(2, 3), tg.nn.Linear(3, 1))
+        >>> _ = net[0].freeze()
+        >>> [name for name, parameter in net.named_parameters()]
+        ['1.weight', '1.bias']
         """
         for _, tensor in self._named_tensors():
             if tensor._role == PARAMETER:
@@ -130,11 +154,26 @@ class Module(Tree):
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Let every parameter require a gradient, or freeze it; return the module. See `freeze`."""
+        """Let every parameter require a gradient, or freeze it; return the module. See `freeze`.
+
+        Examples
+        --------
+        >>> len(tg.nn.Linear(2, 3).requires_grad_(False).parameters())
+        0
+        """
         return self.freeze(not requires_grad)
 
     def zero_grad(self) -> None:
-        """Reset the gradient of every parameter."""
+        """Reset the gradient of every parameter.
+
+        Examples
+        --------
+        >>> net = tg.nn.Linear(2, 1)
+        >>> net(np.ones((1, 2))).sum().backward()
+        >>> net.zero_grad()
+        >>> net.weight.grad is None
+        True
+        """
         for parameter in self.parameters():
             parameter.grad = None
 
@@ -165,7 +204,13 @@ class Module(Tree):
         return summary_of_costs(self, list(self.named_modules()), costs)
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return a copy, on the CPU, of the array of every parameter and buffer, by path."""
+        """Return a copy, on the CPU, of the array of every parameter and buffer, by path.
+
+        Examples
+        --------
+        >>> {name: array.shape for name, array in tg.nn.Sequential(tg.nn.Linear(2, 3)).state_dict().items()}
+        {'0.weight': (2, 3), '0.bias': (3,)}
+        """
         tensors = by_path(self._named_tensors())
         return {name: np.array(to_device(tensor.data, "cpu")) for name, tensor in tensors.items()}
 
@@ -187,6 +232,13 @@ class Module(Tree):
             and the module stays unchanged.
         TypeError
             If the state is not a mapping.
+
+        Examples
+        --------
+        >>> net, twin = tg.nn.Linear(2, 3, rng=0), tg.nn.Linear(2, 3, rng=1)
+        >>> twin.load_state_dict(net.state_dict())
+        >>> bool((twin.weight == net.weight).all())
+        True
         """
         load(self._named_tensors(), state, strict, self)
 
@@ -194,6 +246,15 @@ class Module(Tree):
         """Return the state of every NumPy random generator by path, as numbers and lists that JSON can hold.
 
         A module finds generators where it finds Tensors. A shared one appears once, under its first path.
+
+        Examples
+        --------
+        >>> drop = tg.nn.Dropout(0.5, rng=0)
+        >>> state = drop.random_state()
+        >>> first = drop(np.ones(8))
+        >>> drop.load_random_state(state)  # to continue a run as if it had not been stopped
+        >>> bool((drop(np.ones(8)) == first).all())
+        True
         """
         return states_of(self._named_generators())
 
@@ -210,11 +271,25 @@ class Module(Tree):
         ValueError
             If paths are missing or unknown, or a state does not fit its generator. The message lists all problems, and
             the generators stay unchanged.
+
+        Examples
+        --------
+        >>> drop, twin = tg.nn.Dropout(0.5, rng=0), tg.nn.Dropout(0.5, rng=1)
+        >>> twin.load_random_state(drop.random_state())
+        >>> bool((drop(np.ones(8)) == twin(np.ones(8))).all())
+        True
         """
         load_states(self._named_generators(), state, self)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch this module and all below it to training mode, in which layers such as `Dropout` act."""
+        """Switch this module and all below it to training mode, in which layers such as `Dropout` act.
+
+        Examples
+        --------
+        >>> net = tg.nn.Sequential(tg.nn.Dropout(0.5)).eval()
+        >>> net.train()[0].training
+        True
+        """
         modules: list[Module] = [self, *(module for _, module in self.named_modules())]
         for module in modules:
             # Without an attribute of its own, a module has the mode of its class.
@@ -224,7 +299,13 @@ class Module(Tree):
         return self
 
     def eval(self) -> Self:
-        """Switch this module and all below it to evaluation mode."""
+        """Switch this module and all below it to evaluation mode.
+
+        Examples
+        --------
+        >>> tg.nn.Dropout(0.9).eval()(np.ones(3))
+        array([1., 1., 1.])
+        """
         return self.train(False)
 
     def astype(self, dtype: Any) -> Self:
@@ -255,6 +336,11 @@ class Module(Tree):
         ------
         DeviceError
             If there is no such device, or it cannot be used.
+
+        Examples
+        --------
+        >>> tg.nn.Linear(2, 3).to("cpu").weight.device
+        'cpu'
         """
         for _, tensor in self._named_tensors():
             if tensor.device != device:
@@ -263,7 +349,13 @@ class Module(Tree):
         return self
 
     def describe(self) -> str:
-        """Return the module in one line, such as ``Linear(784, 90)``."""
+        """Return the module in one line, such as ``Linear(784, 90)``.
+
+        Examples
+        --------
+        >>> tg.nn.Linear(2, 3, bias=False).describe()
+        'Linear(2, 3, bias=False)'
+        """
         return f"{type(self).__name__}()"
 
     def __dir__(self) -> list[str]:

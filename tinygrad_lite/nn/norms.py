@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import get_default_dtype
+from ..arrays import ArrayLike, get_default_dtype
 from ..errors import ShapeError
 from ..tensor import Tensor
 from .functional.checks import FRACTION, NOT_NEGATIVE, expect_flags, expect_number, expect_sizes, operand
@@ -46,6 +46,18 @@ class LayerNorm(Module):
         Is added to the variance.
     elementwise_affine, bias : bool
         Whether there is a scale, and besides it a shift.
+
+    Attributes
+    ----------
+    weight, bias : Tensor of shape normalized_shape, or None
+        The scale, at first ones, and the shift, at first zeros.
+
+    Examples
+    --------
+    >>> norm = tg.nn.LayerNorm(2)
+    >>> norm(np.array([[1.0, 3.0], [10.0, 50.0]])).numpy().round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
     """
 
     def __init__(
@@ -61,7 +73,7 @@ class LayerNorm(Module):
         self.weight = _ones(self.shape, "weight") if elementwise_affine else None
         self.bias = _zeros(self.shape, "bias") if elementwise_affine and bias else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Normalise an input of shape (…, *normalized_shape)."""
         return layer_norm(x, self.shape, self.weight, self.bias, self.eps)
 
@@ -71,7 +83,27 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """Each sample divided by its root mean square over its last axes: `functional.rms_norm` with a learnt scale."""
+    """Each sample divided by its root mean square over its last axes: `functional.rms_norm` with a learnt scale.
+
+    Parameters
+    ----------
+    normalized_shape : int or tuple of int
+        The shape of these axes.
+    eps : float, optional
+        Is added to the mean square.
+    elementwise_affine : bool
+        Whether there is a scale.
+
+    Attributes
+    ----------
+    weight : Tensor of shape normalized_shape, or None
+        The scale, at first ones.
+
+    Examples
+    --------
+    >>> tg.nn.RMSNorm(2)(np.array([[1.0, 7.0]])).numpy()  # divided by √((1 + 49) / 2)
+    array([[0.2, 1.4]], dtype=float32)
+    """
 
     def __init__(
         self, normalized_shape: int | tuple[int, ...], eps: float | None = None, elementwise_affine: bool = True
@@ -81,7 +113,7 @@ class RMSNorm(Module):
         self.shape, self.eps = shape_to_normalise("RMSNorm", normalized_shape), eps
         self.weight = _ones(self.shape, "weight") if elementwise_affine else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Normalise an input of shape (…, *normalized_shape)."""
         return rms_norm(x, self.shape, self.weight, self.eps)
 
@@ -91,7 +123,28 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Each sample normalised over groups of its channels: `functional.group_norm` with a learnt scale and shift."""
+    """Each sample normalised over groups of its channels: `functional.group_norm` with a learnt scale and shift.
+
+    Parameters
+    ----------
+    num_groups, num_channels : int
+        The number of groups, and that of channels, axis 1 of the input.
+    eps : float
+        Is added to the variance.
+    affine : bool
+        Whether there are a scale and a shift.
+
+    Attributes
+    ----------
+    weight, bias : Tensor of shape (num_channels,), or None
+        The scale, at first ones, and the shift, at first zeros.
+
+    Examples
+    --------
+    >>> norm = tg.nn.GroupNorm(num_groups=2, num_channels=4)
+    >>> norm(np.array([[1.0, 3.0, 10.0, 50.0]])).numpy().round(3)  # (1, 3) and (10, 50) are the groups
+    array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = EPS, affine: bool = True) -> None:
         expect_sizes("GroupNorm", num_groups=num_groups, num_channels=num_channels)
@@ -103,7 +156,7 @@ class GroupNorm(Module):
         self.weight = _ones((num_channels,), "weight") if affine else None
         self.bias = _zeros((num_channels,), "bias") if affine else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Normalise an input of shape (N, num_channels, …)."""
         x = operand("GroupNorm", x)
         if x.shape[1:2] != (self.num_channels,):
@@ -117,24 +170,7 @@ class GroupNorm(Module):
 
 
 class _BatchNorm(Module):
-    """What the layers that normalise over the batch share.
-
-    Parameters
-    ----------
-    num_features : int
-        The number of channels, axis 1 of the input.
-    eps : float
-        Is added to the variance.
-    momentum : float
-        The weight of a new batch in the running statistics: mean ← (1 - momentum) · mean + momentum · mean of batch.
-    affine, track_running_stats : bool
-        Whether there are a scale and a shift; whether running statistics are kept for evaluation.
-
-    Attributes
-    ----------
-    running_mean, running_var : Buffer of shape (num_features,), or None
-        The statistics that evaluation uses. The variance divides by n - 1, as in PyTorch.
-    """
+    """What the layers that normalise over the batch share."""
 
     ranks: tuple[int, ...]
     running_mean: Any
@@ -162,7 +198,7 @@ class _BatchNorm(Module):
         )
         self.running_var = Buffer(np.ones(num_features, get_default_dtype()), name="running_var") if tracked else None
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Tensor:
         """Normalise an input whose axis 1 has num_features channels; in training also note its statistics."""
         x = operand(type(self).__name__, x)
         shape = x.shape
@@ -184,12 +220,54 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Each feature normalised over the batch: inputs of shape (N, C) or (N, C, L)."""
+    """Each feature normalised over the batch: inputs of shape (N, C) or (N, C, L).
+
+    Arguments and attributes are those of `BatchNorm2d`.
+
+    Examples
+    --------
+    >>> norm = tg.nn.BatchNorm1d(2)
+    >>> norm(np.array([[1.0, 10.0], [3.0, 50.0]])).numpy().round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    >>> norm.eval()
+    BatchNorm1d(2)
+    >>> norm(np.array([[1.0, 10.0], [3.0, 50.0]])).numpy().round(3)  # by running_mean and running_var, after one batch
+    array([[0.763, 0.778],
+           [2.67 , 5.225]], dtype=float32)
+    """
 
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """Each channel of images normalised over the batch and all positions: inputs of shape (N, C, H, W)."""
+    """Each channel of images normalised over the batch and all positions: inputs of shape (N, C, H, W).
+
+    Parameters
+    ----------
+    num_features : int
+        The number of channels, axis 1 of the input.
+    eps : float
+        Is added to the variance.
+    momentum : float
+        The weight of a new batch in the running statistics: mean ← (1 - momentum) · mean + momentum · mean of batch.
+    affine, track_running_stats : bool
+        Whether there are a scale and a shift; whether running statistics are kept for evaluation.
+
+    Attributes
+    ----------
+    weight, bias : Tensor of shape (num_features,), or None
+        The scale, at first ones, and the shift, at first zeros.
+    running_mean, running_var : Buffer of shape (num_features,), or None
+        The statistics that evaluation uses, at first 0 and 1. The variance divides by n - 1, as in PyTorch.
+
+    Examples
+    --------
+    >>> norm = tg.nn.BatchNorm2d(3)
+    >>> norm(np.ones((10, 3, 8, 8))).shape
+    (10, 3, 8, 8)
+    >>> norm.running_mean.numpy(), norm.running_var.numpy()  # a tenth of the way from 0 to 1, and from 1 to 0
+    (array([0.1, 0.1, 0.1], dtype=float32), array([0.9, 0.9, 0.9], dtype=float32))
+    """
 
     ranks = (4,)

@@ -15,10 +15,11 @@ Examples
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from ..arrays import ArrayLike
 from ..errors import ShapeError
 from ..rules import neural
 from ..scan import scan
@@ -29,25 +30,11 @@ from .functional.activations import linear
 from .functional.checks import expect_flags, expect_sizes, operand
 from .module import Module
 
+State = TypeVar("State")
+
 
 class _Cell(Module):
-    """What the cells share: one product of the input and one of the state, for all gates at once.
-
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        The number of features of an input, and of the state.
-    bias : bool
-        Whether there are two biases, one for each product.
-    rng : numpy.random.Generator or int, optional
-        Draws all weights uniformly from ±1/√hidden_size, as in PyTorch.
-
-    Attributes
-    ----------
-    weight_input : Tensor of shape (input_size, gates · hidden_size)
-    weight_hidden : Tensor of shape (hidden_size, gates · hidden_size)
-    bias_input, bias_hidden : Tensor of shape (gates · hidden_size,), or None
-    """
+    """What the cells share: one product of the input and one of the state, for all gates at once."""
 
     gates: int
     start: Any
@@ -105,11 +92,34 @@ class GRUCell(_Cell):
     With the input x and the state h: r = σ(xWᵣ + hUᵣ), z = σ(xW_z + hU_z), n = tanh(xWₙ + r ⊙ (hUₙ)), and the next
     state is (1 - z) ⊙ n + z ⊙ h; each product has a bias. Source: K. Cho and others, "Learning phrase representations
     using RNN encoder-decoder", 2014, with r applied after the product, as in PyTorch.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        The number of features of an input, and of the state.
+    bias : bool
+        Whether there are two biases, one for each product.
+    rng : numpy.random.Generator or int, optional
+        Draws all weights uniformly from ±1/√hidden_size, as in PyTorch.
+
+    Attributes
+    ----------
+    weight_input : Tensor of shape (input_size, 3 · hidden_size)
+    weight_hidden : Tensor of shape (hidden_size, 3 · hidden_size)
+    bias_input, bias_hidden : Tensor of shape (3 · hidden_size,), or None
+
+    Examples
+    --------
+    >>> cell = tg.nn.GRUCell(input_size=3, hidden_size=5, rng=0)
+    >>> h = cell(np.zeros((2, 3)))  # the state starts at 0
+    >>> h = cell(np.ones((2, 3)), h)
+    >>> h.shape
+    (2, 5)
     """
 
     gates = 3
 
-    def forward(self, x: Any, h: Any = None) -> Any:
+    def forward(self, x: ArrayLike, h: ArrayLike = None) -> Tensor:
         """Return the next state, of shape (N, hidden_size), for inputs of shape (N, input_size); at first h is 0."""
         of_inputs = self.of_inputs(x)
         return self.step(of_inputs, self.state_before(of_inputs, h))
@@ -131,13 +141,22 @@ class LSTMCell(_Cell):
     """A step of a long short-term memory, whose state is a pair (h, c).
 
     With gates i, f, o = σ(…) and g = tanh(…), each of x and h: c ← f ⊙ c + i ⊙ g, h ← o ⊙ tanh(c). Source: F. Gers and
-    others, "Learning to forget: continual prediction with LSTM", 2000.
+    others, "Learning to forget: continual prediction with LSTM", 2000. Arguments and attributes are those of `GRUCell`,
+    with 4 gates in place of 3.
+
+    Examples
+    --------
+    >>> cell = tg.nn.LSTMCell(input_size=3, hidden_size=5, rng=0)
+    >>> h, c = cell(np.zeros((2, 3)))  # the state starts at 0
+    >>> h, c = cell(np.ones((2, 3)), (h, c))
+    >>> h.shape, c.shape
+    ((2, 5), (2, 5))
     """
 
     gates = 4
     parts = 2
 
-    def forward(self, x: Any, state: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
+    def forward(self, x: ArrayLike, state: tuple[ArrayLike, ArrayLike] | None = None) -> tuple[Tensor, Tensor]:
         """Return the next state, two arrays of shape (N, hidden_size), for inputs of shape (N, input_size)."""
         of_inputs = self.of_inputs(x)
         return self.step(of_inputs, self.state_before(of_inputs, state))
@@ -159,15 +178,12 @@ def _zeros_beside(gates: Any, size: int) -> Any:
     return np.zeros_like(gates, shape=(*gates.shape[:-1], size))
 
 
-class _Recurrent(Module):
-    """What the layers share that run a cell over sequences of shape (N, L, input_size).
-
-    The batch comes first, as in all layers here; PyTorch's do that with ``batch_first=True``.
-    """
+class _Recurrent(Module, Generic[State]):
+    """What the layers share that run a cell over sequences of shape (N, L, input_size)."""
 
     cell: Any
 
-    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+    def forward(self, x: ArrayLike, state: Any = None) -> tuple[Tensor, State]:
         """Run over sequences.
 
         Parameters
@@ -202,15 +218,34 @@ class _Recurrent(Module):
         return self.cell.describe().replace("Cell", "")
 
 
-class GRU(_Recurrent):
-    """A gated recurrent unit that runs over sequences: `GRUCell`, step by step."""
+class GRU(_Recurrent[Tensor]):
+    """A gated recurrent unit that runs over sequences: `GRUCell`, step by step, with its arguments.
+
+    The cell with the weights is the attribute ``cell``. The batch comes first, as in all layers here; PyTorch's do that
+    with ``batch_first=True``.
+
+    Examples
+    --------
+    >>> states, last = tg.nn.GRU(input_size=3, hidden_size=5, rng=0)(np.ones((2, 7, 3)))
+    >>> states.shape, last.shape
+    ((2, 7, 5), (2, 5))
+    """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Rng = None) -> None:
         self.cell = GRUCell(input_size, hidden_size, bias, rng=rng)
 
 
-class LSTM(_Recurrent):
-    """A long short-term memory that runs over sequences: `LSTMCell`, step by step."""
+class LSTM(_Recurrent[tuple[Tensor, Tensor]]):
+    """A long short-term memory that runs over sequences: `LSTMCell`, step by step, with its arguments.
+
+    The cell with the weights is the attribute ``cell``.
+
+    Examples
+    --------
+    >>> states, (h, c) = tg.nn.LSTM(input_size=3, hidden_size=5, rng=0)(np.ones((2, 7, 3)))
+    >>> states.shape, h.shape, c.shape
+    ((2, 7, 5), (2, 5), (2, 5))
+    """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, rng: Rng = None) -> None:
         self.cell = LSTMCell(input_size, hidden_size, bias, rng=rng)

@@ -31,6 +31,20 @@ def Buffer(data: Any, dtype: DTypeLike | None = None, name: str | None = None) -
     ----------
     data, dtype, name
         As for `Tensor`. The buffer holds a copy of the data.
+
+    Examples
+    --------
+    >>> class Counter(tg.nn.Module):
+    ...     def __init__(self):
+    ...         self.calls = tg.nn.Buffer(0)
+    ...
+    ...     def forward(self, x):
+    ...         self.calls = self.calls + 1
+    ...         return x
+    >>> counter = Counter()
+    >>> _ = counter(1.0), counter(1.0)
+    >>> counter.state_dict(), counter.parameters()
+    ({'calls': array(2)}, [])
     """
     buffer = Tensor(data, dtype=dtype, name=name)
     buffer._data = owned(buffer._data)
@@ -164,7 +178,14 @@ class Tree:
                         yield prefix + path, generator
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield each parameter that is not frozen, with its path; a shared one only once, with its first path."""
+        """Yield each parameter that is not frozen, with its path; a shared one only once, with its first path.
+
+        Examples
+        --------
+        >>> net = tg.nn.Sequential(tg.nn.Linear(2, 3), tg.nn.Linear(3, 1, bias=False))
+        >>> [(name, parameter.shape) for name, parameter in net.named_parameters()]
+        [('0.weight', (2, 3)), ('0.bias', (3,)), ('1.weight', (3, 1))]
+        """
         seen: set[Tensor] = set()
         for name, tensor in self._named_tensors():
             if tensor._role == PARAMETER and tensor.requires_grad and tensor not in seen:
@@ -172,7 +193,14 @@ class Tree:
                 yield name, tensor
 
     def parameters(self) -> list[Tensor]:
-        """Return the parameters that are not frozen, for an optimizer."""
+        """Return the parameters that are not frozen, for an optimizer.
+
+        Examples
+        --------
+        >>> optimizer = tg.optim.SGD(tg.nn.Linear(2, 3).parameters(), lr=0.1)
+        >>> [parameter.shape for parameter in optimizer.params]
+        [(2, 3), (3,)]
+        """
         return [tensor for _, tensor in self.named_parameters()]
 
 

@@ -29,6 +29,15 @@ class Adam(Optimizer):
         A small number in the denominator, against a division by zero.
     weight_decay : float
         The factor of an L2 penalty.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 1.0], requires_grad=True)
+    >>> optimizer = tg.optim.Adam([w], lr=0.1)
+    >>> (w * np.array([1.0, 1000.0])).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)  # steps of lr, though one gradient is 1000 times the other
+    array([0.9, 0.9], dtype=float32)
     """
 
     def __init__(
@@ -68,6 +77,15 @@ class AdamW(Adam):
 
     Source: I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
     Parameters as for `Adam`, with a weight decay of 0.01 by default.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 10.0], requires_grad=True)
+    >>> optimizer = tg.optim.AdamW([w], lr=0.1, weight_decay=0.5)
+    >>> (w * 0.0).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)  # decay alone, by the factor 1 - 0.1 · 0.5
+    array([0.95, 9.5 ], dtype=float32)
     """
 
     def __init__(
@@ -102,6 +120,15 @@ class RMSprop(Optimizer):
         The factor of an L2 penalty.
     momentum : float
         The factor of the last step's direction in the next one.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 1.0], requires_grad=True)
+    >>> optimizer = tg.optim.RMSprop([w], lr=0.01)
+    >>> (w * np.array([1.0, 1000.0])).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)  # the first step is lr / √(1 - alpha) in each coordinate
+    array([0.9, 0.9], dtype=float32)
     """
 
     def __init__(
@@ -145,6 +172,20 @@ class Adagrad(Optimizer):
         A small number in the denominator, against a division by zero.
     weight_decay : float
         The factor of an L2 penalty.
+
+    Examples
+    --------
+    >>> w = tg.Tensor(1.0, requires_grad=True)
+    >>> optimizer = tg.optim.Adagrad([w], lr=0.1)
+    >>> for step in range(4):
+    ...     optimizer.zero_grad()
+    ...     w.backward()
+    ...     optimizer.step()
+    ...     print(round(w.item(), 3))  # steps of lr / √1, lr / √2, lr / √3, …
+    0.9
+    0.829
+    0.772
+    0.722
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float = 1e-2, eps: float = 1e-10, weight_decay: float = 0) -> None:
@@ -173,6 +214,15 @@ class Lion(Optimizer):
         The weights of the running mean in a step, and of itself in the next mean.
     weight_decay : float
         The fraction of the parameters that a step of rate 1 would take away.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 1.0, 1.0], requires_grad=True)
+    >>> optimizer = tg.optim.Lion([w], lr=0.1)
+    >>> (w * np.array([-5.0, 0.0, 1000.0])).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([1.1, 1. , 0.9], dtype=float32)
     """
 
     def __init__(

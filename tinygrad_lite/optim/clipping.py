@@ -51,6 +51,15 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     ------
     GraphError
         If no parameter has a gradient.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True, name="w")
+    >>> w.grad = [30.0, 40.0]
+    >>> tg.optim.clip_grad_norm([w], max_norm=5.0).item()
+    50.0
+    >>> w.grad.tolist()
+    [3.0, 4.0]
     """
     pairs = _gradients("clip_grad_norm", params, "max_norm", max_norm)
     norm: Any = np.sqrt(reduce(operator.add, [np.square(g).sum() for _, g in pairs]))
@@ -75,6 +84,14 @@ def clip_grad_value(params: Iterable[Tensor], clip_value: float) -> None:
     ------
     GraphError
         If no parameter has a gradient.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([3.0, 4.0], requires_grad=True)
+    >>> w.grad = [0.5, -100.0]
+    >>> tg.optim.clip_grad_value([w], clip_value=1.0)
+    >>> w.grad.tolist()
+    [0.5, -1.0]
     """
     for p, g in _gradients("clip_grad_value", params, "clip_value", clip_value):
         p.grad = np.clip(g, -clip_value, clip_value)

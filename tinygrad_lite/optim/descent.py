@@ -30,6 +30,15 @@ class SGD(Optimizer):
     ------
     ValueError
         If momentum or weight decay is negative, or ``nesterov`` is set without momentum.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = tg.optim.SGD([w], lr=0.25)
+    >>> (w * w).sum().backward()  # the gradient is 2w
+    >>> optimizer.step()
+    >>> w.tolist()
+    [0.5, 1.0]
     """
 
     def __init__(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from numpy.typing import NDArray
+
 from .checks import checked_parameters
 from .optimizer import Optimizer
 
@@ -56,7 +58,7 @@ class Groups(Optimizer):
             if any(p.grad is not None for p in group.params):
                 group.step()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return the state of each group, under its number: ``0.lr``, ``1.momentum.0``."""
         states = [group.state_dict() for group in self.groups]
         return {f"{k}.{name}": x for k, state in enumerate(states) for name, x in state.items()}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..nn.state_dict import fitted
 from ..support.devices import to_device
@@ -39,6 +40,24 @@ class Optimizer:
     ValueError
         If there are no parameters, or the learning rate is not a number of at least 0. The same check holds when the
         rate is assigned or loaded.
+
+    Examples
+    --------
+    >>> w = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = tg.optim.SGD([w], lr=0.25, momentum=0.9)
+    >>> optimizer.zero_grad()
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> saved = optimizer.state_dict()
+    >>> saved
+    {'lr': array(0.25), 'momentum.0': array([2., 4.], dtype=float32)}
+    >>> optimizer.load_state_dict(saved)
+    >>> class SignDescent(tg.optim.Optimizer):  # one of your own says how one parameter is updated
+    ...     def _update(self, i, p, g):
+    ...         p.data -= self.lr * np.sign(g)
+    >>> SignDescent([w], lr=0.5).step()
+    >>> w.tolist()
+    [0.0, 0.5]
     """
 
     lr: float
@@ -88,7 +107,7 @@ class Optimizer:
     def _update(self, i: int, p: Tensor, g: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _update(i, p, g), which changes p.data in place")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return a copy, on the CPU, of all that may change from step to step.
 
         It has the learning rate, ``lr``, and the state of each parameter under its number, such as ``momentum.0``.

@@ -46,6 +46,12 @@ def warmup(lr: float, steps: int, after: Schedule | None = None) -> Schedule:
     -------
     callable
         ``rate(i)`` is the learning rate of step ``i``.
+
+    Examples
+    --------
+    >>> rate = tg.optim.schedule.warmup(0.1, steps=4)
+    >>> [round(rate(i), 3) for i in range(6)]
+    [0.02, 0.04, 0.06, 0.08, 0.1, 0.1]
     """
     _check("warmup", lr, steps)
     if after is not None and not callable(after):
@@ -73,6 +79,12 @@ def cosine(lr: float, steps: int, final: float = 0.0, warmup: int = 0) -> Schedu
         The number of steps between them.
     warmup : int
         How many of these steps raise the rate to ``lr`` first.
+
+    Examples
+    --------
+    >>> rate = tg.optim.schedule.cosine(0.1, steps=100)
+    >>> [round(rate(i), 3) for i in (0, 50, 100)]
+    [0.1, 0.05, 0.0]
     """
     _check("cosine", lr, steps)
     expect_number("cosine", "final", final, NOT_NEGATIVE)
@@ -89,7 +101,14 @@ def cosine(lr: float, steps: int, final: float = 0.0, warmup: int = 0) -> Schedu
 
 
 def step(lr: float, every: int, factor: float = 0.1) -> Schedule:
-    """Multiply the rate by a factor after every so many steps."""
+    """Multiply the rate by a factor after every so many steps.
+
+    Examples
+    --------
+    >>> rate = tg.optim.schedule.step(0.1, every=10, factor=0.5)
+    >>> [rate(i) for i in (0, 9, 10, 20)]
+    [0.1, 0.1, 0.05, 0.025]
+    """
     _check("step", lr, every, "every")
     expect_number("step", "factor", factor, NOT_NEGATIVE)
     return _of_a_step(lambda i: lr * factor ** (i // every))
@@ -113,6 +132,12 @@ def one_cycle(lr: float, steps: int, peak: float = 0.3, start: float = 25.0, end
         The first rate is ``lr / start``.
     end : float
         The last rate is ``lr / start / end``.
+
+    Examples
+    --------
+    >>> rate = tg.optim.schedule.one_cycle(0.1, steps=100)
+    >>> [round(rate(i), 4) for i in (0, 30, 65, 100)]
+    [0.004, 0.1, 0.05, 0.0]
     """
     _check("one_cycle", lr, steps)
     expect_number("one_cycle", "peak", peak, BETWEEN)

@@ -36,6 +36,12 @@ class Kink:
         The one-sided slopes.
     analytic : float
         The derivative that was checked.
+
+    Examples
+    --------
+    >>> report = tg.gradcheck(np.abs, [0.0], raise_exception=False)
+    >>> print(report.kinks[0])
+    kink at input 0[0]: the slopes of y[0] are -1 on its left and 1 on its right, the derivative given is 0
     """
 
     order: int
@@ -95,6 +101,12 @@ class Comparison:
     errors : ndarray or None
         The error of every entry, with the shape of the result + the shape of the input; several results are
         concatenated along one axis. NaN for entries that were not compared. None for random projections.
+
+    Examples
+    --------
+    >>> report = tg.gradcheck(np.sum, [1.0, 2.0], gradient=lambda x: np.array([1.0, 5.0]), raise_exception=False)
+    >>> print(report.comparisons[0])
+    derivative of order 1 of y by input 0[1]: 5, but 1 by central differences
     """
 
     order: int

@@ -63,6 +63,14 @@ class Report:
         Entries where any value between the one-sided slopes was accepted.
     notes : tuple of str
         Remarks, such as that a float32 input was checked in float64.
+
+    Examples
+    --------
+    >>> report = tg.gradcheck(lambda x: x**2, 3.0)
+    >>> bool(report), report.max_error < 1e-7
+    (True, True)
+    >>> report.comparisons[0].analytic
+    6.0
     """
 
     comparisons: tuple[Comparison, ...]

@@ -283,8 +283,8 @@ def borrowed(parameters: Iterable[Tensor]) -> Iterator[None]:
             p._data, p._requires_grad = np.array(array, dtype=np.float64), True
         yield
     finally:
-        for p, *state in kept:
-            p._data, p._requires_grad, p.grad = state
+        for p, array, requires_grad, gradient in kept:
+            p._data, p._requires_grad, p.grad = array, requires_grad, gradient
 
 
 def input_names(inputs: Sequence[Any]) -> list[str]:

@@ -149,12 +149,24 @@ def _vjp(
 
 
 def all() -> tuple[Rule, ...]:
-    """Return every rule, in the order of definition."""
+    """Return every rule, in the order of definition.
+
+    Examples
+    --------
+    >>> [rule.name for rule in tg.rules.all()][:4]
+    ['identity', 'add', 'subtract', 'difference']
+    """
     return tuple(_rules.values())
 
 
 def get(name: str) -> Rule:
-    """Return the rule of that name; otherwise a KeyError lists the known names."""
+    """Return the rule of that name; otherwise a KeyError lists the known names.
+
+    Examples
+    --------
+    >>> tg.rules.get("multiply")(2.0, 3.0)
+    6.0
+    """
     if name not in _rules:
         raise KeyError(f"no rule {name!r}; there are {', '.join(sorted(_rules))}")
     return _rules[name]
@@ -166,7 +178,16 @@ def add_rows(rows: Mapping[Callable[..., Any], Any]) -> None:
 
 
 def answers(*functions: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Return a decorator: the rule, or function composed of rules, answers for NumPy functions called on a Tensor."""
+    """Return a decorator: the rule, or function composed of rules, answers for NumPy functions called on a Tensor.
+
+    Examples
+    --------
+    >>> @tg.rules.answers(np.ceil)
+    ... def straight_through(x):  # as if nothing were rounded
+    ...     return x + (np.ceil(x.numpy()) - x.numpy())
+    >>> tg.value_and_grad(np.ceil)(0.25)
+    (Tensor(1., dtype=float32), Tensor(1., dtype=float32))
+    """
 
     def register(implementation: Any) -> Any:
         add_rows(dict.fromkeys(functions, implementation))
@@ -181,6 +202,14 @@ def row_of(function: Callable[..., Any]) -> Any:
 
 
 def answer_for(function: Callable[..., Any]) -> Rule | Callable[..., Any] | None:
-    """Return the rule, or the function composed of rules, that computes a NumPy function; None without one."""
+    """Return the rule, or the function composed of rules, that computes a NumPy function; None without one.
+
+    Examples
+    --------
+    >>> tg.rules.answer_for(np.exp)
+    <rule exp(x)>
+    >>> tg.rules.answer_for(np.cov).__name__
+    'cov'
+    """
     row = row_of(function)
     return row if callable(row) else None

@@ -28,6 +28,13 @@ class Vjp:
     pull_back : callable
         ``pull_back(g, y, k, inputs, params)`` calls the expression with the values it names. The values may be of any
         one kind (arrays, Tensors, …), and the result is of that kind; ``k`` is the number of the input.
+
+    Examples
+    --------
+    >>> tanh = tg.rules.get("tanh")
+    >>> x, g = np.array([0.0, 100.0]), np.array([1.0, 1.0])
+    >>> tanh.vjps[0].expression(g, np.tanh(x))  # g * (1 - y * y)
+    array([1., 0.])
     """
 
     expression: Callable[..., Any]
@@ -56,14 +63,26 @@ def pull_back_by_place(expression: Callable[..., Any], places: list[int], first_
 
 @dataclass(frozen=True)
 class Sample:
-    """The arguments of one call, on which a rule is checked; `sample` makes one, and `define` takes a list of them."""
+    """The arguments of one call, on which a rule is checked; `sample` makes one, and `define` takes a list of them.
+
+    Examples
+    --------
+    >>> tg.rules.sample(np.array([1.0, 2.0]), axis=0).params
+    {'axis': 0}
+    """
 
     args: tuple[Any, ...]
     params: dict[str, Any]
 
 
 def sample(*args: Any, **params: Any) -> Sample:
-    """Return the arguments of one call of a rule, written as in that call: ``sample(x, axis=0)``."""
+    """Return the arguments of one call of a rule, written as in that call: ``sample(x, axis=0)``.
+
+    Examples
+    --------
+    >>> tg.rules.sample(np.array([1.0, 2.0]), axis=0)
+    Sample(args=(array([1., 2.]),), params={'axis': 0})
+    """
     return Sample(args, params)
 
 
@@ -89,6 +108,14 @@ class Rule:
         The derivative by input number ``k`` is ``vjps[k]``; for a variadic rule it is the same for all.
     make_samples : callable
         Returns the samples on which the rule is checked.
+
+    Examples
+    --------
+    >>> tanh = tg.rules.get("tanh")
+    >>> tanh, tanh(np.array([0.0, 100.0]))
+    (<rule tanh(x)>, array([0., 1.]))
+    >>> tanh(tg.Tensor([0.0], requires_grad=True))
+    Tensor([0.], dtype=float32, requires_grad=True, from=tanh)
     """
 
     name: str

@@ -59,6 +59,15 @@ def export_onnx(model: Module, sample: Any, path: str | os.PathLike[str]) -> Non
         supported primitives; add an operator for a rule of your own to its ``RULES``.
     MissingExtra
         If the package onnx is not installed.
+
+    Examples
+    --------
+    >>> net = tg.nn.Sequential(tg.nn.Linear(2, 3, rng=0), tg.nn.Softmax())
+    >>> tg.export_onnx(net, np.zeros((1, 2), np.float32), "net.onnx")
+    >>> import onnxruntime
+    >>> session = onnxruntime.InferenceSession("net.onnx")
+    >>> session.run(None, {"input": np.zeros((5, 2), np.float32)})[0].shape
+    (5, 3)
     """
     onnx = extra("onnx", "interop", "export_onnx")
     if not isinstance(model, Module):

@@ -67,6 +67,11 @@ def export_page(
     ExportError
         If the model uses an operation that the page does not have, or is no model of pictures. The message names the
         operation and the user's line. `tinygrad_lite.compiler.writers.page_table` lists the primitives.
+
+    Examples
+    --------
+    >>> net = tg.nn.Sequential(tg.nn.Linear(784, 10, rng=0), tg.nn.Softmax())
+    >>> tg.export_page(net, np.zeros((1, 784), np.float32), "draw.html")  # to open in a browser
     """
     if not isinstance(model, Module):
         raise TypeError(f"export_page takes a Module, not {type(model).__name__}: put forward in a class of its own")

@@ -1,6 +1,7 @@
 """Layers, activations, losses and metrics as functions of Tensors or arrays.
 
 A layer object such as `tinygrad_lite.nn.ReLU` has a place in a `Sequential`; these functions serve in a `forward`.
+If all operands are arrays, the result is one, too, though the annotations, which are for training, say Tensor.
 """
 
 from ...support.names import answer_for_missing

@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import ArrayLike
 from ...errors import ShapeError
 from ...rules import neural
 from ...support.devices import on_device_of
+from ...tensor import Tensor
 from .checks import expect_below, expect_broadcast, expect_flags, expect_number, numbers_of, operand
 
 
-def embedding(tokens: Any, weight: Any) -> Any:
+def embedding(tokens: ArrayLike, weight: ArrayLike) -> Tensor:
     """Look up the row of ``weight`` for each token.
 
     Parameters
@@ -40,6 +42,13 @@ def embedding(tokens: Any, weight: Any) -> Any:
         If tokens are not whole numbers.
     ValueError
         If a token has no row; the message says which one, and at which index.
+
+    Examples
+    --------
+    >>> tg.nn.functional.embedding([2, 0, 2], np.array([[0, 0], [1, 2], [3, 4]]))
+    array([[3, 4],
+           [0, 0],
+           [3, 4]])
     """
     weight = operand("embedding", weight)
     if len(weight.shape) != 2:
@@ -50,8 +59,13 @@ def embedding(tokens: Any, weight: Any) -> Any:
 
 
 def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None
-) -> Any:
+    query: ArrayLike,
+    key: ArrayLike,
+    value: ArrayLike,
+    attn_mask: ArrayLike = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
     """Return for each query a mean of the values, weighted by softmax(query · key · scale).
 
     Source: A. Vaswani and others, "Attention is all you need", 2017, equation 1.
@@ -76,6 +90,17 @@ def scaled_dot_product_attention(
     ------
     ShapeError
         If the shapes do not fit.
+
+    Examples
+    --------
+    >>> query, key = np.zeros((2, 1)), np.zeros((2, 1))  # all alike: each query looks everywhere
+    >>> value = np.array([[10.0], [20.0]])
+    >>> tg.nn.functional.scaled_dot_product_attention(query, key, value)
+    array([[15.],
+           [15.]])
+    >>> tg.nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    array([[10.],
+           [15.]])
     """
     key, value = operand("attention", key), operand("attention", value)
     _expect_fitting("keys", key, "values", value, -2)
@@ -83,9 +108,17 @@ def scaled_dot_product_attention(
 
 
 def attention_weights(
-    query: Any, key: Any, attn_mask: Any = None, is_causal: bool = False, scale: float | None = None
-) -> Any:
-    """Return the weights of `scaled_dot_product_attention`, of shape (…, queries, positions); each row adds up to 1."""
+    query: ArrayLike, key: ArrayLike, attn_mask: ArrayLike = None, is_causal: bool = False, scale: float | None = None
+) -> Tensor:
+    """Return the weights of `scaled_dot_product_attention`, of shape (…, queries, positions); each row adds up to 1.
+
+    Examples
+    --------
+    >>> tg.nn.functional.attention_weights(np.zeros((3, 1)), np.zeros((3, 1)), is_causal=True).round(2)
+    array([[1.  , 0.  , 0.  ],
+           [0.5 , 0.5 , 0.  ],
+           [0.33, 0.33, 0.33]])
+    """
     query, key = operand("attention", query), operand("attention", key)
     expect_flags("attention", is_causal=is_causal)
     _expect_fitting("queries", query, "keys", key, -1)

@@ -18,23 +18,25 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import ArrayLike
 from ...errors import ShapeError
 from ...rules import windows
 from ...rules.windows import Geometry
+from ...tensor import Tensor
 from .checks import expect_choice, is_whole, operand
 
 Size = int | tuple[int, ...]
 
 
 def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
     stride: Size = 1,
     padding: Size | str = 0,
     dilation: Size = 1,
     groups: int = 1,
-) -> Any:
+) -> Tensor:
     """Multiply each window of images by each kernel: a cross-correlation, which the field calls convolution.
 
     Parameters
@@ -79,14 +81,14 @@ def conv2d(
 
 
 def conv1d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
     stride: Size = 1,
     padding: Size | str = 0,
     dilation: Size = 1,
     groups: int = 1,
-) -> Any:
+) -> Tensor:
     """Multiply each window of sequences by each kernel; `conv2d` has the meaning of each argument.
 
     Parameters
@@ -98,6 +100,11 @@ def conv1d(
     Returns
     -------
     Tensor or array of shape (N, O, windows)
+
+    Examples
+    --------
+    >>> tg.nn.functional.conv1d(np.array([[[0.0, 0.0, 1.0, 1.0]]]), np.array([[[-1.0, 1.0]]]))  # each step
+    array([[[0., 1., 0.]]])
     """
     x, weight = operand("conv1d", x), operand("conv1d", weight)
     (length,), (kernel,) = _sizes("conv1d", x, "N, C, L"), _sizes("conv1d", weight, "O, C / groups, size", "weight")
@@ -109,15 +116,15 @@ def conv1d(
 
 
 def conv_transpose2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike = None,
     stride: Size = 1,
     padding: Size = 0,
     output_padding: Size = 0,
     groups: int = 1,
     dilation: Size = 1,
-) -> Any:
+) -> Tensor:
     """Spread each element of images over a window, weighted by the kernels: the derivative of `conv2d` by its images.
 
     It makes images larger, where a convolution with the same arguments makes them smaller.
@@ -136,6 +143,12 @@ def conv_transpose2d(
     -------
     Tensor or array of shape (N, O, rows, columns)
         With rows = (H - 1) · stride - 2 · padding + dilation · (kernel height - 1) + output_padding + 1.
+
+    Examples
+    --------
+    >>> kernel = np.array([[[[1.0, 2.0]]]])
+    >>> tg.nn.functional.conv_transpose2d(np.array([[[[1.0, 10.0]]]]), kernel, stride=(1, 2))
+    array([[[[ 1.,  2., 10., 20.]]]])
     """
     name = "conv_transpose2d"
     x, weight = operand(name, x), operand(name, weight)
@@ -154,7 +167,7 @@ def conv_transpose2d(
     return _with_bias(name, windows.conv2d_input(x, weight, made, how), bias)
 
 
-def max_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Any:
+def max_pool2d(x: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
     """Return the maximum of each window of images; its gradient goes to the first of equal maxima.
 
     Parameters
@@ -170,6 +183,15 @@ def max_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: S
     Returns
     -------
     Tensor or array of shape (N, C, rows, columns)
+
+    Examples
+    --------
+    >>> images = np.arange(8.0).reshape(1, 1, 2, 4)
+    >>> images
+    array([[[[0., 1., 2., 3.],
+             [4., 5., 6., 7.]]]])
+    >>> tg.nn.functional.max_pool2d(images, 2)
+    array([[[[5., 7.]]]])
     """
     x = operand("max_pool2d", x)
     kernel, how = _pooling("max_pool2d", x, kernel_size, stride, padding)
@@ -180,7 +202,7 @@ def max_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: S
     return windows.max_pool(x, kernel, (2, 3), how.stride)
 
 
-def avg_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Any:
+def avg_pool2d(x: ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size = 0) -> Tensor:
     """Return the mean of each window of images; the zeros of a margin count as elements.
 
     Parameters
@@ -192,6 +214,11 @@ def avg_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: S
     Returns
     -------
     Tensor or array of shape (N, C, rows, columns)
+
+    Examples
+    --------
+    >>> tg.nn.functional.avg_pool2d(np.arange(8.0).reshape(1, 1, 2, 4), 2)
+    array([[[[2.5, 4.5]]]])
     """
     x = operand("avg_pool2d", x)
     kernel, how = _pooling("avg_pool2d", x, kernel_size, stride, padding)
@@ -201,20 +228,31 @@ def avg_pool2d(x: Any, kernel_size: Size, stride: Size | None = None, padding: S
     return windows.windows(x, kernel, (2, 3), how.stride, (1, 1)).mean(axis=(-2, -1))
 
 
-def adaptive_avg_pool2d(x: Any, output_size: Size) -> Any:
+def adaptive_avg_pool2d(x: ArrayLike, output_size: Size) -> Tensor:
     """Return means over equal windows, as many as wanted: ``output_size`` 1 is the mean of each whole channel.
 
     Raises
     ------
     ShapeError
         If the size of the images is no multiple of the output's.
+
+    Examples
+    --------
+    >>> tg.nn.functional.adaptive_avg_pool2d(np.arange(8.0).reshape(1, 1, 2, 4), (1, 2))
+    array([[[[2.5, 4.5]]]])
     """
     x = operand("adaptive_avg_pool2d", x)
     return avg_pool2d(x, _equal_parts("adaptive_avg_pool2d", x, output_size))
 
 
-def adaptive_max_pool2d(x: Any, output_size: Size) -> Any:
-    """Return maxima over equal windows, as many as wanted: ``output_size`` 1 is the maximum of each whole channel."""
+def adaptive_max_pool2d(x: ArrayLike, output_size: Size) -> Tensor:
+    """Return maxima over equal windows, as many as wanted: ``output_size`` 1 is the maximum of each whole channel.
+
+    Examples
+    --------
+    >>> tg.nn.functional.adaptive_max_pool2d(np.arange(8.0).reshape(1, 1, 2, 4), (1, 2))
+    array([[[[5., 7.]]]])
+    """
     x = operand("adaptive_max_pool2d", x)
     return max_pool2d(x, _equal_parts("adaptive_max_pool2d", x, output_size))
 

@@ -15,12 +15,13 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ...arrays import get_default_dtype, raw
+from ...arrays import ArrayLike, get_default_dtype, raw
 from ...errors import ShapeError
 from ...rules import neural
 from ...support.devices import mixing_error, on_device_of
+from ...tensor import Tensor
 from .activations import softplus
 from .checks import (
     FRACTION,
@@ -39,7 +40,7 @@ from .checks import (
 REDUCTIONS = ("mean", "sum", "none")
 
 
-def squared_loss(p: Any, y: Any) -> Any:
+def squared_loss(p: ArrayLike, y: ArrayLike) -> Tensor:
     """Return the squared differences, summed over a sample and averaged over the batch: 1/n Σ (p - y)².
 
     Parameters
@@ -55,6 +56,12 @@ def squared_loss(p: Any, y: Any) -> Any:
         If the shapes differ: the loss does not broadcast.
     ValueError
         If the batch is empty.
+
+    Examples
+    --------
+    >>> p, y = np.array([[1.0, 2.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])
+    >>> tg.nn.functional.squared_loss(p, y)  # (0 + 4 + 0 + 0) / 2 samples
+    np.float64(2.0)
     """
     p, y = operand("squared_loss", p), operand("squared_loss", y)
     _check_targets("squared_loss", p, y)
@@ -62,13 +69,13 @@ def squared_loss(p: Any, y: Any) -> Any:
 
 
 def cross_entropy(
-    logits: Any,
-    y: Any,
-    weight: Any = None,
+    logits: ArrayLike,
+    y: ArrayLike,
+    weight: ArrayLike = None,
     ignore_index: int | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Any:
+) -> Tensor:
     """Return the cross-entropy of softmax(logits), averaged over the batch: -1/n Σ y log softmax(logits).
 
     Parameters
@@ -95,6 +102,14 @@ def cross_entropy(
         If the batch is empty or a label is outside ``range(k)``.
     TypeError
         If labels are not whole numbers.
+
+    Examples
+    --------
+    >>> logits = np.log([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]])
+    >>> np.exp(-tg.nn.functional.cross_entropy(logits, [0, 0])).round(3)  # the probability of the labels
+    np.float64(0.5)
+    >>> np.exp(-tg.nn.functional.cross_entropy(logits, [0, 1], reduction="none"))
+    array([0.5 , 0.25])
     """
     logits, y = operand("cross_entropy", logits), numbers_of("cross_entropy", y)
     shape = logits.shape
@@ -146,13 +161,19 @@ def one_hot(labels: ArrayLike, classes: int) -> NDArray[Any]:
         If labels are not whole numbers.
     ValueError
         If a label is outside ``range(classes)``; the message says which one, and at which index.
+
+    Examples
+    --------
+    >>> tg.nn.functional.one_hot([2, 0], classes=3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
     """
     expect_sizes("one_hot", classes=classes)
     column = _checked_labels(labels, classes)[..., None]
     return (column == on_device_of(column, np.arange(classes))).astype(get_default_dtype())
 
 
-def accuracy(p: Any, labels: ArrayLike) -> float:
+def accuracy(p: ArrayLike, labels: ArrayLike) -> float:
     """Return the fraction of samples whose largest prediction is at the label.
 
     Parameters
@@ -172,6 +193,11 @@ def accuracy(p: Any, labels: ArrayLike) -> float:
         If the batch is empty, or a label is outside ``range(k)``.
     DeviceError
         If predictions and labels are on different devices.
+
+    Examples
+    --------
+    >>> tg.nn.functional.accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), [1, 1])
+    0.5
     """
     p, labels = operand("accuracy", p), numbers_of("accuracy", labels)
     _check_labels("accuracy", p, labels)
@@ -216,8 +242,8 @@ def _check_targets(name: str, p: Any, y: Any) -> None:
 
 
 def binary_cross_entropy_with_logits(
-    logits: Any, y: Any, weight: Any = None, pos_weight: Any = None, reduction: str = "mean"
-) -> Any:
+    logits: ArrayLike, y: ArrayLike, weight: ArrayLike = None, pos_weight: ArrayLike = None, reduction: str = "mean"
+) -> Tensor:
     """Return the cross-entropy of sigmoid(logits) and yes-or-no targets: -y log p - (1 - y) log(1 - p).
 
     Parameters
@@ -235,6 +261,13 @@ def binary_cross_entropy_with_logits(
     ------
     ShapeError
         If the shapes differ: the loss does not broadcast.
+
+    Examples
+    --------
+    >>> tg.nn.functional.binary_cross_entropy_with_logits(np.array([5.0, -5.0]), np.array([1.0, 0.0])).round(3)
+    np.float64(0.007)
+    >>> tg.nn.functional.binary_cross_entropy_with_logits(np.array([5.0, -5.0]), np.array([0.0, 1.0])).round(3)
+    np.float64(5.007)
     """
     name = "binary_cross_entropy_with_logits"
     logits, y = _alike(name, logits, y)
@@ -247,7 +280,7 @@ def binary_cross_entropy_with_logits(
     return reduced(name, loss if weight is None else loss * weight, reduction)
 
 
-def huber_loss(p: Any, y: Any, delta: float = 1.0, reduction: str = "mean") -> Any:
+def huber_loss(p: ArrayLike, y: ArrayLike, delta: float = 1.0, reduction: str = "mean") -> Tensor:
     """Return ½ d² for differences d up to ``delta``, and delta (|d| - ½ delta) beyond: outliers count less.
 
     Source: P. Huber, "Robust estimation of a location parameter", 1964.
@@ -260,6 +293,12 @@ def huber_loss(p: Any, y: Any, delta: float = 1.0, reduction: str = "mean") -> A
         Where the square ends.
     reduction : {"mean", "sum", "none"}
         What to return of the losses of all elements.
+
+    Examples
+    --------
+    >>> p, y = np.array([0.0, 1.0, 10.0]), np.zeros(3)
+    >>> tg.nn.functional.huber_loss(p, y, reduction="none")  # half of 1², but 10 - ½
+    array([0. , 0.5, 9.5])
     """
     expect_number("huber_loss", "delta", delta, POSITIVE)
     p, y = _alike("huber_loss", p, y)
@@ -268,7 +307,7 @@ def huber_loss(p: Any, y: Any, delta: float = 1.0, reduction: str = "mean") -> A
     return reduced("huber_loss", inside * (size - 0.5 * inside), reduction)
 
 
-def kl_div(log_p: Any, y: Any, reduction: str = "mean", log_target: bool = False) -> Any:
+def kl_div(log_p: ArrayLike, y: ArrayLike, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Return the Kullback-Leibler divergence of y from p, element by element: y (log y - log p).
 
     Parameters
@@ -279,6 +318,14 @@ def kl_div(log_p: Any, y: Any, reduction: str = "mean", log_target: bool = False
         Target probabilities, or their logarithms if ``log_target``.
     reduction : {"mean", "batchmean", "sum", "none"}
         What to return: "batchmean", the sum over the number of samples, is the divergence as it is defined.
+
+    Examples
+    --------
+    >>> p = np.array([[0.5, 0.5]])
+    >>> tg.nn.functional.kl_div(np.log(p), p)
+    np.float64(0.0)
+    >>> tg.nn.functional.kl_div(np.log(p), np.array([[0.0, 1.0]]), reduction="none").round(3)  # log 2
+    array([[0.   , 0.693]])
     """
     log_p, y = _alike("kl_div", log_p, y)
     expect_flags("kl_div", log_target=log_target)
@@ -291,8 +338,12 @@ def kl_div(log_p: Any, y: Any, reduction: str = "mean", log_target: bool = False
 
 
 def nll_loss(
-    log_p: Any, labels: Any, weight: Any = None, ignore_index: int | None = None, reduction: str = "mean"
-) -> Any:
+    log_p: ArrayLike,
+    labels: ArrayLike,
+    weight: ArrayLike = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Return minus the logarithm of the probability of each label.
 
     Parameters
@@ -307,6 +358,12 @@ def nll_loss(
         The label of samples that do not count. By default all count, unlike in PyTorch, where it is -100.
     reduction : {"mean", "sum", "none"}
         What to return of the losses of all samples.
+
+    Examples
+    --------
+    >>> log_p = np.log([[0.5, 0.25, 0.25]])
+    >>> np.exp(-tg.nn.functional.nll_loss(log_p, [0])).round(3)
+    np.float64(0.5)
     """
     log_p, labels = operand("nll_loss", log_p), numbers_of("nll_loss", labels)
     shape = log_p.shape

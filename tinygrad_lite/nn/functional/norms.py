@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import get_default_dtype
+from ...arrays import ArrayLike, get_default_dtype
 from ...errors import ShapeError
+from ...tensor import Tensor
 from .checks import NOT_NEGATIVE, expect_flags, expect_number, expect_sizes, is_whole, operand
 
 EPS = 1e-5  # is added to a variance, so that equal elements do not divide by zero
@@ -31,8 +32,12 @@ def normalised(x: Any, axis: int | tuple[int, ...], eps: float = EPS) -> Any:
 
 
 def layer_norm(
-    x: Any, normalized_shape: int | tuple[int, ...], weight: Any = None, bias: Any = None, eps: float = EPS
-) -> Any:
+    x: ArrayLike,
+    normalized_shape: int | tuple[int, ...],
+    weight: ArrayLike = None,
+    bias: ArrayLike = None,
+    eps: float = EPS,
+) -> Tensor:
     """Normalise each sample over its last axes, then multiply by ``weight`` and add ``bias``.
 
     Source: J. L. Ba and others, "Layer normalization", 2016.
@@ -50,6 +55,12 @@ def layer_norm(
     ------
     ShapeError
         If ``x`` does not end in ``normalized_shape``.
+
+    Examples
+    --------
+    >>> tg.nn.functional.layer_norm(np.array([[1.0, 3.0], [10.0, 50.0]]), 2).round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]])
     """
     x, shape = _ends_in("layer_norm", x, normalized_shape)
     expect_number("layer_norm", "eps", eps, NOT_NEGATIVE)
@@ -57,11 +68,18 @@ def layer_norm(
     return _scaled(normalised(x, tuple(range(-len(shape), 0)), eps), *scale)
 
 
-def rms_norm(x: Any, normalized_shape: int | tuple[int, ...], weight: Any = None, eps: float | None = None) -> Any:
+def rms_norm(
+    x: ArrayLike, normalized_shape: int | tuple[int, ...], weight: ArrayLike = None, eps: float | None = None
+) -> Tensor:
     """Divide each sample by the root of its mean square over its last axes, then multiply by ``weight``.
 
     Source: B. Zhang and R. Sennrich, "Root mean square layer normalization", 2019. Arguments are those of `layer_norm`;
     ``eps`` is by default the distance from 1 to the next number of the type of ``x``, as in PyTorch.
+
+    Examples
+    --------
+    >>> tg.nn.functional.rms_norm(np.array([[1.0, 7.0]]), 2)  # divided by √((1 + 49) / 2)
+    array([[0.2, 1.4]])
     """
     x, shape = _ends_in("rms_norm", x, normalized_shape)
     eps = float(np.finfo(x.dtype if x.dtype.kind == "f" else get_default_dtype()).eps) if eps is None else eps
@@ -71,7 +89,9 @@ def rms_norm(x: Any, normalized_shape: int | tuple[int, ...], weight: Any = None
     return _scaled(x / np.sqrt(square + eps), *scale)
 
 
-def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = EPS) -> Any:
+def group_norm(
+    x: ArrayLike, num_groups: int, weight: ArrayLike = None, bias: ArrayLike = None, eps: float = EPS
+) -> Tensor:
     """Normalise each sample over groups of its channels, then multiply by ``weight`` and add ``bias`` for each channel.
 
     Source: Y. Wu and K. He, "Group normalization", 2018.
@@ -89,6 +109,11 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     ------
     ShapeError
         If the channels do not divide into groups.
+
+    Examples
+    --------
+    >>> tg.nn.functional.group_norm(np.array([[1.0, 3.0, 10.0, 50.0]]), num_groups=2).round(3)
+    array([[-1.,  1., -1.,  1.]])
     """
     x = operand("group_norm", x)
     shape = x.shape
@@ -103,15 +128,15 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
 
 
 def batch_norm(
-    x: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any = None,
-    bias: Any = None,
+    x: ArrayLike,
+    running_mean: ArrayLike,
+    running_var: ArrayLike,
+    weight: ArrayLike = None,
+    bias: ArrayLike = None,
     training: bool = False,
     *,
     eps: float = EPS,
-) -> Any:
+) -> Tensor:
     """Normalise each channel over the batch in training, or by its running statistics; then scale and shift it.
 
     Source: S. Ioffe and C. Szegedy, "Batch normalization", 2015. The running statistics are not changed here, unlike in
@@ -133,6 +158,16 @@ def batch_norm(
         If a training batch has less than two values for each channel, or there are no statistics in evaluation.
     ShapeError
         If there is not one number for each channel in the statistics, the weight or the bias.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 10.0], [3.0, 50.0]])
+    >>> tg.nn.functional.batch_norm(x, None, None, training=True).round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    >>> tg.nn.functional.batch_norm(x, running_mean=[1.0, 0.0], running_var=[4.0, 100.0]).round(3)
+    array([[0., 1.],
+           [1., 5.]])
     """
     x = operand("batch_norm", x)
     shape = x.shape

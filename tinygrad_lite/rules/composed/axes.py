@@ -83,7 +83,13 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 
 def expand_dims(a: Any, axis: Any) -> Any:
-    """Insert axes of length 1."""
+    """Insert axes of length 1.
+
+    Examples
+    --------
+    >>> tg.Tensor([1.0, 2.0]).unsqueeze(0).shape, np.expand_dims(tg.Tensor([1.0, 2.0]), 1).shape
+    ((1, 2), (2, 1))
+    """
     rank = len(a.shape) + np.size(axis)
     new = axes_of(axis, rank)
     sizes = iter(a.shape)
