@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 
 import tinygrad_lite
+from models import mnist
+from models.command import options, sweep
 from tests.parallel.launch import MPIEXEC
 from tests.readme import COMMANDS, PROGRAMS, README
 from tests.sizes import LINES_A_MINUTE, lines_in_the_map
@@ -133,6 +135,18 @@ def test_examples_in_the_readme(capsys, tmp_path, monkeypatch):
     assert re.search(r"^softplus +holds +1 ", printed, re.MULTILINE)
     for shown in re.findall(r"```text\n(.*?)```", README, re.DOTALL):
         assert shown in printed
+
+
+def test_where_the_same_bits_are_promised_it_is_said_that_they_depend_on_the_threads():
+    promises = [
+        tinygrad_lite.checkpoint.__doc__,
+        tinygrad_lite.manual_seed.__doc__,
+        options.parser_of(mnist.MODEL).format_help(),
+        sweep.__doc__,
+    ]
+    for promise in promises:
+        said = " ".join(promise.split())
+        assert re.search(r"threads[^.]*\badds? (in|sums in)[^.]* order", said), said
 
 
 def copy_of_the_project(folder: Path) -> Path:

@@ -6,7 +6,9 @@ which reveals damage. Loading a checkpoint executes no code from it.
 
 Examples
 --------
-A run that can be stopped at any step. Started again, it continues with bitwise the same results:
+A run that can be stopped at any step. Started again, it continues with bitwise the same results, if BLAS uses as many
+threads as before: another number of threads adds sums in another order, and so rounds their last digits differently.
+
 
 >>> import os, tempfile
 >>> import numpy as np

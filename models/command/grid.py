@@ -11,6 +11,7 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ def trained(i: int, model: Model, args: Namespace, data: Digits, kind: str) -> t
     """Train one net; return its number, and its metrics."""
     before, diverged = tg.get_default_dtype(), None
     tg.set_default_dtype(args.dtype)
+    tqdm.set_lock(RLock())  # tqdm's own lock is for several processes: one that is ended at once would leave it behind
     try:
         with reserved(args.out):
             run = Run(model, args, data, kind, ALONE)

@@ -51,5 +51,7 @@ def say(text: str, quiet: bool = False) -> None:
 
 def failed(prog: str, error: object) -> int:
     """Print a user's mistake as one line on stderr; return its exit status, 2."""
+    if isinstance(error, OSError) and error.filename:
+        error = f"{error.filename}: {error.strerror}"  # without the number of the error
     print(f"{prog}: {error}", file=sys.stderr)
     return 2

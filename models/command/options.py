@@ -80,12 +80,19 @@ def _add_training(parser: Parser, model: Model) -> None:
 def _add_running(parser: Parser, model: Model) -> None:
     """Add the options for where and how a run computes and saves."""
     formats = [suffix.removeprefix(".") for suffix in checkpoint.FORMATS]
+    again = (
+        "continue from the checkpoint in --out, if there is one, to the same bits as without a stop, where as many "
+        "threads of BLAS add in the same order"
+    )
     compiled = "compile the training step: faster, and the results differ by rounding only (--jit)"
     add = parser.add_argument
     add("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help="folder for results (%(default)s)")
     add("--jit", action=argparse.BooleanOptionalAction, default=True, help=compiled)
     add("--device", **one_of(*MODULES), default="cpu", help="device to compute on (%(default)s)")
-    add("--resume", action="store_true", help="continue from the checkpoint in --out, if there is one")
+    again = (
+        "continue from the checkpoint in --out, if there is one; with as many threads of BLAS, which add in the same "
+    )
+    add("--resume", action="store_true", help=f"{again}order, the results have the same bits as without a stop")
     add("--checkpoint-every", type=whole(1), metavar="N", help="save every N steps, too, not only after each epoch")
     add("--checkpoint-format", **one_of(*formats), default="npz", help="format of the checkpoint file (%(default)s)")
     add("--quiet", action="store_true", help="print nothing but errors")

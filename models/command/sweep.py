@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_lite import plot
 from tinygrad_lite.parallel import INTERRUPTED
 from tinygrad_lite.support.files import write_atomically
@@ -75,6 +77,9 @@ def sweep_command(model: Model, arguments: list[str]) -> int:
 def sweep(model: Model, lr: Sequence[float], **options: Any) -> tuple[list[Row], Figure]:
     """Train a model once for each combination of options; return the metrics of the runs, and a picture of them.
 
+    Each run is the one that the command makes of its options. On all cores (by joblib) it has one thread of BLAS, so
+    the last digits of its losses are those of ``OPENBLAS_NUM_THREADS=1``: more threads add sums in another order.
+
     Parameters
     ----------
     model : Model
@@ -92,6 +97,10 @@ def sweep(model: Model, lr: Sequence[float], **options: Any) -> tuple[list[Row],
     with TemporaryDirectory() as folder:
         args = Namespace(**{**defaults, "lr": lr, "out": folder, **options})
         args.out = Path(args.out)
+        if not grid(args) or np.min(args.epochs) < 1:
+            raise ValueError("sweep: there is nothing to compare: give a value for each option at least, and an epoch")
         data, kind = model.load(args)
         rows = compare(model, args, data, kind)
+    if not rows:
+        raise KeyboardInterrupt  # before any run has ended
     return rows, picture(model, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -160,6 +161,16 @@ def test_mistakes_and_a_lack_of_memory_are_one_line(small, alone, tmp_path, monk
     assert "try a smaller --hidden or --batch-size" in capsys.readouterr().err
 
 
+def test_a_full_disk_is_one_line(small, alone, tmp_path, monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert mnist.main(["sweep", "--out", str(tmp_path), "--lr", "0.1", *FIXED, "--quiet"]) == 2
+    saved = tmp_path / "lr-0.1/checkpoint.npz"
+    assert capsys.readouterr().err == f"python -m models.mnist: {saved}: No space left on device\n"
+
+
 def test_where_all_diverge_there_is_no_best_one(small, alone, unpainted, tmp_path, capsys):
     swept(tmp_path, "--lr", "1e30", *FIXED)
     assert "every run diverged: try lower learning rates" in capsys.readouterr().out
@@ -203,6 +214,7 @@ def test_a_real_ctrl_c_ends_all_processes_without_a_traceback(tmp_path):
     printed, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    assert "leaked" not in err  # a semaphore of a bar, of which Python would tell after the end
     assert "interrupted: 3 of 3 runs have not ended" in printed
 
 
@@ -226,6 +238,18 @@ def test_in_python_it_is_one_line_that_leaves_no_files(small, alone, tmp_path, m
     assert tg.get_default_dtype() == np.float32
     with pytest.raises(TypeError, match="has no option 'epoch': did you mean epochs"):
         sweep(mnist.MODEL, lr=[0.1], epoch=1)
+    for options in ({"lr": []}, {"lr": [0.1], "hidden": []}, {"lr": [0.1], "epochs": [1, 0]}):
+        with pytest.raises(ValueError, match="nothing to compare"):
+            sweep(mnist.MODEL, **options)
+
+
+def test_ctrl_c_before_any_run_has_ended_leaves_python_nothing_to_draw(small, alone, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnist, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(mnist.MODEL, lr=[0.1])
 
 
 def test_it_serves_other_readers_of_digits_too(small, alone, unpainted, tmp_path):

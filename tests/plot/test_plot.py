@@ -727,6 +727,16 @@ def test_a_sweep_has_a_line_for_each_label_of_its_own_colour():
     assert not figure.axes[0].texts
 
 
+@pytest.mark.parametrize(
+    ("rates", "ticks"),
+    [([0.05, 0.1, 0.45, 1, 10], [0.05, 0.1, 0.45, 1, 10]), ([0.3], [0.3]), ([0.1, 0.101, 10], [0.1, 1, 10])],
+)
+def test_a_sweep_has_ticks_at_its_rates_where_there_is_room(rates, ticks):
+    ax = plot.sweep(rates, [0.5] * len(rates), [0.1] * len(rates)).axes[0]
+    low, high = ax.get_xlim()
+    np.testing.assert_allclose([x for x in ax.get_xticks() if low <= x <= high], ticks)
+
+
 @pytest.mark.parametrize("rate", [0, -1, np.nan, np.inf])
 def test_a_sweep_refuses_what_no_logarithmic_axis_has(rate):
     with pytest.raises(ValueError, match=r"sweep: .* must be positive, not"):

@@ -227,7 +227,7 @@ def sweep(
     if len(strange):
         raise ValueError(f"sweep: the axis is logarithmic, so learning rates must be positive, not {strange[0]}")
     from matplotlib import colormaps
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 
     lines = [*dict.fromkeys(names)]
     colors = [BLUE] if len(lines) == 1 else colormaps["viridis"](np.linspace(0, 0.85, len(lines)))
@@ -251,7 +251,9 @@ def sweep(
         ax.plot(diverged, bottom, "x", color=VERMILION, markersize=9, clip_on=False, label=words("diverged"))
     ax.set(xscale="log", xlabel=words("learning rate"), ylabel=words("validation accuracy (%)"), ylim=(0, 106))
     ax.margins(x=0.08)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if rates.max() < 300 * rates.min() else (1,)))
+    exponents = np.log(np.unique(rates))
+    has_room = (np.diff(exponents) > 0.12 * np.ptp(exponents)).all()  # for a number at each rate
+    ax.xaxis.set_major_locator(FixedLocator(np.unique(rates).tolist()) if has_room else LogLocator())
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)

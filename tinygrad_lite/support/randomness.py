@@ -32,7 +32,8 @@ generator: np.random.Generator = _OfTheLibrary(np.random.PCG64())
 def manual_seed(seed: int) -> None:
     """Seed the library's generator, from which layers, initialisers and batches draw if given no ``rng`` or ``seed``.
 
-    NumPy's own ``np.random.seed`` has no effect on them.
+    NumPy's own ``np.random.seed`` has no effect on them. What is computed from the same random numbers may differ in
+    its last digits if BLAS uses another number of threads (``OPENBLAS_NUM_THREADS``), which add sums in another order.
 
     Parameters
     ----------
