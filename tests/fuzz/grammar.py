@@ -57,13 +57,15 @@ SHARED = "{x}", "{x}[...]", "{x}[::-1]", "{x}.T"
 
 MATRIX = ("solve", "inv", "det", "slogdet", "cholesky", "qr", "svd")
 
-# Rules without parameters whose operands broadcast; the others are reached by their samples and by functions.
+# Rules without parameters whose operands broadcast; the others are reached by their samples and by functions. So is
+# `quotient`, which is infinitely steep at 0 / 0 = 0.
 ELEMENTWISE = [
     rule
     for rule in tg.rules.all()
     if rule.is_built_in
     and not (rule.params or rule.variadic)
-    and rule.name not in ("matmul", "linear", "squared_loss", "cross_entropy", "convolve", "correlate", *MATRIX)
+    and rule.name
+    not in ("matmul", "linear", "squared_loss", "cross_entropy", "convolve", "correlate", "quotient", *MATRIX)
 ]
 
 # The weight of a group is how often it is chosen; each of its steps is as likely as the others.
