@@ -34,7 +34,7 @@ def array(shape, dtype, layout="rows"):
     data=st.data(),
     dtype=st.sampled_from(["float32", "float64", "int64"]),
     layouts=st.tuples(*[st.sampled_from([*LAYOUTS])] * 2),
-    name=st.sampled_from(["sum", "mean", "max"]),
+    name=st.sampled_from(["sum", "mean", "max", "min"]),
     keepdims=st.booleans(),
     first=st.sampled_from([lambda x: x, lambda x: x + 1, lambda x: x[..., 1:], lambda x: (2 * x).mT]),
 )
@@ -50,7 +50,7 @@ def test_values_are_those_of_numpy(shape, data, dtype, layouts, name, keepdims, 
         x = array(shape, dtype, layout)
         result, expected = jitted(x), f(x)
         assert (result.shape, result.dtype) == (expected.shape, expected.dtype)
-        tolerance = 0 if name == "max" or dtype == "int64" else 50 * np.finfo(dtype).eps
+        tolerance = 0 if name in ("max", "min") or dtype == "int64" else 50 * np.finfo(dtype).eps
         np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
     kept = result.copy()
     jitted(array(shape, dtype))
@@ -68,6 +68,7 @@ def test_values_are_those_of_numpy(shape, data, dtype, layouts, name, keepdims, 
         (lambda x: np.exp(x.reshape(10, 4, 5)).sum(axis=-1), "= exp @ ones"),
         (lambda x: np.exp(x.reshape(10, 4, 5)).sum(axis=(0, 1)), "= np.dot(ones, rows)"),
         (lambda x: x.max(axis=1), "np.copyto(columns, x.T)"),
+        (lambda x: x.reshape(10, 2, 5, 2).min(axis=(1, 3)), "columns.min(axis=(0, 1)"),
     ],
 )
 def test_the_source_says_what_is_called(f, line):
@@ -87,7 +88,6 @@ def test_the_source_says_what_is_called(f, line):
         lambda x: (x > 0).sum(axis=1),
         lambda x: x.astype(np.float16).sum(axis=1),
         lambda x: x.max(axis=0),
-        lambda x: x.reshape(10, 4, 10).max(axis=-1),
         lambda x: np.tile(x, (1, 30)).sum(axis=1),
         lambda x: np.exp(x.reshape(10, 4, 10)).sum(axis=(0, 1), keepdims=True),
         lambda x: x.max(axis=1),
@@ -100,7 +100,6 @@ def test_the_source_says_what_is_called(f, line):
         "truth",
         "float16",
         "columns",
-        "solid",
         "long",
         "kept",
         "long maximum",

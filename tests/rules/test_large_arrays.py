@@ -70,7 +70,7 @@ def test_a_maximum_of_few_elements_keeps_nan_and_shares_its_cotangent_in_every_m
 def test_a_program_moves_few_elements_apart(random):
     jitted = tg.jit(lambda x: x.max(axis=1))
     jitted(tg.Tensor(random.normal(size=(2000, 4))))
-    assert ".max(axis=(0,))" in jitted.source
+    assert ".max(axis=0" in jitted.source
     assert "np.copyto" in jitted.source
 
 

@@ -5,7 +5,7 @@ sums of the columns take 6 µs and the maxima of the rows 13 µs.
 
 - Sums are products with ones, for which BLAS takes 0.6 µs. It adds in another order than NumPy does, so the last digit
   may differ.
-- The maxima of short rows are those of the columns of a transposed copy: 2 µs, with the same bits.
+- The extremes of short rows are those of the columns of a transposed copy: 2 µs, with the same bits.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from .program import Instruction, Program, Variable
 
 SMALL = 64  # elements of an array; for fewer a call takes as long, however it is done
 LONG = 1024  # terms of the sum of a row; of more, NumPy's sum has more exact digits, since it adds pairs
-SUM, MEAN, MAX = (primitives.REDUCTIONS[name] for name in ("sum", "mean", "max"))
+REDUCTIONS = SUM, MEAN, *_ = [primitives.REDUCTIONS[name] for name in ("sum", "mean", "max", "min")]
 # What takes their place has their names, since a name in the source says what a value is.
 SUM_OF_MATRIX, SUM_OF_ROWS = (replace(product, name="sum") for product in (primitives.dot, matmul))
-COLUMNS, AS_COLUMN = replace(primitives.copy, name="columns"), replace(primitives.reshape, name="max")
-ROWS, AS_MEAN = replace(primitives.reshape, name="rows"), replace(divide, name="mean")
+COLUMNS, ROWS = replace(primitives.copy, name="columns"), replace(primitives.reshape, name="rows")
+AS_MEAN = replace(divide, name="mean")
 
 
 def tune(program: Program) -> Program:
-    """Return the program with faster calls for sums, means and maxima along some axes."""
+    """Return the program with faster calls for sums, means and extremes along some axes."""
     updated = {new for _, new in program.updates}  # inputs may have any memory order, but dot only writes in C order
     in_rows = {i.result for i in program.instructions if not i.primitive.is_view and i.result.order is None}
 
@@ -46,30 +46,30 @@ def tune(program: Program) -> Program:
             return [instruction]
         x, keepdims = instruction.operands[0], instruction.params.get("keepdims", False)
         *others, n = x.shape
-        if primitive is MAX:
-            return _maxima(instruction, x) if axes == {1} and len(others) == 1 and n <= FEW["max"] else [instruction]
-        if axes == {len(others)} and n <= LONG and (len(others) == 1 or x in in_rows):
-            return _sums(instruction, x, np.ones((n, 1) if keepdims else n, x.dtype), n)
-        if axes == {*range(len(others))} and (len(others) == 1 or (x in in_rows and not keepdims)):
-            rows = prod(others)
-            matrix = x if len(others) == 1 else _value(instruction, (rows, n))
-            flat = [] if matrix is x else [_step(instruction, ROWS, x, result=matrix, shape=(rows, n))]
-            return flat + _sums(instruction, np.ones((1, rows) if keepdims else rows, x.dtype), matrix, rows)
+        is_matrix, terms = len(others) == 1, prod(x.shape[axis] for axis in axes)
+        if primitive in (SUM, MEAN) and x.dtype in (np.float32, np.float64) and (is_matrix or x in in_rows):
+            if axes == (len(others),) and n <= LONG:
+                return _sums(instruction, x, np.ones((n, 1) if keepdims else n, x.dtype), n)
+            if axes == (*range(len(others)),) and (is_matrix or not keepdims):
+                matrix = x if is_matrix else _value(instruction, (terms, n))
+                flat = [] if is_matrix else [_step(instruction, ROWS, x, result=matrix, shape=matrix.shape)]
+                return flat + _sums(instruction, np.ones((1, terms) if keepdims else terms, x.dtype), matrix, terms)
+        if axes[-1] == len(others) and 1 < terms <= FEW.get(primitive.name, 0):
+            return _by_columns(instruction, x, axes)
         return [instruction]
 
     return program.rewritten(tuned) if program.device == "cpu" else program
 
 
-def _axes(instruction: Instruction) -> set[int]:
-    """Return the axes along which an instruction reduces an array of floating-point numbers; none for any other."""
-    if instruction.primitive not in (SUM, MEAN, MAX) or not instruction.params.keys() <= {"axis", "keepdims"}:
-        return set()
+def _axes(instruction: Instruction) -> tuple[int, ...]:
+    """Return the axes, in order, along which an instruction reduces an array in its type; none for any other one."""
+    if instruction.primitive not in REDUCTIONS or not instruction.params.keys() <= {"axis", "keepdims"}:
+        return ()
     x, result, axis = instruction.operands[0], instruction.result, instruction.params.get("axis")
-    if not isinstance(x, Variable) or axis is None or len(x.shape) < 2 or min(x.shape) < 2 or x.size < SMALL:
-        return set()
-    if x.dtype != result.dtype or x.dtype not in (np.float32, np.float64):
-        return set()
-    return {int(i) % len(x.shape) for i in np.ravel(axis)}
+    if not isinstance(x, Variable) or axis is None or len(x.shape) < 2 or x.size < SMALL or result.size < 2:
+        return ()
+    is_fit = x.dtype == result.dtype and x.dtype != np.float16 and result.order is None
+    return tuple(sorted(int(i) % len(x.shape) for i in np.ravel(axis))) if is_fit else ()
 
 
 def _sums(instruction: Instruction, a: Any, b: Any, n: int) -> list[Instruction]:
@@ -81,15 +81,20 @@ def _sums(instruction: Instruction, a: Any, b: Any, n: int) -> list[Instruction]
     return [_step(instruction, product, a, b, result=sums), _step(instruction, AS_MEAN, sums, n)]
 
 
-def _maxima(instruction: Instruction, x: Variable) -> list[Instruction]:
-    """Return the maxima of the columns of a transposed copy in place of those of the rows."""
-    turned, columns, maxima = (_value(instruction, shape) for shape in (x.shape[::-1], x.shape[::-1], x.shape[:1]))
-    return [
-        _step(instruction, primitives.transpose, x, result=turned, axes=(1, 0)),
+def _by_columns(instruction: Instruction, x: Variable, axes: tuple[int, ...]) -> list[Instruction]:
+    """Reduce the leading axes of a transposed copy in place of the last ones."""
+    order = axes + tuple(i for i in range(len(x.shape)) if i not in axes)
+    shape, leading = tuple(x.shape[i] for i in order), tuple(range(len(axes)))
+    turned, columns, reduced = (_value(instruction, s) for s in (shape, shape, shape[len(axes) :]))
+    moves = [
+        _step(instruction, primitives.transpose, x, result=turned, axes=order),
         _step(instruction, COLUMNS, turned, result=columns),
-        _step(instruction, MAX, columns, result=maxima, axis=0),
-        _step(instruction, AS_COLUMN, maxima, shape=instruction.result.shape),
     ]
+    axis = leading if axes[1:] else 0
+    if not instruction.params.get("keepdims", False):
+        return [*moves, _step(instruction, instruction.primitive, columns, axis=axis)]
+    reduction = _step(instruction, instruction.primitive, columns, result=reduced, axis=axis)
+    return [*moves, reduction, _step(instruction, primitives.reshape, reduced, shape=instruction.result.shape)]
 
 
 def _value(instruction: Instruction, shape: tuple[int, ...]) -> Variable:
