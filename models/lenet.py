@@ -23,9 +23,11 @@ CLASSES = 10
 
 
 class Net(nn.Module):
-    """A net that maps images (n, 784) to probabilities of the digits (n, 10)."""
+    """A net that maps images (n, 784) to probabilities of the digits (n, 10), or of other classes."""
 
-    def __init__(self, channels: int = 16, rng: np.random.Generator | int | None = None) -> None:
+    def __init__(
+        self, channels: int = 16, rng: np.random.Generator | int | None = None, classes: int = CLASSES
+    ) -> None:
         rng = np.random.default_rng(rng)
         self.features = nn.Sequential(
             nn.Conv2d(1, channels, 5, padding=2, rng=rng),
@@ -36,7 +38,7 @@ class Net(nn.Module):
             nn.MaxPool2d(2),
         )
         first = nn.Linear(2 * channels * 5 * 5, 120, rng=rng)
-        second, last = nn.Linear(120, 84, rng=rng), nn.Linear(84, CLASSES, rng=rng)
+        second, last = nn.Linear(120, 84, rng=rng), nn.Linear(84, classes, rng=rng)
         self.classifier = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second, nn.ReLU(), last)
 
     def logits(self, images: Any) -> tg.Tensor:

@@ -22,13 +22,13 @@ CLASSES = 10
 
 
 class Net(nn.Module):
-    """A net that maps images (n, 784) to probabilities of the digits (n, 10)."""
+    """A net that maps images (n, 784) to probabilities of the digits (n, 10), or of other classes."""
 
-    def __init__(self, hidden: int = 90, rng: np.random.Generator | int | None = None) -> None:
+    def __init__(self, hidden: int = 90, rng: np.random.Generator | int | None = None, classes: int = CLASSES) -> None:
         rng = np.random.default_rng(rng)
         self.input = nn.Identity()
         self.hidden = nn.Linear(784, hidden, rng=rng)
-        self.output = nn.Linear(hidden, CLASSES, rng=rng)
+        self.output = nn.Linear(hidden, classes, rng=rng)
 
     def forward(self, images: Any) -> tg.Tensor:
         hidden = self.hidden(self.input(images)).relu()
@@ -64,7 +64,7 @@ def evaluate(net: Net, split: Split) -> tuple[float, float]:
     # The batches fit into the processor's cache, and are so large that the threads of a product seldom wait for others.
     for images, labels in Batches(split.images, split.labels, 5_000, device=net.output.weight.device):
         p = net(images)
-        loss += squared_loss(p, one_hot(labels, CLASSES)).item() * len(images)
+        loss += squared_loss(p, one_hot(labels, p.shape[1])).item() * len(images)
         right += accuracy(p, labels) * len(images)
     return loss / len(split), right / len(split)
 
@@ -87,7 +87,7 @@ MODEL = DigitReader(
     batch_size=100,
     lr={"sgd": 10**-0.35, "adam": optim.LR},
     options={"hidden": {"type": whole(1, 1_000_000), "default": 90, "help": "units of the hidden layer (%(default)s)"}},
-    targets=lambda labels: one_hot(labels, CLASSES),
+    targets=one_hot,
 )
 main = partial(run_command, MODEL)
 

@@ -9,6 +9,8 @@ The files, in the order to read them:
 
 - `model`: the description of a model; `digits`: that of models that read digits, with `predict` and `draw`; `text`:
   that of models that write text, with `write`
+- `trained`: the net of a run that has ended; `shown`: what it has read, as text; `own`: pictures of one's own to train
+  on; `figures`: the pictures that a run leaves
 - `main`: a run from its options to its exit status; `run`: the part that a training loop uses
 - `sweep`: several runs compared; `grid`: these runs, on all cores; `rows`: their table and picture
 - `record`: saving; `resume`: loading; `checkpoints`, `folder`, `lock`: the files of a run

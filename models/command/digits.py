@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
 from typing import Any, ClassVar
 
-import numpy as np
-
-from tinygrad_lite import DataError, Tensor, nn, no_grad, plot
-from tinygrad_lite.data import DataUnavailable, Digits, Split, load_mnist, load_synthetic
+from tinygrad_lite import DataError
+from tinygrad_lite.data import DataUnavailable, Digits, load_mnist, load_synthetic
+from tinygrad_lite.data.splits import DIGITS
 
 from .draw import draw
+from .figures import figures
 from .messages import say
 from .model import Model
+from .own import holds_mnist, load_own
 from .parsing import Parser, meant
-from .predict import predict, probabilities
+from .predict import predict, probabilities, seen_by
 from .run import Run
 from .sweep import sweep_command
 
-MAPS = 16  # at most so many kernels are shown at work
-
 
 class DigitReader(Model):
-    """A model that reads digits: MNIST's, or synthetic ones that the library renders."""
+    """A model that reads digits: MNIST's, synthetic ones that the library renders, or pictures of one's own."""
 
     sample = "digit"
     epilog = (
@@ -41,11 +41,12 @@ class DigitReader(Model):
             default="auto",
             metavar="auto|mnist|synthetic|DIR",
             help="source of the digits: mnist; synthetic, rendered here; auto, MNIST if it is on disk or can be "
-            "downloaded, else synthetic; or a folder with MNIST's files (auto)",
+            "downloaded, else synthetic; or a folder with MNIST's files, with what the page of draw downloads, or with "
+            "a folder of pictures for each class (auto)",
         )
 
     def load(self, args: Namespace) -> tuple[Digits, str]:
-        """Return the digits that ``--data`` names, and their kind: ``"mnist"`` or ``"synthetic"``."""
+        """Return the digits that ``--data`` names, and their kind: ``"mnist"``, ``"synthetic"``, or a folder's path."""
         source = args.data
         if source == "synthetic":
             return load_synthetic(), source
@@ -57,31 +58,54 @@ class DigitReader(Model):
                 raise DataError(
                     f"--data takes auto, mnist, synthetic or a folder, and there is no folder {source!r}{near}"
                 )
-            return load_mnist(source), "mnist"
+            return (load_mnist(source), "mnist") if holds_mnist(Path(source)) else load_own(Path(source), args)
         try:
             return load_mnist(), "mnist"
         except DataUnavailable as error:
             say(instead(error), args.quiet)
             return load_synthetic(), "synthetic"
 
+    def of_data(self, data: Digits) -> dict[str, Any]:
+        """Return the names of the classes."""
+        return {"classes": [*data.classes]}
+
+    def new_net(self, options: Mapping[str, Any], rng: int | None = None) -> Any:
+        """Return a new net with an output for each class."""
+        own = {name: options[name] for name in self.options}
+        return self.net(**own, rng=rng, classes=len(options.get("classes") or DIGITS))
+
+    def read(self, picture: Any, folder: str | Path | None = None) -> dict[str, float]:
+        """Return the probability of each class that a trained net sees in one picture.
+
+        Parameters
+        ----------
+        picture : path-like, array, or picture of Pillow
+            As `tinygrad_lite.data.read_images` takes it.
+        folder : path-like, optional
+            The folder of the run that trained the net, by default that of the command.
+
+        Examples
+        --------
+        >>> from models.mnist import MODEL
+        >>> MODEL.read("seven.png")  # doctest: +SKIP
+        {'0': 0.0, …, '7': 0.98, '8': 0.0, '9': 0.01}
+        """
+        trained = self.trained(folder or self.out)
+        shares = probabilities(trained.net, seen_by(trained, picture))
+        if len(shares) != 1:
+            raise DataError(f"{picture} holds {len(shares)} images: name a picture, or give one of the images")
+        return dict(zip(trained.classes, shares[0].tolist(), strict=True))
+
     def caution(self, kind: str) -> str:
         """Return a caution on synthetic digits; its number is MNIST's test accuracy after the reference run on them."""
-        if kind == "mnist":
+        if kind != "synthetic":
             return ""
         share = "only about 62 % of real ones" if self.name == "mnist" else "real ones far less well"
         return f"These digits are synthetic: a net that has learned from them reads {share}."
 
     def figures(self, run: Run) -> dict[str, Any]:
         """Draw the training curves, the misread test digits, the confusion matrix, and the first layer."""
-        metrics, test = run.record.metrics, run.data.test
-        digits = "MNIST" if metrics["data"] == "mnist" else "synthetic digits"
-        predictions = probabilities(run.net, test.images).argmax(axis=1)
-        return {
-            "curves": plot.curves(metrics["history"], f"Learning {digits}"),
-            "mistakes": plot.mistakes(test.images, test.labels, predictions, f"Test set of {digits}"),
-            "confusion": plot.confusion(test.labels, predictions, int(test.labels.max()) + 1, f"Test set of {digits}"),
-            **first_layer(run.net, test, f"First layer, trained on {digits}"),
-        }
+        return figures(run)
 
 
 def instead(error: DataUnavailable) -> str:
@@ -90,26 +114,3 @@ def instead(error: DataUnavailable) -> str:
     return fill(
         f"{now}, which takes some seconds, once. {error.remedy}.", 80, break_long_words=False, break_on_hyphens=False
     )
-
-
-@no_grad()
-def first_layer(net: nn.Module, test: Split, heading: str) -> dict[str, Any]:
-    """Draw the weights of the first layer; of a convolution its kernels, and the maps that they make of some digits."""
-    weight = next(iter(net.parameters()))
-    if weight.ndim == 2:
-        return {"weights": plot.weights(weight.numpy(), heading)}
-    convolution = next(layer for _, layer in net.named_modules() if isinstance(layer, nn.Conv2d))
-    some = test.images[np.unique(test.labels, return_index=True)[1]].reshape(-1, 1, 28, 28)  # the first of each digit
-    maps = convolution(Tensor(some).to(weight.device)).numpy()[:, :MAPS]
-    digits = some * np.quantile(np.abs(maps), 0.995)  # as dark as the strongest answers
-    height, width = maps.shape[2:]
-    rows = np.concatenate([digits[:, :, :height, :width], maps], axis=1)
-    return {
-        "weights": plot.tiles(weight.numpy()[:, 0], title=heading, label="weight"),
-        "features": plot.tiles(
-            rows.reshape(-1, height, width),
-            columns=rows.shape[1],
-            title=f"{heading}: digits, and what its kernels answer at each place; ReLU lets red pass",
-            label="answer",
-        ),
-    }

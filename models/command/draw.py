@@ -45,12 +45,20 @@ def draw(model: Model, arguments: list[str]) -> int:
         return failed(parser.prog, f"{args.out} holds no trained net. This trains one: {model.prog}{elsewhere}")
     page = args.out / PAGE
     try:
-        net, kind = model.trained(args.out)
-        accuracy = recorded_accuracy(args.out)
+        trained = model.trained(args.out)
+        net, kind, accuracy = trained.net, trained.kind, recorded_accuracy(args.out)
         if args.in_bytes:
-            accuracy = rounded(model, net, kind)
+            accuracy = rounded(trained.model, net, kind)
         sample = np.zeros((1, 28 * 28), next(iter(net.parameters())).dtype)
-        tg.export_page(net, sample, page, accuracy=accuracy, data=kind, in_bytes=args.in_bytes)
+        tg.export_page(
+            net,
+            sample,
+            page,
+            classes=trained.classes,
+            accuracy=accuracy,
+            data=Path(kind).name,
+            in_bytes=args.in_bytes,
+        )
     except (DataError, tg.ExportError, tg.MissingExtra, OSError) as error:
         return failed(parser.prog, error)
     say(f"the page is {page} ({page.stat().st_size / 1000:.0f} kB)")
@@ -70,7 +78,7 @@ def recorded_accuracy(folder: Path) -> float | None:
 
 def rounded(model: Model, net: Any, kind: str) -> float:
     """Round the weights of a net to bytes; print what it does to the test accuracy, and return the new one."""
-    test = model.load(Namespace(data=kind, quiet=False))[0].test
+    test = model.load(Namespace(data=kind, quiet=True))[0].test
     before = model.evaluate(net, test)[1]
     for weight in net.parameters():
         if weight.ndim > 1:

@@ -9,6 +9,7 @@ import numpy as np
 
 import tinygrad_lite as tg
 from tinygrad_lite import nn
+from tinygrad_lite.support.formatting import shortened
 
 
 class Diverged(Exception):
@@ -42,11 +43,22 @@ def advice_on_loss(before: float, after: float) -> str:
     return f"the loss did not fall: it was {before:.4g} before and is {after:.4g} now. Try a lower --lr{other}"
 
 
+def legible(text: str) -> str:
+    """Return a text in which codes stand for the characters that the output cannot print, as in an old terminal."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def fitting(text: str, most: int, from_start: bool = False) -> str:
+    """Return a text as the output can print it, cut to so many columns, at its end or at its start."""
+    return shortened(legible(text), most, from_start, "…" if legible("…") == "…" else "...")
+
+
 def say(text: str, quiet: bool = False) -> None:
     """Print a line and flush it, so that it appears in order with the progress bars on stderr."""
     if not quiet:
         sys.stderr.flush()
-        print(text, flush=True)
+        print(legible(text), flush=True)
 
 
 def failed(prog: str, error: object) -> int:

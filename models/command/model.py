@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tinygrad_lite import DataError, checkpoint, nn
+from tinygrad_lite import nn
 from tinygrad_lite.data import Digits, Split
 
-from .checkpoints import checkpoint_of
 from .parsing import Parser
+from .trained import Trained, trained
 
 
 @dataclass
@@ -38,7 +38,8 @@ class Model:
     options : dict of dict
         The model's own options: the arguments of ``net``, each with the arguments of `argparse` for it.
     targets : callable
-        Converts all training labels to the targets of a training step.
+        ``targets(labels, classes)`` converts all training labels to the targets of a training step, given the number
+        of classes.
     augment : callable, optional
         ``augment(images, rng)`` changes the images of a training batch at random.
     shuffle : bool
@@ -54,7 +55,7 @@ class Model:
     batch_size: int
     lr: Mapping[str, float]
     options: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    targets: Callable[[Any], Any] = lambda labels: labels
+    targets: Callable[[Any, int], Any] = lambda labels, classes: labels
     augment: Callable[..., Any] | None = None
     shuffle: bool = False
 
@@ -77,26 +78,20 @@ class Model:
         """Return a new net, given the values of all options, of which it takes the model's own."""
         return self.net(**{name: options[name] for name in self.options}, rng=rng)
 
-    def trained_net(self, folder: Path) -> Any:
+    def trained_net(self, folder: str | Path) -> Any:
         """Return the net of the run in a folder, as `trained` does."""
-        return self.trained(folder)[0]
+        return self.trained(folder).net
 
-    def trained(self, folder: Path) -> tuple[Any, str]:
-        """Return the net of the run in a folder, and the kind of data it was trained on, such as ``"mnist"``.
+    def trained(self, folder: str | Path) -> Trained:
+        """Return the net of the run in a folder, with what is known of it.
 
         Raises
         ------
         DataError
-            If there is no checkpoint, it does not fit this model, or it is not clear which of several is meant.
+            If there is no checkpoint, it does not fit this model or another of its kind, or it is not clear which of
+            several is meant.
         """
-        path = checkpoint_of(folder)
-        states, facts = checkpoint.load(path)
-        try:
-            net = self.new_net(facts["config"]).astype(facts["config"]["dtype"])
-            net.load_state_dict(states["net"])
-            return net, facts["data"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path} holds no run of this program ({error}): train a net first") from None
+        return trained(self, Path(folder))
 
     def add_source(self, parser: Parser) -> None:
         """Add the options that name the source of the data."""
@@ -104,6 +99,10 @@ class Model:
     def load(self, args: Namespace) -> tuple[Digits, str]:
         """Return the data in three parts, and their kind, such as ``"mnist"`` or ``"synthetic"``."""
         raise NotImplementedError
+
+    def of_data(self, data: Digits) -> dict[str, Any]:
+        """Return what else `new_net` needs, because it depends on the data; a run records it with its options."""
+        return {}
 
     def caution(self, kind: str) -> str:
         """Return a caution about the kind of data for the last line of a run or of predictions, or an empty text."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,15 @@ import numpy as np
 import tinygrad_lite as tg
 from tinygrad_lite import DataError, MissingExtra
 from tinygrad_lite.data import Batches, read_images
-from tinygrad_lite.support.formatting import table
+from tinygrad_lite.data.splits import are_digits
 
 from .messages import failed, say
 from .model import Model
 from .parsing import Parser, path_to
+from .shown import in_brief, in_full, side_by_side
+from .trained import Trained
+
+MOST_SHOWN = 10  # pictures: of more, a terminal gets a table
 
 
 @tg.no_grad()
@@ -23,11 +29,18 @@ def probabilities(net: Any, images: Any) -> Any:
     return np.concatenate([net(part).numpy() for part, _ in Batches(images, images, 2_000, device=device)])
 
 
+def seen_by(trained: Trained, picture: Any) -> Any:
+    """Return the images (n, 784) that a net sees of a picture; the parts of a sign that is no digit may lie apart."""
+    return read_images(picture, whole=not are_digits(trained.classes))
+
+
 def parser_of(model: Model) -> Parser:
     """Return the argument parser of ``predict``."""
     parser = Parser(
         prog=f"{model.prog} predict",
-        description="Read photographs of digits with a trained net, and print the probabilities of all ten digits.",
+        description="Read photographs of digits with a trained net. In a terminal, this shows each picture as the net "
+        "sees it, beside the probabilities; to a file or a pipe it writes a table with a row for each picture.",
+        epilog=f"The same in Python: from models.{model.name} import MODEL; MODEL.read('digit.png')",
     )
     parser.add_argument(
         "images",
@@ -43,6 +56,11 @@ def parser_of(model: Model) -> Parser:
         metavar="DIR",
         help="folder of the run that trained the net (%(default)s)",
     )
+    parser.add_argument(
+        "--show",
+        action=argparse.BooleanOptionalAction,
+        help=f"show what the net sees (up to {MOST_SHOWN} pictures in a terminal, none elsewhere)",
+    )
     return parser
 
 
@@ -51,24 +69,35 @@ def predict(model: Model, arguments: list[str]) -> int:
     parser = parser_of(model)
     args = parser.parse_args(arguments)
     try:
-        net, kind = model.trained(args.out)
+        trained = model.trained(args.out)
     except (DataError, MissingExtra, OSError) as error:
         return failed(parser.prog, error)
-    read, errors = [], []
+    names, images, errors = [], [], []
     for path in args.images:
         try:
-            found = probabilities(net, read_images(path))
+            found = seen_by(trained, path)
         except (DataError, OSError) as error:
             errors.append(error)
             continue
-        read += [(f"{path} {i}" if len(found) > 1 else str(path), p) for i, p in enumerate(found)]
-    if read:
-        classes = range(len(read[0][1]))
-        rows = [("image", "digit", *map(str, classes))]
-        rows += [(name, str(p.argmax()), *(f"{share:.3f}" for share in p)) for name, p in read]
-        say(table(rows, right=range(1, 2 + len(classes))))
-        if caution := model.caution(kind):
-            say(caution)
+        names += [f"{path} {i}" if len(found) > 1 else str(path) for i in range(len(found))]
+        images += [*found]
+    if names:
+        report(trained, names, np.array(images), args.show)
     for unread in errors:
         failed(parser.prog, unread)
     return 2 if errors else 0
+
+
+def report(trained: Trained, names: list[str], images: Any, show: bool | None) -> None:
+    """Print what the net reads in images: for a person who looks at a terminal, or for a program."""
+    classes, shares = trained.classes, probabilities(trained.net, images)
+    read, what = [*zip(names, shares, strict=True)], "digit" if are_digits(classes) else "class"
+    if show or (show is None and sys.stdout.isatty() and len(names) <= MOST_SHOWN):
+        for (name, p), image in zip(read, images, strict=True):
+            say(side_by_side(name, image, p, classes))
+    else:
+        say(in_brief(read, classes) if sys.stdout.isatty() else in_full(read, classes, what))
+    if show or sys.stdout.isatty():
+        say(str(trained))
+    if caution := trained.model.caution(trained.kind):
+        say(caution)

@@ -34,7 +34,8 @@ def resume(record: Record) -> bool:
     states, facts = found
     try:
         before, now = ({"data": m["data"], **m["config"]} for m in (facts, record.metrics))
-        differ = [f"{k} was {before[k]}, not {now[k]}" for k in now if k not in UNLIKE and before[k] != now[k]]
+        alike = now.keys() & before.keys() - {*UNLIKE}
+        differ = [f"{k} was {before[k]}, not {now[k]}" for k in now if k in alike and before[k] != now[k]]
         if not differ:
             record.net.load_state_dict(states["net"])
             record.optimizer.load_state_dict(states.get("optimizer", {}))

@@ -32,12 +32,14 @@ class Run:
 
     def __init__(self, model: Model, args: Namespace, data: Digits, kind: str, world: World) -> None:
         self.model, self.args, self.data, self.world = model, args, data, world
-        self.net = model.new_net(vars(args), rng=args.seed).to(args.device)
+        of_data = model.of_data(data)
+        self.net = model.new_net({**vars(args), **of_data}, rng=args.seed).to(args.device)
         self.optimizer = make_optimizer(self.net, args)
         train, order = data.train, (args.batch_size, args.shuffle, args.seed)
-        targets = model.targets(train.labels)
+        targets = model.targets(train.labels, len(train.classes))
         batches = Batches(train.images, targets, *order, args.device, shard=world.shard, augment=model.augment)
-        config = {name: getattr(args, name) for name in (*CONFIG, *model.options)}
+        options = {name: getattr(args, name) for name in (*CONFIG, *model.options)}
+        config = {"model": model.name, **options, **of_data}
         saved = args.out / f"checkpoint.{args.checkpoint_format}"
         state = (self.net, self.optimizer, batches)
         self.record = Record(saved, kind, config, *state, every=args.checkpoint_every, world=world)

@@ -51,7 +51,7 @@ def write(model: TextModel, arguments: list[str]) -> int:
     parser.add_argument("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help=trained)
     args = parser.parse_args(arguments)
     try:
-        net, _ = model.trained(args.out)
+        net = model.trained_net(args.out)
         for part in written(net, args.prompt, args.length, args.temperature, args.seed):
             print(part, end="", flush=True)
     except (DataError, MissingExtra, OSError) as error:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinygrad_lite import Tensor
 from tinygrad_lite.data import load_mnist, write_idx
 from tinygrad_lite.data.photo import read_images
 from tinygrad_lite.errors import DataError
@@ -251,6 +252,104 @@ def test_a_part_that_lies_near_belongs_to_the_digit(read):
     assert alike(np.where(read(on_paper(gap)) > 0, read(on_paper(whole)), 0), read(on_paper(gap)))
 
 
+def test_the_bar_of_a_five_that_lies_apart_belongs_to_it(read):
+    body, bar = [(0.3, 0.1), (0.3, 0.45), (0.7, 0.5), (0.7, 0.85), (0.25, 0.9)], [(0.4, 0.1), (0.8, 0.1)]
+    for gap in (0, 0.04, 0.08, 0.12, 0.16):
+        ink = np.maximum(drawn([(x, y + gap) for x, y in body]), drawn([(x + gap, y) for x, y in bar]))
+        assert (read(on_paper(ink))[4:8] > 0.5).sum() > 10
+
+
+def beside(gap: int, one=SEVEN, other=ONE, down: int = 0, side: int = 100) -> np.ndarray:
+    """Return the ink of two digits, with a gap between them."""
+    first, second = (drawn(path, 160 + down, side, 20, 20, 160) for path in (one, other))
+    first, second = (ink[:, np.flatnonzero(ink.any(axis=0))] for ink in (first, np.roll(second, down, 0)))
+    return np.pad(np.hstack([first, np.zeros((len(first), gap)), second]), ((0, 0), (40, 40)))
+
+
+@pytest.mark.parametrize("gap", [6, 10, 20, 50, 120])
+@pytest.mark.parametrize("down", [0, 30])
+def test_two_digits_are_not_read_as_one(tmp_path, gap, down):
+    for ink in (beside(gap, down=down), beside(gap, ONE, ONE, down), np.rot90(beside(max(gap, 30), SEVEN, SEVEN))):
+        path = write_png(tmp_path / "digits.png", on_paper(ink))
+        said = (
+            "expected one digit, found 2 separate marks, each of the height of a digit. Crop the picture to one digit."
+        )
+        assert said in refused(path)
+        assert read_images(path, whole=True).any()
+
+
+def test_of_a_sign_all_strokes_are_kept(read, tmp_path):
+    bars = np.zeros((200, 200))
+    for row in (40, 100, 160):
+        bars[row : row + 9, 50:150] = 1
+    assert "found 3 separate marks" in refused(write_png(tmp_path / "three.png", on_paper(bars)))
+    image = read_images(on_paper(bars), whole=True).reshape(28, 28)
+    assert len(np.flatnonzero(np.diff((image > 0.5).any(axis=1).astype(int)) == 1)) == 3
+
+
+def test_a_drawing_on_nothing_is_its_opacity(read):
+    ink = drawn()
+    for shade in (0, 0.5, 1):
+        drawing = np.dstack([*[np.full(ink.shape, shade)] * 3, ink])
+        np.testing.assert_array_equal(read(drawing), read(np.dstack([0 * ink, ink])))
+    # Along the border, too, where a photograph would show the table beside the paper.
+    box = np.zeros((100, 100))
+    box[:10] = box[-10:] = box[:, :10] = box[:, -10:] = 1
+    assert (read(np.dstack([0 * box, box]))[4:24, 4:24] > 0.5).mean() == pytest.approx((box > 0).mean(), abs=0.02)
+
+
+ARRAYS = {
+    "fractions": lambda: FLAT,
+    "float32": lambda: FLAT.astype(np.float32),
+    "a Tensor": lambda: Tensor(FLAT),
+    "a list": lambda: FLAT.tolist(),
+    "bytes": lambda: np.rint(255 * FLAT).astype(np.uint8),
+    "bytes in strides": lambda: np.rint(255 * FLAT).astype(np.uint8)[::-1][::-1],
+    "colours": lambda: np.dstack([FLAT] * 3),
+    "colours and opacity": lambda: np.dstack([FLAT, FLAT, FLAT, SHEER]),
+    "truths": lambda: drawn() < 0.5,
+    "a picture": lambda: Image.fromarray(np.rint(255 * FLAT).astype(np.uint8)),
+    "a picture with a palette": lambda: Image.fromarray(np.rint(255 * FLAT).astype(np.uint8)).convert("P"),
+}
+
+
+@pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
+def test_arrays_and_pictures_are_read_like_files(read, array):
+    image = read_images(array())
+    assert (image.shape, image.dtype) == ((1, 784), np.float32)
+    assert alike(image.reshape(28, 28), read(FLAT))
+
+
+@pytest.mark.parametrize(
+    ("array", "complaint"),
+    [
+        (np.zeros((3, 784)), r"found \(3, 784\). Rows of 784 numbers are images already: give them to the net as they"),
+        (np.zeros(784), r"found \(784,\). Rows of 784"),
+        (np.zeros((5, 28, 28), np.uint8), r"found \(5, 28, 28\). Give one picture at a time"),
+        (np.zeros((0, 9)), r"found \(0, 9\)"),
+        (7, r"found \(\)"),
+        (None, r"found \(\)"),
+        ([[1.0, 2.0], [3.0]], r"found list \(.*inhomogeneous.*\). Give a path or an array"),
+        (
+            255 * FLAT,
+            r"expected fractions from 0 to 1, found numbers from 51 to 229.5. Divide them by the largest level",
+        ),
+        (FLAT - 1, "found numbers from -0.8 to -0.1"),
+        (np.full((9, 9), np.nan), "found numbers from nan to nan"),
+        (
+            np.zeros((9, 9), int),
+            r"expected an array of uint8 or of floats, found int64. Convert .* .astype\(np.uint8\)",
+        ),
+        (0 * FLAT, "the picture: expected a digit that stands out from its background, found none"),
+    ],
+)
+def test_an_array_that_is_no_picture_is_refused(array, complaint):
+    with pytest.raises(DataError, match=complaint) as caught:
+        read_images(array)
+    assert str(caught.value).startswith("the picture: ")
+    assert "\n" not in str(caught.value)
+
+
 def idx(path: Path, images: np.ndarray) -> Path:
     write_idx(path, images)
     return path
@@ -379,9 +478,9 @@ def thickened(ink: np.ndarray, reach: int) -> np.ndarray:
     return ink
 
 
-def photographed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def photographed(image: np.ndarray, rng: np.random.Generator, largest: int = 20) -> np.ndarray:
     """Return a digit of MNIST's on paper: larger, off the centre, tinted, unevenly lit, noisy, half of them bolder."""
-    factor = rng.integers(8, 21)
+    factor = rng.integers(8, largest + 1)
     digit = enlarged(image, factor)
     if rng.random() < 0.5:
         digit = thickened(digit, round(0.35 * factor))  # 1.3 times as thick as MNIST's 2 to 3 pixels
@@ -397,6 +496,37 @@ def photographed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     light = 1 - 0.5 * (slope - slope.min()) / np.ptp(slope)
     picture = (grey * light)[..., None] * rng.uniform(0.85, 1, 3)
     return picture + 0.04 * rng.standard_normal(picture.shape, np.float32)
+
+
+def pair(one: np.ndarray, other: np.ndarray, gap: int) -> np.ndarray:
+    """Return two digits of MNIST's side by side, with so many pixels between their ink."""
+    inked = [np.flatnonzero((image > 0.25).any(axis=0)) for image in (one, other)]
+    one, other = (image[:, its[0] : its[-1] + 1] for image, its in zip((one, other), inked, strict=True))
+    both = np.hstack([one, np.zeros((28, gap)), other])
+    side = max(28, both.shape[1] + 8)
+    pads = [((side - length) // 2, (side - length + 1) // 2) for length in both.shape]
+    return np.pad(both, pads)
+
+
+def is_refused(picture: np.ndarray) -> bool:
+    try:
+        read_images(np.clip(picture, 0, 1))
+    except DataError as error:
+        return "separate marks" in str(error)
+    return False
+
+
+@pytest.mark.skipif("TINYGRAD_LITE_DATA" not in os.environ, reason="TINYGRAD_LITE_DATA names no MNIST")
+@pytest.mark.parametrize("count", [4, pytest.param(1000, marks=pytest.mark.whole)])
+def test_photographs_of_test_digits_are_read_and_those_of_pairs_are_refused(count):
+    rng, images = np.random.default_rng(0), load_mnist().test.images.reshape(-1, 28, 28)
+    chosen = images[rng.permutation(len(images))[:count]]
+    assert np.mean([is_refused(photographed(image, rng, largest=9)) for image in chosen]) <= 0.002
+    for gap in (2, 4, 8, 20):  # 20 pixels are the height of a digit
+        some = images[rng.integers(len(images), size=(max(2, count // 10), 2))]
+        assert np.mean([is_refused(photographed(pair(*two, gap), rng, largest=9)) for two in some]) >= (
+            0.95 if gap > 2 else 0.9
+        )
 
 
 @pytest.mark.whole

@@ -316,6 +316,21 @@ def test_the_language_is_that_of_the_browser(page, run):
 
 
 @needs_browser
+def test_a_page_of_other_signs_takes_all_strokes_and_tells_the_names(tmp_path):
+    net = mnist.Net(4, rng=0, classes=2)
+    tg.export_page(net, np.zeros((1, 784), np.float32), tmp_path / "signs.html", classes=["三", "dog"])
+    with Browser() as browser:
+        browser.open(tmp_path / "signs.html")
+        drawn(browser, [[(0.2, y), (0.8, y)] for y in (0.2, 0.5, 0.8)])
+        url, seen = browser.run("(show(), [PAPER.toDataURL(), [...picture]])")
+        browser.run("$('answers').children[0].click()")
+        names = browser.run("new TextDecoder().decode(files()['drawn-classes.json'])")
+    (tmp_path / "drawing.png").write_bytes(b64decode(url.partition(",")[2]))
+    assert np.abs(255 * read_images(tmp_path / "drawing.png", whole=True)[0] - seen).max() < 1.5
+    assert json.loads(names) == ["三", "dog"]
+
+
+@needs_browser
 @needs_mnist
 def test_convolutions_are_computed_as_in_the_library(tmp_path):
     net, images = lenet.Net(4, rng=0), load_mnist().test.images[:3]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import numpy as np
 import pytest
 from matplotlib.image import imsave
@@ -10,6 +13,7 @@ import tinygrad_lite as tg
 from models import mnist
 from models.command.record import Record
 from tinygrad_lite.data import Batches, write_idx
+from tinygrad_lite.support.formatting import columns
 
 
 @pytest.fixture
@@ -90,3 +94,91 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, capsys):
     assert "holds no run of this program (the state does not fit this Net: missing hidden.weight" in (
         capsys.readouterr().err
     )
+
+
+class Terminal(io.TextIOWrapper):
+    """An output that is a terminal with some encoding."""
+
+    def __init__(self, encoding="utf-8"):
+        super().__init__(io.BytesIO(), encoding)
+
+    def isatty(self):
+        return True
+
+    def lines(self):
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding).splitlines()
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Return a function that runs predict in a terminal, and returns the lines that it prints there."""
+
+    def run(*arguments, encoding="utf-8", status=0):
+        output = Terminal(encoding)
+        monkeypatch.setattr(sys, "stdout", output)
+        assert mnist.main(["predict", *map(str, arguments)]) == status
+        monkeypatch.undo()
+        lines = output.lines()
+        assert all(columns(line) <= 80 for line in lines)
+        return lines
+
+    return run
+
+
+def test_a_terminal_shows_what_the_net_sees_beside_the_probabilities(trained, terminal):
+    write_idx(trained / "一 图", stripes(18))
+    lines = terminal(trained / "一 图", "--out", trained)
+    assert lines[0].endswith(f"一 图: 7 ({lines[10].split()[-3]} %)")
+    assert [line[:28].rstrip() for line in lines[1:15]] == [*[""] * 9, 4 * " " + 20 * "▀", *[""] * 4]
+    assert [line[28:].split()[0] for line in lines[3:13]] == [*"0123456789"]
+    assert "▄" * 20 in lines[10]
+    assert "models.mnist --hidden 10, trained on MNIST" in " ".join(lines[15:])
+
+
+def test_where_blocks_cannot_be_written_shades_are(trained, terminal, capsys):
+    write_idx(trained / "图", stripes(18))
+    lines = terminal(trained / "图", "--out", trained, encoding="ascii")
+    assert "\\u56fe: 7 (" in lines[0]
+    assert lines[10].startswith(4 * " " + 20 * lines[10][4])
+    assert lines[10][4] in "=+*"
+    assert "##########" in lines[10]
+    assert capsys.readouterr().err == ""
+
+
+def test_many_pictures_or_no_show_are_a_table_that_fits_a_terminal(trained, terminal, capsys):
+    write_idx(trained / "many", stripes(*[4] * 11))
+    write_idx(trained / "one", stripes(22))
+    for arguments, count in (([trained / "many"], 11), ([trained / "one", "--no-show"], 1)):
+        lines = terminal(*arguments, "--out", trained)
+        assert lines[0].split() == ["image", "likeliest", "then", "then"]
+        assert len(lines) >= count + 3
+    assert lines[2].split()[-9] == "9"
+    assert mnist.main(["predict", "--show", "--out", str(trained), str(trained / "one")]) == 0
+    assert 20 * "▀" in capsys.readouterr().out
+
+
+def test_python_gets_the_probabilities_of_a_picture_by_name(trained):
+    paper = np.full((120, 200), 0.9)
+    paper[20:24, 30:70] = 0.1
+    imsave(trained / "dash.png", paper, cmap="gray", vmin=0, vmax=1)
+    shares = mnist.MODEL.read(trained / "dash.png", trained)
+    assert [*shares] == [*"0123456789"]
+    assert max(shares, key=shares.get) == "5"
+    assert sum(shares.values()) == pytest.approx(1)
+    assert mnist.MODEL.read(paper, str(trained)) == pytest.approx(shares, abs=1e-3)
+    write_idx(trained / "two", stripes(4, 6))
+    with pytest.raises(tg.DataError, match="holds 2 images"):
+        mnist.MODEL.read(trained / "two", trained)
+
+
+def test_two_digits_are_refused_and_the_others_are_read(trained, capsys):
+    two = np.full((100, 160), 0.9)
+    two[20:80, 40:50] = two[20:80, 100:110] = 0.1
+    imsave(trained / "two.png", two, cmap="gray", vmin=0, vmax=1)
+    write_idx(trained / "digits", stripes(4))
+    arguments = ["predict", "--out", str(trained), str(trained / "two.png"), str(trained / "digits")]
+    assert mnist.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert "found 2 separate marks, each of the height of a digit. Crop the picture to one digit." in err
+    assert "1.000" in out

@@ -1,7 +1,7 @@
 """Data sets of digits, and mini-batches.
 
-`load_mnist` loads MNIST from disk or the network, `load_synthetic` draws digits where there is neither, and
-`read_images` reads photographs. `Batches` hands a data set to a training loop.
+`load_mnist` loads MNIST from disk or the network, `load_synthetic` draws digits where there is neither, `load_pictures`
+loads pictures of your own, and `read_images` reads one of them. `Batches` hands a data set to a training loop.
 
 >>> import numpy as np
 >>> images, labels = np.zeros((250, 784)), np.zeros(250, int)
@@ -18,6 +18,7 @@ from .digits import load_synthetic
 from .idx import read_idx, write_idx
 from .mnist import DataUnavailable, load_mnist
 from .photo import read_images
+from .pictures import load_pictures
 from .splits import Digits, Split
 from .text import Vocabulary, numpy_docstrings, read_text
 
@@ -29,6 +30,7 @@ __all__ = [
     "Vocabulary",
     "augmented",
     "load_mnist",
+    "load_pictures",
     "load_synthetic",
     "numpy_docstrings",
     "read_idx",

@@ -107,7 +107,8 @@ def read_images(
     """
     if not isinstance(picture, str | bytes | os.PathLike):
         return _framed([_seen(_as_picture(picture))], ["the picture"], whole)
-    content, name = read_content(picture, max_bytes), os.fsdecode(picture)
+    name = os.fsdecode(picture)
+    content = read_content(name, max_bytes)
     if not content.startswith(IDX_MAGIC):
         return _framed([_decoded(content, name)], [name], whole)
     images = parse_idx(content, name)
@@ -125,8 +126,12 @@ def _as_picture(pixels: Any) -> Image:
 
     if isinstance(pixels, Image.Image):
         return pixels
-    array = np.asarray(to_device(raw(pixels), "cpu"))
-    name, expected, found = "the picture", "an array of shape (height, width) or (height, width, 3)", str(array.shape)
+    name, expected = "the picture", "an array of shape (height, width) or (height, width, 3)"
+    try:
+        array = np.asarray(to_device(raw(pixels), "cpu"))
+    except (TypeError, ValueError) as error:
+        raise file_error(name, expected, f"{type(pixels).__name__} ({error})", "Give a path or an array.") from None
+    found = str(array.shape)
     if array.shape[-1:] == (SIDE * SIDE,) and array.ndim < 3:
         remedy = f"Rows of {SIDE * SIDE} numbers are images already: give them to the net as they are."
         raise file_error(name, expected, found, remedy)
@@ -220,8 +225,8 @@ def _digit(picture: Seen, name: str, whole: bool) -> Floats:
     strokes = strokes_in(ink * inked, is_cut=not picture.is_drawing)
     kept = mask_of(strokes if whole else near_the_first(strokes), ink.shape)
     if not kept.any() or max(map(np.ptp, np.nonzero(kept))) + 1 < LEAST_DIGIT * max(ink.shape):
-        remedy = "Show one digit, well lit, with a margin on all sides."
-        raise file_error(name, "a digit that stands out from its background", "none", remedy)
+        what, remedy = "sign" if whole else "digit", "well lit, with a margin on all sides."
+        raise file_error(name, f"a {what} that stands out from its background", "none", f"Show one {what}, {remedy}")
     if not whole and (count := marks(strokes, ink.shape)) > 1:
         found = f"{count} separate marks, each of the height of a digit"
         raise file_error(name, "one digit", found, "Crop the picture to one digit.")

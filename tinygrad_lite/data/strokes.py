@@ -46,6 +46,8 @@ def near_the_first(strokes: list[Piece]) -> list[Piece]:
 
 def marks(strokes: list[Piece], shape: tuple[int, ...]) -> int:
     """Return how many digits the strokes may be: marks that lie apart, and are at least half as high as the highest."""
+    if len(strokes) == 1:
+        return 1
     mask = mask_of(strokes, shape)
     highest = max(height(stroke) for stroke in strokes)
     # Strokes belong to the same mark if they touch after each has grown by half a gap.

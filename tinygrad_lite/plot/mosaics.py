@@ -17,7 +17,9 @@ from ..arrays import raw
 from ..data.splits import SIDE, Digits, Split
 from ..errors import ShapeError
 from ..support.devices import to_device
-from .checks import check_counts, check_labels, check_positive, numbers
+from ..support.formatting import columns as columns_of
+from ..support.formatting import shortened
+from .checks import check_classes, check_counts, check_labels, check_positive, numbers
 from .chinese import words
 from .style import BAR_INCHES, HEADING_SIZE, INK, PAPER, add_axes, colour_bar, in_style, join_lines, new_figure
 
@@ -31,6 +33,7 @@ CAPTION = 9  # the height of a caption above such a tile
 TILE_INCHES = 0.6
 MOSAIC_INCHES = 3.6  # the least width of a mosaic, so that a heading fits; if there are few tiles, they are enlarged
 MOST_WEIGHTS = 100
+SHORT_NAME, LONG_NAME = 4, 8  # letters of the name of a class: short ones fit above a tile, longer ones are cut
 MOST_IN_A_ROW = 10  # units, where each row is an epoch
 SATURATION = 0.995  # the share of weights within the colour scale; a few outliers would make all others pale
 
@@ -104,7 +107,12 @@ def digits(
 
 @in_style
 def mistakes(
-    images: ArrayLike, labels: ArrayLike, predictions: ArrayLike, title: str | None = None, most: int = 40
+    images: ArrayLike,
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    title: str | None = None,
+    most: int = 40,
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """Draw the digits that were misread, each under a caption "true → read".
 
@@ -118,6 +126,8 @@ def mistakes(
         The figure's heading, followed by a line that counts the mistakes.
     most
         The largest number of mistakes to draw, from the first on.
+    names
+        The names of the classes, for the captions; by default their numbers.
 
     Raises
     ------
@@ -134,13 +144,18 @@ def mistakes(
         told = words("No mistakes: all {total:,} digits were read right.", total=len(truth))
         figure.text(0.5, 0.3, told, ha="center")
         return figure
-    shown = wrong[:most]
+    shown, per_row = wrong[:most], 10
+    if names is not None:
+        short = np.array([shortened(name, LONG_NAME) for name in names], object)
+        truth = short[check_classes("mistakes", "labels", truth, len(short))]
+        read = short[check_classes("mistakes", "predictions", read, len(short))]
+        per_row = 10 if max(map(columns_of, short)) <= SHORT_NAME else 3
     captions = [f"{true} → {taken}" for true, taken in zip(truth[shown], read[shown], strict=True)]
     told = "{wrong:,} of {total:,} misread: true → read"
     if len(shown) < len(wrong):
         told = "{wrong:,} of {total:,} misread, the first {shown} shown: true → read"
     told = words(told, wrong=len(wrong), total=len(truth), shown=len(shown))
-    return _digits("mistakes", tiles[shown], captions, 10, join_lines(title, told))
+    return _digits("mistakes", tiles[shown], captions, per_row, join_lines(title, told))
 
 
 @in_style

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ShapeError
+from ..support.formatting import columns, shortened
 from .checks import check_classes, check_counts, check_labels, check_positive, numbers
 from .chinese import words
 from .style import (
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MARKED = 40  # epochs: with more, the markers would overlap and be cut off
+LONG_NAME, SHORT_NAME = 16, 2  # letters of the name of a class: longer ones are cut, or written upwards
+LETTER_INCHES = 0.085
 MOST_WRITTEN = 12  # learning rates: with more, the numbers beside the points would overlap
 GRID = 200  # points along each axis at which a classifier is evaluated
 
@@ -78,7 +81,13 @@ def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> 
 
 
 @in_style
-def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10, title: str | None = None) -> Figure:
+def confusion(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    classes: int = 10,
+    title: str | None = None,
+    names: Sequence[str] | None = None,
+) -> Figure:
     """Draw the confusion matrix: a row for each true class, a column for each predicted class.
 
     The colour is the share of the true class, on a scale that spreads small shares. Cells of 0 have no number.
@@ -91,6 +100,8 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10, titl
         The number of classes.
     title
         The figure's heading, followed by a line with the number of right predictions.
+    names
+        The names of the classes; by default their numbers.
 
     Raises
     ------
@@ -107,15 +118,22 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int = 10, titl
     from matplotlib.colors import PowerNorm
 
     norm = PowerNorm(0.4, 0, 1)
+    if names is not None and len(names) != classes:
+        raise ValueError(f"confusion: {len(names)} names for {classes} classes: give a name for each")
+    ticks = [*map(str, range(classes))] if names is None else [shortened(name, LONG_NAME) for name in names]
+    longest = max(map(columns, ticks))
+    margin = LETTER_INCHES * max(0, longest - 2)  # for names longer than numbers
     told = words("{right:,} of {total:,} read right", right=np.trace(counts), total=counts.sum())
-    figure = new_figure(5.6 + BAR_INCHES, 5.6, join_lines(title, told))
-    ax = add_axes(figure, 0.6, 0.5, 5, 5)
+    figure = new_figure(margin + 5.6 + BAR_INCHES, margin + 5.6, join_lines(title, told))
+    ax = add_axes(figure, margin + 0.6, margin + 0.5, 5, 5)
     picture = ax.imshow(share, cmap="Blues", norm=norm)
     dark = norm(share) > 0.6
     for row, column in np.argwhere(counts):
         color = "white" if dark[row, column] else "black"
         ax.text(column, row, f"{counts[row, column]}", ha="center", va="center", color=color, fontsize=9)
     ax.set(xlabel=words("read as"), ylabel=words("true class"), xticks=range(classes), yticks=range(classes))
+    ax.set_xticklabels(ticks, rotation=90 if longest > SHORT_NAME else 0)
+    ax.set_yticklabels(ticks)
     ax.grid(False)
     bar = colour_bar(figure, picture, ax, words("share of the true class (%)"))
     bar.set_ticks([0, 0.01, 0.05, 0.2, 0.5, 1], labels=["0", "1", "5", "20", "50", "100"])

@@ -8,6 +8,7 @@ tanh        5
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,15 +23,41 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     right : sequence of int
         The columns that are aligned to the right.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
 
     def line(row: Sequence[str]) -> str:
+        spaces = [" " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
         cells = [
-            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            space + cell if i in right else cell + space
+            for i, (cell, space) in enumerate(zip(row, spaces, strict=True))
         ]
         return "  ".join(cells).rstrip()
 
     return "\n".join([line(rows[0]), "  ".join("-" * width for width in widths), *map(line, rows[1:])])
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for a Chinese character, none for an accent on another.
+
+    >>> columns("猫 3")
+    4
+    """
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
+    )
+
+
+def shortened(text: str, most: int, from_start: bool = False, mark: str = "…") -> str:
+    """Return a text cut to so many columns, with a mark where it is cut: at its end, or at its start.
+
+    >>> shortened("photographs/seven.png", 11, from_start=True)
+    '…/seven.png'
+    """
+    if columns(text) <= most:
+        return text
+    while columns(text) > most - columns(mark):
+        text = text[1:] if from_start else text[:-1]
+    return f"{mark}{text}" if from_start else f"{text}{mark}"
 
 
 def latex_escaped(text: str) -> str:

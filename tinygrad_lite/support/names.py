@@ -33,6 +33,7 @@ INSTEAD = _by_name(
         "load load_model": 'tg.checkpoint.load(path), and net.load_state_dict(states["net"])',
         "DataLoader Dataset TensorDataset": "tg.data.Batches(images, labels, batch_size)",
         "MNIST load_data": "tg.data.load_mnist()",
+        "ImageFolder image_dataset_from_directory": "tg.data.load_pictures(folder)",
         "datasets": "tg.data",
         "compile": "tg.jit(f)",
         "seed set_seed random": "tg.manual_seed(seed)",

@@ -277,9 +277,10 @@ function idx(shape, numbers) {
   return new Uint8Array([0, 0, 8, shape.length, ...lengths, ...numbers]);
 }
 
-/** The files of the kept digits, by name. */
+/** The files of the kept digits, by name. Labels are numbers, so a third file names classes that are no digits. */
 function files() {
   return {
+    ...(IS_WHOLE ? { "drawn-classes.json": new TextEncoder().encode(JSON.stringify(MODEL.classes)) } : {}),
     "drawn-images-idx3-ubyte": idx([kept.length, SIDE, SIDE], kept.flatMap(({ pixels }) => pixels)),
     "drawn-labels-idx1-ubyte": idx([kept.length], kept.map(({ label }) => label)),
   };
