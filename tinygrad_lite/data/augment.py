@@ -54,6 +54,17 @@ def augmented(
     ------
     ValueError
         If images are not square, or a limit is negative.
+
+    Examples
+    --------
+    >>> image = np.zeros((1, 5, 5))
+    >>> image[0, 2, 2] = 1.0
+    >>> tg.data.augmented(image, np.random.default_rng(0), shift=1, rotation=0, zoom=0, elastic=0)[0].round(2)
+    array([[0.  , 0.  , 0.  , 0.  , 0.  ],
+           [0.  , 0.  , 0.  , 0.  , 0.  ],
+           [0.  , 0.  , 0.  , 0.08, 0.  ],
+           [0.  , 0.  , 0.03, 0.89, 0.  ],
+           [0.  , 0.  , 0.  , 0.  , 0.  ]])
     """
     n, size = len(images), math.prod(images.shape[1:])
     side = math.isqrt(size)

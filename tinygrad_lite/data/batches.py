@@ -63,6 +63,17 @@ class Batches:
     ValueError
         If there are no samples, the counts of images and labels differ, ``batch_size`` is not a positive integer, or
         ``seed`` is negative.
+
+    Examples
+    --------
+    >>> batches = tg.data.Batches(np.eye(5), np.arange(5), batch_size=2, shuffle=True, seed=1)
+    >>> for images, labels in batches:
+    ...     print(images.shape, labels)
+    (2, 5) [4 0]
+    (2, 5) [1 2]
+    (1, 5) [3]
+    >>> batches.epoch
+    1
     """
 
     def __init__(

@@ -79,6 +79,12 @@ def load_synthetic(seed: int = 0) -> Digits:
     ------
     ValueError
         If the seed is negative.
+
+    Examples
+    --------
+    >>> train, valid, test = tg.data.load_synthetic()  # doctest: +SKIP
+    >>> train.images.shape, train.labels[:3]  # doctest: +SKIP
+    ((50000, 784), array([1, 6, 1], dtype=uint8))
     """
     if seed < 0:
         raise ValueError(f"load_synthetic: the seed is {seed}, but must be 0 or more")

@@ -66,6 +66,12 @@ def read_idx(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> NDA
     ------
     DataError
         If the file is missing, truncated, too long, too large, corrupt, or not an IDX file.
+
+    Examples
+    --------
+    >>> tg.data.write_idx("labels.gz", np.array([5, 0, 4], np.uint8))
+    >>> tg.data.read_idx("labels.gz")
+    array([5, 0, 4], dtype=uint8)
     """
     array = parse_idx(read_content(path, max_bytes), path)
     return array.astype(array.dtype.newbyteorder("="))
@@ -167,6 +173,12 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     ------
     TypeError
         If IDX has no code for the array's dtype.
+
+    Examples
+    --------
+    >>> tg.data.write_idx("images", np.zeros((2, 28, 28), np.uint8))
+    >>> tg.data.read_idx("images").shape
+    (2, 28, 28)
     """
     path, array = as_path(path), np.asarray(array)
     dtype = array.dtype.newbyteorder("=")

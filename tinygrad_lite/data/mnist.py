@@ -154,6 +154,12 @@ def load_mnist(
         If the given folder lacks a file, or a file is damaged or not MNIST's.
     DataUnavailable
         If no folder is given, the cache folder lacks a file, and no mirror supplies it.
+
+    Examples
+    --------
+    >>> train, valid, test = tg.data.load_mnist()  # doctest: +SKIP
+    >>> train.images.shape, train.labels[:3]  # doctest: +SKIP
+    ((50000, 784), array([5, 0, 4], dtype=uint8))
     """
     if root is not None:
         paths = _all_in(as_path(root))

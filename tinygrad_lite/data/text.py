@@ -35,6 +35,14 @@ class Vocabulary:
     ----------
     characters : str
         Each once.
+
+    Examples
+    --------
+    >>> vocabulary = tg.data.Vocabulary.of("hello")
+    >>> vocabulary
+    Vocabulary(characters='ehlo')
+    >>> vocabulary.encode("hole"), vocabulary.decode([1, 3, 2, 0])
+    (array([1, 3, 2, 0]), 'hole')
     """
 
     characters: str
@@ -75,6 +83,13 @@ def read_text(path: str | Path) -> str:
     ------
     DataError
         If the file is missing, empty, binary or not UTF-8.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> _ = Path("hello.txt").write_text("hello, world", encoding="utf-8")
+    >>> tg.data.read_text("hello.txt")
+    'hello, world'
     """
     try:
         text = read_file(path, LARGEST).decode("utf-8-sig")
@@ -91,7 +106,13 @@ def read_text(path: str | Path) -> str:
 
 
 def numpy_docstrings() -> str:
-    """Return the documentation of NumPy's functions: English text that every machine with NumPy has."""
+    """Return the documentation of NumPy's functions: English text that every machine with NumPy has.
+
+    Examples
+    --------
+    >>> "hyperbolic tangent" in tg.data.numpy_docstrings()
+    True
+    """
     found: dict[str, None] = {}
     for module in (np, np.linalg, np.fft, np.random, np.polynomial, np.ma):
         for _, member in _public(module):

@@ -101,6 +101,11 @@ def digits(
     ValueError
         If there are no images, they have another shape, the number of captions differs, or `columns` is not
         positive.
+
+    Examples
+    --------
+    >>> figure = tg.plot.digits(np.random.default_rng(0).random((20, 784)), titles=range(20))
+    >>> tg.plot.save(figure, "digits.png")
     """
     return _digits("digits", images, _captions(titles), columns, title)
 
@@ -133,6 +138,12 @@ def mistakes(
     ------
     ValueError
         If a shape is wrong, the counts differ, or `most` is not positive.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).random((3, 784))
+    >>> tg.plot.mistakes(images, labels=[7, 2, 1], predictions=[7, 3, 1]).get_suptitle()
+    '1 of 3 misread: true → read'
     """
     check_positive("mistakes", "most", most)
     tiles = _tiles("mistakes", images)
@@ -239,6 +250,11 @@ def tiles(
     ValueError
         If there are no images, they have another shape, the number of captions differs, or `columns` is not
         positive.
+
+    Examples
+    --------
+    >>> layer = tg.nn.Conv2d(1, 6, kernel_size=5, rng=0)
+    >>> figure = tg.plot.tiles(layer.weight.numpy()[:, 0], title="what the layer looks for")
     """
     values = numbers("tiles", "images", images)
     if values.ndim != 3 or not values.size:

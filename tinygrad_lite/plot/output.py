@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def prepare() -> None:
-    """Import matplotlib in a thread, so that the first figure of a run need not wait for the import."""
+    """Import matplotlib in a thread, so that the first figure of a run need not wait for the import.
+
+    Examples
+    --------
+    >>> tg.plot.prepare()  # and train meanwhile
+    """
     Thread(target=_import_matplotlib, daemon=True).start()
 
 
@@ -52,6 +57,11 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         If the name has another ending.
     OSError
         If the file cannot be written. An existing file stays as it was.
+
+    Examples
+    --------
+    >>> figure = tg.plot.confusion(labels=[0, 1, 1], predictions=[0, 1, 0], classes=2)
+    >>> tg.plot.save(figure, "confusion.png")
     """
     if not hasattr(figure, "savefig"):
         raise TypeError(f"the first argument must be a figure, not a {type(figure).__name__}: save(figure, path)")

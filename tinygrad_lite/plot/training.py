@@ -55,6 +55,13 @@ def curves(history: Sequence[Mapping[str, float]], title: str | None = None) -> 
     ------
     ValueError
         If the history is empty or an epoch lacks a key.
+
+    Examples
+    --------
+    >>> epoch = {"train_loss": 0.4, "valid_loss": 0.5, "train_accuracy": 0.75, "valid_accuracy": 0.7}
+    >>> figure = tg.plot.curves([{"epoch": 1, **epoch}, {"epoch": 2, **epoch}])
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['loss (mean per sample)', 'accuracy (%)']
     """
     if isinstance(history, Mapping) or not all(isinstance(epoch, Mapping) for epoch in history):
         raise TypeError(
@@ -107,6 +114,11 @@ def confusion(
     ------
     ValueError
         If the counts differ, or a class is out of range.
+
+    Examples
+    --------
+    >>> tg.plot.confusion(labels=[0, 1, 1], predictions=[0, 1, 0], classes=2).get_suptitle()
+    '2 of 3 read right'
     """
     check_positive("confusion", "classes", classes)
     truth = check_classes("confusion", "labels", labels, classes)
@@ -165,6 +177,11 @@ def boundary(
     ------
     ValueError
         If a shape is wrong, the counts differ, or there is a class other than 0 and 1.
+
+    Examples
+    --------
+    >>> points = np.array([[0.0, 0.0], [1.0, 1.0]])
+    >>> figure = tg.plot.boundary(lambda x: x.mean(axis=1), points, labels=[0, 1])
     """
     places = numbers("boundary", "points", points)
     if places.ndim != 2 or places.shape[1] != 2 or not len(places):
@@ -235,6 +252,11 @@ def sweep(
     ------
     ValueError
         If the counts differ, or a learning rate is not a positive number.
+
+    Examples
+    --------
+    >>> rates, accuracies = [0.01, 0.1, 1.0], [0.8, 0.95, float("nan")]  # the last run diverged
+    >>> figure = tg.plot.sweep(rates, accuracies, initial=[0.1, 0.1, 0.1])
     """
     rates = check_labels("sweep", "rates", rates)
     reached = 100 * check_labels("sweep", "accuracies", accuracies)
