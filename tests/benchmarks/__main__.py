@@ -104,7 +104,9 @@ def of_ranks(ranks: int) -> Iterator[Benchmark]:
 
 def on_gpu() -> Benchmark:
     """Return the comparison of the step on a GPU with PyTorch's there."""
-    some = {name: STEPS[name]._replace(options={"device": "cuda"}) for name in (EAGER, JIT, "PyTorch compiled", TORCH)}
+    some = {name: STEPS[name] for name in (EAGER, JIT, "PyTorch compiled", TORCH)}
+    some["tinygrad_lite jit, no kernels fused"] = Candidate("ours", "unfused")
+    some = {name: candidate._replace(options={"device": "cuda"}) for name, candidate in some.items()}
     return Benchmark(f"{STEP}, on a GPU", steps(SIZES_ON_GPU), some, TORCH)
 
 

@@ -3,11 +3,12 @@
 What CuPy refuses is refused: to become a NumPy array unasked, to meet one in an operation, functions and arguments that
 CuPy lacks. Where CuPy differs from NumPy (no scalars, an empty ``shape=`` is none), it does as CuPy does. One thing is
 stricter: NumPy's arrays of no axes are refused too. What CuPy does besides is done too: before a function is first
-called on a type it compiles a kernel, which goes to a file.
+called on a type it compiles a kernel, which goes to a file. Each call that launches a kernel is noted in `launches`.
 """
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 import tempfile
@@ -54,6 +55,7 @@ ARGUMENTS = {
         "moveaxis": "a source destination",
         "matrix_transpose": "x",
         "ravel": "a order",
+        "atleast_2d": "arys",
         "take": "a indices axis out",
         "dot": "a b out",
         "convolve correlate": "a v mode",
@@ -86,6 +88,9 @@ _OF_ANY_NUMBER = ("einsum", "result_type")
 _ON_THE_HOST = {"shape", "ndim", "size", "can_cast", "result_type", "may_share_memory"}
 _ON_THE_HOST |= {"array2string", "array_repr", "array_str"}
 kernels = set()  # what has been compiled
+launches = []  # the names of what was launched
+_OF_VIEWS = {"sliding_window_view", "reshape", "transpose", "expand_dims", "squeeze", "swapaxes", "moveaxis", "ravel"}
+_NO_LAUNCH = {*_OF_VIEWS, "atleast_2d", "matrix_transpose", "broadcast_to", "flip", "empty", "empty_like"}
 _ADDED_UP = ("f2", "f4", "f8", "i4", "u4", "u8")  # the types that CuPy's `add.at` knows
 
 
@@ -133,6 +138,8 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801  (CuPy's name)
     def __getitem__(self, index):
         index = _index(index)
         part = self._host[index]
+        if not np.may_share_memory(part, self._host):
+            launches.append("take")
         if isinstance(part, np.generic):
             part = self._host[(*(index if isinstance(index, tuple) else (index,)), ...)]
         return _wrapped(part, self)
@@ -140,6 +147,7 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801  (CuPy's name)
     def __setitem__(self, index, value):
         if isinstance(value, np.ndarray):
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
+        launches.append("setitem")
         self._host[_index(index)] = _operand(value)
 
     def __len__(self):
@@ -178,12 +186,14 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801  (CuPy's name)
         return self._host.tolist()
 
     def fill(self, value):
+        launches.append("fill")
         self._host.fill(_operand(value))
 
     def view(self, dtype=None):
         return _wrapped(self._host.view() if dtype is None else self._host.view(dtype), self)
 
     def copy(self, order="C"):
+        launches.append("copy")
         return _wrapped(self._host.copy(order))
 
     def __copy__(self):
@@ -195,6 +205,7 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801  (CuPy's name)
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
         if dtype == self.dtype and not copy:
             return self
+        launches.append("astype")
         return _wrapped(self._host.astype(dtype, order))
 
     def reshape(self, *shape, order="C"):
@@ -243,7 +254,8 @@ def _values(x):
 
 
 def _compile(name, operands):
-    """Do what compiling a kernel comes to, unless there is one."""
+    """Note the launch of a kernel; do what compiling it comes to, unless there is one."""
+    launches.extend([name] * (name not in _NO_LAUNCH))
     kernel = (name, *(x.dtype.str for x in operands if isinstance(x, ndarray)))
     if kernel not in kernels:
         kernels.add(kernel)
@@ -256,6 +268,8 @@ def _compile(name, operands):
 
 def _call(name, args, kwargs):
     """Call the function of that name, as CuPy has it."""
+    if any(isinstance(x, _Fused) for x in args):
+        return _call_fused(name, args, kwargs)
     if name in _OF_ANY_NUMBER:
         unknown = kwargs.keys() - {"optimize", "dtype"}
     else:
@@ -285,6 +299,102 @@ def _call(name, args, kwargs):
         return result
     parts = [x for arg in args for x in (arg if isinstance(arg, (list, tuple)) else [arg])]
     return tuple(map(_wrapped, result)) if isinstance(result, tuple) else _wrapped(result, *parts)
+
+
+class _Fused(NDArrayOperatorsMixin):
+    """An array or a number in a function that is fused: CuPy's `_FusionVarArray` and `_FusionVarScalar`."""
+
+    def __init__(self, host, is_reduced=False):
+        self.host, self.is_reduced = host, is_reduced
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        assert (method, out, kwargs) == ("__call__", None, {}), "a ufunc that is fused has no keywords"
+        return _fused_ufunc(ufunc, inputs)
+
+    def copy(self):
+        return _fused_ufunc(np.positive, [self])
+
+    def __setitem__(self, index, value):
+        assert index is ..., "The fusion supports `[...]` or `[:]`."
+        assert self.is_reduced == value.is_reduced, "Shape mismatch"
+        assert self.host.shape == np.broadcast_shapes(self.host.shape, value.host.shape), "non-broadcastable output"
+        assert np.can_cast(value.host.dtype, self.host.dtype, "same_kind")
+        self.host[...] = value.host
+
+
+def _is_number(x):
+    """Return True for what adapts to the type of arrays: Python's numbers."""
+    return isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic)
+
+
+def _fused_ufunc(function, operands):
+    """Apply a function to each element, inside of a function that is fused."""
+    assert all(isinstance(x, (_Fused, np.generic)) or _is_number(x) for x in operands), "Unsupported type"
+    assert len({x.is_reduced for x in operands if isinstance(x, _Fused) and x.host is not None}) == 1, "Shape mismatch"
+    hosts = [x.host if isinstance(x, _Fused) else x for x in operands]
+    kinds = [0 if isinstance(x, bool) else 1 if isinstance(x, int) else 2 for x in hosts if _is_number(x)]
+    score = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 2}
+    strong = [score[x.dtype.kind] for x in hosts if not _is_number(x)]
+    # CuPy takes the first type of the function that an array can become, which for a mask and 0.5 is float16.
+    assert max(kinds, default=0) <= max(strong), "a number decides on the type"
+    assert all(abs(x) < 2**63 for x in hosts if isinstance(x, int)), "a constant is no long long"
+    return _Fused(function(*hosts), any(x.is_reduced for x in operands if isinstance(x, _Fused)))
+
+
+def _call_fused(name, args, kwargs):
+    """Call a function inside of one that is fused."""
+    if name in ("where", "clip"):
+        assert not kwargs
+        assert name == "clip" or isinstance(args[0], np.bool_) or args[0].host.dtype == bool, "Invalid type cast"
+        return _fused_ufunc(getattr(np, name), args)
+    assert name in ("sum", "prod", "max", "min", "amax", "amin"), f"{name} is not fused"
+    assert not kwargs.keys() - {"axis"}, "`keepdims` and `out` are not supported in fusion yet"
+    (x,) = args
+    assert not x.is_reduced, "Multiple reduction is not implemented yet"
+    return _Fused(np.asarray(getattr(np, name)(x.host, **kwargs)), is_reduced=True)
+
+
+def fuse(function):
+    """Return a function that is one kernel: of elementwise operations, and at most one reduction of their result.
+
+    What CuPy's first way of fusing refuses is refused, for the second is slower, and needs headers of CUDA.
+    """
+
+    @functools.wraps(function)
+    def fused(*args):
+        _compile(function.__name__, args)
+        assert any(isinstance(x, ndarray) for x in args), "without an array it is a plain call"
+        if not all(isinstance(x, (ndarray, np.generic, int, float, complex)) for x in args):
+            raise TypeError(f"Invalid argument type for {function.__name__!r}: {[*map(type, args)]}")
+        *others, last = (x._host for x in args if isinstance(x, ndarray))
+        result = function(*(_Fused(x._host if isinstance(x, ndarray) else x) for x in args))
+        for x in others if result is None else ():
+            is_same = x.ctypes.data == last.ctypes.data and (x.shape, x.strides) == (last.shape, last.strides)
+            assert is_same or not np.may_share_memory(x, last), "an operand is changed before it is read"
+        return None if result is None else ndarray(np.array(result.host))
+
+    return fused
+
+
+class _Gemm:
+    """``cublas``, with what programs use of it."""
+
+    @staticmethod
+    def gemm(transa, transb, a, b, out=None, alpha=1.0, beta=0.0):
+        assert transa == transb == "N"
+        assert a.ndim == b.ndim == out.ndim == 2
+        if a.dtype.char not in "fd":
+            raise TypeError("invalid dtype")
+        assert a.dtype == b.dtype == out.dtype
+        assert a.shape[1] == b.shape[0] > 0
+        assert out.shape == (a.shape[0], b.shape[1])
+        launches.append("gemm")
+        launches.extend("copy" for x in (a, b, out) if not x.flags.forc)
+        out._host[...] = beta * out._host + alpha * (a._host @ b._host)
+        return out
+
+
+cublas = _Gemm()
 
 
 class _Add:

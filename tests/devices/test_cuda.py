@@ -81,6 +81,9 @@ def test_the_reference_net(jit, optimizer):
         np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-3)
     for compiled in there.programs:
         assert compiled.source.partition('"""\n')[2].split()[:4] == ["import", "cupy", "as", "np"]
+        kernels = [f for name, f in compiled._idle[0].__globals__.items() if name.startswith("fused_")]
+        assert len(kernels) > 5
+        assert not any(kernel.new_fusion for kernel in kernels)  # CuPy knows a single kernel for each
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from ..support.locks import changing
 from ..support.observer import observers
 from ..tensor import Tensor
 from .environment import Input
+from .fusion import fuse
 from .memory import Plan, plan_memory
 from .passes import accumulate_products, simplify
 from .program import Program, is_moderate
@@ -87,7 +88,7 @@ class Compiled:
     """
 
     def __init__(self, recording: Recording) -> None:
-        self.program: Program = tune(accumulate_products(simplify(recording.program)))
+        self.program: Program = fuse(tune(accumulate_products(simplify(recording.program))))
         self.plan: Plan = plan_memory(self.program)
         self.source = source_of(self.program, self.plan)
         # A loaded program has its own memory, so it runs one call at a time. If all are running, a thread or signal
@@ -298,9 +299,10 @@ def jit(function: Callable[P, R]) -> Jitted[P, R]:
     Notes
     -----
     *Devices.* A program computes on one device, that of the arrays in its first call. On a GPU its source imports CuPy
-    in place of NumPy, and copies no result to the CPU. After ``net.to(...)`` there is another program. If the function
-    moves arguments or random draws to the device, the program does so at each call. Computation on a second device is
-    refused.
+    in place of NumPy, and copies no result to the CPU. There a chain of elementwise operations, and the sum or maximum
+    that it ends in, is one kernel, compiled at the first call; CUDA may round a product and its sum in a kernel as one.
+    After ``net.to(...)`` there is another program. If the function moves arguments or random draws to the device, the
+    program does so at each call. Computation on a second device is refused.
 
     *Rounding.* A number that multiplies a product or a sum, such as a learning rate, is multiplied where there are the
     fewest elements: ``x.T @ (lr * g)`` for ``lr * (x.T @ g)``. This changes the last digit of a result. It is only done

@@ -169,6 +169,18 @@ class RecordedLoop:
         return found
 
 
+def in_bodies(program: Program, change: Callable[[Program], Program]) -> Program:
+    """Return a program with a change made in the body of each loop."""
+
+    def changed(instruction: Instruction) -> Instruction:
+        loop = instruction.primitive
+        if not isinstance(loop, Loop):
+            return instruction
+        return replace(instruction, primitive=replace(loop, body=change(loop.body)))
+
+    return replace(program, instructions=tuple(map(changed, program.instructions)))
+
+
 def _name_of(x: Any, otherwise: str) -> str:
     return getattr(variable_of(x), "name", "") or otherwise
 

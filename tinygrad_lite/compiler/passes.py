@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from . import primitives
+from . import cublas, primitives
 from .blas import GEMM
-from .loops import Loop
+from .loops import Loop, in_bodies
 from .primitives import of_ufunc
 from .program import Instruction, Program, Variable, judged, variables_in
 
 CALL = 1000  # elements of an array that are multiplied in the time it takes to call NumPy
+CALL_ON_GPU = 2**22  # the same there: 20 µs at three terabytes a second
 SCALED = "scaled"  # the name of what was multiplied by a constant
 PASS = 2**15  # elements of an array over which one pass less saves more than a call by ctypes takes
 add, multiply, divide, power, matmul = map(of_ufunc, (np.add, np.multiply, np.divide, np.power, np.matmul))
@@ -58,7 +59,7 @@ def drop_unused(program: Program) -> Program:
     needed = set(program.results)
     kept = []
     for instruction in reversed(program.instructions):
-        if instruction.result in needed or instruction.primitive.has_effect or _may_raise(instruction):
+        if instruction.result in needed or instruction.primitive.has_effect or may_raise(instruction):
             needed.update(instruction.reads)
             kept.append(instruction)
     needed.update(old for old, _ in program.updates)
@@ -66,7 +67,7 @@ def drop_unused(program: Program) -> Program:
     return replace(program, inputs=inputs, instructions=tuple(reversed(kept)))
 
 
-def _may_raise(instruction: Instruction) -> bool:
+def may_raise(instruction: Instruction) -> bool:
     """Return True if the values of an instruction's operands may make it raise an error."""
     deciding = tuple(instruction.operands[k] for k in instruction.primitive.raises_by)
     return instruction.primitive.raises_by_floats or any(
@@ -240,8 +241,8 @@ def _better_place(program: Program, factor: Any) -> tuple[Variable, set[Variable
 
     Return the results that lead from it to these products, too.
     """
-    uses = program.uses()
-    saved = {i.result: i.result.size + CALL for i in program.instructions if _key(_factor(i)) == _key(factor)}
+    uses, call = program.uses(), CALL if program.device == "cpu" else CALL_ON_GPU
+    saved = {i.result: i.result.size + call for i in program.instructions if _key(_factor(i)) == _key(factor)}
     free = set(saved)  # the values whose every use is, in the end, multiplied by the factor
     linear: dict[Variable, list[Variable]] = {product: [] for product in saved}
     for x in [*(i.result for i in reversed(program.instructions)), *program.inputs]:
@@ -251,7 +252,7 @@ def _better_place(program: Program, factor: Any) -> tuple[Variable, set[Variable
             if len(linear[x]) == len(uses.get(x, [])):
                 free.add(x)
     for x in sorted(saved, key=lambda x: x.size - saved[x]):
-        if saved[x] <= x.size + CALL:
+        if saved[x] <= x.size + call:
             break
         path = [*linear[x]]
         for result in path:
@@ -365,7 +366,7 @@ def accumulate_products(program: Program) -> Program:
     The result is that of two passes, bit by bit, up to some hundred terms; sums of more are rounded in another order.
     This pass comes last and is not one of `PASSES`, since only programs that run have such a function.
     """
-    program = replace(program, instructions=tuple(map(_with_products_in_body, program.instructions)))
+    program = in_bodies(program, accumulate_products)
     made = {instruction.result: instruction for instruction in program.instructions}
     uses, new_values = program.uses(), dict(program.updates)
 
@@ -378,33 +379,37 @@ def accumulate_products(program: Program) -> Program:
     def rewritten(instruction: Instruction) -> list[Instruction]:
         result = instruction.result
         adding = WITH_PRODUCTS.get(instruction.primitive)
-        if adding is None or result.size < PASS or result.dtype not in GEMM or result.order is not None:
+        if adding is None or not _is_added_in_one_pass(result):
             return [instruction]
         for x, product in _both_ways(instruction.operands)[: 1 if adding is primitives.subtract_product else 2]:
             if all(_has_type(y, result) and y.order is None for y in (x, product)) and is_changed(x, instruction):
                 source = made.get(product)
-                if source is not None and uses[product] == [instruction] and _is_product(source):
-                    return [replace(instruction, primitive=adding, operands=(x, *source.operands))]
+                factors = _factors_of(source) if source is not None and uses[product] == [instruction] else None
+                if factors is not None:
+                    return [replace(instruction, primitive=adding, operands=(x, *factors))]
         return [instruction]
 
     return drop_unused(program.rewritten(rewritten))
 
 
-def _with_products_in_body(instruction: Instruction) -> Instruction:
-    loop = instruction.primitive
-    if not isinstance(loop, Loop):
-        return instruction
-    return replace(instruction, primitive=replace(loop, body=accumulate_products(loop.body)))
+def _is_added_in_one_pass(x: Variable) -> bool:
+    """Return True if BLAS adds a product to an array like this, in less time than two passes take."""
+    if x.device != "cpu":
+        return x.dtype in cublas.TYPES
+    return x.size >= PASS and x.dtype in GEMM and x.order is None
 
 
-def _is_product(instruction: Instruction) -> bool:
-    """Return True for a product of two matrices of one type that are on the CPU and have elements."""
-    if instruction.primitive not in (matmul, primitives.dot) or instruction.result.device != "cpu":
-        return False
-    return all(
-        isinstance(x, Variable) and len(x.shape) == 2 and x.size and x.dtype == instruction.result.dtype
-        for x in instruction.operands
-    )
+def _factors_of(instruction: Instruction) -> tuple[Any, ...] | None:
+    """Return two matrices of one type, which have elements, for their product; on a GPU, also for a sum of rows."""
+    primitive, result, operands = instruction.primitive, instruction.result, instruction.operands
+    for x in operands:
+        if not isinstance(x, Variable) or len(x.shape) != 2 or not x.size or x.dtype != result.dtype:
+            return None
+    if primitive in (matmul, primitives.dot):
+        return operands
+    if primitive is primitives.REDUCTIONS["sum"] and instruction.params == {"axis": 0} and result.device != "cpu":
+        return np.ones((1, operands[0].shape[0]), result.dtype), *operands
+    return None
 
 
 def _copy(instruction: Instruction, x: Variable) -> Instruction:

@@ -2,12 +2,14 @@
 
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import tinygrad_lite as tg
 from models.mnist import Net, training_step
 from tests.benchmarks import nets
 from tests.benchmarks.steps import LR, Size, Step, product, squared_loss
 from tinygrad_lite import nn, optim
+from tinygrad_lite.compiler import compiled
 from tinygrad_lite.parallel import ALONE, World
 from tinygrad_lite.support.devices import module_of, to_device
 
@@ -32,6 +34,14 @@ def eager(size: Size, device: str = "cpu", compiled: bool = False, world: World 
 
 def jit(size: Size, device: str = "cpu", world: World = ALONE) -> Step:
     return eager(size, device, True, world)
+
+
+def unfused(size: Size, device: str = "cpu") -> Step:
+    """Return the step whose operations are calls of their own on a GPU."""
+    step = jit(size, device)
+    with patch.object(compiled, "fuse", lambda program: program):
+        step.run(*(step.array(batches[0]) for batches in size.batches()))
+    return step
 
 
 def epoch(size: Size) -> Step:

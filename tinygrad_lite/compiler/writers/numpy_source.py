@@ -16,13 +16,15 @@ import keyword
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
+from string import ascii_lowercase
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
 from ...support.devices import MODULES
-from .. import blas
+from .. import blas, cublas
+from ..fusion import REDUCTIONS, Kernel
 from ..loops import VALUE, Loop
 from ..memory import Plan, plan_memory
 from ..primitives import ADDING_PRODUCTS, literal, transpose
@@ -57,11 +59,12 @@ class _Writer:
     def __init__(self, program: Program, plan: Plan, taken: dict[str, int] | None = None) -> None:
         self.program, self.plan = program, plan
         self.constants: dict[str, str] = {}
+        self.kernels: dict[str, str] = {}
         loops = [i.primitive for i in program.instructions if isinstance(i.primitive, Loop)]
         reserved = ["np", program.name, *keyword.kwlist, *dir(builtins), *[STEP] * bool(loops)]
         instructions = [i for part in (program, *(loop.body for loop in loops)) for i in part.instructions]
         self.adds_products = any(i.primitive in ADDING_PRODUCTS for i in instructions)
-        reserved += dir(blas) if self.adds_products else []
+        reserved += ["cublas", *dir(blas)] if self.adds_products else []
         self.taken = dict.fromkeys(reserved, 2) if taken is None else taken
         self.loops = {loop: unused("loop", self.taken) for loop in loops}
         self.names = names_of(program, plan, self.taken)
@@ -75,7 +78,10 @@ class _Writer:
     def text(self) -> str:
         loops = [_LoopWriter(loop, name, self.taken) for loop, name in self.loops.items()]
         functions = [line for writer in (*loops, self) for line in ("", "", *writer.function())]
-        setup = [line for writer in (*loops, self) for line in writer.setup()]  # after the bodies find the constants
+        # After the bodies find the constants and the kernels.
+        setup = [line for writer in (*loops, self) for line in writer.setup()]
+        kernels = [f"def {name}{text}" for writer in (*loops, self) for text, name in writer.kernels.items()]
+        functions = [line for kernel in kernels for line in ("", "", "@np.fuse", kernel)] + functions
         if setup:
             setup = ["", "# Made once, and used again at each call.", *setup]
         head = [f'"""{self._title()}"""', "", *self._imports(), *setup]
@@ -88,9 +94,12 @@ class _Writer:
 
     def _imports(self) -> list[str]:
         """Return the lines that import the module of the device, and define what adds products where that is done."""
-        if self.adds_products:
-            return inspect.getsource(blas).split("annotations\n\n", 1)[1].splitlines()
-        return [f"import {MODULES[self.program.device]} as np"]
+        module = MODULES[self.program.device]
+        if not self.adds_products:
+            return [f"import {module} as np"]
+        if self.program.device != "cpu":
+            return [f"import {module} as np", cublas.SOURCE.format(module=module).strip()]
+        return inspect.getsource(blas).split("annotations\n\n", 1)[1].splitlines()
 
     def _title(self) -> str:
         phases = dict.fromkeys(instruction.phase for instruction in self.program.instructions)
@@ -154,20 +163,33 @@ class _Writer:
 
     def _lines(self, instruction: Instruction) -> list[str]:
         """Return the statements of an instruction: none for an array that is copied to itself."""
-        name, expression = self._operand(instruction.result), self._expression(instruction)
+        name, is_placed = self._operand(instruction.result), instruction.result in self.plan.places
+        if isinstance(instruction.primitive, Kernel) and is_placed:
+            return [self._expression(instruction, name)]
+        expression = self._expression(instruction)
         if instruction.primitive.is_statement:
             return expression.split("\n")
-        if instruction.result not in self.plan.places:
+        if not is_placed:
             return f"{name} = {expression}".replace("{result}", name).split("; ")
         operands = map(self._operand, instruction.operands)
         lines = instruction.primitive.text_into(name, *operands, **instruction.params).split("; ")
         # Leave out copies of an array to itself: an operand that is overwritten is in place already.
         return [line for line in lines if line != f"np.copyto({name}, {name})"]
 
-    def _expression(self, instruction: Instruction) -> str:
-        if isinstance(instruction.primitive, Loop):
-            return f"{self.loops[instruction.primitive]}({', '.join(map(self._operand, instruction.operands))})"
-        return instruction.primitive.text(*map(self._operand, instruction.operands), **instruction.params)
+    def _expression(self, instruction: Instruction, *out: str) -> str:
+        primitive, operands = instruction.primitive, [*map(self._operand, instruction.operands), *out]
+        if isinstance(primitive, Loop):
+            return f"{self.loops[primitive]}({', '.join(operands)})"
+        if not isinstance(primitive, Kernel):
+            return primitive.text(*operands, **instruction.params)
+        text = _text_of_kernel(instruction.operands, primitive.body, bool(out))
+        if text not in self.kernels:
+            name = _joined("fused", *(i.primitive.name for i in primitive.body[-2:]))
+            self.kernels[text] = unused(name, self.taken)
+        call = f"{self.kernels[text]}({', '.join(operands)})"
+        # No function that is fused keeps the axes along which it reduces.
+        keeps_axes = any(i.params.get("keepdims") for i in primitive.body)
+        return f"{call}.reshape({instruction.result.shape})" if keeps_axes else call
 
     def _operand(self, x: Any) -> str:
         if isinstance(x, Variable):
@@ -238,14 +260,33 @@ def _head(function: str, names: list[str]) -> str:
     return f"def {function}({arguments}):"
 
 
+def _text_of_kernel(reads: tuple[Variable, ...], body: tuple[Instruction, ...], has_out: bool) -> str:
+    """Return the parameters and the body of the function that is one kernel; for the same operations, the same text."""
+    taken: dict[str, int] = {}
+    names = {x: unused(ascii_lowercase[n % 26], taken) for n, x in enumerate(reads)}
+    head, lines, text = f"({', '.join([*names.values(), *['out'] * has_out])}):", [], ""
+    for i in body:
+        primitive = REDUCTIONS.get(i.primitive, i.primitive)
+        if primitive.elementwise and any(isinstance(x, np.generic) for x in i.operands):
+            # Written with an operator, NumPy's scalar would take what is fused for an object.
+            primitive = replace(primitive, template=primitive.template_into)
+        operands = [names[x] if isinstance(x, Variable) else literal(x) for x in i.operands]
+        text = primitive.text(*operands, **{name: x for name, x in i.params.items() if name != "keepdims"})
+        names[i.result] = unused(i.primitive.name, taken)
+        lines.append(f"{names[i.result]} = {text}")
+    lines[-1] = f"out[...] = {text}" if has_out else f"return {text}"
+    return "\n".join([head, *(INDENT + line for line in lines)])
+
+
 def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def names_of(program: Program, plan: Plan, taken: dict[str, int]) -> dict[Variable, str]:
     """Return a name for each variable, and add it to the taken ones. The most telling names are assigned first."""
-    names: dict[Variable, str] = {}
     results = [instruction.result for instruction in program.instructions]
+    in_kernels = {i.result for k in program.instructions if isinstance(k.primitive, Kernel) for i in k.primitive.body}
+    names = {x: x.name for x in in_kernels.difference(results) if x.name}  # for derivatives by these
     heirs = {old: new for new, old in plan.overwrites.items()}
     in_one_array: dict[Variable, set[str]] = {}  # results that overwrite each other may have one name
     for x in results:
