@@ -26,7 +26,7 @@ EXTRAS = {
     "mpi": ("mpi4py", "threadpoolctl"),
     "cuda": ("cupy-cuda12x",),
     "sweep": ("joblib",),
-    "notebooks": ("jupyterlab",),
+    "notebooks": ("jupyterlab", "ipywidgets"),
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")  # variables that limit the threads of a BLAS
 

@@ -116,7 +116,7 @@ def test_a_value_that_is_read_again_is_not_changed_in_place():
 
 def test_the_windows_of_an_array_are_recorded():
     view = np.lib.stride_tricks.sliding_window_view
-    assert_alike(lambda x: view(x, (2, 3), axis=(0, 2))[::2].sum(axis=(-1, -2)), X)
+    assert_alike(lambda x: view(x, (2, 3), axis=(0, 2))[::2].max(axis=(-1, -2)), X)
 
 
 def test_the_derivative_of_a_number_taken_by_an_index_is_added_to_the_rest():

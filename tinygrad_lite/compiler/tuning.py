@@ -18,7 +18,7 @@ import numpy as np
 
 from ..rules.reductions import FEW
 from . import primitives
-from .loops import Loop
+from .loops import in_bodies
 from .passes import divide, matmul
 from .primitives import Primitive
 from .program import Instruction, Program, Variable
@@ -34,14 +34,14 @@ AS_MEAN = replace(divide, name="mean")
 
 def tune(program: Program) -> Program:
     """Return the program with faster calls for sums, means and extremes along some axes."""
+    if program.device != "cpu":
+        return program
+    program = in_bodies(program, tune)
     updated = {new for _, new in program.updates}  # inputs may have any memory order, but dot only writes in C order
     in_rows = {i.result for i in program.instructions if not i.primitive.is_view and i.result.order is None}
 
     def tuned(instruction: Instruction) -> list[Instruction]:
-        primitive = instruction.primitive
-        if isinstance(primitive, Loop):
-            return [replace(instruction, primitive=replace(primitive, body=tune(primitive.body)))]
-        axes = _axes(instruction)
+        primitive, axes = instruction.primitive, _axes(instruction)
         if not axes or instruction.result in updated:
             return [instruction]
         x, keepdims = instruction.operands[0], instruction.params.get("keepdims", False)
@@ -58,7 +58,7 @@ def tune(program: Program) -> Program:
             return _by_columns(instruction, x, axes)
         return [instruction]
 
-    return program.rewritten(tuned) if program.device == "cpu" else program
+    return program.rewritten(tuned)
 
 
 def _axes(instruction: Instruction) -> tuple[int, ...]:
