@@ -317,6 +317,17 @@ def test_powers_of_numbers_have_the_type_they_have_in_eager_mode(power):
         assert np.array_equal(result.numpy(), eager.numpy())
 
 
+def test_a_complex_power_of_numbers_has_the_type_it_has_in_eager_mode():
+    def f(x, s, p):
+        return x * s**p
+
+    x = tg.Tensor(np.ones(2, np.float16))
+    for jitted, s in ((tg.jit(f), -0.5), (tg.jit(f), -2.0)):
+        for p in (0.5, 1.5, 2.0):
+            assert jitted(x, s, p).dtype == f(x, s, p).dtype
+            assert np.array_equal(jitted(x, s, p).numpy(), f(x, s, p).numpy())
+
+
 @pytest.mark.parametrize("function", [np.dot, np.inner])
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_number_in_a_product_of_arrays_is_of_64_bits_as_in_numpy(function, swapped):

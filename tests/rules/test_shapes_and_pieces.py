@@ -824,3 +824,12 @@ def test_a_view_of_a_result_is_a_view_as_in_numpy(f):
         return whole
 
     np.testing.assert_array_equal(changed(tg.Tensor(T)).numpy(), changed(T))
+
+
+@pytest.mark.parametrize("ends", [(-np.inf, 2.0), (0.0, np.inf), (np.nan, 1.0), (1.0, 4.0)])
+def test_a_grid_with_an_infinite_end_is_that_of_numpy(ends):
+    start, stop = map(np.array, ends)
+    with np.errstate(invalid="ignore"):
+        expected = np.linspace(start, stop, 4)
+        for f in (np.linspace, tg.jit(lambda a, b, n: np.linspace(a, b, n))):
+            np.testing.assert_allclose(f(tg.Tensor(start), stop, 4).numpy(), expected, rtol=1e-15)

@@ -105,6 +105,8 @@ def _operate(name: str, a: Any, b: Any) -> Any:
         return NotImplemented
     recorder = numbers[0].recorder
     if name == "pow":
+        if value_of(a) < 0 and value_of(b) % 1:  # complex, which has no tracer
+            return operator.pow(known(a), known(b))
         _keep_type_of_power(recorder, a, b)
     return recorder.record(of_operator(name), a, b)
 

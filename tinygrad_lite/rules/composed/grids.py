@@ -34,7 +34,7 @@ def linspace(
 ) -> Any:
     """Return numbers at equal distances, from one end to the other; rounded down if they are to be whole numbers."""
     start, stop, t, steps = _shares("np.linspace", start, stop, num, endpoint)
-    y = np.where(t == 1, stop, start * (1 - t) + stop * t)  # the end itself, even if the start is infinite or no number
+    y = np.where(t == 1, stop, start + (stop - start) * t)  # the end itself, even if the start is infinite or no number
     y = moveaxis(y, 0, axis)
     y = converted(np.floor(y) if dtype is not None and np.dtype(dtype).kind in "iu" else y, dtype)
     return (y, (stop - start) / steps if steps else np.nan * (stop - start)) if retstep else y
