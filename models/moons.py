@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
     plot.save(figure, path)
     if film:
         plot.animate([*film, figure], path.with_suffix(".gif"))
+        say(f"how it forms is in {path.with_suffix('.gif')}", args.quiet)
     say(f"loss {loss:.4f}, test accuracy {reached:.4f}  (the boundary is in {path})", args.quiet)
     advice = advice_on_loss(before, loss.item())
     if advice:

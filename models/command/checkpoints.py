@@ -16,16 +16,14 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
 
 def checkpoint_of(folder: Path) -> Path:
-    """Return the checkpoint of the run in a folder; if there are several, the one that ``metrics.json`` belongs to.
+    """Return the checkpoint of the run in a folder that has one; of several, the one that ``metrics.json`` belongs to.
 
     Raises
     ------
     DataError
-        If there is no checkpoint, or there are several and the metrics do not name one.
+        If there are several, and the metrics do not name one.
     """
     saved = checkpoints_in(folder)
-    if not saved:
-        raise DataError(f"{folder} holds no checkpoint: train a net first")
     if len(saved) > 1:
         try:
             recorded = json.loads((folder / METRICS).read_text())["config"]["checkpoint_format"]

@@ -5,19 +5,19 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from textwrap import fill
 from typing import Any, ClassVar
 
 from tinygrad_lite import DataError
 from tinygrad_lite.data import DataUnavailable, Digits, load_mnist, load_synthetic
 from tinygrad_lite.data.splits import DIGITS
+from tinygrad_lite.support.formatting import wrapped
 
 from .draw import draw
 from .figures import figures
-from .messages import say
+from .messages import meant, say
 from .model import Model
 from .own import holds_mnist, load_own
-from .parsing import Parser, meant
+from .parsing import Parser
 from .predict import predict, probabilities, seen_by
 from .run import Run
 from .sweep import sweep_command
@@ -111,6 +111,4 @@ class DigitReader(Model):
 def instead(error: DataUnavailable) -> str:
     """Return what a run says that goes on without MNIST, in lines of a terminal."""
     now = "MNIST is not here (--data mnist tells why), so this run learns from digits that it renders"
-    return fill(
-        f"{now}, which takes some seconds, once. {error.remedy}.", 80, break_long_words=False, break_on_hyphens=False
-    )
+    return wrapped(f"{now}, which takes some seconds, once. {error.remedy}.")

@@ -15,7 +15,6 @@ import tinygrad_lite as tg
 from tinygrad_lite import DataError
 from tinygrad_lite.support.quantized import dequantized, quantized
 
-from .checkpoints import checkpoints_in
 from .folder import METRICS, PAGE
 from .messages import failed, say
 from .model import Model
@@ -40,9 +39,6 @@ def draw(model: Model, arguments: list[str]) -> int:
     """Write the page of a trained net; return the exit status: 0, or 2 after an error."""
     parser = parser_of(model)
     args = parser.parse_args(arguments)
-    if not checkpoints_in(args.out):
-        elsewhere = f" --out {args.out}" * (args.out != Path(model.out))
-        return failed(parser.prog, f"{args.out} holds no trained net. This trains one: {model.prog}{elsewhere}")
     page = args.out / PAGE
     try:
         trained = model.trained(args.out)

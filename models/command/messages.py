@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import sys
+from collections.abc import Iterable
+from typing import TextIO
 
 import numpy as np
 
 import tinygrad_lite as tg
 from tinygrad_lite import nn
-from tinygrad_lite.support.formatting import shortened
+from tinygrad_lite.support.formatting import shortened, wrapped
 
 
 class Diverged(Exception):
@@ -43,6 +46,12 @@ def advice_on_loss(before: float, after: float) -> str:
     return f"the loss did not fall: it was {before:.4g} before and is {after:.4g} now. Try a lower --lr{other}"
 
 
+def meant(word: str, known: Iterable[str]) -> str:
+    """Return `": did you mean …?"` with the known word most similar to a wrong one; an empty text if none is."""
+    close = difflib.get_close_matches(word.lower(), known, 1)
+    return f": did you mean {close[0]}?" if close else ""
+
+
 def legible(text: str) -> str:
     """Return a text in which codes stand for the characters that the output cannot print, as in an old terminal."""
     encoding = sys.stdout.encoding or "utf-8"
@@ -54,16 +63,21 @@ def fitting(text: str, most: int, from_start: bool = False) -> str:
     return shortened(legible(text), most, from_start, "…" if legible("…") == "…" else "...")
 
 
+def tell(text: str, stream: TextIO) -> None:
+    """Print a text and flush it: to a terminal in lines of at most 80 columns, elsewhere in the lines it has."""
+    print(wrapped(text) if stream.isatty() else text, file=stream, flush=True)
+
+
 def say(text: str, quiet: bool = False) -> None:
     """Print a line and flush it, so that it appears in order with the progress bars on stderr."""
     if not quiet:
         sys.stderr.flush()
-        print(legible(text), flush=True)
+        tell(legible(text), sys.stdout)
 
 
 def failed(prog: str, error: object) -> int:
-    """Print a user's mistake as one line on stderr; return its exit status, 2."""
+    """Print a user's mistake on stderr, as one line but for a terminal's width; return its exit status, 2."""
     if isinstance(error, OSError) and error.filename:
         error = f"{error.filename}: {error.strerror}"  # without the number of the error
-    print(f"{prog}: {error}", file=sys.stderr)
+    tell(f"{prog}: {error}", sys.stderr)
     return 2

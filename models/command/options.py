@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tinygrad_lite import checkpoint, nn, optim
 from tinygrad_lite.support.devices import MODULES
+from tinygrad_lite.support.formatting import wrapped
 
 from .model import Model
 from .parsing import Parser, fraction, one_of, path_to, positive, whole
@@ -21,8 +22,8 @@ def parser_of(model: Model) -> Parser:
     parser = Parser(
         commands=tuple(model.commands),
         prog=model.prog,
-        description=model.description,
-        epilog=model.epilog.format(prog=model.prog),
+        description="\n\n".join(wrapped(" ".join(part.split())) for part in (model.description or "").split("\n\n")),
+        epilog=wrapped(model.epilog.format(prog=model.prog)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser, model)
@@ -43,7 +44,8 @@ def read_options(model: Model, arguments: Sequence[str], parser: Parser | None =
     parser = parser or parser_of(model)
     args: argparse.Namespace = parser.parse_args(arguments)
     if args.momentum and args.optimizer != "sgd":
-        parser.error(f"argument --momentum: {args.optimizer} has no momentum: leave it out, or give --optimizer sgd")
+        other = ", or give --optimizer sgd" if "sgd" in model.lr else ""
+        parser.error(f"argument --momentum: {args.optimizer} has no momentum: leave it out{other}")
     if args.lr is None:
         args.lr = model.lr[args.optimizer]
     return args
@@ -80,10 +82,6 @@ def _add_training(parser: Parser, model: Model) -> None:
 def _add_running(parser: Parser, model: Model) -> None:
     """Add the options for where and how a run computes and saves."""
     formats = [suffix.removeprefix(".") for suffix in checkpoint.FORMATS]
-    again = (
-        "continue from the checkpoint in --out, if there is one, to the same bits as without a stop, where as many "
-        "threads of BLAS add in the same order"
-    )
     compiled = "compile the training step: faster, and the results differ by rounding only (--jit)"
     add = parser.add_argument
     add("--out", type=path_to("a folder"), default=model.out, metavar="DIR", help="folder for results (%(default)s)")

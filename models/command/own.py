@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from argparse import Namespace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from tinygrad_lite.data import Digits, load_pictures
 from tinygrad_lite.data.mnist import FILES
+from tinygrad_lite.support.formatting import wrapped
 
 from .messages import say
 
@@ -29,7 +29,7 @@ def load_own(folder: Path, args: Namespace) -> tuple[Digits, str]:
         counts = np.bincount(np.concatenate([split.labels for split in data]), minlength=len(data.classes))
         each = ", ".join(f"{name} {count}" for name, count in zip(data.classes, counts, strict=True))
         train, valid, test = map(len, data)
-        say(textwrap.fill(f"{counts.sum():,} pictures: {each}", 80))
+        say(wrapped(f"{counts.sum():,} pictures: {each}"))
         say(f"chosen at random: {train:,} to train, {valid:,} to validate, {test:,} to test")
         steps = args.epochs * math.ceil(train / args.batch_size)
         if steps < FEW_STEPS:

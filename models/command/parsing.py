@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """Return `": did you mean …?"` with the known word most similar to a wrong one; an empty text if none is."""
-    close = difflib.get_close_matches(word.lower(), known, 1)
-    return f": did you mean {close[0]}?" if close else ""
+from .messages import failed, meant
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         return namespace
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {' '.join(message.split())} (--help lists the options)\n")
+        self.exit(failed(self.prog, f"{' '.join(message.split())} (--help lists the options)"))
 
 
 def one_of(*choices: str) -> dict[str, Any]:

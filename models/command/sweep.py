@@ -21,10 +21,10 @@ from tinygrad_lite.support.files import write_atomically
 from .folder import SWEEP, place_beside, results_in, set_aside
 from .grid import compare, grid
 from .lock import reserved
-from .messages import say
+from .messages import meant, say
 from .model import Model
 from .options import add_options, read_options
-from .parsing import Parser, meant, several
+from .parsing import Parser, several
 from .rows import Row, described, picture
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tinygrad_lite import DataError, checkpoint
 from tinygrad_lite.data.splits import DIGITS
 from tinygrad_lite.support.formatting import columns
 
-from .checkpoints import checkpoint_of
+from .checkpoints import checkpoint_of, checkpoints_in
 from .messages import fitting
 
 
@@ -58,6 +58,9 @@ def called(kind: str) -> str:
 
 def trained(model: Any, folder: Path) -> Trained:
     """Return the net of the run in a folder: of this model, or of another one of its kind."""
+    if not checkpoints_in(folder):
+        elsewhere = f" --out {folder}" * (folder != Path(model.out))
+        raise DataError(f"{folder} holds no trained net. This trains one: {model.prog}{elsewhere}")
     path = checkpoint_of(folder)
     states, facts = checkpoint.load(path)
     try:

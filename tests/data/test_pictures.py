@@ -89,7 +89,8 @@ def test_what_is_no_set_of_pictures_is_refused(folder, tmp_path):
     assert "name a folder" not in refused(empty)
     assert f"{empty}: expected pictures of one class, found folders. Name a folder" in refused(folder)
     assert "found no folders in it" in refused(folder / "dog")
-    assert "expected a readable folder, found No such file" in refused(tmp_path / "nowhere")
+    said = refused(tmp_path / "nowhere")
+    assert "expected a readable folder, found No such file or directory. Check the path" in said
 
 
 def test_pictures_that_cannot_be_read_are_named_and_counted(folder):

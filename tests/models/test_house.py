@@ -7,15 +7,19 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models import lenet, mnist, text
 from models.command import Model, Run, expect_finite, run_command
+from tests.models.test_predict import Terminal
 from tinygrad_lite import nn
 from tinygrad_lite.data import Digits, Split
 from tinygrad_lite.nn.functional import accuracy, cross_entropy
+from tinygrad_lite.support.formatting import columns, wrapped
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "models").rglob("*.py"))
@@ -174,3 +178,33 @@ def test_a_command_starts_without_the_modules_of_the_network_and_of_the_formulas
     code = f"import sys, models.mnist; print({unneeded} & {{*sys.modules}})"
     started = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert started.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("model", [mnist, lenet, text], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "--lr x", "--data nowhere", "--epochs 0", "predict nowhere.png", "--momentum 0.5 --optimizer adam"],
+)
+def test_a_terminal_gets_lines_of_80_columns(model, arguments, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    outputs = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", outputs[0])
+    monkeypatch.setattr(sys, "stderr", outputs[1])
+    with suppress(SystemExit):
+        model.main(arguments.split())
+    monkeypatch.undo()
+    lines = [line for output in outputs for line in output.lines()]
+    assert lines
+    assert all(columns(line) <= 80 for line in lines), max(lines, key=columns)
+
+
+def test_a_long_word_keeps_its_line_and_spaces_between_words_stay():
+    path = "/" + 90 * "x"
+    assert wrapped(f"cannot read  {path}: try another\n  a  b") == f"cannot read \n{path}:\ntry another\n  a  b"
+
+
+def test_sgd_is_only_advised_where_the_model_has_it(capsys):
+    for model, advised in ((mnist, True), (text, False)):
+        with pytest.raises(SystemExit):
+            model.main(["--optimizer", "adam", "--momentum", "0.5"])
+        assert ("give --optimizer sgd" in capsys.readouterr().err) == advised

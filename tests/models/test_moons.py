@@ -19,8 +19,9 @@ def test_it_learns_and_leaves_the_boundary(tmp_path, capsys):
     assert accuracy > 0.95
 
 
-def test_the_film_shows_the_boundary_form(tmp_path):
-    assert moons.main(["--out", str(tmp_path), "--animate", "--points", "20", "--steps", "3", "--quiet"]) == 0
+def test_the_film_shows_the_boundary_form(tmp_path, capsys):
+    assert moons.main(["--out", str(tmp_path), "--animate", "--points", "20", "--steps", "3"]) == 0
+    assert str(tmp_path / "boundary.gif") in capsys.readouterr().out
     with Image.open(tmp_path / "boundary.gif") as film:
         first = np.asarray(film.convert("RGB"), int)
         assert film.n_frames == 4

@@ -74,7 +74,7 @@ def test_a_picture_is_centred_before_it_is_read(trained, capsys):
     ("image", "run", "complaint"),
     [
         ("nothing.png", ".", "nothing.png: expected a readable file"),
-        ("digits", "nowhere", "holds no checkpoint: train a net first"),
+        ("digits", "nowhere", "holds no trained net. This trains one: python -m models.mnist --out "),
     ],
 )
 def test_what_is_not_there_is_one_line_and_status_2(trained, capsys, image, run, complaint):

@@ -94,4 +94,4 @@ def test_a_short_text_is_refused(tmp_path, capsys):
 
 def test_writing_without_a_trained_net_is_one_line(tmp_path, capsys):
     assert text.main(["write", "--out", str(tmp_path)]) == 2
-    assert "train a net first" in capsys.readouterr().err
+    assert f"This trains one: python -m models.text --out {tmp_path}" in capsys.readouterr().err

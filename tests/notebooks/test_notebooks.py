@@ -12,8 +12,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import tinygrad_lite as tg
+from tests.notebooks.__main__ import main
 from tests.notebooks.run import FOLDER, METADATA, _overwritten, code_cells, notebooks, read, run
 from tinygrad_lite.plot import chinese
 
@@ -21,6 +23,7 @@ NOTEBOOKS = notebooks()
 ENGLISH = [path for path in NOTEBOOKS if path.parent == FOLDER]
 TRANSLATED = [path for path in NOTEBOOKS if path.parent != FOLDER]
 SCREEN = 30  # lines
+LANGUAGE = "language-words"  # the cell of a translation that says what is drawn where no font has its characters
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -96,15 +99,55 @@ def test_it_begins_with_a_title_and_its_links_lead_somewhere(path):
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
 def test_a_translation_computes_what_the_original_does(path):
     (original,) = (other for other in ENGLISH if other.stem[:3] == path.stem[:3])
-    for ours, theirs in zip(code_cells(read(path)), code_cells(read(original)), strict=True):
+    translated = [cell for cell in code_cells(read(path)) if cell.id != LANGUAGE]
+    for ours, theirs in zip(translated, code_cells(read(original)), strict=True):
         assert ours.id == theirs.id
         assert wordless(ours.source) == wordless(theirs.source)
 
 
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.stem)
+def test_where_no_font_has_its_characters_a_translation_draws_english_words(path, monkeypatch):
+    monkeypatch.setattr(Text, "set_text", Text.set_text)  # which the cell replaces
+    monkeypatch.setattr(tg.plot, "language", lambda name: "en")
+    names = {"tg": tg}
+    cells = {cell.id: cell.source for cell in code_cells(read(path))}
+    exec(cells.pop(LANGUAGE), names)
+    texts = {text for source in cells.values() for text in drawn(source)}
+    assert [text for text in texts if chinese.HAN.search(names["in_english"](text))] == []
+    ax = plt.figure().add_subplot(title="损失：3", xlabel="步")
+    assert (ax.get_title(), ax.get_xlabel()) == ("loss: 3", "step")
+    plt.close()
+
+
+def drawn(source: str) -> set[str]:
+    """Return the texts in code that may stand in a picture: no docstrings, and nothing that is printed.
+
+    Of a text with values in it each piece counts: it is put into English whatever the values are.
+    """
+    tree = ast.parse(unmagical(source))
+    printed = {part for node in ast.walk(tree) if is_text_to_read(node) for part in ast.walk(node)}
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in printed)
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+def is_text_to_read(node: ast.AST) -> bool:
+    """Return whether code is a docstring, or is printed."""
+    match node:
+        case ast.Expr(ast.Constant()) | ast.Call(ast.Name("print" | "tqdm")):
+            return True
+        case ast.Assign([ast.Name("bar")]):  # the settings of tqdm
+            return True
+    return False
+
+
+def unmagical(source: str) -> str:
+    """Return code without the commands of IPython."""
+    return "\n".join(line for line in source.splitlines() if not line.startswith("%"))
+
+
 def wordless(source: str) -> str:
     """Return code without comments and words: strings are empty, and what stands within one is in order."""
-    lines = [line for line in source.splitlines() if not line.startswith("%")]
-    tree = ast.parse("\n".join(lines))
+    tree = ast.parse(unmagical(source))
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):  # words have another order and another width
             values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
@@ -119,6 +162,16 @@ def test_words_are_no_part_of_what_is_compared_but_numbers_are():
     assert wordless('f"a {x} b {y:3}"  # one') == wordless('f"{y:5} c {x}"')
     assert wordless('f"a {x}"') != wordless('f"a {y}"')
     assert wordless('f(1, "a")') != wordless('f(2, "a")')
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["no_such.ipynb"], ["README.md"]])
+def test_the_command_tells_its_usage_and_of_a_wrong_name(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    told = capsys.readouterr()
+    helped = arguments == ["--help"]
+    assert stopped.value.code == (0 if helped else 2)
+    assert "NOTEBOOK" in told.out if helped else f"no notebook {arguments[0]}" in told.err
 
 
 def test_a_progress_bar_is_saved_as_it_stands_in_the_end():

@@ -187,6 +187,13 @@ def test_main_refuses_what_is_no_rule_in_one_line(capsys):
     assert re.fullmatch(r"python -m tinygrad_lite.proof: no rule 'tanhh'; the rules are .*, tanh, .*\n", err)
 
 
+def test_a_terminal_gets_the_names_of_rules_in_lines_of_80_columns(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert proving.main(["tanhh"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) in range(70, 81)
+
+
 def test_a_reader_that_has_seen_enough_is_no_error():
     root = Path(tg.__file__).parent.parent
     process = subprocess.Popen(

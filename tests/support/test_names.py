@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pydoc
 import re
 import subprocess
 import sys
@@ -85,3 +86,8 @@ def test_what_is_written_instead_exists():
         x = {"tg": tg, "np": np}[root]
         for part in path.split(".")[1:]:
             x = getattr(x, part)
+
+
+def test_help_on_a_class_says_what_to_write_instead_of_other_names():
+    told = pydoc.render_doc(tg.nn.Linear, renderer=pydoc.plaintext)
+    assert re.search(r"add_module\n.*Not here: write ", told)

@@ -151,7 +151,8 @@ def _visible(folder: Path) -> list[Path]:
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
-        raise file_error(folder, "a readable folder", str(error.strerror), "Check its permissions.") from None
+        remedy = "Check the path and its permissions."
+        raise file_error(folder, "a readable folder", str(error.strerror), remedy) from None
     return [path for path in paths if not path.name.startswith(".") and path.name not in FOR_SYSTEMS]
 
 

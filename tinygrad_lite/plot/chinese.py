@@ -70,10 +70,10 @@ NO_FONT = (
     "install the font Noto Sans CJK SC, on Debian and Ubuntu by apt install fonts-noto-cjk"
 )
 
-_chosen = "en"
+_chosen: Literal["en", "zh"] = "en"
 
 
-def language(name: Literal["en", "zh"]) -> None:
+def language(name: Literal["en", "zh"]) -> Literal["en", "zh"]:
     """Choose the language of the texts that pictures have by themselves: English or Chinese.
 
     Titles and names that users give are shown as they are, in either language.
@@ -84,6 +84,11 @@ def language(name: Literal["en", "zh"]) -> None:
         The language of all pictures that are drawn from now on. If no font with Chinese characters is installed, they
         stay English, and a warning says which font to install.
 
+    Returns
+    -------
+    {"en", "zh"}
+        The language that the pictures have now, so that titles of yours can be in the same.
+
     Raises
     ------
     ValueError
@@ -93,6 +98,7 @@ def language(name: Literal["en", "zh"]) -> None:
     --------
     >>> import tinygrad_lite as tg
     >>> tg.plot.language("en")
+    'en'
     >>> tg.plot.digit([[[0.0] * 28] * 28], 0).get_suptitle()
     'image 0'
     """
@@ -103,6 +109,7 @@ def language(name: Literal["en", "zh"]) -> None:
         _tell_of_fonts()
         name = "en"
     _chosen = name
+    return _chosen
 
 
 def words(text: str, **values: object) -> str:

@@ -15,7 +15,7 @@ from ..formulas.expressions import WIDTH
 from ..formulas.formula import formula
 from ..rules import Rule, Sample, get
 from ..rules import all as all_rules
-from ..support.formatting import table
+from ..support.formatting import table, wrapped
 from ..tensor import Tensor
 from .check import points
 from .compare import compare, objection
@@ -204,7 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = parser.parse_args(arguments).rules
     for name in names:
         if name not in known:
-            print(f"{parser.prog}: no rule {name!r}; the rules are {', '.join(known)}", file=sys.stderr)
+            told = f"{parser.prog}: no rule {name!r}; the rules are {', '.join(known)}"
+            print(wrapped(told) if sys.stderr.isatty() else told, file=sys.stderr)
             return 2
     proofs = [prove(known[name]) for name in names or known]
     print(summary(proofs))

@@ -60,6 +60,26 @@ def shortened(text: str, most: int, from_start: bool = False, mark: str = "…")
     return f"{mark}{text}" if from_start else f"{text}{mark}"
 
 
+def wrapped(text: str, most: int = 80) -> str:
+    """Return a text whose lines are broken between words, so that they take at most so many columns where words allow.
+
+    >>> print(wrapped("a picture of a digit", 12))
+    a picture of
+    a digit
+    """
+    lines = []
+    for line in text.split("\n"):
+        first, *others = line.split(" ")
+        lines.append(first)
+        for word in others:
+            longer = f"{lines[-1]} {word}"
+            if columns(longer) <= most:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+    return "\n".join(lines)
+
+
 def latex_escaped(text: str) -> str:
     """Return text with LaTeX's special characters escaped or replaced, for formulas and for words."""
     lookalikes = text.translate({ord("\\"): "∖", ord("^"): "ˆ", ord("~"): "˜"})

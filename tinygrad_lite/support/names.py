@@ -247,6 +247,7 @@ class Absent:
 
     def __init__(self, advice: str) -> None:
         self.advice = advice
+        self.__doc__ = f"Not here: write {advice}."  # which `help` shows
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
