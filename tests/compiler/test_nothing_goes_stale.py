@@ -496,6 +496,16 @@ def test_what_is_read_is_read_anew(name, monkeypatch):
     assert same(jitted(X), after)
 
 
+def test_a_module_may_be_imported_that_reads_the_clock(monkeypatch):
+    def f(x):
+        import logging
+
+        return x * logging.DEBUG
+
+    monkeypatch.delitem(sys.modules, "logging")
+    assert same(tg.jit(f)(X), X * 10)
+
+
 # What is drawn or counted: each function returns a function that answers differently at each call.
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from models.mnist import Net, training_step
-from tinygrad_lite.compiler import blas, passes
+from tinygrad_lite.compiler import blas, tuning
 
 RNG = np.random.default_rng(0)
 IMAGES, TARGETS = RNG.random((100, 784), np.float32), np.eye(10, dtype=np.float32)[RNG.integers(0, 10, 100)]
@@ -38,7 +38,7 @@ def added(source):
 def without_gemm(make, *args, calls=3):
     """Return what a jitted function returns in its last call, if it is compiled for a machine without gemm."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passes, "GEMM", {})
+        patch.setattr(tuning, "GEMM", {})
         step, state = make()
         results = [step(*args) for _ in range(calls)]
         assert not added(step.source)

@@ -67,7 +67,9 @@ def test_values_are_those_of_numpy(shape, data, dtype, layouts, name, keepdims, 
         (lambda x: x.mean(axis=1), "mean = sum_2 / 20"),
         (lambda x: np.exp(x.reshape(10, 4, 5)).sum(axis=-1), "= exp @ ones"),
         (lambda x: np.exp(x.reshape(10, 4, 5)).sum(axis=(0, 1)), "= np.dot(ones, rows)"),
+        (lambda x: np.exp(x.reshape(10, 4, 5)).sum(axis=(1, 0)), "= np.dot(ones, rows)"),
         (lambda x: x.max(axis=1), "np.copyto(columns, x.T)"),
+        (lambda x: x.max(axis=1), "= columns.max(axis=0)"),
         (lambda x: x.reshape(10, 2, 5, 2).min(axis=(1, 3)), "columns.min(axis=(0, 1)"),
     ],
 )
@@ -76,6 +78,23 @@ def test_the_source_says_what_is_called(f, line):
     jitted = tg.jit(f)
     np.testing.assert_allclose(jitted(x), f(x), rtol=1e-5, atol=1e-6)
     assert line in body(jitted)
+
+
+def test_names_are_those_of_the_results():
+    class Largest(tg.nn.Module):
+        def forward(self, x):
+            return x.max(axis=1, keepdims=True)
+
+    net = tg.nn.Sequential(Largest())
+
+    def f(x):
+        average = x.mean(axis=0)
+        return (x - average) * net(x)
+
+    jitted = tg.jit(f)
+    jitted(array((10, 20), "float32"))
+    for line in ("layer_0_columns.max(axis=0, out=layer_0_max)", "np.dot(ones, x, out=average)"):
+        assert line in jitted.source
 
 
 @pytest.mark.parametrize(
@@ -91,6 +110,18 @@ def test_the_source_says_what_is_called(f, line):
         lambda x: np.tile(x, (1, 30)).sum(axis=1),
         lambda x: np.exp(x.reshape(10, 4, 10)).sum(axis=(0, 1), keepdims=True),
         lambda x: x.max(axis=1),
+        lambda x: x.reshape(-1, 1).max(axis=1),
+        lambda x: x.astype(np.float16)[:, :8].sum(axis=1),
+        lambda x: x.reshape(1, 400).sum(axis=1),
+        lambda x: np.concatenate([x, x], axis=1),
+        lambda x: np.argmax(x[:, :5], axis=1),
+        lambda x: np.prod(x[:, :5], axis=1),
+        lambda x: (9 * x).astype(np.int64).sum(axis=1),
+        lambda x: (1j * x).sum(axis=1),
+        lambda x: np.exp(x.reshape(10, 10, 4))[:, ::2].sum(axis=(0, 1)),
+        lambda x: np.exp(x.reshape(10, 4, 10).mT).sum(axis=(0, 1)),
+        lambda x: np.exp(x.reshape(10, 4, 10).T).max(axis=-1),
+        lambda x: np.exp(x.reshape(10, 4, 10)).sum(axis=0),
     ],
     ids=[
         "whole",
@@ -103,6 +134,18 @@ def test_the_source_says_what_is_called(f, line):
         "long",
         "kept",
         "long maximum",
+        "one element",
+        "few of float16",
+        "one sum",
+        "no reduction",
+        "a place",
+        "product",
+        "whole numbers",
+        "complex",
+        "rows with gaps",
+        "another order",
+        "a result in another order",
+        "the first of three axes",
     ],
 )
 def test_other_reductions_stay(f):

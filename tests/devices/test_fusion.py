@@ -131,6 +131,8 @@ FUSED = {
     "a mask and a number": (lambda x, y: ((x > 0) * 0.1) * x.astype(float), None),
     "a choice of numbers": (lambda x, y: np.where(x > 0, 1.0, 0.1) + 1, None),
     "a large number": (lambda x, y: (x + 1) * 10**20, None),
+    "a constant mask": (lambda x, y: (x > 0) & np.bool_(True) | (y > 0), 1),
+    "a quotient of masks": (lambda x, y: ~(x > 0) / ((y > 0) | (y <= 0)), 3),
     "masks": (lambda x, y: ~(x > 0) & (y > 0) | (x < y), 1),
     "the largest of masks": (lambda x, y: ((x > 0) & (y > 0)).max(axis=1), 2),
     "a mask beside whole numbers": (lambda x, y: ((x > 0).astype(int) > x) & (y > 0), 4),
@@ -149,6 +151,21 @@ def test_kernels_have_the_types_and_bits_of_single_operations(name, there):
             assert (type(a), a.dtype, a.shape) == (type(b), b.dtype, b.shape)
             np.testing.assert_array_equal(a.get(), b.get())
     assert count is None or len(launches(jitted, *args)) == count, jitted.source
+
+
+def test_a_number_beside_masks_keeps_its_type(there):
+    jitted = tg.jit(lambda x, s: ~(x > 0) * s)
+    found = jitted(there(X), np.float32(0.1))
+    assert found.dtype == np.float32
+    assert " * " not in "".join(kernels(jitted).values())
+
+
+def test_a_kernel_writes_where_the_old_value_lies(there):
+    def f(w, x):
+        w -= 0.1 * (w * 0.5 + x)
+
+    jitted = tg.jit(f)
+    assert launches(jitted, there(X), there(Y)) == [*kernels(jitted)]
 
 
 def test_what_is_handed_out_is_not_computed_again(there):

@@ -26,7 +26,7 @@ from ..tensor import Tensor
 from .environment import Input
 from .fusion import fuse
 from .memory import Plan, plan_memory
-from .passes import accumulate_products, simplify
+from .passes import simplify
 from .program import Program, is_moderate
 from .recording import Recording, is_being_recorded, record, recording_lock
 from .traced import is_traced
@@ -88,7 +88,7 @@ class Compiled:
     """
 
     def __init__(self, recording: Recording) -> None:
-        self.program: Program = fuse(tune(accumulate_products(simplify(recording.program))))
+        self.program: Program = fuse(tune(simplify(recording.program)))
         self.plan: Plan = plan_memory(self.program)
         self.source = source_of(self.program, self.plan)
         # A loaded program has its own memory, so it runs one call at a time. If all are running, a thread or signal

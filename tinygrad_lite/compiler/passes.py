@@ -14,18 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from . import cublas, primitives
-from .blas import GEMM
-from .loops import Loop, in_bodies
+from . import primitives
+from .loops import Loop
 from .primitives import of_ufunc
 from .program import Instruction, Program, Variable, judged, variables_in
 
 CALL = 1000  # elements of an array that are multiplied in the time it takes to call NumPy
 CALL_ON_GPU = 2**22  # the same there: 20 µs at three terabytes a second
 SCALED = "scaled"  # the name of what was multiplied by a constant
-PASS = 2**15  # elements of an array over which one pass less saves more than a call by ctypes takes
 add, multiply, divide, power, matmul = map(of_ufunc, (np.add, np.multiply, np.divide, np.power, np.matmul))
-WITH_PRODUCTS = {add: primitives.add_product, of_ufunc(np.subtract): primitives.subtract_product}
 
 
 def simplify(program: Program, is_exact: bool = False) -> Program:
@@ -110,7 +107,7 @@ def compute_constants(program: Program) -> Program:
             return value if np.size(value) <= primitives.LITERAL_SIZE else [instruction]
         if primitive is multiply and _is_one(operands[0]):
             operands = operands[::-1]
-        if primitive in (multiply, divide, power) and _is_one(operands[1]) and _has_type(operands[0], result):
+        if primitive in (multiply, divide, power) and _is_one(operands[1]) and has_type(operands[0], result):
             return operands[0]
         return [instruction]
 
@@ -121,10 +118,10 @@ def _is_one(x: Any) -> bool:
     return not isinstance(x, (Variable, tuple, str)) and np.size(x) > 0 and bool(np.all(np.equal(x, 1)))
 
 
-def _has_type(x: Any, result: Variable) -> bool:
-    if not isinstance(x, Variable) or (x.dtype is None) != (result.dtype is None):  # NumPy takes None for float64
-        return False
-    return (x.shape, x.dtype) == (result.shape, result.dtype)
+def has_type(x: Any, result: Variable) -> bool:
+    """Return True for a variable of the shape and the type of a result."""
+    is_number = result.dtype is None  # a Python number; NumPy takes None for float64
+    return isinstance(x, Variable) and (x.shape, x.dtype, x.dtype is None) == (result.shape, result.dtype, is_number)
 
 
 def drop_moves(program: Program) -> Program:
@@ -231,7 +228,7 @@ def _factor(instruction: Instruction) -> Any:
     """Return the number that an instruction multiplies an array by, an input or a constant; None if it does not."""
     if instruction.primitive is multiply and instruction.result.shape:
         for s, x in (instruction.operands, instruction.operands[::-1]):
-            if _has_type(x, instruction.result) and judged(s) is not None:
+            if has_type(x, instruction.result) and judged(s) is not None:
                 return s
     return None
 
@@ -264,8 +261,8 @@ def _better_place(program: Program, factor: Any) -> tuple[Variable, set[Variable
 
 def _is_linear(instruction: Instruction, x: Variable) -> bool:
     """Return True if an instruction is linear in a variable, and gives a result of its type."""
-    has_type = instruction.result.dtype == x.dtype
-    return has_type and any(instruction.operands[k] is x for k in instruction.primitive.linear_in)
+    operands = [instruction.operands[k] for k in instruction.primitive.linear_in]
+    return instruction.result.dtype == x.dtype and any(operand is x for operand in operands)
 
 
 def _multiplied_at(program: Program, factor: Any, x: Variable, path: set[Variable]) -> Program:
@@ -322,20 +319,21 @@ def add_in_place(program: Program) -> Program:
             x, index, value = operands
             if is_part(value, x, index):
                 return x  # it is there already
-            for part, added in _both_ways(made_for_this(value, add)):
-                if is_part(part, x, index) and _has_type(part, value):
+            for part, added in both_ways(made_for_this(value, add)):
+                if is_part(part, x, index) and has_type(part, value):
                     return [replace(instruction, primitive=primitives.add_to, operands=(x, index, added))]
         if primitive is add and instruction.result.shape:  # a result of no axes is a number, which does not change
-            for x, other in _both_ways(operands):
+            for x, other in both_ways(operands):
                 zeros, index, value = made_for_this(other, primitives.put) or (None, None, None)
-                if made_by(zeros, primitives.full) == (0,) and _has_type(x, instruction.result) and _is_basic(index):
+                if made_by(zeros, primitives.full) == (0,) and has_type(x, instruction.result) and _is_basic(index):
                     return [replace(instruction, primitive=primitives.add_to, operands=(x, index, value))]
         return [instruction]
 
     return _rewritten(program, rewritten)
 
 
-def _both_ways(operands: tuple[Any, ...] | None) -> list[tuple[Any, Any]]:
+def both_ways(operands: tuple[Any, ...] | None) -> list[tuple[Any, Any]]:
+    """Return a pair of operands, and the pair in the other order; nothing for None."""
     return [(operands[0], operands[1]), (operands[1], operands[0])] if operands else []
 
 
@@ -347,10 +345,9 @@ def _is_basic(index: Any) -> bool:
 
 def use_dot(program: Program) -> Program:
     """Multiply matrices by `numpy.dot`: it makes the same BLAS call as `numpy.matmul` with less overhead."""
-    updated = {new for _, new in program.updates}  # inputs may have any memory order, but dot only writes in C order
 
     def chosen(instruction: Instruction) -> list[Instruction]:
-        if instruction.primitive is not matmul or instruction.result in updated:
+        if instruction.primitive is not matmul:
             return [instruction]
         # For a row or a column the two make different BLAS calls, which may round differently.
         shapes = [x.shape for x in instruction.operands]
@@ -358,58 +355,6 @@ def use_dot(program: Program) -> Program:
         return [replace(instruction, primitive=primitives.dot)] if are_matrices else [instruction]
 
     return program.rewritten(chosen)
-
-
-def accumulate_products(program: Program) -> Program:
-    """Add a product to an array that is changed, as in ``W -= x.T @ g``, in one pass over the array: see `blas`.
-
-    The result is that of two passes, bit by bit, up to some hundred terms; sums of more are rounded in another order.
-    This pass comes last and is not one of `PASSES`, since only programs that run have such a function.
-    """
-    program = in_bodies(program, accumulate_products)
-    made = {instruction.result: instruction for instruction in program.instructions}
-    uses, new_values = program.uses(), dict(program.updates)
-
-    def is_changed(x: Variable, instruction: Instruction) -> bool:
-        """Return True if no one needs the old value of an operand, so that the result takes its memory."""
-        if x in made:
-            return not made[x].primitive.is_view and uses[x] == [instruction]
-        return new_values.get(x) is instruction.result
-
-    def rewritten(instruction: Instruction) -> list[Instruction]:
-        result = instruction.result
-        adding = WITH_PRODUCTS.get(instruction.primitive)
-        if adding is None or not _is_added_in_one_pass(result):
-            return [instruction]
-        for x, product in _both_ways(instruction.operands)[: 1 if adding is primitives.subtract_product else 2]:
-            if all(_has_type(y, result) and y.order is None for y in (x, product)) and is_changed(x, instruction):
-                source = made.get(product)
-                factors = _factors_of(source) if source is not None and uses[product] == [instruction] else None
-                if factors is not None:
-                    return [replace(instruction, primitive=adding, operands=(x, *factors))]
-        return [instruction]
-
-    return drop_unused(program.rewritten(rewritten))
-
-
-def _is_added_in_one_pass(x: Variable) -> bool:
-    """Return True if BLAS adds a product to an array like this, in less time than two passes take."""
-    if x.device != "cpu":
-        return x.dtype in cublas.TYPES
-    return x.size >= PASS and x.dtype in GEMM and x.order is None
-
-
-def _factors_of(instruction: Instruction) -> tuple[Any, ...] | None:
-    """Return two matrices of one type, which have elements, for their product; on a GPU, also for a sum of rows."""
-    primitive, result, operands = instruction.primitive, instruction.result, instruction.operands
-    for x in operands:
-        if not isinstance(x, Variable) or len(x.shape) != 2 or not x.size or x.dtype != result.dtype:
-            return None
-    if primitive in (matmul, primitives.dot):
-        return operands
-    if primitive is primitives.REDUCTIONS["sum"] and instruction.params == {"axis": 0} and result.device != "cpu":
-        return np.ones((1, operands[0].shape[0]), result.dtype), *operands
-    return None
 
 
 def _copy(instruction: Instruction, x: Variable) -> Instruction:

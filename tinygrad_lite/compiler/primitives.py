@@ -367,8 +367,8 @@ def _pattern(x: np.ndarray[Any, Any]) -> str:
     if not x.size:
         return f"np.empty({x.shape}, {dtype})"
     if x.size > 1 and x.tobytes() == np.full_like(x, x.flat[0]).tobytes():
-        is_one = x.dtype.kind in "fc" and x.flat[0] == 1
-        return f"np.ones({x.shape}, {dtype})" if is_one else f"np.full({x.shape}, {literal(x.flat[0].item())}, {dtype})"
+        first = x.flat[0].item()
+        return f"np.ones({x.shape}, {dtype})" if first == 1 else f"np.full({x.shape}, {literal(first)}, {dtype})"
     if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and x.tobytes() == np.eye(len(x), dtype=x.dtype).tobytes():
         return f"np.eye({len(x)}, dtype={dtype})"
     if x.ndim == 1 and x.dtype.kind == "i" and x.size > 2 and np.array_equal(x, np.arange(int(x[0]), int(x[-1]) + 1)):

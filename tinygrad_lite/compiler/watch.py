@@ -195,10 +195,11 @@ class Watcher(Observer):
         return "" if self._users[module] else None
 
 
-def _is_for_the_user(frame: FrameType, but_for: tuple[str, ...] = ()) -> bool:
+def _is_for_the_user(frame: FrameType, but_for: tuple[str, ...] = ("importlib",)) -> bool:
     """Return True if the user's code makes a call, or a library does so for it.
 
-    False if a device's library makes it for itself, such as to compile a kernel, or one of the packages ``but_for``.
+    False if a device's library makes it for itself, such as to compile a kernel, or one of the packages ``but_for``:
+    the import of a module happens once, whatever it calls.
     """
     for caller in frames(frame):
         module = caller.f_globals.get("__name__", "")
