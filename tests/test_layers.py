@@ -134,7 +134,7 @@ BUDGETS = {
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler with its writer of NumPy": (
         lambda: code([*(PACKAGE / "compiler").glob("*.py"), PACKAGE / "compiler/writers/numpy_source.py"]),
-        *(3502, 2000),
+        *(3503, 2000),
     ),
     "lines of README.md": (lambda: lines(ROOT / "README.md"), 200, 200),
     "lines of models/mnist.py": (lambda: lines(MODELS / "mnist.py"), 95, 95),
