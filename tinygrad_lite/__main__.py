@@ -19,6 +19,7 @@ from .compiler.blas import GEMM
 from .errors import DeviceError, MissingExtra
 from .support.devices import MODULES, module_of
 from .support.extras import extra
+from .support.formatting import wrapped
 
 # The packages of each extra that users install, as pyproject.toml has them for every system.
 EXTRAS = {
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "and its threads, devices, and the optional packages that are installed.",
     ).parse_args(arguments)
     for subject, said in lines():
-        print(f"{subject:15}{said}")
+        print(f"{subject:15}{wrapped(said, 80 - 15)}".replace("\n", "\n" + 15 * " "))
 
 
 def lines() -> Iterator[tuple[str, str]]:

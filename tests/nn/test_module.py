@@ -150,6 +150,12 @@ def test_a_layer_prints_in_one_line():
     assert repr(nn.ReLU()) == "ReLU()"
 
 
+def test_the_table_of_a_model_fits_a_terminal():
+    lines = str(tg.nn.LSTM(3, 4, rng=0)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[-2:] for line in lines[3:5]] == [["4×16,", "144"], ["bias_hidden", "16"]]
+
+
 def test_a_model_prints_as_a_table():
     net = nn.Sequential(nn.Identity(), nn.Linear(784, 90), nn.ReLU(), nn.Linear(90, 10), nn.Softmax())
     assert repr(net) == "\n".join(

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..support.formatting import table
+from ..support.formatting import table, wrapped
 from ..support.observer import MODULE, Observer, under_way
 from ..tensor import Tensor
 from .tree import Tree, is_state
+
+WIDEST = 40  # of the column of shapes, so that the table fits a terminal
 
 
 def summary(model: Tree, modules: Sequence[tuple[str, Tree]]) -> str:
@@ -20,9 +22,10 @@ def summary(model: Tree, modules: Sequence[tuple[str, Tree]]) -> str:
         tensors = [(path, x) for path, x in module._children() if isinstance(x, Tensor) and is_state(x)]
         is_inner = not name or any(path.startswith(f"{name}.") for path, _ in modules)
         if tensors or not is_inner:
-            shapes = ", ".join(f"{path} {'×'.join(map(str, tensor.shape))}" for path, tensor in tensors)
+            shapes = ", ".join(f"{path}~{'×'.join(map(str, tensor.shape))}" for path, tensor in tensors)
+            first, *others = wrapped(shapes, WIDEST).replace("~", " ").split("\n")
             count = sum(tensor.size for _, tensor in tensors if tensor.requires_grad)
-            rows.append((name, type(module).__name__, shapes, f"{count:,}"))
+            rows += [(name, type(module).__name__, first, f"{count:,}"), *(("", "", line, "") for line in others)]
     rows.append(("total", "", "", f"{sum(parameter.size for parameter in model.parameters()):,}"))
     return f"{type(model).__name__}\n{table(rows, right=[3])}"
 

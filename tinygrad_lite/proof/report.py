@@ -91,8 +91,21 @@ class Report:
         return max((c.error for c in self.comparisons), default=0.0)
 
     def table(self) -> str:
-        """Return one line for each order and input: the largest error, its place, and both values there."""
-        return table(self._rows(), right=range(3, 6))
+        """Return one line for each order and input: the largest error, its place, and both values there.
+
+        It fits a terminal: columns that say nothing are left out, and the absolute and the relative error, which the
+        report shows in a notebook.
+        """
+        header, *rows = self._rows()
+        left_out = {
+            "order": all(c.order == 1 for c in self.comparisons),
+            "note": not any(row[-1] for row in rows),
+            "abs.": True,
+            "rel.": True,
+        }
+        kept = [i for i, name in enumerate(header) if not left_out.get(name)]
+        told = [[row[i] for i in kept] for row in (header, *rows)]
+        return table(told, right=[told[0].index("error")])
 
     def __str__(self) -> str:
         return "\n".join([self._heading(), self.table(), *self._remarks()])
@@ -131,7 +144,7 @@ class Report:
 
 
 def _row(c: Comparison) -> tuple[str, ...]:
-    of = c.of if c.order == 1 else f"grad {_short(c.of.removeprefix('gradient by '))}"
+    of = c.of if c.order == 1 else f"∇ {_short(c.of.removeprefix('gradient by '))}"
     return (
         str(c.order),
         place(_short(c.name), c.index or ()),
@@ -140,8 +153,8 @@ def _row(c: Comparison) -> tuple[str, ...]:
         f"{c.absolute:z.1e}",
         "" if c.relative is None else f"{c.relative:z.1e}",
         place(of, c.output or ()),
-        f"{c.analytic:z.5g}",
-        f"{c.numeric:z.5g}",
+        f"{c.analytic:z.4g}",
+        f"{c.numeric:z.4g}",
         c.note if c else f"WRONG, {c.note}".removesuffix(", "),
     )
 
