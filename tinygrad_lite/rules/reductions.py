@@ -93,8 +93,8 @@ FEW = {"max": 32, "min": 32, "sum": 8}
 
 def fold(method: str, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Return ``x.max(axis, keepdims)``, or another reduction: in a large array, few elements are moved apart first."""
-    is_plain = isinstance(x, np.ndarray) and not hasattr(type(x), "__traced__")  # the compiler does so by itself
-    if is_plain and x.size >= 1000 and x.dtype != np.float16:
+    # A tracer, whose type is another one than it says, is reduced as it is: the compiler chooses later.
+    if issubclass(type(x), np.ndarray) and x.size >= 1000 and x.dtype != np.float16:
         axes, ndim = reduced(x, axis), len(x.shape)
         if ndim - 1 in axes and 1 < count(x, axis) <= FEW[method]:
             others = tuple(i for i in range(ndim) if i not in axes)
