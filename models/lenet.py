@@ -19,15 +19,11 @@ from tinygrad_lite.data import Batches, Split, augmented
 from tinygrad_lite.nn.functional import accuracy, cross_entropy
 from tinygrad_lite.parallel import ALONE, World
 
-CLASSES = 10
-
 
 class Net(nn.Module):
     """A net that maps images (n, 784) to probabilities of the digits (n, 10), or of other classes."""
 
-    def __init__(
-        self, channels: int = 16, rng: np.random.Generator | int | None = None, classes: int = CLASSES
-    ) -> None:
+    def __init__(self, channels: int = 16, rng: np.random.Generator | int | None = None, classes: int = 10) -> None:
         rng = np.random.default_rng(rng)
         self.features = nn.Sequential(
             nn.Conv2d(1, channels, 5, padding=2, rng=rng),

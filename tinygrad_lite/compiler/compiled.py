@@ -308,7 +308,8 @@ def jit(function: Callable[P, R]) -> Jitted[P, R]:
     fewest elements: ``x.T @ (lr * g)`` for ``lr * (x.T @ g)``. This changes the last digit of a result. It is only done
     for numbers between 2⁻²⁰ (about 10⁻⁶) and 1 in magnitude, and not in float16; for other numbers there is another
     program. So it causes no overflow. Intermediate values below about 10⁻³² in float32, or 10⁻³⁰² in float64, may lose
-    digits or become 0; each further factor raises this limit, up to a millionfold.
+    digits or become 0; each further factor raises this limit, up to a millionfold. On a CPU, sums and means along some
+    axes of an array of 64 elements or more are products with ones, which BLAS adds in another order than NumPy.
 
     *Time.* A program takes some hundredths of a second to make, a tenth for large models, so it pays off for functions
     that are called hundreds of times. The code of the function does not run again: it prints once, and reads the

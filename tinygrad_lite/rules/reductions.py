@@ -88,7 +88,7 @@ def product_of_others(x: Any, axis: Axis) -> Any:
 
 # Up to how many elements side by side NumPy takes several times as long as for as many that lie apart. Sums of more
 # would be rounded in another order.
-FEW = {"max": 32, "min": 32, "sum": 8}
+FEW = {"max": 32, "min": 32, "sum": 7}
 
 
 def fold(method: str, x: Any, axis: Axis, keepdims: bool) -> Any:
