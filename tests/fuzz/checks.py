@@ -117,11 +117,12 @@ def steps_agree(program, call):
             return  # NumPy's own numbers do not change in place
         errors = [run(step.line(plain=space is not spaces[0]), space) for space in spaces]
         if any(errors):
-            # NumPy does not check the positions of elements that are picked from nothing.
-            is_of_nothing = any(np.size(raw(spaces[1][name])) == 0 for name in step.names())
-            if not (is_of_nothing and isinstance(errors[0], IndexError)):
+            if not (_is_of_nothing(step, spaces[1]) and isinstance(errors[0], IndexError)):
                 _refused_alike(step.line(), *errors[:2])
             return
+        before = program.steps[: program.steps.index(step)]
+        if step.target is None and any("diag" in earlier.text for earlier in before):
+            return  # of a matrix that is not in C order, a diagonal is a copy on Tensors
         if step.target is not None:
             names.append(step.target)
             _follow(step, *spaces)
@@ -166,16 +167,31 @@ def run(line, space):
 def _tells_nothing(step, space, dtype):
     """Return whether NumPy itself gives this or that: if a number overflows in the type of the result, as in float16.
 
-    Of a product of infinite numbers it gives this or that, too, depending on which routine it takes for it; and of a
-    remainder in float16, depending on how the divisor is rounded.
+    So it does of a remainder in float16, depending on how the divisor is rounded.
     """
     if dtype == np.float16 and re.search("%|//|remainder|mod|floor_divide", step.text):
         return True
     operands = [np.asarray(raw(space[name])) for name in step.names()]
-    finite = [np.isfinite(x) for x in operands]
     fitting = [np.isfinite(x.astype(dtype) if dtype.kind == "f" else x) for x in operands]
-    is_of_infinities = PRODUCTS.search(step.text) and not all(x.all() for x in finite)
-    return is_of_infinities or any((x > y).any() for x, y in zip(finite, fitting, strict=True))
+    overflows = any((np.isfinite(x) > y).any() for x, y in zip(operands, fitting, strict=True))
+    return overflows or _multiplies_infinities(step, space)
+
+
+def _multiplies_infinities(step, space):
+    """Return whether a product is of infinite numbers: what it is of 0 and these depends on the routine NumPy takes."""
+    operands = [np.asarray(raw(space[name])) for name in step.names()]
+    return bool(PRODUCTS.search(step.text)) and not all(np.isfinite(x).all() for x in operands)
+
+
+def _is_of_nothing(step, space):
+    """Return whether an operand has no elements: NumPy does not check the positions of what is picked from it."""
+    return any(np.size(raw(space[name])) == 0 for name in step.names())
+
+
+def _any_step(program, call, holds):
+    """Return whether ``holds(step, space)`` for a step of a program and the values there are after it, run eagerly."""
+    space = NAMES | program.named_arguments(call)
+    return any(run(step.line(), space) is None and holds(step, space) for step in program.steps)
 
 
 def _refused_alike(line, error, expected):
@@ -255,7 +271,10 @@ def modes_agree(f, shaken, program, what):
         if isinstance(b, tg.JitError) or isinstance(a, OF_NUMBERS) or _is_stricter(b):
             return
         if isinstance(a, Exception) or isinstance(b, Exception):
-            if not (isinstance(a, Exception) and isinstance(b, Exception)):
+            one_refuses = not (isinstance(a, Exception) and isinstance(b, Exception))
+            # Of nothing, a program checks what positions are picked, and not whether what it changes is read-only.
+            is_unpromised = isinstance(b, IndexError) or (isinstance(a, ValueError) and "read-only" in str(a))
+            if one_refuses and not (is_unpromised and _any_step(program, call, _is_of_nothing)):
                 raise Difference(f"jit refuses {what}", f"in call {call}, eagerly {a!r}, jitted {b!r}")
             return
         runs = [_in_type(dtype, f, program, call) for dtype in (np.float32, np.float64)]
@@ -276,7 +295,11 @@ def modes_agree(f, shaken, program, what):
                         values = _in_type(np.float64, shaken(seed), program, call)
                         return values and raw(values[i])
 
-                    compare(x, y, single, double, unit, f"jit {what}", where, again)
+                    try:
+                        compare(x, y, single, double, unit, f"jit {what}", where, again)
+                    except Difference:
+                        if not _any_step(program, call, _multiplies_infinities):
+                            raise
 
 
 def _in_type(dtype, f, program, call):

@@ -34,7 +34,10 @@ def places(rows: int, columns: int, offset: int) -> slice:
 
 
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Return a diagonal of each matrix that two axes span, along a last axis."""
+    """Return a diagonal of each matrix that two axes span, along a last axis.
+
+    It shares the memory of matrices in C order. Of others, such as transposed ones, it is a copy, as a reshape is.
+    """
     if len(a.shape) < 2:
         raise ShapeError(f"a diagonal needs two axes, but the shape is {a.shape}")
     a = moveaxis(a, axes_of((axis1, axis2), len(a.shape)), (-2, -1))
