@@ -46,7 +46,7 @@ WAYS = {
     way: Candidate("functions", "call", {"how": way}) for way in ("expression", "eager", "grad", "jit", "jit of grad")
 }
 FUNCTIONS = ("x**3", "x**-2", "sigmoid", "logaddexp", "einsum", "matmul", "max of 2×2", "max of 4", "embedding")
-PROGRAMS = {"models.mnist": ["models.mnist", "--data", "mnist", "--out"], "by hand": ["tests.benchmarks.hand"]}
+PROGRAMS = {"models.mnist": ["models.mnist", "--data", "mnist", "--out"], "by hand": ["tests.models.by_hand"]}
 DEEP, OF_A_LANGUAGE_MODEL = (784, 512, 256, 10), (64, 256, 64)
 SIZES = (Size(10), Size(100), Size(1_000), Size(100, DEEP), Size(1_024, OF_A_LANGUAGE_MODEL))
 SIZES_OF_RANKS = (Size(100), Size(1_000), Size(1_000, DEEP))

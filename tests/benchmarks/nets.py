@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.steps import layers
+from tests.benchmarks.steps import layers, learning
 
 LENET, BLOCK, GRU = "LeNet, batch 64", "transformer block, 16×64×64", "GRU, 64×30×32"
 BATCHES: dict[str, tuple[int, ...]] = {LENET: (64, 1, 28, 28), BLOCK: (16, 64, 64), GRU: (64, 30, 32)}
@@ -45,17 +45,9 @@ def lenet(nn: Any) -> Any:
     )
 
 
-def step_of(net: str, model: Any, optimizer: Any, cross_entropy: Any, labels: Any) -> Callable[[Any], Any]:
-    """Return the training step in the words of PyTorch; as all steps it returns the loss before."""
-
-    def step(x: Any) -> Any:
-        loss = loss_of(net, model(x), cross_entropy, labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+def step_of(net: str, model: Any, optimizer: Any, cross_entropy: Any, labels: Any) -> Callable[..., Any]:
+    """Return the training step of a library whose layers and losses are as PyTorch's."""
+    return learning(lambda x: loss_of(net, model(x), cross_entropy, labels), optimizer)
 
 
 def loss_of(net: str, y: Any, cross_entropy: Any, labels: Any) -> Any:

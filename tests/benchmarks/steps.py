@@ -117,6 +117,30 @@ def descent(size: Size, loss_and_gradients: Callable[..., Any]) -> Step:
     return Step(size, run, lambda: parameters)
 
 
+def learning(loss_of: Callable[..., Any], optimizer: Any) -> Callable[..., Any]:
+    """Return the step of a library that is written as in PyTorch; as all steps it returns the loss before."""
+
+    def run(*batch: Any) -> Any:
+        loss = loss_of(*batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return run
+
+
+def chain_of(one: Callable[[], Any], length: int) -> Callable[[], Any]:
+    """Return what differentiates a chain by the number it starts from, which ``one()`` makes."""
+
+    def run() -> Any:
+        x = one()
+        product(x, length).backward()
+        return x.grad
+
+    return run
+
+
 def product(y: Any, length: int) -> Any:
     """Return a number multiplied by a factor, so many times."""
     for _ in range(length):

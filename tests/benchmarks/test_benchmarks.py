@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.mnist import Net
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import harness, nets, steps
-from tests.benchmarks.hand import SampleBySample, initial_parameters
 from tests.benchmarks.harness import Candidate, is_faster, places, ratios
 from tests.benchmarks.libraries import by_hand, compiler, ours
 from tests.benchmarks.steps import FACTOR, Size
@@ -79,17 +77,6 @@ def test_a_function_computes_what_its_expression_does(name: str) -> None:
     functions = importlib.import_module("tests.benchmarks.libraries.functions")
     theirs, of_ours = functions.call(name, "expression")(), functions.call(name, "eager")().numpy()
     np.testing.assert_allclose(theirs.reshape(of_ours.shape), of_ours, rtol=1e-3, atol=1e-4)
-
-
-def test_the_net_by_hand_starts_like_the_library_s_and_learns() -> None:
-    for theirs, of_ours in zip(initial_parameters(), Net(rng=0).parameters(), strict=True):
-        np.testing.assert_array_equal(theirs.astype(np.float32), of_ours.numpy())
-    rng = np.random.default_rng(1)
-    digits = SimpleNamespace(
-        images=rng.random((20, 784)) * (rng.random((20, 784)) < 0.2), labels=rng.integers(10, size=20)
-    )
-    first, *_, last = SampleBySample(initial_parameters()).train(digits, digits, epochs=15, batch_size=10)
-    assert min(last) > max(*first, 0.5)
 
 
 class Counted(np.ndarray):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
 from models.mnist import Net
-from tests.benchmarks.hand import SampleBySample, initial_parameters
+from tests.benchmarks.steps import initial_parameters
+from tests.models.by_hand import SampleBySample
 from tinygrad_lite.nn.functional import one_hot, squared_loss
 from tinygrad_lite.optim import SGD
 
@@ -57,3 +60,14 @@ def test_the_softmax_jacobian_is_diag_s_minus_s_s_transposed():
     s = np.exp(z) / np.exp(z).sum()
     jacobian = tg.jacobian(lambda z: z.softmax())(z)
     np.testing.assert_allclose(jacobian.numpy(), np.diag(s) - np.outer(s, s), rtol=1e-12, atol=1e-15)
+
+
+def test_the_net_by_hand_starts_like_the_library_s_and_learns():
+    for theirs, of_ours in zip(initial_parameters(), Net(rng=0).parameters(), strict=True):
+        np.testing.assert_array_equal(theirs.astype(np.float32), of_ours.numpy())
+    rng = np.random.default_rng(1)
+    digits = SimpleNamespace(
+        images=rng.random((20, 784)) * (rng.random((20, 784)) < 0.2), labels=rng.integers(10, size=20)
+    )
+    first, *_, last = SampleBySample(initial_parameters()).train(digits, digits, epochs=15, batch_size=10)
+    assert min(last) > max(*first, 0.5)

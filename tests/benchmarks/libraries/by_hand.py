@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.steps import LR, Size, Step, layers, product
+from tests.benchmarks.steps import LR, Size, Step, chain_of, layers
 
 
 def vectorised(size: Size, dtype: str = "float32") -> Step:
@@ -148,9 +148,4 @@ class Value:
 
 
 def chain(length: int) -> Callable[[], float]:
-    def run() -> float:
-        x = Value(1.0)
-        product(x, length).backward()
-        return x.grad
-
-    return run
+    return chain_of(lambda: Value(1.0), length)

@@ -8,20 +8,11 @@ import numpygrad as npg
 from numpygrad.nn import cross_entropy_loss
 
 from tests.benchmarks import nets
-from tests.benchmarks.steps import LR, Size, Step, product, squared_loss
+from tests.benchmarks.steps import LR, Size, Step, chain_of, learning, squared_loss
 
 
 def _descent(loss_of: Any, lr: float, parameters: Any) -> Any:
-    optimizer = npg.optim.SGD(parameters, lr)
-
-    def run(*batch: Any) -> Any:
-        loss = loss_of(parameters, *batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return run
+    return learning(partial(loss_of, parameters), npg.optim.SGD(parameters, lr))
 
 
 def eager(size: Size) -> Step:
@@ -31,12 +22,7 @@ def eager(size: Size) -> Step:
 
 
 def chain(length: int) -> Any:
-    def run() -> Any:
-        x = npg.array(1.0, requires_grad=True)
-        product(x, length).backward()
-        return x.grad
-
-    return run
+    return chain_of(lambda: npg.array(1.0, requires_grad=True), length)
 
 
 def net(name: str) -> Any:

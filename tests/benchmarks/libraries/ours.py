@@ -7,7 +7,7 @@ from unittest.mock import patch
 import tinygrad_lite as tg
 from models.mnist import Net, training_step
 from tests.benchmarks import nets
-from tests.benchmarks.steps import LR, Size, Step, product, squared_loss
+from tests.benchmarks.steps import LR, Size, Step, chain_of, squared_loss
 from tinygrad_lite import nn, optim
 from tinygrad_lite.compiler import compiled
 from tinygrad_lite.parallel import ALONE, World
@@ -64,12 +64,7 @@ def epoch(size: Size) -> Step:
 
 
 def chain(length: int) -> Any:
-    def run() -> Any:
-        x = tg.Tensor(1.0, requires_grad=True)
-        product(x, length).backward()
-        return x.grad
-
-    return run
+    return chain_of(lambda: tg.Tensor(1.0, requires_grad=True), length)
 
 
 def either(make: str, size: Any) -> Any:

@@ -1,5 +1,6 @@
 """PyTorch: eager, and compiled whole, which is faster than the loss or the optimizer alone."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.benchmarks import nets
-from tests.benchmarks.steps import LR, Size, Step, product, squared_loss
+from tests.benchmarks.steps import LR, Size, Step, chain_of, learning, squared_loss
 
 
 def _loss(parameters: Any, images: Any, targets: Any) -> Any:
@@ -27,15 +28,7 @@ def _step(size: Size, run: Any, parameters: Any, device: str) -> Step:
 
 def eager(size: Size, device: str = "cpu") -> Step:
     parameters = [torch.tensor(p, device=device, requires_grad=True) for p in size.parameters()]
-    optimizer = torch.optim.SGD(parameters, LR)
-
-    def run(images: Any, targets: Any) -> Any:
-        loss = _loss(parameters, images, targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    run = learning(partial(_loss, parameters), torch.optim.SGD(parameters, LR))
     return _step(size, run, parameters, device)
 
 
@@ -53,12 +46,7 @@ def compiled(size: Size, device: str = "cpu", mode: str | None = None) -> Step:
 
 
 def chain(length: int) -> Any:
-    def run() -> Any:
-        x = torch.tensor(1.0, requires_grad=True)
-        product(x, length).backward()
-        return x.grad
-
-    return run
+    return chain_of(lambda: torch.tensor(1.0, requires_grad=True), length)
 
 
 class Block(nn.TransformerEncoderLayer):

@@ -1,7 +1,7 @@
 """The net trained one sample at a time, in float64, as one would who has just derived the formulas.
 
 It has 784, 90 and 10 units: identity, ReLU, softmax. Its loss is C = Σ (a - t)² for a sample, with ``a`` its output and
-``t`` its target, averaged over the batch. ``python -m tests.benchmarks.hand`` trains it as `models.mnist` does.
+``t`` its target, averaged over the batch. ``python -m tests.models.by_hand`` trains it as `models.mnist` does.
 """
 
 import sys
