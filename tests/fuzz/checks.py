@@ -167,11 +167,15 @@ def run(line, space):
 def _tells_nothing(step, space, dtype):
     """Return whether NumPy itself gives this or that: if a number overflows in the type of the result, as in float16.
 
-    So it does of a remainder in float16, depending on how the divisor is rounded.
+    For truth values it is the narrowest type that is compared. So NumPy does of a remainder in float16, too, depending
+    on how the divisor is rounded.
     """
     if dtype == np.float16 and re.search("%|//|remainder|mod|floor_divide", step.text):
         return True
     operands = [np.asarray(raw(space[name])) for name in step.names()]
+    compared = [x.dtype for x in operands if x.dtype.kind == "f"]
+    if dtype.kind == "b" and compared:
+        dtype = min(compared, key=lambda t: t.itemsize)
     fitting = [np.isfinite(x.astype(dtype) if dtype.kind == "f" else x) for x in operands]
     overflows = any((np.isfinite(x) > y).any() for x, y in zip(operands, fitting, strict=True))
     return overflows or _multiplies_infinities(step, space)

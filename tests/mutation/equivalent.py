@@ -38,7 +38,8 @@ _LOGSUMEXP = (
 _WEIGHTS = "restore_axes(g, x, axis) * share(np.exp(difference(x, restore_axes(y, x, axis))), "
 _POWER = "power by x: g * (n * _power(np.where((x == 0) | (n == 0), np.inf, x) if 0 <= n < 1 else x, n - 1))  ->  "
 
-_MOVED = "y = getattr(x.transpose(axes + others){}, method)(axis=tuple(range(len(axes))))"
+_MOVED = "x = x.transpose(order){}.transpose(shapes.inverse(order))"
+_KEPT = "[1 if i in axes else n for i, n in enumerate(x.shape)]"
 _IS_PRODUCT = "is_known and n in _OF_PRODUCTS and isinstance({}, np.ndarray) and (x.dtype in (np.float32, np.float64))"
 _SMALL_POWER = f"_power: if {_IS_PRODUCT.format('x')}:  ->  "
 _FACTORED = "return reduce(np.multiply, [x if n {} else 1 / x] * abs(int(n)))"
@@ -102,6 +103,7 @@ EQUIVALENT = {
     "axes_of: if isinstance(axis, int):  ->  if False:": _SLOWER,
     "axes_of: if isinstance(axis, int):  ->  if isinstance(None, int):": _SLOWER,
     f"fold: {_MOVED.format('.copy()')}  ->  {_MOVED.format('')}": _SLOWER,
+    f"kept_shape: return tuple({_KEPT})  ->  return {_KEPT}": "reshape takes a list, too",
     f"{_SMALL_POWER}if False:": _SLOWER,
     f"{_SMALL_POWER}if {_IS_PRODUCT.format('n')}:": _SLOWER,
     **{

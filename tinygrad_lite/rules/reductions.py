@@ -35,7 +35,7 @@ def reduced(x: Any, axis: Axis) -> tuple[int, ...]:
 def kept_shape(x: Any, axis: Axis) -> tuple[int, ...]:
     """Return the shape of ``x`` with its reduced axes of length 1."""
     axes = reduced(x, axis)
-    return tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    return tuple([1 if i in axes else n for i, n in enumerate(x.shape)])
 
 
 def restore_axes(g: Any, x: Any, axis: Axis) -> Any:
@@ -97,9 +97,8 @@ def fold(method: str, x: Any, axis: Axis, keepdims: bool) -> Any:
     if issubclass(type(x), np.ndarray) and x.size >= 1000 and x.dtype != np.float16:
         axes, ndim = reduced(x, axis), len(x.shape)
         if ndim - 1 in axes and 1 < count(x, axis) <= FEW[method]:
-            others = tuple(i for i in range(ndim) if i not in axes)
-            y = getattr(x.transpose(axes + others).copy(), method)(axis=tuple(range(len(axes))))
-            return restore_axes(y, x, axis) if keepdims else y
+            order = (*axes, *[i for i in range(ndim) if i not in axes])
+            x = x.transpose(order).copy().transpose(shapes.inverse(order))
     return getattr(x, method)(axis=axis, keepdims=keepdims)
 
 
