@@ -115,14 +115,14 @@ def steps_agree(program, call):
     for step in program.steps:
         if step.target is None and isinstance(spaces[1][NAME.findall(step.text)[0]], np.generic):
             return  # NumPy's own numbers do not change in place
+        before = program.steps[: program.steps.index(step)]
+        if step.target is None and any("diag" in earlier.text for earlier in before):
+            return  # NumPy's diagonals are read-only; on Tensors that of a matrix which is not in C order is a copy
         errors = [run(step.line(plain=space is not spaces[0]), space) for space in spaces]
         if any(errors):
             if not (_is_of_nothing(step, spaces[1]) and isinstance(errors[0], IndexError)):
                 _refused_alike(step.line(), *errors[:2])
             return
-        before = program.steps[: program.steps.index(step)]
-        if step.target is None and any("diag" in earlier.text for earlier in before):
-            return  # of a matrix that is not in C order, a diagonal is a copy on Tensors
         if step.target is not None:
             names.append(step.target)
             _follow(step, *spaces)
