@@ -208,10 +208,10 @@ class World:
             If no batch has been split, the shares do not add up to 1, or the ranks pass different parameters or another
             order, as far as names and shapes show.
         """
-        params = list(params)
-        gradients = [p.grad for p in params]
-        for i, (p, g) in enumerate(zip(params, gradients, strict=True)):
-            if g is None:
+        params, gradients = list(params), []
+        for i, p in enumerate(params):
+            gradients.append(p.grad)
+            if gradients[i] is None:
                 raise GraphError(
                     f"parameter {i}, of shape {p.shape}, has no gradient: call average() after loss.backward(), with "
                     "the parameters that the loss depends on"

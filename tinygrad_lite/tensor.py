@@ -278,20 +278,20 @@ class Tensor(Conversions, InPlace):
         >>> x.grad
         Tensor([ 2., 40.], dtype=float32)
         """
-        if not self.requires_grad:
+        if not self._requires_grad:
             raise GraphError(
                 "backward() on a Tensor that does not require a gradient: create a Tensor it is computed from with "
                 "requires_grad=True, and compute it outside no_grad()"
             )
         if gradient is None:
-            if self.size != 1:
+            if self._data.size != 1:
                 raise GraphError(
                     f"backward() starts from one number, but this Tensor has shape {self.shape}: reduce it, for "
                     "example by .sum() or .mean(), or pass gradient= of the same shape"
                 )
             # A scalar if possible: NumPy computes with it several times faster than with a 0-d array.
-            is_number = not self.shape and type(self._data) in HOST_TYPES
-            one = self.dtype.type(1) if is_number else np.ones_like(self._data)
+            is_number = not self._data.shape and type(self._data) in HOST_TYPES
+            one = self._data.dtype.type(1) if is_number else np.ones_like(self._data)
             seed = constant(one) if create_graph else one
         else:
             seed = cotangent(gradient, self, keep_history=create_graph)

@@ -156,11 +156,10 @@ class Linear(Module):
 
     def forward(self, x: ArrayLike) -> Tensor:
         """Map inputs of shape ``(…, in_features)`` to ``(…, out_features)``."""
-        x = operand("Linear", x)
         try:
             return F.linear(x, self.weight, self.bias)
         except ShapeError as error:
-            shape, features = x.shape, self.weight.shape[0]
+            shape, features = operand("Linear", x).shape, self.weight.shape[0]
             if shape and math.prod(shape[1:]) == features:
                 advice = f"nn.Flatten() before this layer makes {(shape[0], features)} of it"
             elif math.prod(shape) == features:

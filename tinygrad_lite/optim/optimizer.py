@@ -78,16 +78,18 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient, in place; warn if none has one."""
-        gradients = [(i, p, g) for i, p in enumerate(self.params) if (g := p.grad) is not None]
-        if not gradients:
-            warnings.warn("no parameter has a gradient, so step() changes none: call loss.backward()", stacklevel=2)
         update = self._observed_update if observers.open else self._update
-        for i, p, g in gradients:
-            try:
-                update(i, p, g.data)
-            except TypeError:
-                check_devices(i, p, g, self.state)
-                raise
+        found = None
+        for i, p in enumerate(self.params):
+            if (g := p.grad) is not None:
+                found = g
+                try:
+                    update(i, p, g.data)
+                except TypeError:
+                    check_devices(i, p, g, self.state)
+                    raise
+        if found is None:
+            warnings.warn("no parameter has a gradient, so step() changes none: call loss.backward()", stacklevel=2)
 
     def _zeros(self) -> dict[int, Any]:
         """Return zeros for every parameter: made before the first step, they make it the same as all others."""

@@ -21,7 +21,7 @@ def rows(x: Any, b: Any) -> Any:
 
     Then its product is the derivative by ``b``: one for each matrix, and their sum, would take twice as long.
     """
-    return x.reshape((math.prod(x.shape[:-1]), x.shape[-1])) if len(x.shape) > len(b.shape) == 2 else x
+    return x.reshape((math.prod(x.shape[:-1]), x.shape[-1])) if x.ndim > b.ndim == 2 else x
 
 
 # Both operands have two axes or more: `matmul` in `composed` gives a vector its second axis.
