@@ -369,3 +369,16 @@ def test_numpys_functions_of_a_python_number_have_the_type_that_they_have_eagerl
         else:
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("copied", [np.copy, lambda x: np.pad(x, 2, "reflect"), lambda x: np.pad(x, 2)])
+def test_a_copy_of_a_number_is_an_array_which_keeps_its_shape(copied):
+    def stretched(x, y):
+        z = copied(x)
+        z *= y
+        return z
+
+    for f in (stretched, tg.jit(stretched)):
+        assert f(np.float64(1.5), 2.0) == 3
+        with pytest.raises(ValueError, match="shape"):
+            f(np.float64(1.5), np.ones(3))

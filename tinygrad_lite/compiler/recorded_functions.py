@@ -235,7 +235,8 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.linalg.solve: lambda recorder, a, b: recorder.record(
         FUNCTIONS[np.linalg.solve], operands.array_like(a), operands.array_like(b)
     ),
-    np.copy: lambda recorder, x: recorder.record(primitives.copy, x),
+    # A copy of a number is an array.
+    np.copy: lambda recorder, x: recorder.record(primitives.copy if is_array(x.value) else primitives.array, x),
     np.zeros_like: partial(_fill, 0),
     np.empty_like: _empty,
     np.ones_like: partial(_fill, 1),

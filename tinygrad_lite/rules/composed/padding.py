@@ -20,7 +20,6 @@ import numpy as np
 from ...errors import ShapeError
 from .. import shapes
 from ..reductions import axes_of
-from .arithmetic import copy as copied
 from .grids import linspace
 from .operands import array_like
 from .pieces import concatenate, take
@@ -40,7 +39,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> A
         raise ValueError(f"np.pad in the mode {mode!r} does not take {given}; it takes {taken}")
     widths = _widths(pad_width, len(array.shape))
     if not any(map(any, widths)):
-        return copied(array)
+        return np.copy(array)
     constant = options.get("constant_values", 0)
     if mode == "constant" and isinstance(constant, (Number, np.generic)):
         return shapes.pad(array, widths, constant)
