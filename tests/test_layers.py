@@ -127,14 +127,14 @@ def lines(path: Path) -> int:
 
 
 # What is counted, what it may be today, and what it shall come down to. A bound is lowered, or raised for a feature:
-# the loops of `scan`, products that are added in one pass, constant factors, sums by products, and kernels for a GPU
-# have raised the compiler's.
+# the loops of `scan`, products that are added in one pass, constant factors, sums by products, arrays in place of
+# numbers, and kernels for a GPU have raised the compiler's.
 BUDGETS = {
     "code lines a step of training runs through": (lambda: code(path_of_a_step()), 1300, 1300),
     "files a step of training runs through": (lambda: len(path_of_a_step()), 10, 10),
     "code lines of the compiler with its writer of NumPy": (
         lambda: code([*(PACKAGE / "compiler").glob("*.py"), PACKAGE / "compiler/writers/numpy_source.py"]),
-        *(3503, 2000),
+        *(3517, 2000),
     ),
     "lines of README.md": (lambda: lines(ROOT / "README.md"), 200, 200),
     "lines of models/mnist.py": (lambda: lines(MODELS / "mnist.py"), 95, 95),

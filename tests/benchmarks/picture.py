@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from tests.benchmarks.harness import Benchmark
 from tinygrad_lite.plot import BLUE, INK, STYLE, VERMILION
@@ -32,7 +32,10 @@ def draw(benchmark: Benchmark, figures: dict[str, dict[str, dict[str, Any]]], pa
                 panel.axvline(rows[benchmark.floor]["wall"].median, color=INK, linewidth=1, linestyle="--")
             panel.set_xscale("log")
             panel.set_title(case.replace(", ", "\n"), fontsize=9)
-            panel.xaxis.set(major_locator=MaxNLocator(3), minor_locator=NullLocator())
+            low, high = panel.get_xlim()
+            marks = [float(f"{x:.0e}") for x in np.geomspace(low, high, 4)]
+            panel.xaxis.set(major_locator=FixedLocator(marks[1:]), minor_locator=NullLocator())
+            panel.set_xlim(low, high)
             panel.xaxis.set_major_formatter("{x:,.10g}")
             panel.tick_params("x", labelsize=8)
         panels[0].set_yticks(range(len(names)), names)

@@ -1,4 +1,4 @@
-"""Sums by products with ones, and maxima of short rows by columns: the values of NumPy's own reductions."""
+"""Sums by products with ones, maxima of short rows by columns, arrays in place of numbers: NumPy's values."""
 
 from __future__ import annotations
 
@@ -209,3 +209,55 @@ def test_gradients_of_both_orders():
 
     for g in (tg.grad(f), tg.grad(lambda x: (tg.grad(f)(x) * x).sum())):
         np.testing.assert_allclose(tg.jit(g)(x).numpy(), g(x).numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("f", "line"),
+    [
+        (lambda x: np.maximum(x, 0), "np.maximum(x, zeros)"),
+        (lambda x: np.minimum(6.5, x), "np.minimum(constant, x)"),
+        (lambda x: np.maximum(x, -0.0), "np.maximum(x, constant)"),
+        (lambda x: np.maximum(x, np.nan), "np.maximum(x, constant)"),
+        (lambda x: np.maximum(x + x, 1), "np.maximum(add, ones"),
+    ],
+)
+def test_an_array_is_compared_with_an_array_in_place_of_a_number(f, line, dtype):
+    x = array((10, 20), dtype)
+    x[0, :4] = np.nan, np.inf, -np.inf, -0.0
+    jitted = tg.jit(f)
+    result = jitted(x)
+    assert line in body(jitted)
+    assert result.dtype == x.dtype
+    assert result.tobytes() == f(x).tobytes()
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_a_number_stays_where_an_array_gains_nothing(layout):
+    for x in (
+        array((7, 9), "float32"),
+        array((2**19 + 1,), "float32"),
+        array((100,), "float16"),
+        array((100,), "int64"),
+        *([array((10, 20), "float32", layout)] if layout == "columns" else []),
+    ):
+        jitted = tg.jit(lambda x: np.maximum(2 * x, 0))
+        np.testing.assert_array_equal(jitted(x), np.maximum(2 * x, 0))
+        assert "zeros" not in jitted.source
+    for other in (np.float64(0), np.zeros((1, 20), np.float32)):
+        jitted = tg.jit(lambda x, other=other: np.maximum(x, other))
+        x = array((10, 20), "float32", layout)
+        np.testing.assert_array_equal(jitted(x), np.maximum(x, other))
+        assert jitted(x).dtype == np.maximum(x, other).dtype
+
+
+def test_a_number_beside_an_array_in_a_loop():
+    x = array((5, 10, 10), "float32")
+
+    def f(x):
+        return tg.scan(lambda h, x: ((h := np.maximum(h + x, 0)), h), x[0], x)
+
+    jitted = tg.jit(f)
+    for result, expected in zip(jitted(tg.Tensor(x)), f(tg.Tensor(x)), strict=True):
+        np.testing.assert_array_equal(result.numpy(), expected.numpy())
+    assert jitted.source.count("zeros = ") == 1

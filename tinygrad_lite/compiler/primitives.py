@@ -367,8 +367,10 @@ def _pattern(x: np.ndarray[Any, Any]) -> str:
     if not x.size:
         return f"np.empty({x.shape}, {dtype})"
     if x.size > 1 and x.tobytes() == np.full_like(x, x.flat[0]).tobytes():
-        first = x.flat[0].item()
-        return f"np.ones({x.shape}, {dtype})" if first == 1 else f"np.full({x.shape}, {literal(first)}, {dtype})"
+        first = literal(x.flat[0].item())
+        names = dict.fromkeys(("1", "1.0", "True"), "ones") | dict.fromkeys(("0", "0.0", "False"), "zeros")
+        function = names.get(first)
+        return f"np.{function}({x.shape}, {dtype})" if function else f"np.full({x.shape}, {first}, {dtype})"
     if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and x.tobytes() == np.eye(len(x), dtype=x.dtype).tobytes():
         return f"np.eye({len(x)}, dtype={dtype})"
     if x.ndim == 1 and x.dtype.kind == "i" and x.size > 2 and np.array_equal(x, np.arange(int(x[0]), int(x[-1]) + 1)):

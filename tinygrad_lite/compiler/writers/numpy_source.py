@@ -200,7 +200,8 @@ class _Writer:
         if isinstance(x, np.ndarray) and x.ndim > 0:
             text = literal(x)
             if text not in self.constants:
-                self.constants[text] = unused("ones" if text.startswith("np.ones") else "constant", self.taken)
+                function = text.partition("(")[0].removeprefix("np.")
+                self.constants[text] = unused(function if function in ("ones", "zeros") else "constant", self.taken)
             return self.constants[text]
         return literal(x[()] if isinstance(x, np.ndarray) else x)
 
