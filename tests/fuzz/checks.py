@@ -451,9 +451,9 @@ def hessian_agrees(program, numbers, curvature):
         total = terms.sum(axis=0).reshape(exact.shape)
         size = np.abs(terms).sum(axis=0).reshape(exact.shape)
         sure = np.isfinite(size) & np.isfinite(exact.numpy())
-        # Where it was summed in another order, each of the sums before it rounds by no more than its terms' sizes. The
-        # terms are larger before they cancel, as those of the derivatives of 1 / x near 0.
-        bound = 1e5 * unit * max(1.0, size.max(initial=0, where=sure))
+        # Where it was summed in another order, each of the sums before it rounds by no more than its terms' sizes.
+        # Terms may be larger before they cancel, as those of derivatives of 1 / x near 0, or of a softmax close to 1.
+        bound = max(1e5 * unit, 1e-7) * max(1.0, size.max(initial=0, where=sure))
         if (sure & ~(np.abs(total - exact.numpy()) <= bound)).any():
             raise Difference("hessian", f"by x{numbers[j]}: {total!r} and {exact!r}")
 
