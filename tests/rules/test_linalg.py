@@ -380,3 +380,23 @@ def test_the_advice_on_transforms_holds(n):
     share = np.where((np.arange(k) == 0) | (2 * np.arange(k) == n), 1, 2) / n
     code = NUMPY_FUNCTIONS[np.fft.irfft].code
     np.testing.assert_allclose(eval(code, {"np": np, "a": a * share, "b": b * share, "w": w}).numpy(), x, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_singular_values_of_what_is_not_finite_are_refused(mode, bad):
+    """NumPy's LAPACK never ends for some infinite elements."""
+    x = normal(3, 4)
+    for f in (la.pinv, lambda x: la.svd(x, full_matrices=False)[1], la.svdvals, lambda x: la.norm(x, 2)):
+        g = mode(f)
+        np.testing.assert_allclose(g(tg.Tensor(x)).numpy(), f(x), atol=1e-12)
+        with pytest.raises(la.LinAlgError, match=r"np\.linalg\.\w+ of an element that is not finite"):
+            g(tg.Tensor(np.where(x == x[1, 2], bad, x)))
+
+
+@pytest.mark.parametrize("mode", [lambda f: f, tg.jit])
+def test_a_least_square_of_dependent_columns_is_refused(mode):
+    f, b = mode(lambda a, b: la.lstsq(a, b)[0]), normal(3)
+    np.testing.assert_allclose(f(tg.Tensor(normal(3, 2)), b).numpy(), la.lstsq(normal(3, 2), b)[0], atol=1e-12)
+    with pytest.raises(la.LinAlgError, match="linearly independent"):
+        f(tg.Tensor(np.ones((3, 2))), b)

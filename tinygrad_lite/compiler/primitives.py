@@ -328,7 +328,7 @@ def of_check(error: type[Exception], message: str) -> Primitive:
         return holds
 
     written = repr(message).replace("{", "{{").replace("}", "}}")
-    template = f"if not {{0}}:\n    raise {error.__name__}({written})"
+    template = f"if not {{0}}:\n    raise {numpy_name(error).removeprefix('builtins.')}({written})"
     return Primitive("check", compute, template, has_effect=True, is_statement=True)
 
 

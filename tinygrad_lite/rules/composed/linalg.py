@@ -63,6 +63,14 @@ def _square(name: str, x: Any) -> Any:
     return _matrix(name, x, is_square=True)
 
 
+def _finite(name: str, x: Any) -> Any:
+    """Return an operand as `_matrix`; refuse what is not finite, with which LAPACK's singular values never end."""
+    x = _matrix(name, x)
+    message = f"np.linalg.{name} of an element that is not finite: tg.detect_anomaly() finds where it came from"
+    require(np.all(np.isfinite(x)), np.linalg.LinAlgError, message)
+    return x
+
+
 # Systems of equations and inverses.
 
 
@@ -86,7 +94,7 @@ def inv(a: Any) -> Any:
 
 def pinv(a: Any, rcond: Any = None, *, rtol: Any = 1e-15) -> Any:
     """Return the inverse of Moore and Penrose; a rank that changes has no derivative."""
-    a = _matrix("pinv", a)
+    a = _finite("pinv", a)
     precision = max(a.shape[-2:]) * _precision(a)
     rtol = precision if rtol is None else rtol
     least = rtol if rcond is None else rcond
@@ -213,7 +221,7 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Return the U, S and Vᵀ of A = U S Vᵀ; if not ``compute_uv``, only S."""
-    a = _matrix("svd", a)
+    a = _finite("svd", a)
     m, n = a.shape[-2:]
     if compute_uv and full_matrices and m != n:
         raise TypeError(
