@@ -32,7 +32,7 @@ def of_rank(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
 
 def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     """Return the permutation that undoes ``axes`` (none of them negative)."""
-    return tuple([axes.index(i) for i in range(len(axes))])
+    return tuple(axes.index(i) for i in range(len(axes)))
 
 
 def opposite(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
