@@ -51,7 +51,7 @@ def evaluate(expression, values):
                 "mT": lambda x: x.mT,
                 "product_before": lambda y: reductions.product_before(y, 0),
                 "sum_of_products_after": lambda g, x: reductions.sum_of_products_after(g, x, 0),
-                "radius": trigonometric.radius,
+                "inversion": trigonometric.inversion,
                 "bracket": lambda x: np.asarray(x, float),
             }
             if function in ("sum", "prod", "max", "min", "mean"):

@@ -95,6 +95,8 @@ EQUIVALENT = {
     f"{_AFTER}while terms < x.shape[axis]:  ->  while terms < g.shape[axis]:": "the cotangent has the shape of x",
     f"{_AFTER}{_TERMS.format(0)}  ->  {_TERMS.format(1)}": _ENDED,
     f"{_AFTER}{_FACTORS_OF.format(0)}  ->  {_FACTORS_OF.format(1)}": _ENDED,
+    "inversion: r = np.hypot(*(np.where(has_none, 1, x) for x in (a, b)))  ->  r = np.hypot(*(np.where(has_none, 2, x) "
+    "for x in (a, b)))": "what has no inversion becomes any point of finite slope",
     "fmod by b: -g * np.rint((a - y) / b)  ->  -g * ((a - y) / b)": "the quotient is whole, up to rounding",
     **{_POOL + _MASKED.format(name, "window"): _AS_LONG for name in ("axes", "stride")},
     **{_POOL + _MASKED.format("window", name): _AS_LONG for name in ("axes", "stride")},

@@ -23,10 +23,11 @@ from .samples import above_one, each, inside_one, pairs
 
 
 @helper
-def radius(a: Any, b: Any) -> Any:
-    """Return √(a² + b²), which does not overflow, but ∞ at the origin: what is divided by it is 0 there."""
-    r = np.hypot(a, b)
-    return np.where(r == 0, np.inf, r)
+def inversion(a: Any, b: Any) -> Any:
+    """Return a / (a² + b²), without squares that overflow: 0 at the origin, and where a or b is infinite."""
+    has_none = (a == 0) & (b == 0) | np.isinf(a) | np.isinf(b)
+    r = np.hypot(*(np.where(has_none, 1, x) for x in (a, b)))  # has a derivative there, too
+    return np.where(has_none, 0, a / r / r)
 
 
 # fmt: off
@@ -52,8 +53,8 @@ arctan = define("arctan", lambda x: np.arctan(x), samples=each(),
 
 # The angle of the point (b, a). At the origin it has no slope, and its derivatives are taken to be 0.
 arctan2 = define("arctan2", lambda a, b: np.arctan2(a, b), samples=pairs(),
-    a=lambda g, a, b: g * (b / radius(a, b) / radius(a, b)),
-    b=lambda g, a, b: -g * (a / radius(a, b) / radius(a, b)))
+    a=lambda g, a, b: g * inversion(b, a),
+    b=lambda g, a, b: -g * inversion(a, b))
 
 sinh = define("sinh", lambda x: np.sinh(x), samples=each(),
     x=lambda g, x: g * np.cosh(x))
