@@ -387,7 +387,7 @@ class Tensor(Conversions, InPlace):
         return apply(elementwise.cast, (self,), (dtype,))
 
     def copy(self) -> Tensor:
-        """Return a copy in memory of its own.
+        """Return a copy in memory of its own, in the same order: as `np.copy`.
 
         Examples
         --------

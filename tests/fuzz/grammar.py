@@ -115,7 +115,7 @@ STEPS = {
             ("{x}.expand_dims({new})", "np.expand_dims({x}, {new})"),
             ("{x}.broadcast_to((2, *{x}.shape))", "np.broadcast_to({x}, (2, *{x}.shape))"),
             ("{x}.detach()", "{x}.view()"),
-            ("{x}.clone()", "{x}.copy()"),
+            ("{x}.clone()", "np.copy({x})"),
             ("copy.copy({x})", "copy.copy({x})"),
             ("copy.deepcopy({x})", "copy.deepcopy({x})"),
             ("{x}.numpy().copy()", "{x}.copy()"),
