@@ -472,6 +472,9 @@ class Tensor(Conversions, InPlace):
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
         """Lay the same elements out in another shape; one length may be -1.
 
+        The result shares the memory of this Tensor if the order of the elements there allows it. No function promises
+        that order, so write ``copy=True`` to change one and not the other.
+
         Examples
         --------
         >>> tg.Tensor([1.0, 2.0, 3.0, 4.0]).reshape(2, -1)
