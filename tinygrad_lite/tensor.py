@@ -248,7 +248,7 @@ class Tensor(Conversions, InPlace):
         Tensor([1., 2.], dtype=float32)
         """
         y = constant(self._data)
-        if not issubclass(type(self._data), np.generic):  # NumPy's scalars never change
+        if not isinstance(getattr(self._data, "__traced__", self._data), np.generic):  # NumPy's scalars never change
             self.share_memory(y)
         return y
 

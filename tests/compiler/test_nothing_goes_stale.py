@@ -1535,3 +1535,16 @@ def test_the_number_of_programs_is_bounded_and_a_warning_tells_why():
     assert len(jitted.programs) == 16
     for n in (16, 15, 2):
         assert same(jitted(np.arange(40.0), n), np.arange(float(n)))
+
+
+def test_a_detached_scalar_is_changed_alone_in_every_mode():
+    def f(x):
+        largest = x.max()  # a scalar of NumPy, which shares no memory
+        squared = largest.detach()
+        squared **= 2
+        return largest * squared
+
+    x = tg.Tensor([1.0, 3.0, 2.0])
+    for mode in (lambda g: g, tg.jit):
+        assert mode(f)(x).item() == 27
+        assert mode(tg.grad(f))(x).tolist() == [0, 9, 0]

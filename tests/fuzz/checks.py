@@ -29,7 +29,7 @@ SHAKES = 3  # how often a doubtful program is run with its values shaken
 SLACK = 64.0  # units of rounding, besides what the program amplifies
 TRUSTED = 1e3  # how much a program may amplify rounding for its values to be compared
 ROUNDING = {np.dtype(t): float(np.finfo(t).eps) for t in ("float16", "float32", "float64")}
-KINKS = re.compile(r"max|min|%|//|floor|remainder|clip|abs|relu|where|sort|sign|[<>]")
+KINKS = re.compile(r"max|min|%|//|floor|remainder|clip|abs|relu|where|sort|sign|[<>]|[!=]=")
 POWERS = re.compile(r"\*\* [xv]|power\(\w+, [xv]|power_of")
 PRODUCTS = re.compile(r"@|matmul|linear|dot|inner|outer|einsum|linspace")
 
