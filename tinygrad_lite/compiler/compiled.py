@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
+from textwrap import indent
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -82,9 +83,9 @@ class Compiled:
         The memory of its values.
     source : str
         The program as Python source.
-    finish : callable
-        ``finish(values, args, kwargs)`` takes the outputs of the program, makes the function's side effects (such as
-        new gradients), and returns the function's result.
+    call : callable
+        ``call(args, kwargs)`` checks the guards, runs the program, makes the function's side effects (such as new
+        gradients) and returns the function's result; it returns `NOT_HELD` and changes nothing if a guard fails.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -93,33 +94,43 @@ class Compiled:
         self.source = source_of(self.program, self.plan)
         # A loaded program has its own memory, so it runs one call at a time. If all are running, a thread or signal
         # handler loads another one.
-        self._idle = [load(self.source, self.program.name)]
-        self._has_one_output = len(self.program.outputs) == 1
-        self._has_effects = recording.has_effects
+        load_program = functools.partial(load, self.source, self.program.name)
+        self._idle = [load_program()]
         environment, sources = recording.environment, recording.sources
         self._names, self._guards = environment.names, environment.guards
+        self._names |= {"idle": self._idle, "load_program": load_program, "changing": changing}
         # `is_moderate` of a factor decided whether it moves.
-        self._names["is_moderate"] = is_moderate
+        self._names |= {"NOT_HELD": NOT_HELD, "GUARD_ERRORS": GUARD_ERRORS, "is_moderate": is_moderate}
         for x in self.program.judged:
             self._guards[f"is_moderate({sources[x].place.text}) is {x.is_moderate}"] = sources[x].path
         found = [sources[x] for x in self.program.inputs]
-        texts = [x.place.text if isinstance(x, Input) else environment.bind(x) for x in found]
+        inputs = [x.place.text if isinstance(x, Input) else environment.bind(x) for x in found]
+        exec(self._text_of_call(inputs, recording), self._names)
+        self.call: Callable[[Any, Any], Any] = self._names.pop("call")
+
+    def _text_of_call(self, inputs: list[str], recording: Recording) -> str:
+        """Return `call` as source: one function, since calling others would take a third of its time."""
         # A condition a line: Python jumps a short way faster than to the end of a long expression.
-        checks = [f"if not ({condition}): return None" for condition in self._guards]
-        self._inputs = self._function("args, kwargs", [*checks, f"return [{', '.join(texts)}]"])
-        self.finish = self._function("values, args, kwargs", recording.statements)
-
-    def _function(self, parameters: str, statements: list[str]) -> Callable[..., Any]:
-        """Return a function with these statements, which may use the names of the environment."""
-        exec("\n    ".join([f"def generated({parameters}):", *statements]), self._names)
-        return self._names.pop("generated")
-
-    def inputs(self, args: Any, kwargs: Any) -> list[Any] | None:
-        """Return the inputs of the program, or None if its guards fail for this call."""
-        try:
-            return self._inputs(args, kwargs)
-        except GUARD_ERRORS:
-            return None
+        guards = "\n        ".join(f"if not ({condition}): return NOT_HELD" for condition in self._guards)
+        values = "[run(*inputs)]" if len(self.program.outputs) == 1 else "run(*inputs)"
+        steps = f"""\
+    try:
+        {guards}
+        inputs = [{", ".join(inputs)}]
+    except GUARD_ERRORS:
+        return NOT_HELD
+    try:
+        run = idle.pop()
+    except IndexError:
+        run = load_program()
+    try:
+        values = {values}
+    finally:
+        idle.append(run)
+    """ + "\n    ".join(recording.statements)
+        if recording.has_effects:
+            steps = f"    with changing.rlock:\n{indent(steps, '    ')}"
+        return f"def call(args, kwargs):\n{steps}"
 
     def reason(self, args: Any, kwargs: Any) -> str:
         """Return the name of the first value whose guard fails."""
@@ -130,27 +141,6 @@ class Compiled:
                     return about
             return "nothing"
         return about
-
-    def call(self, args: Any, kwargs: Any) -> Any:
-        """Make the function's side effects and return its result; `NOT_HELD` if the guards fail."""
-        if self._has_effects:
-            with changing:
-                return self._call(args, kwargs)
-        return self._call(args, kwargs)
-
-    def _call(self, args: Any, kwargs: Any) -> Any:
-        inputs = self.inputs(args, kwargs)
-        if inputs is None:
-            return NOT_HELD
-        try:
-            run = self._idle.pop()
-        except IndexError:
-            run = load(self.source, self.program.name)
-        try:
-            values = run(*inputs)
-        finally:
-            self._idle.append(run)
-        return self.finish((values,) if self._has_one_output else values, args, kwargs)
 
 
 class Jitted(Generic[P, R]):

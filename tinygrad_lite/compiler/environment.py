@@ -307,10 +307,10 @@ class Environment:
             place.set(value)
 
     def guards_of(self, found: Input) -> list[str]:
-        """Return the guard of an array's type, shape and dtype; numbers and generators have other guards."""
+        """Return the guard of an array's type, shape and dtype, or of a number's type; generators have other guards."""
         text, value = found.place.text, found.value
         if not hasattr(value, "dtype"):
-            return []
+            return [f"type({text}) is {type(value).__name__}"] * isinstance(value, (int, float))
         kind, dtype = self.bind(type(value)), self.bind(value.dtype)
         return [
             f"type(x := {text}) is {kind} and x.shape == {value.shape} and (x.dtype is {dtype} or x.dtype == {dtype})"
@@ -400,13 +400,9 @@ class Environment:
             raise refused
         kind, makes_inputs = type(value), place.is_given or place.of_optimizer
         is_number = kind is float or (kind is int and not place.is_given)
-        if is_array(value) or (isinstance(value, np.inexact) and place.is_given):
-            self._add_input(value, place)
-        elif is_number and makes_inputs:
-            self._guard(f"type({text}) is {kind.__name__}", path)
+        if is_array(value) or (is_number and makes_inputs) or (isinstance(value, np.inexact) and place.is_given):
             self._add_input(value, place)
         elif is_number and place.key in LIKE_METHODS:
-            self._guard(f"type({text}) is {kind.__name__}", path)
             self._add_input(value, place).is_constant = True
         elif isinstance(value, bytearray) or (is_plain(value) and not (kind is tuple and makes_inputs)):
             if not place.is_fixed:
@@ -486,8 +482,9 @@ class Environment:
             value = tuple(value)  # its elements are visited, but none of them can be replaced
             self._outer[id(value)], text = [], self.bind(value)
         else:
-            self._guard(f"len({text}) == {len(value)}", path)
-            if isinstance(value, dict) and value:
+            is_of_names = isinstance(value, dict) and all(type(key) is str for key in value)
+            self._guard(f"[*{text}] == {self.bind([*value])}" if is_of_names else f"len({text}) == {len(value)}", path)
+            if isinstance(value, dict) and not is_of_names:
                 self._guard(f"all(map(alike, {text}, {self.bind([*value])}))", path)
         for key in [*items]:
             self._visit(self._place(value, key, text, f"{path}.{key}", place.of_optimizer))

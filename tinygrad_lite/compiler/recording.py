@@ -224,7 +224,8 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
     returned = outputs.name(result)
     updates = [found for found in environment.inputs if getattr(found.tracer, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
-    outputs.writes += [f"{place.holder_text}.mark_changed()" for place in changed]
+    if changed:
+        outputs.writes.append(f"mark_all_changed([{', '.join(place.holder_text for place in changed)}])")
     _write_replaced(snapshot, outputs)
     _write_gradients(watcher, outputs)
     _add_guards(environment, watcher, updates)
@@ -321,7 +322,9 @@ def _add_guards(environment: Environment, watcher: Watcher, updates: list[Input]
         guards[f"{environment.tensors[tensor]}.grad is {'not ' * is_there}None"] = f"{environment.paths[tensor]}.grad"
     read = [found for found in inputs if found.owner is None or found.owner in read_first]
     for found in read:
-        guards |= dict.fromkeys(environment.guards_of(found), found.path)
+        is_number = not is_array(found.value)
+        if not (is_number and found.variable in recorder.pinned):
+            guards |= dict.fromkeys(environment.guards_of(found), found.path)
     guards |= {environment.guard_of_value(found): found.path for found in inputs if found.variable in recorder.pinned}
     changed, others = _arrays_of_memory(inputs, updates, recorder.instructions)
     if changed and len(changed) + len(others) > 1:

@@ -16,32 +16,37 @@ class Lock:
 
     The thread that holds it may take it again, because a signal handler runs in the thread that it interrupts. In a
     forked child it is free, unless the thread that forked holds it: the child has no other thread.
+
+    Attributes
+    ----------
+    rlock : RLock
+        What is locked. A ``with`` block of its own saves two calls where these count; it must be read each time.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self.rlock = threading.RLock()
         _locks.add(self)
 
     def acquire(self, timeout: float = -1) -> bool:
         """Take the lock and return True; return False if it is not free within so many seconds (-1: wait for ever)."""
-        return self._lock.acquire(timeout=timeout)
+        return self.rlock.acquire(timeout=timeout)
 
     def release(self) -> None:
         """Release the lock."""
-        self._lock.release()
+        self.rlock.release()
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        self.rlock.acquire()
 
     def __exit__(self, *error: object) -> None:
-        self._lock.release()
+        self.rlock.release()
 
     def renew(self) -> None:
         """Make the lock free, unless this thread holds it."""
-        if self._lock.acquire(blocking=False):
-            self._lock.release()
+        if self.rlock.acquire(blocking=False):
+            self.rlock.release()
         else:
-            self._lock = threading.RLock()
+            self.rlock = threading.RLock()
 
 
 _locks: WeakSet[Lock] = WeakSet()
