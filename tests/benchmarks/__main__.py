@@ -42,10 +42,6 @@ CHAINS = {"Python floats": Candidate("by_hand", "chain"), "tinygrad_lite": Candi
 CHAINS |= {library: Candidate(library, "chain") for library in CHAINED}
 NETS = {who: STEPS[who] for who in (EAGER, JIT, TORCH, "JAX, a step compiled", "MyGrad", "numpygrad")}
 NETS = {who: Candidate(c.library, "net", {"compiled": True} if who == JIT else {}) for who, c in NETS.items()}
-WAYS = {
-    way: Candidate("functions", "call", {"how": way}) for way in ("expression", "eager", "grad", "jit", "jit of grad")
-}
-FUNCTIONS = ("x**3", "x**-2", "sigmoid", "logaddexp", "einsum", "matmul", "max of 2×2", "max of 4", "embedding")
 PROGRAMS = {"models.mnist": ["models.mnist", "--data", "mnist", "--out"], "by hand": ["tests.models.by_hand"]}
 DEEP, OF_A_LANGUAGE_MODEL = (784, 512, 256, 10), (64, 256, 64)
 SIZES = (Size(10), Size(100), Size(1_000), Size(100, DEEP), Size(1_024, OF_A_LANGUAGE_MODEL))
@@ -67,9 +63,8 @@ def chains(lengths: Iterable[int]) -> dict[str, Any]:
 
 
 def of_the_compiler(size: Size) -> Iterator[Benchmark]:
-    """Yield what each stage of the compiler gains, where the time of a step goes, and what compiling takes."""
-    some = {name: STEPS[name] for name in (FLOOR, BY_HAND, JIT)}
-    some |= {stage: Candidate("compiler", stage) for stage in ("recorded", "simplified", "clocked")}
+    """Yield where the time of a step goes, and what compiling takes."""
+    some = {name: STEPS[name] for name in (FLOOR, BY_HAND, JIT)} | {"clocked": Candidate("compiler", "clocked")}
     yield Benchmark(STEP, steps([size]), some, BY_HAND, FLOOR)
     first = {"the first call": Candidate("compiler", "first_call")}
     yield Benchmark("Compiling it", {str(size): ([size], 1)}, first, "the first call")
@@ -127,7 +122,6 @@ BENCHMARKS: dict[str, Callable[[Any], Iterable[Benchmark]]] = {
     "scalar": lambda args: [Benchmark(SCALAR, chains([1_000]), CHAINS, "Python floats")],
     "depth": lambda args: [Benchmark(SCALAR, chains(DEPTHS), {EAGER: CHAINS["tinygrad_lite"]}, EAGER)],
     "sizes": lambda args: [Benchmark(STEP, steps(SIZES), STEPS, BY_HAND, FLOOR)],
-    "forwards": lambda args: [Benchmark("A function, float32", {f: ([f], 1) for f in FUNCTIONS}, WAYS, "expression")],
     "nets": lambda args: [Benchmark(STEP, {net: ([net], 1) for net in BATCHES}, NETS, TORCH)],
     "own": lambda args: [of_trees(args.against)],
     "run": lambda args: [of_programs()],

@@ -1,4 +1,4 @@
-"""What `tinygrad_lite.jit` takes to compile a step, what each stage of it gains, and where a step's time goes."""
+"""What `tinygrad_lite.jit` takes to compile a step, and where a compiled step's time goes."""
 
 import ast
 import time
@@ -11,68 +11,25 @@ import numpy as np
 
 from tests.benchmarks.libraries import ours
 from tests.benchmarks.steps import Size, Step
-from tinygrad_lite.compiler import Jitted, simplify
-from tinygrad_lite.compiler.passes import PASSES
+from tinygrad_lite.compiler import compiled
 from tinygrad_lite.compiler.primitives import REDUCTIONS
 from tinygrad_lite.compiler.program import PHASES
 
 ENTERING, LEAVING = "guards, inputs, entering the program", "leaving it, the result"
-REST = "the rest: the state, the guards, the step itself"
 PRODUCTS = {"dot", "matmul", "add_product", "subtract_product", "MatMult"}
-# Where the compiler finds its parts by name; others can be put in their place there.
-PARTS, SIMPLIFY = Jitted.__call__.__globals__, simplify.__globals__
-
-
-def stage(size: Size, **parts: Any) -> Step:
-    """Return the step, compiled on a batch with others in place of parts of the compiler."""
-    step = ours.jit(size)
-    with patch.dict(PARTS, parts):
-        step.run(*(x[0] for x in size.batches()))
-    return step._replace(notes=lambda: {"operations": len(step.run.programs[0].program.instructions)})
-
-
-def recorded(size: Size) -> Step:
-    return stage(size, plan_memory=lambda program: None, simplify=lambda program: program)
-
-
-def simplified(size: Size) -> Step:
-    return stage(size, plan_memory=lambda program: None)
 
 
 def first_call(size: Size) -> Callable[[], Any]:
-    """Return the function that compiles a fresh step by its first call; its notes are the parts of it, on average."""
-    spent, batch = Counter(), [x[0] for x in size.batches()]
-
-    def timed(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
-        def run(*args: Any, **kwargs: Any) -> Any:
-            start = time.perf_counter()
-            result = function(*args, **kwargs)
-            spent[name or function.__name__] += 1e6 * (time.perf_counter() - start)
-            return result
-
-        return run
-
-    parts = {name: timed(PARTS[name]) for name in ("record", "plan_memory", "source_of", "load")}
-    passes = tuple(map(timed, PASSES))
-
-    def call() -> None:
-        spent["calls"] += 1
-        with patch.dict(PARTS, parts), patch.dict(SIMPLIFY, PASSES=passes):
-            timed(ours.jit(size).run, REST)(*batch)
-
-    def notes() -> dict[str, Any]:
-        calls, all_of_them = spent.pop("calls"), spent.pop(REST)
-        return {"parts": {name: us / calls for name, us in [*spent.items(), (REST, all_of_them - spent.total())]}}
-
-    call.notes = notes
-    return call
+    """Return the function that compiles a fresh step by its first call."""
+    batch = [x[0] for x in size.batches()]
+    return lambda: ours.jit(size).run(*batch)
 
 
 def clocked(size: Size) -> Step:
     """Return the compiled step that looks at the clock after each statement; its notes say where the time goes."""
     stamps: list[int] = []
     lines: list[tuple[str, str]] = []
-    load = PARTS["load"]
+    load = compiled.load
 
     def clock(note: Any = stamps.append, now: Any = time.perf_counter_ns) -> None:
         note(now())
@@ -87,7 +44,9 @@ def clocked(size: Size) -> Step:
         program.__globals__["clock"] = clock
         return program
 
-    step = stage(size, load=load_with_clock)
+    step = ours.jit(size)
+    with patch.object(compiled, "load", load_with_clock):
+        step.run(*(x[0] for x in size.batches()))
     stamps.clear()
 
     def run(*batch: Any) -> Any:
