@@ -132,9 +132,14 @@ def adapting(x: Any) -> Any:
 
     A traced value that stands for such a scalar must adapt too.
     """
-    if issubclass(type(x), np.generic):  # isinstance would accept a traced value too
-        return x.item()
-    return x.as_number() if hasattr(type(x), "__traced__") and isinstance(x.__traced__, np.generic) else x
+    if not is_scalar(x):
+        return x
+    return x.as_number() if hasattr(type(x), "__traced__") else x.item()
+
+
+def is_scalar(x: Any) -> bool:
+    """Return True for a scalar of NumPy, which never changes, and for a traced value that stands for one."""
+    return isinstance(x.__traced__ if hasattr(type(x), "__traced__") else x, np.generic)
 
 
 def as_array(data: Any, dtype: DTypeLike | None = None) -> Any:

@@ -23,7 +23,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .arrays import ArrayLike, as_array, in_one_dtype, is_owned, operand, owned
+from .arrays import ArrayLike, as_array, in_one_dtype, is_owned, is_scalar, operand, owned
 from .checks import complete, cotangent, expect_floating, in_words, raw_parameter
 from .conversions import Conversions, GradientWarning, current_evaluation
 from .engine import Node, Operation, derivative_step, is_recording, sweep
@@ -248,7 +248,7 @@ class Tensor(Conversions, InPlace):
         Tensor([1., 2.], dtype=float32)
         """
         y = constant(self._data)
-        if not isinstance(getattr(self._data, "__traced__", self._data), np.generic):  # NumPy's scalars never change
+        if not is_scalar(self._data):
             self.share_memory(y)
         return y
 

@@ -154,7 +154,7 @@ _LEGEND = {
     "overlap_add": "overlap_add adds windows up where they lie",
     "product_before": "product_before is the running product of the elements before each",
     "sum_of_products_after": "sum_of_products_after sums gⱼ · xᵢ₊₁ · … · xⱼ over j ≥ i",
-    "inversion": "inversion(a, b) is a / (a² + b²), and 0 at the origin",
+    "inversion": "inversion(a, b) is a / (a² + b²), and 0 at the origin and at infinity",
     "is_first_maximum": "is_first_maximum holds at the maximum of a window",
     "stacked_slogdet": "stacked_slogdet is the sign of the determinant, and the logarithm of its absolute value",
     "stacked_qr": "stacked_qr is Q, and R below it",
