@@ -11,6 +11,7 @@ from PIL import Image
 import tinygrad_lite as tg
 from models import lenet, mnist
 from tinygrad_lite.data import write_idx
+from tinygrad_lite.plot.chinese import legible
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph", "ignore:no font")  # where none has Chinese characters
 
@@ -55,8 +56,8 @@ def test_it_says_how_many_there_are_and_learns_them(pictures, tmp_path, capsys, 
     assert metrics["data"] == str(pictures)
     assert metrics["config"]["classes"] == ["standing", "横 lying"]
     (ax, *_) = headings["confusion"].axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["standing", "横 lying"]
-    assert pictures.name in headings["curves"].get_suptitle()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["standing", legible("横 lying")]
+    assert legible(pictures.name) in headings["curves"].get_suptitle()
 
 
 def test_predict_draw_and_resume_know_the_classes(pictures, run, capsys):
