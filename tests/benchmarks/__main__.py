@@ -148,7 +148,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     option("--against", type=Path, default=Path(), metavar="FOLDER", help="of own: the other checkout")
     option("--ranks", type=whole(2), default=2, help="of parallel (%(default)s)")
     args = parser.parse_args(arguments)
-    saved = []
+    for path in filter(None, (args.json, args.plot)):  # before minutes of measuring
+        if not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}: make it first")
+    command = sys.argv if arguments is None else [*arguments]
+    saved: list[dict[str, Any]] = []
     try:
         for benchmark in (b for what in ([args.what] if args.what else UNASKED) for b in BENCHMARKS[what](args)):
             some = {who: c for who, c in benchmark.candidates.items() if any(w in who for w in args.only or [""])}
@@ -156,6 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             figures = figures_of(benchmark, found)
             print(report(benchmark, figures, found, args), flush=True)
             saved.append({"title": benchmark.title, **found._asdict(), "figures": figures})
+            if args.json:
+                told = {"command": command, "machine": machine(), "benchmarks": saved}
+                args.json.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
             if args.plot:
                 from tests.benchmarks.picture import draw
 
@@ -163,9 +170,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NotRun as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
-    if args.json:
-        told = {"command": sys.argv if arguments is None else [*arguments], "machine": machine(), "benchmarks": saved}
-        args.json.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
     return 0
 
 

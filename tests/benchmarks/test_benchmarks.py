@@ -222,6 +222,8 @@ def test_ranks_are_compared(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         ("run --only hand", "MNIST"),
         ("parallel", "parallel starts the ranks itself: python -m tests.benchmarks parallel --ranks 2"),
         ("step --rounds=0", "at least 1"),
+        ("step --json nowhere/a.json", "there is no folder nowhere: make it first"),
+        ("step --plot nowhere/a.png", "there is no folder nowhere: make it first"),
         ("steps", "invalid choice: 'steps'"),
     ],
 )
