@@ -14,6 +14,7 @@ from tests.benchmarks.harness import Benchmark, Candidate, NotRun, figures_of, m
 from tests.benchmarks.nets import BATCHES
 from tests.benchmarks.steps import Size
 from tinygrad_lite.parallel import SIZES as RANKS_STARTED
+from tinygrad_lite.support.files import write_atomically
 
 FLOOR, BY_HAND, TORCH = "the bare matrix products", "NumPy by hand", "PyTorch eager"
 JIT, EAGER = "tinygrad_lite jit", "tinygrad_lite eager"
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             saved.append({"title": benchmark.title, **found._asdict(), "figures": figures})
             if args.json:
                 told = {"command": command, "machine": machine(), "benchmarks": saved}
-                args.json.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+                write_atomically(args.json, json.dumps(told, indent=1, ensure_ascii=False).encode())
             if args.plot:
                 from tests.benchmarks.picture import draw
 

@@ -322,8 +322,7 @@ def _add_guards(environment: Environment, watcher: Watcher, updates: list[Input]
         guards[f"{environment.tensors[tensor]}.grad is {'not ' * is_there}None"] = f"{environment.paths[tensor]}.grad"
     read = [found for found in inputs if found.owner is None or found.owner in read_first]
     for found in read:
-        is_number = not is_array(found.value)
-        if not (is_number and found.variable in recorder.pinned):
+        if is_array(found.value) or found.variable not in recorder.pinned:
             guards |= dict.fromkeys(environment.guards_of(found), found.path)
     guards |= {environment.guard_of_value(found): found.path for found in inputs if found.variable in recorder.pinned}
     changed, others = _arrays_of_memory(inputs, updates, recorder.instructions)

@@ -13,7 +13,8 @@ gradient, pass (A + Aᵀ) / 2.
 Some factors are not determined: eigenvectors of equal eigenvalues may be turned among themselves, and so may singular
 vectors. The derivatives divide by differences λⱼ - λᵢ, and there `quotient` is 0 / 0 = 0 where the cotangent of the
 vectors is 0. So eigenvalues and singular values alone always have a derivative; of what depends on such vectors it is
-infinite or nan, since there is none. Second derivatives at equal values are of this kind, too.
+infinite or nan, since there is none. (Only of an element that was computed as exactly 0 it may be finite.) Second
+derivatives at equal values are of this kind, too.
 
 A singular matrix has no inverse, and here no derivative of a logarithm of its determinant: both raise a LinAlgError. A
 singular value of 0 has the derivative u vᵀ, one of its subgradients.
