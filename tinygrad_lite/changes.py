@@ -122,17 +122,6 @@ class Changeable:
         return is_forgotten or any(part is None or np.shares_memory(part, view._data) for part in since)
 
 
-def mark_all_changed(values: Sequence[Changeable]) -> None:
-    """Note that values were changed in place, all of them at one tick of the clock."""
-    tick = clock.last_change = clock.tick()
-    for value in values:
-        memory = value.memory
-        if memory is None or memory.written is not None:
-            value.mark_changed()
-        else:
-            memory.changed = tick
-
-
 def _view(array: Any, index: Any) -> Any:
     """Return the part of an array at an index, in the same memory; None for an index that copies."""
     part = array[index]

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from ..changes import mark_all_changed
 from ..engine import Operation
 from ..errors import GraphError, JitError
 from ..rules import Vjp, get
@@ -183,5 +182,5 @@ _JITTED = replace(get("identity"), name="jit", vjps=(Vjp(_no_history, _no_histor
 FORGOTTEN, FREED = (Operation(_JITTED, (tensor(np.zeros(()), True, None),), (np.zeros(()),), ()) for _ in range(2))
 FREED.free()
 # The functions and objects that the statements name.
-HELPERS: dict[str, Any] = {f.__name__: f for f in (np.asarray, constant, filled, mark_all_changed, store, tensor)}
+HELPERS: dict[str, Any] = {f.__name__: f for f in (np.asarray, constant, filled, store, tensor)}
 HELPERS |= {"FORGOTTEN": FORGOTTEN, "FREED": FREED}

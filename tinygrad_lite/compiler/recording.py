@@ -224,8 +224,7 @@ def _finished(name: str, snapshot: Snapshot, watcher: Watcher, result: Any) -> R
     returned = outputs.name(result)
     updates = [found for found in environment.inputs if getattr(found.tracer, "changes", 0)]
     changed = [place for found in updates for place in found.places if isinstance(place.holder, Tensor)]
-    if changed:
-        outputs.writes.append(f"mark_all_changed([{', '.join(place.holder_text for place in changed)}])")
+    outputs.writes += [f"{place.holder_text}.mark_changed()" for place in changed]
     _write_replaced(snapshot, outputs)
     _write_gradients(watcher, outputs)
     _add_guards(environment, watcher, updates)
